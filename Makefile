@@ -1,0 +1,61 @@
+# Two commands do everything on a fresh machine: `make demo` shows it, `make test` checks it.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.ready
+# Processes of pytest. Tests share no files, no environment and no server with those of another process.
+WORKERS ?= auto
+# For one test: make pytest PYTEST='-k retries -n 0'
+PYTEST ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo servers test lint types imports pytest format clean
+
+help:
+	@echo 'make demo      real jobs, measured, with no server at all'
+	@echo 'make test      lint, types, import rules, tests with coverage'
+	@echo 'make servers   builds the InfluxDB that the tests write to (once, about five minutes)'
+	@echo 'make setup     the virtual environment .venv (PYTHON=python3.12 for another Python)'
+	@echo 'make lint, make types, make imports, make pytest, make format, make clean'
+
+setup: $(STAMP)
+
+# A venv without pip is what `python3 -m venv` leaves behind where ensurepip is missing: it is made again.
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@echo 'setting up .venv (about half a minute)'
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --editable '.[otlp]' --group dev
+	@touch $@
+
+demo: setup
+	@$(BIN)/otel-job-measure demo
+
+servers:
+	tests/servers/build.sh
+
+test: lint types imports pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+imports: setup
+	$(BIN)/lint-imports --no-logo
+
+pytest: setup
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n $(WORKERS) --maxprocesses 4 $(PYTEST)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

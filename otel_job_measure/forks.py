@@ -1,0 +1,31 @@
+"""The one lock that a fork waits for.
+
+Two things must not be under way in another thread while the process forks: an import of ours (the child would hang
+for ever at the same import) and a transaction of the history (the child would lose committed rows). Both are done
+inside `fork_gate()`, and a fork waits until the gate is free. It is re-entrant, so that a fork, a signal handler or
+the garbage collector inside it never waits for itself.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_gate = threading.RLock()
+_hooked = False
+
+
+@contextmanager
+def fork_gate() -> Iterator[None]:
+    """Holds off forks of this process while the block runs."""
+    _hook()
+    with _gate:
+        yield
+
+
+def _hook() -> None:
+    global _hooked  # noqa: PLW0603 - fork hooks belong to the process and cannot be taken back
+    if not _hooked:
+        _hooked = True
+        # A child of fork is the thread that forked, which holds the gate: it can release it as its parent does.
+        os.register_at_fork(before=_gate.acquire, after_in_parent=_gate.release, after_in_child=_gate.release)

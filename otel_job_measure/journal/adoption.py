@@ -1,0 +1,231 @@
+"""What is done about a process that is gone: its open runs are ended as lost, its segments put into `ready/`."""
+
+import contextlib
+import logging
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from otel_job_measure import names
+from otel_job_measure.clock import Clock
+from otel_job_measure.errors import LineProtocolError
+from otel_job_measure.journal import slots
+from otel_job_measure.journal.protocols import SegmentHeader
+from otel_job_measure.journal.segments import TEMPORARY_SUFFIX, SegmentFile
+from otel_job_measure.journal.statedir import StateDir, segments_in
+from otel_job_measure.points.line_protocol import parse
+from otel_job_measure.points.outcome import Outcome
+from otel_job_measure.points.rows import ending_lines
+from otel_job_measure.points.series import Series
+from otel_job_measure.points.tags import DefaultTags
+
+_log = logging.getLogger(names.LOGGER)
+_SILENCE_NS = 600_000_000_000
+"""How long a slot must be silent where its lock cannot tell: another boot, or no lock file."""
+_time_of = re.compile(rb"(?: |^# alive )(-?\d+)$").search
+_old_row = re.compile(
+    rb'^%s[, ].* %s="(start|end|failed)",%s="([^"\\]*)" -?\d+$'
+    % (names.POINTS.encode(), names.FIELD_STATUS.encode(), names.FIELD_UUID.encode())
+).match
+_OLD_ROW = names.POINTS.encode() + b","
+_RUN_ROW = names.RUNS.encode() + b","
+
+
+def adopt(state: StateDir, *, clock: Clock, boot_id: str) -> int:
+    """Closes the runs of those who are gone; the caller holds `adopt.lock`.
+
+    Args:
+        state: The state directory.
+        clock: The machine's clocks.
+        boot_id: The present boot's.
+
+    Returns:
+        How many runs were ended as lost.
+    """
+    lost = 0
+    for folder in state.slot_folders():
+        with contextlib.suppress(FileNotFoundError):
+            lost += _adopt_slot(state, folder, clock, boot_id)
+    if lost:
+        _log.warning("%d runs never came back: their processes are gone, they are recorded as lost", lost)
+    return lost
+
+
+def _adopt_slot(state: StateDir, folder: Path, clock: Clock, boot_id: str) -> int:
+    if not any(entry.suffix in {".lp", TEMPORARY_SUFFIX} for entry in folder.iterdir()):
+        return 0
+    is_missing = not (folder / "lock").exists()
+    if is_missing and not _is_silent(folder, clock):
+        return 0  # and the lock stays missing, so that the next adopter sees it too
+    slot = slots.hold(folder, int(folder.name), create=is_missing)
+    if slot is None:
+        return 0
+    segments = sorted(segments_in(folder), key=lambda segment: segment.header.ordinal)
+    if segments and segments[-1].header.boot_id != boot_id and not _is_silent(folder, clock):
+        slot.abandon()  # without the sign of life that a release gives
+        return 0
+    try:
+        lost = close_runs(segments[-1]) if segments else 0
+        # The newest goes last: without it, an older one would tell of open runs that have ended since.
+        for segment in segments:
+            segment.move(state.ready)
+        for rest in folder.glob(f"*{TEMPORARY_SUFFIX}"):
+            rest.unlink(missing_ok=True)
+        return lost
+    finally:
+        slot.release()
+
+
+def _is_silent(folder: Path, clock: Clock) -> bool:
+    newest = max((entry.stat().st_mtime_ns for entry in folder.iterdir()), default=0)
+    return clock.wall_ns() - newest > _SILENCE_NS
+
+
+@dataclass(slots=True)
+class _Runs:
+    """What a segment says of its runs."""
+
+    started: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    """The start lines of runs without an ending in the old measurement, by uuid."""
+    run_rows: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    """The run rows whose old row is missing, by uuid."""
+    greatest_ns: int = 0
+
+
+def close_runs(segment: SegmentFile) -> int:
+    """Appends the endings of the runs that a segment leaves open; the caller holds its slot's lock.
+
+    The times come from the segment alone, after its greatest one, so that whoever does it again does the same.
+
+    Args:
+        segment: The newest of its journal.
+
+    Returns:
+        How many runs were ended as lost.
+
+    Raises:
+        OSError: The endings cannot be written; nothing is left of them.
+    """
+    end = segment.size()
+    runs = _read(segment, end)
+    lines: list[bytes] = []
+    lost = 0
+    for uuid, start in runs.started.items():
+        if uuid in runs.run_rows:
+            lines.append(_old_row_of(runs.run_rows[uuid]))
+            continue
+        lost += 1
+        end_ns = (runs.greatest_ns // 1000 + lost) * 1000 + segment.header.slot
+        lines.append(_lost(start, end_ns, segment.header))
+    if lines:
+        _append(segment, end, b"".join(lines))
+    return lost
+
+
+def _read(segment: SegmentFile, end: int) -> _Runs:
+    runs = _Runs(greatest_ns=segment.header.created_ns)
+    offset = 0
+    while offset < end:
+        piece = segment.read(offset, 1024 * 1024)
+        if not piece:
+            break
+        offset += len(piece)
+        for line in piece.split(b"\n"):
+            found = _time_of(line)
+            if found is not None:
+                runs.greatest_ns = max(runs.greatest_ns, int(found[1]))
+            _note(runs, line)
+    return runs
+
+
+def _note(runs: _Runs, line: bytes) -> None:
+    if line.startswith(_RUN_ROW):
+        with contextlib.suppress(LineProtocolError):
+            runs.run_rows[str(parse(line).fields[names.FIELD_UUID]).encode()] = line
+    elif line.startswith(_OLD_ROW):
+        row = _status_and_uuid(line)
+        if row is None:
+            return
+        status, uuid = row
+        if status == names.STATUS_START:
+            runs.started[uuid] = line
+        else:
+            runs.started.pop(uuid, None)
+            runs.run_rows.pop(uuid, None)
+
+
+def _status_and_uuid(line: bytes) -> tuple[str, bytes] | None:
+    found = _old_row(line)
+    if found is not None:
+        return found[1].decode(), found[2]
+    try:
+        fields = parse(line).fields
+        return str(fields[names.FIELD_STATUS]), str(fields[names.FIELD_UUID]).encode()
+    except (LineProtocolError, KeyError):
+        return None
+
+
+def _series_of(line: bytes) -> tuple[Series, dict[str, str]]:
+    tags = dict(parse(line).tags)
+    known = {
+        names.TAG_JOB,
+        names.TAG_DATACENTER,
+        names.TAG_PROJECT,
+        names.TAG_STAGE,
+        names.TAG_STATUS,
+        names.TAG_REASON,
+    }
+    default_tags = DefaultTags(
+        datacenter=tags.get(names.TAG_DATACENTER),
+        project=tags.get(names.TAG_PROJECT),
+        stage=tags.get(names.TAG_STAGE),
+        more=tuple((name, value) for name, value in tags.items() if name not in known),
+    )
+    return Series(tags[names.TAG_JOB], default_tags), tags
+
+
+def _lost(start: bytes, end_ns: int, header: SegmentHeader) -> bytes:
+    series, _ = _series_of(start)
+    return ending_lines(
+        series,
+        uuid=str(parse(start).fields[names.FIELD_UUID]),
+        outcome=Outcome(reason=names.REASON_LOST),
+        end_ns=end_ns,
+        duration_s=None,
+        host=header.host,
+        trace_id=None,
+        span_id=None,
+        run_row=header.runs,
+        error_message=False,
+    )
+
+
+def _old_row_of(run_row: bytes) -> bytes:
+    """Returns the old row that was to follow a run row when its process was killed."""
+    series, tags = _series_of(run_row)
+    point = parse(run_row)
+    return ending_lines(
+        series,
+        uuid=str(point.fields[names.FIELD_UUID]),
+        outcome=Outcome(reason=tags.get(names.TAG_REASON)),
+        end_ns=point.time_ns or 0,
+        duration_s=None,
+        host="",
+        trace_id=None,
+        span_id=None,
+        run_row=False,
+        error_message=False,
+    )
+
+
+def _append(segment: SegmentFile, end: int, lines: bytes) -> None:
+    fd = os.open(segment.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    try:
+        os.ftruncate(fd, end)  # the line that its writer was killed in
+        if os.write(fd, lines) != len(lines):
+            os.ftruncate(fd, end)
+            msg = f"no room for the endings of lost runs in {segment.path}"
+            raise OSError(msg)
+    finally:
+        os.close(fd)

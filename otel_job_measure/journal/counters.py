@@ -1,0 +1,68 @@
+"""What a process counts about its own points."""
+
+import threading
+from collections import Counter
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """The counts at one moment, in points."""
+
+    appended: int
+    delivered: int
+    rejected: int
+    expired: int
+    dropped: dict[str, int]
+    """By cause: `max_bytes`, `memory`, …"""
+
+
+class Counters:
+    """Counts points. A re-entrant lock guards each count: a run may begin in a signal handler inside any of them."""
+
+    def __init__(self) -> None:
+        """Starts at zero."""
+        self.forked()
+
+    def forked(self) -> None:
+        """Starts at zero again, in a child: what the parent counted is the parent's."""
+        self._lock = threading.RLock()
+        self._counts: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter()
+
+    def appended(self, points: int) -> None:
+        """Counts points that are in the journal."""
+        self._add("appended", points)
+
+    def delivered(self, points: int) -> None:
+        """Counts points that InfluxDB has said it has."""
+        self._add("delivered", points)
+
+    def rejected(self, points: int) -> None:
+        """Counts points that InfluxDB refused for good."""
+        self._add("rejected", points)
+
+    def expired(self, points: int) -> None:
+        """Counts points that were older than the bucket's retention."""
+        self._add("expired", points)
+
+    def dropped(self, points: int, cause: str) -> None:
+        """Counts points that were given up, by cause."""
+        with self._lock:
+            self._dropped[cause] += points
+
+    def now(self) -> Counts:
+        """Returns a copy of the counts."""
+        with self._lock:
+            counts, dropped = dict(self._counts), dict(self._dropped)
+        return Counts(
+            appended=counts.get("appended", 0),
+            delivered=counts.get("delivered", 0),
+            rejected=counts.get("rejected", 0),
+            expired=counts.get("expired", 0),
+            dropped=dropped,
+        )
+
+    def _add(self, name: str, points: int) -> None:
+        with self._lock:
+            self._counts[name] += points

@@ -1,0 +1,282 @@
+"""The journal: the end of a job's part in its measurement.
+
+A run's points are appended under one lock, a write each, and the job goes on. What cannot be appended now waits in
+memory and is tried again. A run may begin or end anywhere, in a signal handler or in the garbage collector too: an
+append inside an append of the same thread is queued, and the outer one writes it before it returns.
+"""
+
+import logging
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+from otel_job_measure import names
+from otel_job_measure.clock import Clock
+from otel_job_measure.journal.counters import Counters
+from otel_job_measure.journal.protocols import Mark, Segment
+from otel_job_measure.journal.stamps import RunClock
+from otel_job_measure.journal.store import Store
+
+_log = logging.getLogger(names.LOGGER)
+_MAX_WAITING = 20_000
+_ALIVE_NS = 10_000_000_000
+_LOG_NS = 60_000_000_000
+
+
+OpenStore = Callable[[Mapping[str, bytes], Callable[[str], None]], Store]
+"""Makes a store, given the start line of each open run, and where to say what went wrong; it never raises."""
+
+
+class _Item(NamedTuple):
+    data: bytes
+    points: int
+    begins: str | None = None
+    ends: str | None = None
+
+
+class _Seat(NamedTuple):
+    """A store and the clock that gives its slot's times; they change together."""
+
+    store: Store
+    clock: RunClock
+
+
+class SegmentJournal:
+    """A process's journal for one destination; it is both what jobs append to and what the shipper reads.
+
+    Args:
+        open_store: Makes the store at the first point, and again after a fork or a close.
+        clock: The machine's clocks.
+        counters: Where appended and dropped points are counted.
+        host: The host's name, as the rows have it.
+    """
+
+    def __init__(self, open_store: OpenStore, *, clock: Clock, counters: Counters, host: str) -> None:
+        """Takes nothing yet: the first point does."""
+        self.host = host
+        self.wake: Callable[[], None] = _nobody
+        self._open_store = open_store
+        self._clock = clock
+        self._counters = counters
+        self._begin_life()
+        _journals.add(self)
+        _hook_forks()
+
+    def _begin_life(self) -> None:
+        self._lock = threading.RLock()
+        self._draining = False
+        self._opening = False
+        self._complaints: deque[str] = deque(maxlen=8)
+        self._queue: deque[_Item] = deque()
+        self._open: dict[str, bytes] = {}
+        self._seat: _Seat | None = None
+        self._alive_ns = self._clock.monotonic_ns()
+        self._complained_ns = -_LOG_NS
+
+    # What a job waits for
+
+    def stamp(self, *, after_ns: int = 0) -> int:
+        """Returns a time that no other point of this state directory has, in ns, at least 1 µs after `after_ns`."""
+        return (self._seat or self._take_seat()).clock.stamp(after_ns=after_ns)
+
+    def begin(self, uuid: str, line: bytes) -> None:
+        """Appends a run's start line."""
+        self._append(_Item(line, 1, begins=uuid))
+
+    def finish(self, uuid: str, lines: bytes) -> None:
+        """Appends a run's ending: its run row, where there is one, and its old row."""
+        self._append(_Item(lines, lines.count(b"\n"), ends=uuid))
+
+    def tail(self) -> Mark:
+        """Returns the place after everything that was appended so far; what waits in memory comes behind it."""
+        seat = self._seat
+        if seat is None:
+            return Mark(0, 0)
+        mark = seat.store.tail()
+        return mark if not self._queue else Mark(mark.ordinal, mark.offset + 1)
+
+    @property
+    def waiting(self) -> int:
+        """Returns how many appends wait in memory because they failed."""
+        return len(self._queue)
+
+    # What the shipper's thread does
+
+    def own(self) -> Sequence[Segment]:
+        """Returns the segments of this process, oldest first."""
+        seat = self._seat
+        return () if seat is None else seat.store.own()
+
+    def left(self) -> AbstractContextManager[Sequence[Segment] | None]:
+        """Gives what others left in `ready/`."""
+        return (self._seat or self._take_seat()).store.left()
+
+    def adopt(self) -> None:
+        """Closes the runs of those who are gone."""
+        (self._seat or self._take_seat()).store.adopt()
+
+    def drop(self, segment: Segment) -> None:
+        """Deletes a segment that every sink has; never the one that is still being written."""
+        seat = self._seat
+        if seat is not None:
+            with self._lock:
+                is_free = seat.store.release(segment)
+            if is_free:
+                segment.delete()
+
+    def upkeep(self) -> None:
+        """Tries again what waits, gives a sign of life, and checks the clock and what is held."""
+        seat = self._seat
+        if seat is None:
+            return
+        with self._lock:
+            if not self._draining:
+                seat.store.check()
+                self._follow(seat)
+        if not seat.clock.correct():
+            self._change_slot(seat)
+        now_ns = self._clock.monotonic_ns()
+        if self._open and now_ns - self._alive_ns >= _ALIVE_NS:
+            self._alive_ns = now_ns
+            self._append(_Item(b"# alive %d\n" % seat.clock.now_ns(), 0))
+        elif self._queue:
+            self._drain()
+
+    def close(self, *, delivered: bool) -> None:
+        """Gives the slot back; a later point takes another.
+
+        Args:
+            delivered: Whether every sink has everything that was appended.
+        """
+        with self._lock:
+            if self._open or self._seat is None:
+                # The slot stays ours while a run of ours is open: else an adopter would end it as lost.
+                return
+            seat, self._seat = self._seat, None
+            seat.store.close(delivered=delivered and not self._queue)
+        self._complain()
+
+    def forked(self) -> None:
+        """Begins anew in a forked child: what the parent has open, waiting and locked is the parent's."""
+        seat = self._seat
+        self._begin_life()
+        self._counters.forked()
+        if seat is not None:
+            seat.store.abandon()
+
+    # The append
+
+    def _append(self, item: _Item) -> None:
+        self._queue.append(item)
+        self._drain()
+        self.wake()
+
+    def _drain(self) -> None:
+        with self._lock:
+            queue = self._queue
+            # A handler that runs between the last look and the end of the block finds no drain and does its own.
+            while queue and not self._draining:
+                self._draining = True
+                try:
+                    self._write_out(queue)
+                except OSError as error:
+                    self._keep_waiting(queue, error)
+                    break
+                finally:
+                    self._draining = False
+        self._complain()
+
+    def _write_out(self, queue: deque[_Item]) -> None:
+        while queue:
+            seat = self._seat or self._take_seat()
+            item = queue[0]
+            seat.store.write(item.data)
+            if queue is not self._queue:
+                return  # a handler forked here: the child goes on without what is the parent's
+            # Only now is the run noted: a rotation before would have doubled its start, one after would lose it.
+            if item.begins is not None:
+                self._open[item.begins] = item.data
+            elif item.ends is not None:
+                self._open.pop(item.ends, None)
+            queue.popleft()
+            if item.points:
+                self._counters.appended(item.points)
+            self._follow(seat)
+            try:
+                seat.store.rotate_if_full()
+            except OSError as error:
+                self._complaints.append(f"no new segment can be begun, the old one goes on: {error}")
+
+    def _keep_waiting(self, queue: deque[_Item], error: OSError) -> None:
+        while len(queue) > _MAX_WAITING:
+            self._counters.dropped(queue.popleft().points, "memory")
+        self._complaints.append(f"points cannot be written; {len(queue)} wait in memory: {error}")
+
+    def _complain(self) -> None:
+        """Logs what went wrong, at most once a minute, and never inside the lock.
+
+        A handler of somebody's logging can wait for a thread in which, just then, a run begins.
+        """
+        if not self._complaints or self._draining or self._opening:
+            return
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._complained_ns >= _LOG_NS:
+            self._complained_ns = now_ns
+            _log.error("%s", self._complaints.pop())
+        self._complaints.clear()
+
+    def _take_seat(self) -> _Seat:
+        with self._lock:
+            if self._seat is None:
+                self._opening = True
+                try:
+                    store = self._open_store(self._open, self._complaints.append)
+                finally:
+                    self._opening = False
+                seat = _Seat(store, RunClock(self._clock, store.slot))
+                if self._seat is None:
+                    self._seat = seat
+                else:  # a run that began in a signal handler meanwhile took one
+                    store.close(delivered=True)
+            taken = self._seat
+        self._complain()
+        return taken
+
+    def _follow(self, seat: _Seat) -> None:
+        """Gives the times of the slot that the store is in now."""
+        if seat.store.slot != seat.clock.slot and self._seat is seat:
+            self._seat = _Seat(seat.store, RunClock(self._clock, seat.store.slot))
+
+    def _change_slot(self, seat: _Seat) -> None:
+        with self._lock:
+            if self._draining or self._seat is not seat:
+                return
+            try:
+                seat.store.move()
+            except OSError as error:
+                self._complaints.append(f"the clock was set back and there is no other slot; times may repeat: {error}")
+            self._seat = _Seat(seat.store, RunClock(self._clock, seat.store.slot))
+
+
+_journals: "weakref.WeakSet[SegmentJournal]" = weakref.WeakSet()
+_hooked = False
+
+
+def _hook_forks() -> None:
+    global _hooked  # noqa: PLW0603 - fork hooks belong to the process and cannot be taken back
+    if not _hooked:
+        _hooked = True
+        os.register_at_fork(after_in_child=_after_fork)
+
+
+def _after_fork() -> None:
+    for journal in list(_journals):
+        journal.forked()
+
+
+def _nobody() -> None:
+    """Wakes no shipper: there is none yet."""

@@ -1,0 +1,123 @@
+"""Slots: one a living journal. Its flock says that the process lives; its number ends the process's times."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from otel_job_measure.clock import Clock
+from otel_job_measure.journal.segments import SUFFIX
+from otel_job_measure.journal.statedir import StateDir, lock, make_folder, same_file
+
+COUNT = 1000
+_QUIET_NS = 2_000_000_000
+"""How long a slot rests: the next one to take it is by then past every time that was given in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """A slot that this process holds.
+
+    Args:
+        number: 0 to 999.
+        folder: Where its lock and its segments lie.
+        lock_fd: Holds its flock; closed, never unlocked, since a forked child has it too.
+        identity: Device and inode of the lock file.
+    """
+
+    number: int
+    folder: Path
+    lock_fd: int
+    identity: tuple[int, int]
+
+    def is_held(self) -> bool:
+        """Returns whether the descriptor is still ours and the lock file still in its place."""
+        try:
+            status = os.fstat(self.lock_fd)
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == self.identity and same_file(status, self.folder / "lock")
+
+    def release(self) -> None:
+        """Gives the slot back; it rests for two seconds."""
+        if is_descriptor_of(self.lock_fd, self.identity):
+            os.utime(self.lock_fd)
+            os.close(self.lock_fd)
+
+    def abandon(self) -> None:
+        """Closes the descriptor in a forked child; the parent goes on holding the lock."""
+        if is_descriptor_of(self.lock_fd, self.identity):
+            os.close(self.lock_fd)
+
+
+def take(state: StateDir, clock: Clock) -> Slot:
+    """Takes a free slot; the search begins at random, so that hosts differ by chance.
+
+    Raises:
+        OSError: The state directory cannot be used, or all thousand are taken.
+    """
+    begin = secrets.randbelow(COUNT)
+    for number in (*range(begin, COUNT), *range(begin)):
+        slot = take_number(state, number, clock)
+        if slot is not None:
+            return slot
+    msg = f"all {COUNT} slots of {state.root} are taken"
+    raise OSError(msg)
+
+
+def take_number(state: StateDir, number: int, clock: Clock) -> Slot | None:
+    """Takes one slot, unless somebody has it, left something in it, or was in it a moment ago."""
+    folder = state.slots / f"{number:03}"
+    path = folder / "lock"
+    try:
+        # Looked at first: where somebody left segments, even a missing lock file says something to an adopter.
+        if _has_segments(folder):
+            return None
+    except FileNotFoundError:
+        make_folder(folder)
+    is_new = _make_lock_file(path)
+    slot = hold(folder, number)
+    if slot is None or is_new:
+        return slot
+    if _is_resting(slot.lock_fd, clock) or _has_segments(folder):
+        slot.abandon()
+        return None
+    return slot
+
+
+def _make_lock_file(path: Path) -> bool:
+    """Returns whether the file was missing: whoever makes it is the first ever in this slot."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return False
+    os.fchmod(fd, 0o600)
+    os.close(fd)
+    return True
+
+
+def hold(folder: Path, number: int, *, create: bool = False) -> Slot | None:
+    """Takes a slot's lock whatever lies in the slot; None where somebody has it or the file is missing."""
+    fd = lock(folder / "lock", create=create)
+    if fd is None:
+        return None
+    status = os.fstat(fd)
+    return Slot(number=number, folder=folder, lock_fd=fd, identity=(status.st_dev, status.st_ino))
+
+
+def is_descriptor_of(fd: int, identity: tuple[int, int]) -> bool:
+    """Returns whether a descriptor is still the file that we opened: apps close and reuse descriptors."""
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) == identity
+
+
+def _is_resting(fd: int, clock: Clock) -> bool:
+    # A time in the future is a clock that was set back: that slot's times may still come.
+    return clock.wall_ns() - os.fstat(fd).st_mtime_ns < _QUIET_NS
+
+
+def _has_segments(folder: Path) -> bool:
+    return any(entry.suffix == SUFFIX for entry in folder.iterdir())

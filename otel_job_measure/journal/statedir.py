@@ -1,0 +1,149 @@
+"""The state directory: where everything lies, and the locks that say who may touch what."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+from otel_job_measure import names
+from otel_job_measure.errors import LineProtocolError
+from otel_job_measure.journal import flocks
+from otel_job_measure.journal.segments import SUFFIX, SegmentFile, destination_of
+
+_log = logging.getLogger(names.LOGGER)
+_DIR_MODE = 0o700
+_FILE_MODE = 0o600
+
+
+class StateDir:
+    """The folder of a user's journals, shared by all of its processes and destinations.
+
+    Args:
+        root: An absolute path.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Names the places; nothing is made yet."""
+        self.root = root
+        self.slots = root / "slots"
+        self.ready = root / "ready"
+        self.rejected = root / "rejected"
+        self.history = root / "history.db"
+        self.history_lock = root / "history.lock"
+        self.positions = root / "shipped.json"
+
+    def make(self) -> None:
+        """Makes the folders that are missing, for the owner alone.
+
+        Raises:
+            OSError: It cannot be made or written, or the system has no flock.
+        """
+        if not flocks.IS_AVAILABLE:  # pragma: no cover - see above
+            msg = "this system has no flock"
+            raise OSError(msg)
+        for folder in (self.root, self.slots, self.ready, self.rejected):
+            make_folder(folder)
+        if not os.access(self.slots, os.W_OK | os.X_OK):
+            msg = f"{self.slots} cannot be written"
+            raise PermissionError(msg)
+
+    @contextlib.contextmanager
+    def adopting(self) -> Generator[bool]:
+        """Holds `adopt.lock`; gives False where another process holds it."""
+        fd = lock(self.root / "adopt.lock")
+        try:
+            yield fd is not None
+        finally:
+            if fd is not None:
+                os.close(fd)
+
+    def ready_segments(self, destination: str | None = None) -> list[SegmentFile]:
+        """Returns the segments in `ready/`, oldest first, of one destination or of all."""
+        return segments_in(self.ready, destination)
+
+    def living_segments(self, destination: str | None = None) -> list[SegmentFile]:
+        """Returns the segments in the slots, each slot's oldest first."""
+        found: list[SegmentFile] = []
+        for folder in self.slot_folders():
+            found += segments_in(folder, destination)
+        return found
+
+    def slot_folders(self) -> list[Path]:
+        """Returns the folders of the slots that were ever used."""
+        with contextlib.suppress(OSError):
+            return sorted(entry for entry in self.slots.iterdir() if entry.name.isdigit())
+        return []
+
+
+def segments_in(folder: Path, destination: str | None = None) -> list[SegmentFile]:
+    """Returns a folder's segments, oldest first; what is no segment is left alone and named in the log."""
+    found: list[SegmentFile] = []
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        for path in folder.iterdir():
+            if path.suffix == SUFFIX and (destination is None or destination_of(path.name) == destination):
+                found += _opened(path)
+    found.sort(key=lambda segment: (segment.header.created_ns, segment.header.ordinal, segment.name))
+    return found
+
+
+def _opened(path: Path) -> list[SegmentFile]:
+    try:
+        return [SegmentFile.open(path)]
+    except FileNotFoundError:
+        return []  # shipped and deleted since the folder was listed
+    except (OSError, LineProtocolError) as error:
+        _log.error("%s cannot be read as a segment and is left where it is: %s", path, error)
+        return []
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder, and those above it, for the owner alone, whatever the umask."""
+    try:
+        folder.mkdir(mode=_DIR_MODE, parents=True)
+        folder.chmod(_DIR_MODE)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+
+
+def lock(path: Path, *, create: bool = True) -> int | None:
+    """Takes the flock of a file, at once or not at all.
+
+    Args:
+        path: The lock file, which is never deleted.
+        create: Whether to make it where it is missing.
+
+    Returns:
+        A descriptor that holds the lock until it is closed; None where someone else holds it, or where the file is
+        missing or was exchanged meanwhile.
+
+    Raises:
+        OSError: The file cannot be opened, or the file system has no flock.
+    """
+    flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+    try:
+        fd = os.open(path, flags, _FILE_MODE)
+    except FileNotFoundError:
+        if create:
+            raise
+        return None
+    held = False
+    try:
+        flocks.flock_at_once(fd)
+        held = same_file(os.fstat(fd), path)
+    except BlockingIOError:
+        return None
+    finally:
+        if not held:
+            os.close(fd)
+    return fd if held else None
+
+
+def same_file(status: os.stat_result, path: Path) -> bool:
+    """Returns whether a path still names the file of a status: a lock file may have been exchanged under its name."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return False
+    return (status.st_dev, status.st_ino) == (found.st_dev, found.st_ino)

@@ -1,0 +1,76 @@
+"""Every name that other programs see: measurements, tags, fields, span attributes, variables, metrics."""
+
+from typing import Final
+
+# Measurements
+POINTS: Final = "scheduling-job"
+RUNS: Final = "scheduling-job-run"
+
+# Tags
+TAG_JOB: Final = "job"
+TAG_DATACENTER: Final = "datacenter"
+TAG_PROJECT: Final = "project"
+TAG_STAGE: Final = "stage"
+TAG_STATUS: Final = "status"  # of the run row only; in `scheduling-job` it is a field
+TAG_REASON: Final = "reason"
+
+# Fields
+FIELD_UUID: Final = "uuid"
+FIELD_STATUS: Final = "status"
+FIELD_SUCCESS: Final = "success"
+FIELD_DURATION: Final = "duration"
+FIELD_HOST: Final = "host"
+FIELD_TRACE_ID: Final = "trace_id"
+FIELD_SPAN_ID: Final = "span_id"
+FIELD_ERROR_TYPE: Final = "error_type"
+FIELD_ERROR_MESSAGE: Final = "error_message"
+
+# The values of status
+STATUS_START: Final = "start"
+STATUS_END: Final = "end"
+STATUS_FAILED: Final = "failed"
+
+# The values of reason
+REASON_ERROR: Final = "error"
+REASON_TIMEOUT: Final = "timeout"
+REASON_CANCELLED: Final = "cancelled"
+REASON_SIGNAL: Final = "signal"
+REASON_EXIT: Final = "exit"
+REASON_LOST: Final = "lost"
+REASONS: Final = (REASON_ERROR, REASON_TIMEOUT, REASON_CANCELLED, REASON_SIGNAL, REASON_EXIT, REASON_LOST)
+
+UNNAMED: Final = "unnamed"  # the job of a context that has no usable name
+
+# Span attributes
+ATTR_NAME: Final = "scheduling.job.name"
+ATTR_RUN_ID: Final = "scheduling.job.run_id"
+ATTR_DATACENTER: Final = "scheduling.job.datacenter"
+ATTR_PROJECT: Final = "scheduling.job.project"
+ATTR_STAGE: Final = "scheduling.job.stage"
+ATTR_STATUS: Final = "scheduling.job.status"
+ATTR_REASON: Final = "scheduling.job.reason"
+ATTR_ERROR_TYPE: Final = "error.type"
+SPAN_NAME_PREFIX: Final = "run "
+SCOPE: Final = "otel_job_measure"  # the instrumentation scope of our spans and metrics
+
+# Resource attributes that default tags come from, in the order in which they are asked
+RESOURCE_DATACENTER: Final = ("cloud.region", "cloud.availability_zone")
+RESOURCE_PROJECT: Final = ("service.name",)
+RESOURCE_STAGE: Final = ("deployment.environment.name", "deployment.environment")
+UNKNOWN_SERVICE: Final = "unknown_service"
+
+# Variables
+ENV_PREFIX: Final = "OTEL_JOB_MEASURE_"
+ENV_DATACENTER: Final = "CLUSTER_DATACENTER"
+ENV_PROJECT: Final = "PROJECT_NAME"
+ENV_STAGE: Final = "PROJECT_STAGE"
+ENV_INFLUXDB_URL: Final = "INFLUXDB_URL"
+ENV_INFLUXDB_TOKEN: Final = "INFLUXDB_TOKEN"  # noqa: S105 - the name of a variable, not a secret
+ENV_INFLUXDB_TOKEN_FILE: Final = "INFLUXDB_TOKEN_FILE"  # noqa: S105 - the name of a variable, not a secret
+ENV_INFLUXDB_ORG: Final = "INFLUXDB_ORG"
+ENV_INFLUXDB_BUCKET: Final = "INFLUXDB_BUCKET"
+
+# Metrics
+METRIC_PREFIX: Final = "otel_job_measure.points."
+
+LOGGER: Final = "otel_job_measure"

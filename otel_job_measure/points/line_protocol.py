@@ -1,0 +1,267 @@
+"""Line protocol, both ways, as InfluxDB 2 reads it.
+
+InfluxDB's rules, which differ from one part of a line to another:
+
+- In a measurement, a tag key and a tag value a backslash means something only before a comma, a space or (in tags) an
+  equals sign; any other backslash is itself, also one of two in a row. So a backslash that stands before a comma is
+  kept by putting another one between them, and one at the end cannot be written.
+- In a string a backslash means something before a quote and before a backslash, and both are escaped.
+- Looking for the end of a line, InfluxDB takes every backslash for an escape of what follows. `misread` tells where
+  that would end a line elsewhere.
+"""
+
+import functools
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from otel_job_measure.errors import LineProtocolError
+
+FieldValue = str | float | int | bool
+
+RESERVED_TAGS: Final = frozenset({"time", "_field", "_measurement", "\0"})
+"""What InfluxDB itself refuses as the name of a tag."""
+
+_MIN_INT, _MAX_INT, _MAX_UINT = -(2**63), 2**63 - 1, 2**64 - 1
+_MIN_TIME, _MAX_TIME = _MIN_INT + 2, _MAX_INT - 1
+
+_ESCAPED_MEASUREMENT = str.maketrans({",": r"\,", " ": r"\ "})
+_ESCAPED_TAG = str.maketrans({",": r"\,", " ": r"\ ", "=": r"\="})
+_ESCAPED_STRING = str.maketrans({'"': r"\"", "\\": r"\\"})
+_unescape_tag = re.compile(r"\\([, =])").sub
+_unescape_other = re.compile(r'\\([, ="])').sub
+_unescape_string = re.compile(r'\\(["\\])').sub
+_bare_space = re.compile(r"(?<!\\) ").search
+_bare_equals = re.compile(r"(?<!\\)=").search
+_split_tags = re.compile(r"(?<!\\),").split
+# Key, string (without its quotes), any other value, and what comes next.
+_field = re.compile(
+    r'((?:[^\\=, \n]++|\\[^\n])++)=(?:"((?:[^"\\]++|\\.)*+)"|([^", \n][^, \n]*+))([, ]|\Z)',
+    re.DOTALL,
+).match
+_integer = re.compile(r"-?[0-9]+i|[0-9]+u").fullmatch
+_float = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?").fullmatch
+_time = re.compile(r"[ \t\0]*(-?[0-9]+)? *").fullmatch
+_misread = re.compile(r"(?<!\\)(?:\\\\)+ .*(?<!\\)(?:\\\\)+[,=]", re.DOTALL).search
+_BOOLEANS = {
+    **dict.fromkeys(("t", "T", "true", "True", "TRUE"), True),
+    **dict.fromkeys(("f", "F", "false", "False", "FALSE"), False),
+}
+_BLANK = " \t\0"
+_BLANKS = frozenset(_BLANK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A point as a line tells it.
+
+    Args:
+        measurement: Its measurement.
+        tags: Names and values, none of them empty.
+        fields: Names and values, at least one; unsigned integers are integers here.
+        time_ns: Nanoseconds since 1970; None where the line leaves the time to the server.
+    """
+
+    measurement: str
+    tags: Mapping[str, str]
+    fields: Mapping[str, FieldValue]
+    time_ns: int | None = None
+
+
+def encode(point: Point) -> bytes:
+    """Writes a point as one physical line; nothing is changed or left out on the way.
+
+    Args:
+        point: What to write. For texts that may hold anything see `text.clean_tag` and `text.clean_field`.
+
+    Returns:
+        The line without a newline at its end.
+
+    Raises:
+        LineProtocolError: The point cannot be written so that InfluxDB reads the same back.
+    """
+    tags = sorted((_tag_text(key), _tag_text(value)) for key, value in point.tags.items())
+    head = "".join([_measurement_text(point.measurement), *(f",{key}={value}" for key, value in tags)])
+    if misread(head) or any(r"\ " in key or key in RESERVED_TAGS for key in point.tags):
+        raise LineProtocolError(f"InfluxDB refuses or misreads these tags: {dict(point.tags)!a}")
+    if not point.fields:
+        raise LineProtocolError("a point needs at least one field")
+    fields = ",".join(f"{_tag_text(key)}={_value_text(point.fields[key])}" for key in sorted(point.fields))
+    if "\n" in head or "\n" in fields:
+        raise LineProtocolError(f"a point is one physical line, and this one holds a newline: {point!a}")
+    line = f"{head} {fields}" if point.time_ns is None else f"{head} {fields} {_checked_time(point.time_ns)}"
+    try:
+        return line.encode()
+    except UnicodeEncodeError as error:
+        raise LineProtocolError(f"not valid Unicode: {line!a}") from error
+
+
+def parse(line: bytes) -> Point:
+    """Reads one line as InfluxDB does.
+
+    Args:
+        line: Line protocol with one point, with or without a newline at its end.
+
+    Returns:
+        The point.
+
+    Raises:
+        LineProtocolError: It is not line protocol; nor is a comment or a blank line a point.
+    """
+    try:
+        text = line.decode().removesuffix("\n").lstrip(_BLANK)
+    except UnicodeDecodeError as error:
+        raise LineProtocolError(f"not UTF-8: {line!r}") from error
+    space = _bare_space(text, 1)
+    if not text or text[0] in "#," or space is None:
+        raise LineProtocolError(f"no point: {line!r}")
+    end = space.start()
+    measurement, tags = _parse_key(text[:end])
+    fields, end = _parse_fields(text, end)
+    time = _time(text, end)
+    if time is None:
+        raise LineProtocolError(f"no timestamp: {text[end:]!a}")
+    time_ns = None if time[1] is None else _checked_time(int(time[1]))
+    return Point(measurement=measurement, tags=dict(tags), fields=fields, time_ns=time_ns)
+
+
+def lines(data: bytes) -> list[bytes]:
+    """Splits what is one point a line into its points' lines.
+
+    Args:
+        data: Physical lines; comments and blank ones may be among them.
+
+    Returns:
+        The lines of points, without their newlines.
+    """
+    return [line for line in data.split(b"\n") if (start := line.lstrip(b" \t\0")) and start[:1] != b"#"]
+
+
+def escape_measurement(text: str) -> str:
+    """Escapes what separates a measurement from the rest."""
+    return text.translate(_ESCAPED_MEASUREMENT)
+
+
+def escape_tag(text: str) -> str:
+    """Escapes what separates keys and values of tags, and keys of fields, from the rest."""
+    return text.translate(_ESCAPED_TAG)
+
+
+def quote(text: str) -> str:
+    """Writes a text as the value of a string field, quotes included."""
+    return f'"{text.translate(_ESCAPED_STRING)}"'
+
+
+def misread(head: str) -> bool:
+    r"""Tells whether InfluxDB would look for the end of this line in a wrong place.
+
+    It takes `\\` for one escaped backslash there, and so a space after it for the end of the tags, and, later on, a
+    comma or an equals sign after another `\\` for one between fields. Then it takes quotes in tags for the beginning
+    of a string, or those of a string for none, and the newline for a part of the point.
+
+    Args:
+        head: The encoded measurement and tags.
+    """
+    return "\\\\ " in head and _misread(head) is not None
+
+
+def _measurement_text(measurement: str) -> str:
+    if not measurement or measurement[0] in "#\t\0" or "\\" in measurement:
+        raise LineProtocolError(f"no name of a measurement: {measurement!a}")
+    return escape_measurement(measurement)
+
+
+def _tag_text(text: str) -> str:
+    if not text or text.endswith("\\"):
+        raise LineProtocolError(f"empty or with a backslash at its end: {text!a}")
+    return escape_tag(text)
+
+
+def _value_text(value: FieldValue) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return quote(value)
+        case int():
+            if not _MIN_INT <= value <= _MAX_UINT:
+                raise LineProtocolError(f"no integer of 64 bits: {value}")
+            return f"{value}i" if value <= _MAX_INT else f"{value}u"
+        case float():
+            if not math.isfinite(value):
+                raise LineProtocolError(f"InfluxDB has no {value}")
+            return repr(value)
+
+
+def _checked_time(time_ns: int) -> int:
+    if not _MIN_TIME <= time_ns <= _MAX_TIME:
+        raise LineProtocolError(f"time outside of what 64 bits hold: {time_ns}")
+    return time_ns
+
+
+@functools.lru_cache(maxsize=1024)
+def _parse_key(key: str) -> tuple[str, Mapping[str, str]]:
+    """Returns measurement and tags; a job's rows all have the same few keys."""
+    if "\n" in key:
+        raise LineProtocolError(f"a newline outside of a string: {key!a}")
+    measurement, *parts = _split_tags(key)
+    tags: dict[str, str] = {}
+    for part in parts:
+        equals = _bare_equals(part)
+        if equals is None or equals.start() == 0 or equals.end() == len(part):
+            raise LineProtocolError(f"no tag: {part!a}")
+        # The first character of a value may be an equals sign without an escape, and only the first.
+        if _bare_equals(part, equals.end() + 1):
+            raise LineProtocolError(f"an equals sign too many: {part!a}")
+        name = _unescape_tag(r"\1", part[: equals.start()])
+        if name in tags or name in RESERVED_TAGS:
+            raise LineProtocolError(f"twice, or reserved by InfluxDB: {name!a}")
+        tags[name] = _unescape_tag(r"\1", part[equals.end() :])
+    return _unescape_other(r"\1", measurement), tags
+
+
+def _parse_fields(text: str, start: int) -> tuple[dict[str, FieldValue], int]:
+    """Returns the fields that begin there, after blanks, and where what follows them begins."""
+    fields: dict[str, FieldValue] = {}
+    start = _after_blanks(text, start)
+    while True:
+        found = _field(text, start)
+        if found is None:
+            raise LineProtocolError(f"no field: {text[start:]!a}")
+        key, string, bare, following = found.groups()
+        if "\\" in key:
+            key = _field_key(key)
+        if string is None:
+            fields[key] = _bare_value(bare)
+        else:
+            fields[key] = _unescape_string(r"\1", string) if "\\" in string else string
+        start = found.end()
+        if following != ",":
+            return fields, start
+
+
+def _after_blanks(text: str, start: int) -> int:
+    while text[start : start + 1] in _BLANKS:
+        start += 1
+    return start
+
+
+def _field_key(text: str) -> str:
+    if text.endswith("\\"):  # InfluxDB itself is of two minds about this one
+        raise LineProtocolError(f"a backslash at the end of a field's key: {text!a}")
+    return _unescape_other(r"\1", text)
+
+
+def _bare_value(text: str) -> FieldValue:
+    if _float(text):
+        if math.isfinite(value := float(text)):
+            return value
+    elif text in _BOOLEANS:
+        return _BOOLEANS[text]
+    elif _integer(text):
+        number, highest = int(text[:-1]), _MAX_INT if text[-1] == "i" else _MAX_UINT
+        if _MIN_INT <= number <= highest:
+            return number
+    raise LineProtocolError(f"no value of a field: {text!a}")

@@ -1,0 +1,63 @@
+"""Default tags: what the rows say about where a job runs."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from otel_job_measure import names
+from otel_job_measure.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefaultTags:
+    """The tags that all rows of a process have in common.
+
+    Args:
+        datacenter: Where the job runs, or None.
+        project: What it belongs to, or None.
+        stage: In which environment, or None.
+        more: Resource attributes that were asked for (`OTEL_JOB_MEASURE_TAGS`), as pairs of name and text.
+    """
+
+    datacenter: str | None = None
+    project: str | None = None
+    stage: str | None = None
+    more: tuple[tuple[str, str], ...] = ()
+
+
+def resolve(settings: Settings, resource_attributes: Mapping[str, object]) -> DefaultTags:
+    """Finds the default tags: an argument, else a variable, else an attribute of the resource.
+
+    Args:
+        settings: Where arguments and variables have met already.
+        resource_attributes: Those of the span's provider.
+
+    Returns:
+        The tags; what has no value anywhere is None, or not there.
+    """
+    more = ((name, _text(resource_attributes.get(name))) for name in settings.tags)
+    return DefaultTags(
+        datacenter=settings.datacenter or _first(resource_attributes, names.RESOURCE_DATACENTER),
+        project=settings.project or _first(resource_attributes, names.RESOURCE_PROJECT),
+        stage=settings.stage or _first(resource_attributes, names.RESOURCE_STAGE),
+        more=tuple((name, text) for name, text in more if text),
+    )
+
+
+def _first(attributes: Mapping[str, object], wanted: Iterable[str]) -> str | None:
+    for name in wanted:
+        text = _text(attributes.get(name))
+        # The SDK makes up this name where nobody has given one.
+        if text and not (name == "service.name" and text.startswith(names.UNKNOWN_SERVICE)):
+            return text
+    return None
+
+
+def _text(value: object) -> str:
+    """Writes an attribute as text: numbers as they are, true and false, sequences as JSON."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        return str(value)

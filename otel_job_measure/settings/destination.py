@@ -1,0 +1,127 @@
+"""Where points go: an InfluxDB server, an organization and a bucket."""
+
+import hashlib
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_is_host = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_.])?").fullmatch
+_is_path = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*").fullmatch
+
+
+class UrlError(ValueError):
+    """A URL is wrong; the message says what is, without a part of the URL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """A bucket of an InfluxDB server.
+
+    Args:
+        url: The server's URL, as `normalized` gives it.
+        org: The organization's name or id.
+        bucket: The bucket's name or id.
+    """
+
+    url: str
+    org: str
+    bucket: str
+
+    @property
+    def id(self) -> str:
+        """Returns 12 hex digits that tell it from others; the token plays no part in them."""
+        return hashlib.sha256(f"{self.url}\n{self.org}\n{self.bucket}".encode()).hexdigest()[:12]
+
+    @property
+    def label(self) -> str:
+        """Returns it in words, for people."""
+        return f"{self.url} org={self.org} bucket={self.bucket}"
+
+
+def normalized(url: str) -> str:
+    """Gives one spelling to a server's URL.
+
+    Args:
+        url: `http://` or `https://`, host, port and path, without a user, a query or a fragment.
+
+    Returns:
+        Scheme and host in small letters, no default port, no slash at the end.
+
+    Raises:
+        UrlError: It is not such a URL.
+    """
+    parts = _split(url)
+    if parts.username is not None or parts.password is not None:
+        raise UrlError("it holds a user or a password; the token goes into INFLUXDB_TOKEN")
+    if "?" in url or "#" in url:
+        raise UrlError("it holds a query or a fragment")
+    path = parts.path.rstrip("/")
+    if not _is_path(path):
+        raise UrlError("its path holds characters that a URL can't hold")
+    if re.search(r"/api/v\d|/write$|/query$", path):
+        raise UrlError("it is the URL of a call; what is wanted ends before /api/v2")
+    return f"{parts.scheme}://{_host(parts)}{_port(parts)}{path}"
+
+
+def checked_proxy(url: str) -> str:
+    """Checks a proxy's URL, which may hold a user and a password.
+
+    Args:
+        url: `http://` or `https://`, host and port.
+
+    Returns:
+        The same URL without a slash at its end.
+
+    Raises:
+        UrlError: It is not such a URL.
+    """
+    parts = _split(url)
+    _host(parts)
+    _port(parts)
+    if parts.path not in ("", "/") or "?" in url or "#" in url:
+        raise UrlError("it holds a path, a query or a fragment")
+    return url.removesuffix("/")
+
+
+def _split(url: str) -> SplitResult:
+    # urlsplit would drop some of these without a word.
+    if not url.isprintable() or " " in url or "\\" in url:
+        raise UrlError("it holds spaces, backslashes or control characters")
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # its message shows parts of the URL
+        parts = None
+    if parts is None:
+        raise UrlError("its host can't be read")
+    if parts.scheme not in _DEFAULT_PORTS or not url[len(parts.scheme) :].startswith("://"):
+        raise UrlError("it has to begin with http:// or https://")
+    return parts
+
+
+def _host(parts: SplitResult) -> str:
+    host = parts.hostname or ""
+    if ":" in host:
+        try:
+            return f"[{ipaddress.IPv6Address(host)}]"
+        except ValueError:
+            raise UrlError("its host is no IPv6 address") from None
+    try:
+        host = host.encode("idna").decode() if not host.isascii() else host
+    except UnicodeError:
+        host = ""
+    if not _is_host(host):
+        raise UrlError("its host is missing or no name of a host")
+    return host
+
+
+def _port(parts: SplitResult) -> str:
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise UrlError("its port is no number from 1 to 65535")
+    return "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"

@@ -1,0 +1,65 @@
+"""Files with variables, for commands that are started without an environment."""
+
+import re
+from pathlib import Path
+
+from otel_job_measure.errors import SettingsError
+
+_assignment = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)", re.DOTALL).fullmatch
+_single_quoted = re.compile(r"'([^']*)'\s*(?:#.*)?").fullmatch
+_double_quoted = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:#.*)?').fullmatch
+_unescape = re.compile(r'\\(["\\$`])').sub
+_comment = re.compile(r"(?:^|\s+)#.*")
+
+
+def parse_env_file(path: Path | str) -> dict[str, str]:
+    """Reads a file of lines `KEY=VALUE`.
+
+    A line may begin with `export`; a value may stand in single or double quotes; what begins with `#` is a comment.
+    Nothing is expanded.
+
+    Args:
+        path: The file, UTF-8.
+
+    Returns:
+        The variables, the last one where a name stands there twice.
+
+    Raises:
+        SettingsError: The file cannot be read, or a line is wrong; what stands there is not shown.
+    """
+    problem = None
+    variables: dict[str, str] = {}
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        lines, problem = [], error.strerror or type(error).__name__
+    except UnicodeDecodeError:
+        lines, problem = [], "it is not UTF-8"
+    for number, line in enumerate(lines, start=1):
+        assigned = _read(line.strip())
+        if assigned is None:
+            problem = f"line {number} is not KEY=VALUE (it is not shown, since it may hold a secret)"
+            break
+        variables.update([assigned] if assigned[0] else [])
+    if problem is not None:
+        variables.clear()
+        del lines
+        raise SettingsError(f"{str(path)!a}: {problem}")
+    return variables
+
+
+def _read(line: str) -> tuple[str, str] | None:
+    """Returns a name and its value; an empty name for a line without any; None where it is wrong."""
+    if not line or line.startswith("#"):
+        return "", ""
+    found = _assignment(line)
+    if found is None:
+        return None
+    name, value = found.groups()
+    if value.startswith("'"):
+        quoted = _single_quoted(value)
+        return None if quoted is None else (name, quoted[1])
+    if value.startswith('"'):
+        quoted = _double_quoted(value)
+        return None if quoted is None else (name, _unescape(r"\1", quoted[1]))
+    return name, _comment.sub("", value)

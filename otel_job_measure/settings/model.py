@@ -1,0 +1,185 @@
+"""All settings in one frozen value."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, Self, TypedDict, Unpack, cast
+
+from otel_job_measure.errors import SettingsError
+from otel_job_measure.settings.destination import Destination
+from otel_job_measure.settings.environment import default_state_dir, gathered, unknown_arguments
+from otel_job_measure.settings.rules import broken, named
+from otel_job_measure.settings.secret import Secret, TokenFile
+from otel_job_measure.settings.table import BY_ARGUMENT, converted
+from otel_job_measure.settings.values import MEMORY
+
+_DAY_S: Final = 86_400.0
+LOCAL: Final = "local"
+ANY: Final = "any"
+
+_token_files: dict[Path, TokenFile] = {}
+
+
+class Arguments(TypedDict, total=False):
+    """The arguments of `Settings`, each of them optional; docs/settings.md says what they do."""
+
+    influxdb_url: str | None
+    influxdb_token: Secret | str | None
+    influxdb_token_file: Path | str | None
+    influxdb_org: str | None
+    influxdb_bucket: str | None
+    datacenter: str | None
+    project: str | None
+    stage: str | None
+    state_dir: Path | str | None
+    history: bool
+    runs: bool
+    ship: bool
+    tags: tuple[str, ...]
+    error_message: bool
+    on_error: Literal["raise", "log"]
+    confirm_start: Literal["off", "server"]
+    confirm_timeout_s: float
+    timeout_s: float
+    ca_file: Path | str | None
+    proxy: str | None
+    retention_s: float
+    max_bytes: int
+    shutdown_timeout_s: float
+    disabled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings, checked, in their final form; docs/settings.md says what each takes and does.
+
+    `Settings(...)` takes its arguments and leaves the environment alone, but for the user's home; `from_env` takes
+    both. None and the empty string mean that nothing was set. With `disabled` nothing is an error, so that the switch
+    works whatever else is wrong.
+
+    Raises:
+        SettingsError: Something is wrong; each line of the message names a setting, what it got and what it takes.
+    """
+
+    influxdb_url: str | None = None
+    influxdb_token: Secret | str | None = None
+    influxdb_token_file: Path | str | None = None
+    influxdb_org: str | None = None
+    influxdb_bucket: str | None = None
+    datacenter: str | None = None
+    project: str | None = None
+    stage: str | None = None
+    state_dir: Path | str | None = None
+    history: bool = True
+    runs: bool = True
+    ship: bool = True
+    tags: tuple[str, ...] = ()
+    error_message: bool = False
+    on_error: Literal["raise", "log"] = "raise"
+    confirm_start: Literal["off", "server"] = "off"
+    confirm_timeout_s: float = 1.0
+    timeout_s: float = 10.0
+    ca_file: Path | str | None = None
+    proxy: str | None = None
+    retention_s: float = 30 * _DAY_S
+    max_bytes: int = 1024**3
+    shutdown_timeout_s: float = 5.0
+    disabled: bool = False
+
+    # Checked before there is an `__init__` with a token among its local variables, which a traceback could show.
+    def __new__(cls, **arguments: object) -> Self:
+        """Checks the arguments."""
+        known = {argument: value for argument, value in arguments.items() if argument in BY_ARGUMENT}
+        good, problems = _checked(known, {})
+        known.clear()
+        arguments.clear()
+        if problems and not good.get("disabled"):
+            raise SettingsError("\n".join(problems))
+        return object.__new__(cls)
+
+    def __post_init__(self) -> None:
+        """Puts the final values into place."""
+        fields = dataclasses.fields(self)
+        good, _ = converted({field.name: getattr(self, field.name) for field in fields}, {})
+        for field in fields:
+            object.__setattr__(self, field.name, good.get(field.name, field.default))
+        if self.state_dir is None:
+            object.__setattr__(self, "state_dir", default_state_dir(None))
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **arguments: Unpack[Arguments]) -> Self:
+        """Makes settings from arguments and, where those say nothing, from variables.
+
+        Args:
+            environ: Variables; None for those of the process.
+            **arguments: Those of `Settings`.
+
+        Returns:
+            The settings.
+
+        Raises:
+            SettingsError: Something is wrong, as in `Settings`, or there is no such argument.
+        """
+        unknown = unknown_arguments(arguments)
+        given, said_in = gathered(environ, arguments)
+        good, problems = _checked(given, said_in)
+        if "state_dir" not in good:
+            good["state_dir"] = default_state_dir(environ)
+        # Nothing that holds a token in clear may be among the local variables of a frame that raises.
+        given.clear()
+        del arguments, environ
+        if unknown or (problems and not good.get("disabled")):
+            raise SettingsError("\n".join([*unknown, *problems]))
+        return cls(**cast("Arguments", good))
+
+    @property
+    def in_memory(self) -> bool:
+        """Returns whether there is no state directory."""
+        return self.state_dir == MEMORY
+
+    @property
+    def state_path(self) -> Path:
+        """Returns the state directory.
+
+        Raises:
+            SettingsError: There is none.
+        """
+        if isinstance(self.state_dir, Path):
+            return self.state_dir
+        raise SettingsError("the state directory is 'memory', which has no path")
+
+    @property
+    def destination(self) -> Destination | None:
+        """Returns where points go; None where no server was set."""
+        if self.influxdb_url is None or self.influxdb_org is None or self.influxdb_bucket is None:
+            return None
+        return Destination(url=self.influxdb_url, org=self.influxdb_org, bucket=self.influxdb_bucket)
+
+    @property
+    def destination_id(self) -> str:
+        """Returns the id of the destination: `local` where there is none, `any` where another process knows it."""
+        if self.destination is not None:
+            return self.destination.id
+        return LOCAL if self.ship else ANY
+
+    def token(self) -> str:
+        """Returns the token as it is now: a file is read again when it has changed.
+
+        Raises:
+            SettingsError: There is none, or the file cannot be read; what it holds is not shown.
+        """
+        if isinstance(self.influxdb_token, Secret):
+            return self.influxdb_token.reveal()
+        path = self.influxdb_token_file
+        if not isinstance(path, Path):
+            raise SettingsError(f"{named('influxdb_token')} is missing")
+        file = _token_files.setdefault(path, TokenFile(path, named("influxdb_token_file")))
+        return file.token().reveal()
+
+
+def _checked(given: Mapping[str, object], said_in: Mapping[str, str]) -> tuple[dict[str, object], list[str]]:
+    """Returns the good values by argument, and what is wrong, one line each."""
+    good, problems = converted(given, said_in)
+    bad = given.keys() - good.keys() if problems else frozenset[str]()
+    return good, [*problems, *broken(good, frozenset(bad))]

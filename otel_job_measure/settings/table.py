@@ -1,0 +1,148 @@
+"""Every setting once: its argument, its variable, and what it takes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from otel_job_measure import names
+from otel_job_measure.settings import values
+from otel_job_measure.settings.values import RefusedError
+
+_SHOWN: Final = 80
+_HOUR: Final = 3600.0
+_DAY: Final = 24 * _HOUR
+_BOOLEAN: Final = "`true` or `false` (also 1/0, yes/no, on/off)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting.
+
+    Args:
+        argument: The name of its argument and of its field in `Settings`.
+        variable: The variable that it is read from.
+        takes: What it takes, in words.
+        convert: Makes its value of what was set, or raises `RefusedError`.
+        overridden: Whether the variable with `OTEL_JOB_MEASURE_` before its name goes first.
+    """
+
+    argument: str
+    variable: str
+    takes: str
+    convert: Callable[[object], object]
+    overridden: bool = False
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Returns its variables, the one that goes first first."""
+        if self.overridden:
+            return (f"{names.ENV_PREFIX}{self.variable}", self.variable)
+        return (self.variable,)
+
+
+def _ours(argument: str, name: str, takes: str, convert: Callable[[object], object]) -> Setting:
+    return Setting(argument=argument, variable=f"{names.ENV_PREFIX}{name}", takes=takes, convert=convert)
+
+
+def _influxdb(argument: str, variable: str, takes: str, convert: Callable[[object], object]) -> Setting:
+    return Setting(argument=argument, variable=variable, takes=takes, convert=convert, overridden=True)
+
+
+def _wait(argument: str, name: str, *, least: float) -> Setting:
+    takes = f"a number of seconds from {least:g} to 86400, or with a unit, such as `500ms`, `5s`, `1m`"
+    return _ours(argument, name, takes, values.seconds(least=least, most=_DAY))
+
+
+SETTINGS: Final = (
+    _influxdb(
+        "influxdb_url",
+        names.ENV_INFLUXDB_URL,
+        "a URL with `http://` or `https://`, such as `http://localhost:8086`, without a user, a query or a fragment",
+        values.server_url,
+    ),
+    _influxdb(
+        "influxdb_token",
+        names.ENV_INFLUXDB_TOKEN,
+        "a token of printable ASCII characters",
+        values.secret,
+    ),
+    _influxdb("influxdb_token_file", names.ENV_INFLUXDB_TOKEN_FILE, "the path of a file with a token", values.path),
+    _influxdb("influxdb_org", names.ENV_INFLUXDB_ORG, "the organization's name or id, on one line", values.line),
+    _influxdb("influxdb_bucket", names.ENV_INFLUXDB_BUCKET, "the bucket's name or id, on one line", values.line),
+    Setting(argument="datacenter", variable=names.ENV_DATACENTER, takes="a string", convert=values.text),
+    Setting(argument="project", variable=names.ENV_PROJECT, takes="a string", convert=values.text),
+    Setting(argument="stage", variable=names.ENV_STAGE, takes="a string", convert=values.text),
+    _ours("state_dir", "STATE_DIR", "the path of a folder, or `memory`", values.state_dir),
+    _ours("history", "HISTORY", _BOOLEAN, values.flag),
+    _ours("runs", "RUNS", _BOOLEAN, values.flag),
+    _ours("ship", "SHIP", _BOOLEAN, values.flag),
+    _ours(
+        "tags",
+        "TAGS",
+        "at most 16 names of resource attributes with commas between them, such as `host.name,k8s.namespace.name`,"
+        " each of at most 128 bytes, and none that the rows or InfluxDB use themselves",
+        values.tag_names,
+    ),
+    _ours("error_message", "ERROR_MESSAGE", _BOOLEAN, values.flag),
+    _ours("on_error", "ON_ERROR", "`raise` or `log`", values.one_of("raise", "log")),
+    _ours("confirm_start", "CONFIRM_START", "`off` or `server`", values.one_of("off", "server")),
+    _wait("confirm_timeout_s", "CONFIRM_TIMEOUT", least=0.001),
+    _wait("timeout_s", "TIMEOUT", least=0.001),
+    _ours("ca_file", "CA_FILE", "the path of a file with certificates in PEM format", values.file),
+    _ours("proxy", "PROXY", "a URL with `http://` or `https://`, such as `http://proxy:3128`", values.proxy_url),
+    _ours(
+        "retention_s",
+        "RETENTION",
+        "a time from `1m` to `36500d`, such as `30d`, `12h`, `90m`, or a number of seconds",
+        values.seconds(least=60.0, most=36_500 * _DAY),
+    ),
+    _ours(
+        "max_bytes",
+        "MAX_BYTES",
+        "a size from `1MiB` to `1024TiB`, such as `500MB` or `1GiB`, or a number of bytes",
+        values.size,
+    ),
+    _wait("shutdown_timeout_s", "SHUTDOWN_TIMEOUT", least=0),
+    _ours("disabled", "DISABLED", _BOOLEAN, values.flag),
+)
+
+BY_ARGUMENT: Final[Mapping[str, Setting]] = {setting.argument: setting for setting in SETTINGS}
+
+
+def is_set(value: object) -> bool:
+    """Tells whether something was set: None and a string without a character that can be seen are nothing."""
+    return value is not None and not (isinstance(value, str) and not value.strip())
+
+
+def converted(given: Mapping[str, object], said_in: Mapping[str, str]) -> tuple[dict[str, object], list[str]]:
+    """Makes values of what was set.
+
+    Args:
+        given: What was set, by argument; None and the empty string are nothing.
+        said_in: The variable that a value came from, by argument, where it came from one.
+
+    Returns:
+        The good values by argument, and one line for each bad one.
+    """
+    good: dict[str, object] = {}
+    problems: list[str] = []
+    for argument, value in given.items():
+        setting = BY_ARGUMENT[argument]
+        if not is_set(value):
+            continue
+        try:
+            good[argument] = setting.convert(value.strip() if isinstance(value, str) else value)
+        except RefusedError as refused:
+            problems.append(_problem(setting, said_in.get(argument), value, refused))
+    return good, problems
+
+
+def _problem(setting: Setting, variable: str | None, value: object, refused: RefusedError) -> str:
+    shown = "a value that is not shown" if refused.hidden else _shown(value)
+    why = f" ({refused.why})" if refused.why else ""
+    return f"{variable or setting.variable} (argument {setting.argument}): got {shown}{why}; it takes {setting.takes}"
+
+
+def _shown(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -1,0 +1,212 @@
+"""What settings take: each function makes a value of what somebody has set, or says why it can't."""
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final, cast
+
+from otel_job_measure import names
+from otel_job_measure.settings.destination import UrlError, checked_proxy, normalized
+from otel_job_measure.settings.secret import ProxyUrl, Secret, token_from
+
+MEMORY: Final = "memory"
+"""The state directory of those who want none."""
+
+RESERVED_TAGS: Final = frozenset(
+    {
+        "time",
+        names.TAG_JOB,
+        names.TAG_DATACENTER,
+        names.TAG_PROJECT,
+        names.TAG_STAGE,
+        names.TAG_STATUS,
+        names.TAG_REASON,
+        names.FIELD_UUID,
+        names.FIELD_SUCCESS,
+        names.FIELD_DURATION,
+        names.FIELD_HOST,
+        names.FIELD_TRACE_ID,
+        names.FIELD_SPAN_ID,
+        names.FIELD_ERROR_TYPE,
+        names.FIELD_ERROR_MESSAGE,
+    }
+)
+"""Names that the rows or InfluxDB use themselves; so are all that begin with an underscore."""
+
+# A key of InfluxDB holds 65,535 bytes: 16 such names, each with an escaped value of 1 KiB, and the others fit.
+_MAX_TAGS: Final = 16
+_MAX_TAG_BYTES: Final = 128
+_MIN_BYTES: Final = 1024**2
+_MAX_BYTES: Final = 1024**5
+
+_WORDS = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
+_SECONDS = {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+_BYTES = {
+    f"{letter}{unit}": base**power
+    for power, letter in enumerate(("", "k", "m", "g", "t"))
+    for unit, base in (("", 1000), ("b", 1000), ("ib", 1024))
+}
+_has_controls = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]").search
+_quantity = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-z]*)").fullmatch
+
+
+class RefusedError(ValueError):
+    """A value is not what a setting takes.
+
+    Args:
+        why: What is wrong with it, where that says more than what the setting takes.
+        hidden: Whether the value may hold a secret and must not be shown.
+    """
+
+    def __init__(self, why: str = "", *, hidden: bool = False) -> None:
+        super().__init__(why)
+        self.why = why
+        self.hidden = hidden
+
+
+def flag(value: object) -> bool:
+    """Takes a boolean, or one of its words."""
+    if isinstance(value, bool):
+        return value
+    word = value.lower() if isinstance(value, str) else None
+    if word not in _WORDS:
+        raise RefusedError
+    return _WORDS[word]
+
+
+def text(value: object) -> str:
+    """Takes any string."""
+    if not isinstance(value, str):
+        raise RefusedError
+    return value
+
+
+def line(value: object) -> str:
+    """Takes a string without control characters."""
+    if not isinstance(value, str) or _has_controls(value):
+        raise RefusedError
+    return value
+
+
+def one_of(*words: str) -> Callable[[object], str]:
+    """Takes one of some words, in whatever case."""
+
+    def convert(value: object) -> str:
+        word = value.lower() if isinstance(value, str) else None
+        if word not in words:
+            raise RefusedError
+        return word
+
+    return convert
+
+
+def seconds(*, least: float, most: float) -> Callable[[object], float]:
+    """Takes a number of seconds, or a text with a unit."""
+
+    def convert(value: object) -> float:
+        number = _number(value, _SECONDS)
+        if not least <= number <= most:
+            raise RefusedError
+        return number
+
+    return convert
+
+
+def size(value: object) -> int:
+    """Takes a number of bytes, or a text with a unit."""
+    number = _number(value, _BYTES)
+    if not _MIN_BYTES <= number <= _MAX_BYTES:
+        raise RefusedError
+    return int(number)
+
+
+def secret(value: object) -> Secret:
+    """Takes a token; what is refused isn't shown."""
+    clear = value.reveal() if isinstance(value, Secret) else value
+    token = token_from(clear) if isinstance(clear, str) else None
+    if token is None:
+        raise RefusedError(hidden=True)
+    return token
+
+
+def server_url(value: object) -> str:
+    """Takes a server's URL; what is refused isn't shown where it may hold a secret."""
+    return _url(value, normalized)
+
+
+def proxy_url(value: object) -> str:
+    """Takes a proxy's URL; what is refused isn't shown where it may hold a secret."""
+    return ProxyUrl(_url(value, checked_proxy))
+
+
+def path(value: object) -> Path:
+    """Takes a path, and makes it absolute: the process may go elsewhere."""
+    if not isinstance(value, str | os.PathLike):
+        raise RefusedError
+    given = cast("object", os.fspath(cast("str | os.PathLike[str]", value)))
+    if not isinstance(given, str) or "\0" in given:
+        raise RefusedError
+    try:
+        return Path(os.path.abspath(Path(given).expanduser()))  # noqa: PTH100 - resolve() would follow links
+    except (OSError, RuntimeError) as error:
+        raise RefusedError(str(error)) from None
+
+
+def file(value: object) -> Path:
+    """Takes the path of a file that is there."""
+    found = path(value)
+    if not found.is_file():
+        raise RefusedError("there is no such file")
+    return found
+
+
+def state_dir(value: object) -> Path | str:
+    """Takes the path of a folder, or `memory`."""
+    return MEMORY if value == MEMORY else path(value)
+
+
+def tag_names(value: object) -> tuple[str, ...]:
+    """Takes names of resource attributes, as a list or in one string with commas between them."""
+    given: object = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, Iterable):
+        raise RefusedError
+    found = list(cast("Iterable[object]", given))
+    tags = tuple(dict.fromkeys(name.strip() for name in found if isinstance(name, str) and name.strip()))
+    if not all(isinstance(name, str) for name in found):
+        raise RefusedError
+    for name in tags:
+        if name in RESERVED_TAGS or name.startswith("_"):
+            raise RefusedError(f"the rows or InfluxDB use {name!a} themselves")
+        if _has_controls(name) or "\\" in name or len(name.encode()) > _MAX_TAG_BYTES:
+            raise RefusedError(f"{name[:_MAX_TAG_BYTES]!a} is too long, or no name of a tag")
+    if len(tags) > _MAX_TAGS:
+        raise RefusedError(f"{len(tags)} are too many")
+    return tags
+
+
+def _url(value: object, check: Callable[[str], str]) -> str:
+    if not isinstance(value, str):
+        raise RefusedError(hidden=True)
+    try:
+        return check(value)
+    except UrlError as error:
+        why, hidden = str(error), any(mark in value for mark in "@?#")
+    raise RefusedError(why, hidden=hidden)
+
+
+def _number(value: object, units: dict[str, float] | dict[str, int]) -> float:
+    """Returns a finite number that isn't negative."""
+    if isinstance(value, str):
+        found = _quantity(value)
+        unit = units.get(found[2].lower()) if found else None
+        if found is None or unit is None:
+            raise RefusedError
+        return float(found[1]) * unit
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise RefusedError
+    return float(value)

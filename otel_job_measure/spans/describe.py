@@ -1,0 +1,98 @@
+"""What a span of ours says about its run."""
+
+import traceback
+from collections.abc import Mapping
+
+from opentelemetry.trace import Span, Status, StatusCode
+
+from otel_job_measure import names
+from otel_job_measure.points.outcome import Outcome
+from otel_job_measure.points.tags import DefaultTags
+from otel_job_measure.spans.outcome import text_of
+from otel_job_measure.spans.run import Run
+
+_LONGEST_CHAIN = 64  # a chain of exceptions may be a ring
+
+
+def valid(text: str) -> str:
+    """Gives a text that is UTF-8: with a lone surrogate in it an exporter would lose a whole batch of the app's spans.
+
+    Args:
+        text: Any string.
+
+    Returns:
+        The same, with question marks for what is no valid Unicode.
+    """
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def start_attributes(run: Run, tags: DefaultTags) -> dict[str, str]:
+    """Returns what a span of ours says at its start."""
+    found = {
+        names.ATTR_NAME: run.name,
+        names.ATTR_RUN_ID: run.uuid,
+        names.ATTR_DATACENTER: tags.datacenter,
+        names.ATTR_PROJECT: tags.project,
+        names.ATTR_STAGE: tags.stage,
+    }
+    return {name: valid(value) for name, value in found.items() if value is not None}
+
+
+def describe_end(span: Span, run: Run, outcome: Outcome, error: BaseException | None) -> None:
+    """Says on a span how its run ended, as instrumentations do.
+
+    Args:
+        span: A span that records.
+        run: Its run, settled.
+        outcome: How the run ended.
+        error: What the job raised, if anything.
+    """
+    span.set_attributes(_end_attributes(outcome))
+    if outcome.reason is None or (error is None and error_by_hand(span) is not None):
+        return
+    message = valid(outcome.error_message or "")
+    span.set_status(Status(StatusCode.ERROR, message if error is None else f"{type(error).__name__}: {message}"))
+    if isinstance(error, Exception):
+        span.record_exception(error, _valid_event(error, message), timestamp=run.end_ns)
+
+
+def error_by_hand(span: Span | None) -> Outcome | None:
+    """Tells whether somebody has set a span's status to ERROR.
+
+    Args:
+        span: A span, of the SDK or not.
+
+    Returns:
+        The outcome that this means; None where the status is another or cannot be seen.
+    """
+    status = getattr(span, "status", None)
+    if not isinstance(status, Status) or status.status_code is not StatusCode.ERROR:
+        return None
+    attributes: object = getattr(span, "attributes", None)
+    kind = attributes.get(names.ATTR_ERROR_TYPE) if isinstance(attributes, Mapping) else None
+    return Outcome(
+        reason=names.REASON_ERROR,
+        error_type=kind if isinstance(kind, str) and kind else None,
+        error_message=status.description,
+    )
+
+
+def _end_attributes(outcome: Outcome) -> dict[str, str]:
+    found = {
+        names.ATTR_STATUS: outcome.status,
+        names.ATTR_REASON: outcome.reason,
+        names.ATTR_ERROR_TYPE: outcome.error_type,
+    }
+    return {name: valid(value) for name, value in found.items() if value is not None}
+
+
+def _valid_event(error: Exception, message: str) -> dict[str, str] | None:
+    """Returns what the event must say instead, where a text of an exception is no valid Unicode."""
+    chain: BaseException | None = error
+    for _ in range(_LONGEST_CHAIN):
+        if chain is None:
+            return None
+        if valid(text := text_of(chain)) != text:
+            break
+        chain = chain.__cause__ or chain.__context__
+    return {"exception.stacktrace": valid("".join(traceback.format_exception(error))), "exception.message": message}

@@ -1,0 +1,70 @@
+"""The spans whose end we wait for."""
+
+from opentelemetry.trace import SpanContext
+
+from otel_job_measure.spans.recorder import Recorder
+from otel_job_measure.spans.rules import SpanRule
+from otel_job_measure.spans.run import Run
+
+
+class LiveSpan:
+    """A span that has not ended yet, and its run.
+
+    Args:
+        context: The span's own context object.
+        run: The run that the span describes.
+        recorder: Who records it.
+        ours: Whether a door of ours ends it; else the end of the span is the end of the run.
+        rule: How the run was recognised, where that was by a rule.
+    """
+
+    __slots__ = ("context", "ours", "recorder", "rule", "run")
+
+    def __init__(
+        self, context: SpanContext, run: Run, recorder: Recorder, *, ours: bool, rule: SpanRule | None = None
+    ) -> None:
+        self.context = context
+        self.run = run
+        self.recorder = recorder
+        self.ours = ours
+        self.rule = rule
+
+
+_live: dict[int, LiveSpan] = {}
+# By identity of the span's context, which is the same object at the start and at the end: ids repeat where a job seeds
+# `random`. One table a process, so that two processors on one provider measure a span once. Each access is one
+# operation of a dict, which no thread, signal handler or garbage collector can come between.
+
+
+def watch(span: LiveSpan) -> bool:
+    """Waits for a span's end.
+
+    Args:
+        span: What has just started; the table keeps its context, so that no other can get its identity.
+
+    Returns:
+        False where somebody does so already.
+    """
+    return _live.setdefault(id(span.context), span) is span
+
+
+def watched(context: SpanContext | None) -> LiveSpan | None:
+    """Returns the live span of a context, if it is one of those."""
+    return _live.get(id(context))
+
+
+def forget(context: SpanContext) -> LiveSpan | None:
+    """Stops waiting for a span's end.
+
+    Args:
+        context: The span's own context object.
+
+    Returns:
+        What was known of it; None where somebody else was first.
+    """
+    return _live.pop(id(context), None)
+
+
+def count() -> int:
+    """Returns how many spans are waited for."""
+    return len(_live)

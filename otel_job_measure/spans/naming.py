@@ -1,0 +1,69 @@
+"""The name of a job, from whatever was given as one."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, cast
+
+from otel_job_measure import names
+
+_logger = logging.getLogger(__name__)
+_warned: set[str] = set()
+_MISSING = object()
+
+
+def name_of(ctx: object) -> str:
+    """Finds the job's name in the context of a chain: its attribute `name`, else its item `"name"`.
+
+    Args:
+        ctx: What the chain was called with.
+
+    Returns:
+        The name; `unnamed` where there is none that can be used, which is logged once for each kind of trouble.
+    """
+    name = _attribute(ctx)
+    if not (isinstance(name, str) and name):
+        item = _item(ctx)
+        name = name if item is _MISSING else item
+    if name is _MISSING:
+        return _unnamed("has neither an attribute nor an item `name`", f"a {type(ctx).__name__}")
+    return usable_name(name, f"the name of a job's context ({type(ctx).__name__})")
+
+
+def usable_name(name: object, what: str) -> str:
+    """Gives a name that can be recorded, since a job is already on its way.
+
+    Args:
+        name: What was given as the job's name.
+        what: What it is, for the log.
+
+    Returns:
+        The name as a plain string; `unnamed` where it is empty or no string.
+    """
+    if isinstance(name, str):
+        plain = name if type(name) is str else str.__str__(name)
+        return plain or _unnamed("is empty", what)
+    return _unnamed(f"is no string but {type(name).__name__}", what)
+
+
+def _unnamed(trouble: str, what: str) -> str:
+    if trouble not in _warned:
+        _warned.add(trouble)
+        _logger.warning("%s %s: its runs are measured as `%s` (this is said once)", what, trouble, names.UNNAMED)
+    return names.UNNAMED
+
+
+def _attribute(ctx: object) -> object:
+    # A property of the app's own may raise anything, not only AttributeError.
+    try:
+        return getattr(ctx, "name", _MISSING)
+    except Exception:  # noqa: BLE001 - whatever it is, there is no name
+        return _MISSING
+
+
+def _item(ctx: object) -> object:
+    try:
+        if isinstance(ctx, Mapping) and "name" not in ctx:  # asking a defaultdict would make an item
+            return _MISSING
+        return cast("Any", ctx)["name"]
+    except Exception:  # noqa: BLE001 - no items, a list, a closed shelf: there is no name
+        return _MISSING

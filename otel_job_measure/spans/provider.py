@@ -1,0 +1,174 @@
+"""Which provider the spans of our runs come from."""
+
+import secrets
+import threading
+from collections.abc import Mapping
+from inspect import signature
+from types import MappingProxyType
+from typing import Any, Final, Protocol, cast, runtime_checkable
+from weakref import WeakSet
+
+from opentelemetry import trace
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk.resources import OTELResourceDetector
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
+
+from otel_job_measure import names
+from otel_job_measure.spans.guard import Guards
+from otel_job_measure.spans.processor import OwnSpanProcessor
+from otel_job_measure.spans.sampler import RecordingSampler
+
+_NO_RESOURCE: Final[Mapping[str, object]] = MappingProxyType({})
+_ask_for_global = trace.ProxyTracerProvider().get_tracer
+_has_our_processor: WeakSet[trace.TracerProvider] = WeakSet()
+
+
+class Bound:
+    """A provider with our tracer.
+
+    Args:
+        provider: The provider.
+        tracer: Our tracer of it, whose spans record.
+        private: Whether nobody but us knows it.
+    """
+
+    __slots__ = ("_provider", "private", "tracer")
+
+    def __init__(self, provider: trace.TracerProvider, tracer: trace.Tracer, *, private: bool) -> None:
+        self._provider = provider
+        self.tracer = tracer
+        self.private = private
+
+    def is_of(self, provider: trace.TracerProvider) -> bool:
+        """Tells whether this is that provider's."""
+        return self._provider is provider
+
+    @property
+    def resource(self) -> Mapping[str, object]:
+        """Returns the attributes of the provider's resource, as they are after the latest fork."""
+        resource = getattr(self._provider, "resource", None)
+        return getattr(resource, "attributes", _NO_RESOURCE)
+
+
+class Providers:
+    """Finds the provider of each run: the one given, else the app's global one, else a private one.
+
+    Args:
+        given: The app's provider, where it isn't the global one.
+        version: Our version, for the scope of the spans.
+        guards: What counts and logs our failures.
+    """
+
+    def __init__(self, given: trace.TracerProvider | None, version: str | None, guards: Guards) -> None:
+        # What the API gives out before there is a global provider stands for that one.
+        self._given = None if isinstance(given, trace.ProxyTracerProvider) else given
+        self._version = version
+        self._guard = guards("binding to a tracer provider")
+        self._bound: Bound | None = None
+        self._private: Bound | None = None
+        self._global_known = False
+        self._binding: set[int] = set()
+
+    def bind(self) -> None:
+        """Binds to the app's provider where there is one already, so that the first run need not."""
+        with self._guard:
+            provider = self._given or self._global()
+            if provider is not None:
+                self._bound = self._bind(provider, private=False)
+
+    def current(self) -> Bound | None:
+        """Finds the provider for a run that begins now; the app may have set its own since the last one.
+
+        Returns:
+            The provider and our tracer; None where there can be no span.
+        """
+        thread = threading.get_ident()
+        if thread in self._binding:
+            # A signal handler, or the garbage collector, inside what follows: the SDK's lock is held.
+            return None
+        with self._guard:
+            provider = self._given or self._global()
+            if provider is None:
+                bound = self._private
+            else:
+                bound = self._bound
+                bound = bound if bound is not None and bound.is_of(provider) else None
+            return bound or self._bind_in(thread, provider)
+        return None
+
+    def _bind_in(self, thread: int, provider: trace.TracerProvider | None) -> Bound:
+        self._binding.add(thread)
+        try:
+            if provider is None:
+                self._private = bound = self._bind(_private_provider(), private=True)
+            else:
+                self._bound = bound = self._bind(provider, private=False)
+        finally:
+            self._binding.discard(thread)
+        return bound
+
+    def _bind(self, provider: trace.TracerProvider, *, private: bool) -> Bound:
+        tracer = provider.get_tracer(names.SCOPE, self._version)
+        with self._guard:
+            _record_all(tracer)
+        with self._guard:
+            _add_our_processor(provider)
+        return Bound(provider, tracer, private=private)
+
+    def _global(self) -> trace.TracerProvider | None:
+        # With OTEL_PYTHON_TRACER_PROVIDER in the environment `get_tracer_provider` itself would fill the global slot:
+        # it is asked only after a tracer, which nothing is filled for, has shown that the slot isn't empty.
+        if not self._global_known:
+            if isinstance(_ask_for_global(names.SCOPE, self._version), trace.ProxyTracer):
+                return None
+            self._global_known = True
+        provider = trace.get_tracer_provider()
+        return None if isinstance(provider, trace.ProxyTracerProvider) else provider
+
+
+@runtime_checkable
+class _TakesProcessors(Protocol):
+    def add_span_processor(self, span_processor: SpanProcessor, /) -> None: ...
+
+
+class _SystemIds(RandomIdGenerator):
+    """Ids that take nothing from the job's own `random`, which it may have seeded."""
+
+    def generate_span_id(self) -> int:
+        return secrets.randbits(64) or 1
+
+    def generate_trace_id(self) -> int:
+        return secrets.randbits(128) or 1
+
+
+def _private_provider() -> TracerProvider:
+    """Makes a provider that nobody exports.
+
+    Its resource is what the environment says of it: detectors, which an app may have asked for, can use threads and
+    the network.
+    """
+    quiet: dict[str, Any] = {}
+    if "meter_provider" in signature(TracerProvider).parameters:
+        quiet["meter_provider"] = NoOpMeterProvider()
+    return TracerProvider(
+        sampler=ALWAYS_ON,
+        resource=OTELResourceDetector().detect(),
+        shutdown_on_exit=False,
+        id_generator=_SystemIds(),
+        **quiet,
+    )
+
+
+def _record_all(tracer: trace.Tracer) -> None:
+    """Wraps the sampler of our own tracer, once; tracers that have none to be seen stay as they are."""
+    sampler = getattr(tracer, "sampler", None)
+    if isinstance(sampler, Sampler) and not isinstance(sampler, RecordingSampler):
+        cast("Any", tracer).sampler = RecordingSampler(sampler)
+
+
+def _add_our_processor(provider: trace.TracerProvider) -> None:
+    if isinstance(provider, _TakesProcessors) and provider not in _has_our_processor:
+        provider.add_span_processor(OwnSpanProcessor())
+        _has_our_processor.add(provider)

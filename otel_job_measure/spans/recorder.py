@@ -1,0 +1,177 @@
+"""Writes the points of runs into the journal. It needs no OpenTelemetry."""
+
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+
+from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.journal.protocols import Journal, Mark
+from otel_job_measure.points.outcome import ENDED, Outcome
+from otel_job_measure.points.rows import ending_lines, start_line
+from otel_job_measure.points.series import Series, series
+from otel_job_measure.points.tags import DefaultTags, resolve
+from otel_job_measure.settings import Settings
+from otel_job_measure.spans.guard import Guards
+from otel_job_measure.spans.run import Run
+
+_logger = logging.getLogger(__name__)
+_NO_RESOURCE: Mapping[str, object] = MappingProxyType({})
+_KEPT = 64
+
+
+class Recorder:
+    """Records the runs of one `JobMeasure`: nothing that fails here reaches the job.
+
+    Args:
+        settings: What is written.
+        journal: Gives the journal of the moment, cheaply; after a fork or a `close` it is a new one.
+        clock: The machine's clocks; the monotonic one tells how long a run took.
+        guards: What counts and logs our failures.
+        confirm: Waits until InfluxDB has what is before a mark, at most so many seconds; None where nobody asked.
+        confirm_async: The same for coroutines.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        journal: Callable[[], Journal],
+        *,
+        clock: Clock | None = None,
+        guards: Guards | None = None,
+        confirm: Callable[[Mark, float], object] | None = None,
+        confirm_async: Callable[[Mark, float], Awaitable[object]] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.guards = guards or Guards(self.clock)
+        self._journal = journal
+        self._confirm = confirm
+        self._confirm_async = confirm_async
+        self._tags: dict[int, tuple[Mapping[str, object], DefaultTags]] = {}
+        self._preparing = self.guards("preparing a run")
+        self._starting = self.guards("recording a start")
+        self._ending = self.guards("recording an end")
+        self._confirming = self.guards("waiting for InfluxDB to have a start")
+
+    def prepare(
+        self, run: Run, resource: Mapping[str, object] = _NO_RESOURCE, *, start_ns: int | None = None
+    ) -> None:
+        """Gives a run its time and its tags.
+
+        Args:
+            run: A new run.
+            resource: The attributes of the span's resource, where default tags may come from.
+            start_ns: When it began, in nanoseconds since 1970, where that is not for us to say; None means now.
+        """
+        with self._preparing:
+            run.series = series(run.name, self.tags(resource))
+            run.start_ns = self._journal().stamp() if start_ns is None else start_ns
+        if not run.start_ns:
+            run.start_ns = self.clock.wall_ns()
+        run.began_ns = self.clock.monotonic_ns()
+
+    def start(self, run: Run) -> None:
+        """Records that a run has begun, unless that is recorded already.
+
+        Args:
+            run: A prepared run.
+        """
+        if run.series is None or not run.claim_start():
+            return
+        try:
+            with self._starting:
+                self._journal().begin(run.uuid, start_line(run.series, run.uuid, run.start_ns))
+                if _logger.isEnabledFor(logging.DEBUG):
+                    _logger.debug("job %r started, run %s", run.name, run.uuid)
+        except BaseException:  # an interruption of the job: the end will record the start too
+            run.give_back_start()
+            raise
+
+    def settle(self, run: Run, outcome: Outcome, *, end_ns: int | None = None) -> None:
+        """Fixes how and when a run ended; the first to say it is right.
+
+        Args:
+            run: A run that was prepared.
+            outcome: How it ended.
+            end_ns: When, in nanoseconds since 1970, for runs whose start was given too; None means now.
+        """
+        if run.outcome is not None:
+            return
+        if end_ns is None:
+            took_ns = self.clock.monotonic_ns() - run.began_ns
+            run.duration_s = took_ns / 1e9
+            run.end_ns = run.start_ns + max(took_ns, 1000)  # where no journal can say
+            with self._ending:
+                run.end_ns = self._journal().stamp(after_ns=run.start_ns)
+        else:
+            run.duration_s = max(end_ns - run.start_ns, 0) / 1e9
+            run.end_ns = end_ns
+        run.outcome = outcome
+
+    def end(self, run: Run) -> None:
+        """Records that a run has ended, unless that is recorded already or the run is another process's.
+
+        Args:
+            run: A settled run.
+        """
+        if run.series is None or run.pid != os.getpid() or not run.claim_end():
+            return
+        try:
+            self.start(run)  # where that was interrupted
+            with self._ending:
+                self._write_end(run, run.series)
+        except BaseException:
+            run.give_back_end()
+            raise
+
+    def tags(self, resource: Mapping[str, object]) -> DefaultTags:
+        """Finds the default tags of a resource's runs.
+
+        Args:
+            resource: The resource's attributes; they are looked at once, since they don't change.
+
+        Returns:
+            The tags.
+        """
+        known = self._tags.get(id(resource))
+        if known is not None:
+            return known[1]
+        found = resolve(self.settings, resource)
+        if len(self._tags) >= _KEPT:
+            self._tags.clear()
+        self._tags[id(resource)] = (resource, found)  # kept, so that no other can have its id
+        return found
+
+    def wait_for_start(self) -> None:
+        """Waits until InfluxDB has the starts so far, where `OTEL_JOB_MEASURE_CONFIRM_START` asks for it."""
+        if self._confirm is not None:
+            with self._confirming:
+                self._confirm(self._journal().tail(), self.settings.confirm_timeout_s)
+
+    async def wait_for_start_async(self) -> None:
+        """Does the same without holding up the event loop."""
+        if self._confirm_async is not None:
+            with self._confirming:
+                await self._confirm_async(self._journal().tail(), self.settings.confirm_timeout_s)
+
+    def _write_end(self, run: Run, start_of_rows: Series) -> None:
+        outcome = run.outcome or ENDED
+        journal = self._journal()
+        trace_id, span_id = run.trace or (None, None)
+        lines = ending_lines(
+            start_of_rows,
+            uuid=run.uuid,
+            outcome=outcome,
+            end_ns=run.end_ns,
+            duration_s=run.duration_s,
+            host=journal.host,
+            trace_id=None if trace_id is None else f"{trace_id:032x}",
+            span_id=None if span_id is None else f"{span_id:016x}",
+            run_row=self.settings.runs,
+            error_message=self.settings.error_message,
+        )
+        journal.finish(run.uuid, lines)
+        if _logger.isEnabledFor(logging.DEBUG):
+            how = outcome.status if outcome.reason is None else f"{outcome.status} ({outcome.reason})"
+            _logger.debug("job %r ended, run %s: %s after %.6f s", run.name, run.uuid, how, run.duration_s)

@@ -1,0 +1,66 @@
+"""How job spans of other instrumentations are recognised."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from opentelemetry.trace import SpanKind
+from opentelemetry.util.types import AnyValue
+
+from otel_job_measure.errors import UsageError
+from otel_job_measure.points.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanRule:
+    """Says which spans of another instrumentation are runs of jobs; they are measured without a second span.
+
+    Args:
+        scope: The name of the instrumentation's scope, exactly.
+        kind: The spans' kind; None for any.
+        span_name: A regular expression that the whole name of the span matches. Its group `job` is the job's name.
+        name_attribute: The span attribute that has the job's name at the start, where the span's name has not.
+        outcome: Tells from the attributes at the end how the run ended; None, also as its answer, leaves that to the
+            span's status.
+
+    Raises:
+        UsageError: The rule says nowhere where the job's name is, or in two places, or `span_name` is no expression.
+    """
+
+    scope: str
+    kind: SpanKind | None = None
+    span_name: str = ".*"
+    name_attribute: str | None = None
+    outcome: Callable[[Mapping[str, AnyValue]], Outcome | None] | None = None
+    _pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Compiles the expression, once."""
+        try:
+            pattern = re.compile(self.span_name, re.DOTALL)
+        except re.error as error:
+            raise UsageError(f"span_name of a SpanRule is no regular expression: {self.span_name!r}: {error}") from error
+        if ("job" in pattern.groupindex) == (self.name_attribute is not None):
+            raise UsageError(
+                "a SpanRule needs either a group (?P<job>...) in span_name or a name_attribute, to know the job's name; "
+                f"got span_name={self.span_name!r}, name_attribute={self.name_attribute!r}"
+            )
+        object.__setattr__(self, "_pattern", pattern)
+
+    def job_name(self, kind: SpanKind, span_name: str, attributes: Mapping[str, AnyValue]) -> AnyValue | None:
+        """Finds the job's name in a span of the rule's scope.
+
+        Args:
+            kind: The span's kind.
+            span_name: The span's name.
+            attributes: The span's attributes at its start.
+
+        Returns:
+            The job's name, or whatever is in its place; None where the span is no run.
+        """
+        if self.kind is not None and kind is not self.kind:
+            return None
+        found = self._pattern.fullmatch(span_name)
+        if found is None:
+            return None
+        return found["job"] if self.name_attribute is None else attributes.get(self.name_attribute)

@@ -1,0 +1,139 @@
+"""What the journal's tests share: a clock that is set by hand, a journal in a folder, lines."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.journal.counters import Counters
+from otel_job_measure.journal.filestore import FileStore, Identity
+from otel_job_measure.journal.journal import SegmentJournal
+from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.store import Store
+from otel_job_measure.points.line_protocol import Point, parse
+from otel_job_measure.points.outcome import ENDED, Outcome
+from otel_job_measure.points.rows import ending_lines, start_line
+from otel_job_measure.points.runids import new_run_id
+from otel_job_measure.points.series import Series
+from otel_job_measure.points.tags import DefaultTags
+
+TAGS = DefaultTags(datacenter="fra", project="billing", stage="test", more=(("k8s.namespace.name", "a b,c=d"),))
+IDENTITY = Identity(host="host-1", boot_id="boot-1", destination="d" * 12, label="somewhere", runs=True)
+
+
+@dataclass
+class HandClock:
+    """A clock that stands still until it is moved."""
+
+    wall: int = 1_800_000_000_000_000_000
+    monotonic: int = 5_000_000_000
+
+    def wall_ns(self) -> int:
+        """Returns the wall time."""
+        return self.wall
+
+    def monotonic_ns(self) -> int:
+        """Returns the monotonic time."""
+        return self.monotonic
+
+    def pass_by(self, seconds: float) -> None:
+        """Moves both."""
+        self.wall += int(seconds * 1e9)
+        self.monotonic += int(seconds * 1e9)
+
+
+@dataclass
+class Opener:
+    """Opens stores of files, and keeps those it opened and what they complained of."""
+
+    state: StateDir
+    clock: Clock
+    identity: Identity = IDENTITY
+    max_bytes: int = 1 << 30
+    stores: list[FileStore] = field(default_factory=list[FileStore])
+    complaints: list[str] = field(default_factory=list[str])
+
+    def __call__(self, open_runs: Mapping[str, bytes], complain: Callable[[str], None]) -> Store:
+        """Opens one."""
+        self.state.make()
+        store = FileStore(self.state, self.identity, self.clock, open_runs, max_bytes=self.max_bytes)
+        self.stores.append(store)
+        del complain
+        return store
+
+
+def journal_in(
+    folder: Path, *, clock: Clock | None = None, max_bytes: int = 1 << 30, identity: Identity = IDENTITY
+) -> SegmentJournal:
+    """Returns a journal of files that has taken nothing yet."""
+    the_clock = clock or SystemClock()
+    opener = Opener(StateDir(folder), the_clock, identity, max_bytes)
+    return SegmentJournal(opener, clock=the_clock, counters=Counters(), host="host-1")
+
+
+def begin(journal: SegmentJournal, job: str = "nightly", uuid: str | None = None) -> str:
+    """Begins a run and returns its id."""
+    the_uuid = uuid or new_run_id()
+    journal.begin(the_uuid, start_line(Series(job, TAGS), the_uuid, journal.stamp()))
+    return the_uuid
+
+
+def ending(job: str, uuid: str, end_ns: int, outcome: Outcome = ENDED) -> bytes:
+    """Returns both rows of an ending."""
+    return ending_lines(
+        Series(job, TAGS),
+        uuid=uuid,
+        outcome=outcome,
+        end_ns=end_ns,
+        duration_s=1.5,
+        host="host-1",
+        trace_id=None,
+        span_id=None,
+        run_row=True,
+        error_message=False,
+    )
+
+
+def finish(journal: SegmentJournal, uuid: str, job: str = "nightly") -> None:
+    """Ends a run well."""
+    journal.finish(uuid, ending(job, uuid, journal.stamp()))
+
+
+def points_in(folder: Path) -> list[Point]:
+    """Returns every point below a state directory, whole lines only, in no particular order."""
+    return [
+        parse(line)
+        for path in sorted(folder.rglob("*.lp"))
+        if path.parent.name != "rejected"
+        for line in whole_lines(path.read_bytes())
+        if not line.startswith(b"#")
+    ]
+
+
+def whole_lines(data: bytes) -> list[bytes]:
+    """Returns the lines that end with a newline, without it."""
+    return data[: data.rfind(b"\n") + 1].split(b"\n")[:-1]
+
+
+def statuses(points: list[Point]) -> dict[str, list[str]]:
+    """Returns the statuses of the old measurement by uuid."""
+    found: dict[str, list[str]] = {}
+    for point in points:
+        if point.measurement == "scheduling-job":
+            found.setdefault(str(point.fields["uuid"]), []).append(str(point.fields["status"]))
+    return found
+
+
+__all__ = [
+    "IDENTITY",
+    "TAGS",
+    "HandClock",
+    "Opener",
+    "begin",
+    "ending",
+    "finish",
+    "journal_in",
+    "points_in",
+    "statuses",
+    "whole_lines",
+]

@@ -1,0 +1,98 @@
+"""The bound on what the state directory holds, and the lines that InfluxDB refused."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from otel_job_measure.journal.counters import Counters
+from otel_job_measure.journal.limits import enforce
+from otel_job_measure.journal.protocols import SegmentHeader
+from otel_job_measure.journal.rejects import FileRejects, LoggedRejects
+from otel_job_measure.journal.segments import encode_header
+from otel_job_measure.journal.statedir import StateDir
+
+LINE = b'scheduling-job,job=x status="start",uuid="0123456789AB" 1\n'
+HEADER = SegmentHeader(host="h", boot_id="b", slot=1, ordinal=0, created_ns=1, destination="local", label="", runs=True)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> StateDir:
+    """A state directory with four segments of ten points in `ready/`, the oldest first in the alphabet too."""
+    made = StateDir(tmp_path / "state")
+    made.make()
+    for number, name in enumerate("abcd"):
+        path = made.ready / f"{name}.lp"
+        path.write_bytes(encode_header(HEADER) + 10 * LINE)
+        os.utime(path, ns=(number, number))
+    return made
+
+
+def left(state: StateDir) -> list[str]:
+    """Returns the names of what is left in `ready/`."""
+    return sorted(path.stem for path in state.ready.iterdir())
+
+
+def test_below_the_bound_nothing_goes(state: StateDir) -> None:
+    """There is room."""
+    enforce(state, 1 << 20, Counters(), lambda _name: False)
+    assert left(state) == ["a", "b", "c", "d"]
+
+
+def test_the_oldest_undelivered_go_counted_and_with_an_error(state: StateDir, caplog: pytest.LogCaptureFixture) -> None:
+    """Half the room: the two oldest go, and their twenty points are counted under `max_bytes`."""
+    counters = Counters()
+    size = sum(path.stat().st_size for path in state.ready.iterdir())
+    enforce(state, size // 2, counters, lambda _name: False)
+    assert left(state) == ["c", "d"]
+    assert counters.now().dropped == {"max_bytes": 20}
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_what_influxdb_has_goes_first_and_is_no_loss(state: StateDir, caplog: pytest.LogCaptureFixture) -> None:
+    """Only the history lacks it: it is deleted before anything older, and nothing is counted."""
+    counters = Counters()
+    size = sum(path.stat().st_size for path in state.ready.iterdir())
+    enforce(state, size - 1, counters, lambda name: name == "d.lp")
+    assert left(state) == ["a", "b", "c"]
+    assert counters.now().dropped == {}
+    assert not caplog.records
+
+
+def test_living_segments_are_never_touched(state: StateDir) -> None:
+    """The newest segment of a slot says what is open; it stays however small the bound."""
+    slot = state.slots / "001"
+    slot.mkdir()
+    (slot / "e.lp").write_bytes(encode_header(HEADER) + LINE)
+    enforce(state, 1, Counters(), lambda _name: False)
+    assert left(state) == []
+    assert (slot / "e.lp").exists()
+
+
+def test_a_refused_line_is_kept_with_the_servers_words(state: StateDir) -> None:
+    """Above each line a comment on one line; the file is for the owner alone."""
+    rejects = FileRejects(state.rejected, "local")
+    rejects.put(b"bad line", "unable to\nparse 'bad line'")
+    rejects.put(b"worse", "no")
+    (path,) = state.rejected.iterdir()
+    assert path.read_bytes() == b"# unable to parse 'bad line'\nbad line\n# no\nworse\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_refused_lines_fill_file_after_file(state: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the oldest can go when there is no more room."""
+    monkeypatch.setattr("otel_job_measure.journal.rejects._FILE_BYTES", 20)
+    rejects = FileRejects(state.rejected, "local")
+    for _ in range(5):
+        rejects.put(b"0123456789", "a long reason")
+    assert len(list(state.rejected.iterdir())) == 5
+
+
+def test_a_refused_line_that_cannot_be_kept_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is lost without a word, whether there is no folder or none was meant to be."""
+    FileRejects(tmp_path / "nowhere", "local").put(b"bad", "why")
+    LoggedRejects().put(b"worse", "because")
+    assert "b'bad'" in caplog.text
+    assert "why" in caplog.text
+    assert "b'worse'" in caplog.text
+    assert "because" in caplog.text
