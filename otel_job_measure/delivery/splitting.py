@@ -9,9 +9,9 @@ from typing import Final
 
 from otel_job_measure.delivery.answers import Kind, Verdict
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.protocols import Rejects
 
 Post = Callable[[Sequence[bytes]], Verdict]
+Reject = Callable[[bytes, str], None]
 
 _MOST_REQUESTS: Final = 50  # of one go: the thread has other things to do in between
 _LEAST_REMEMBERED: Final = 16 * 1024
@@ -54,14 +54,14 @@ class Batch:
     Args:
         lines: The points, without newlines.
         counters: Where points are counted, each once.
-        rejects: Where the lines go that the server will never take.
+        reject: Keeps a line that the server will never take, with its words; never raises an `Exception`.
         limit: How much is sent at once.
     """
 
-    def __init__(self, lines: Sequence[bytes], *, counters: Counters, rejects: Rejects, limit: SizeLimit) -> None:
+    def __init__(self, lines: Sequence[bytes], *, counters: Counters, reject: Reject, limit: SizeLimit) -> None:
         self._todo: list[Sequence[bytes]] = [lines] if lines else []
         self._counters = counters
-        self._rejects = rejects
+        self._reject = reject
         self._limit = limit
 
     @property
@@ -120,7 +120,7 @@ class Batch:
         self._again(line for line in chunk if line not in blamed)
         for line in chunk:
             if line in blamed:
-                self._reject(line, blamed[line])
+                self._give_up(line, blamed[line])
 
     def _without_expired(self, chunk: Sequence[bytes], verdict: Verdict) -> None:
         kept = [line for line in chunk if not _is_before(line, verdict.bound_ns)]
@@ -136,7 +136,7 @@ class Batch:
         if len(chunk) > 1:
             self._halve(chunk)
         else:
-            self._reject(chunk[0], words)
+            self._give_up(chunk[0], words)
 
     def _halve(self, chunk: Sequence[bytes]) -> None:
         middle = len(chunk) // 2
@@ -147,9 +147,9 @@ class Batch:
         if rest:
             self._todo.append(rest)
 
-    def _reject(self, line: bytes, words: str) -> None:
+    def _give_up(self, line: bytes, words: str) -> None:
         self._counters.rejected(1)
-        self._rejects.put(line, words)
+        self._reject(line, words)
 
 
 def _size(lines: Sequence[bytes]) -> int:

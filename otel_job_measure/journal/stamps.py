@@ -43,9 +43,9 @@ class RunClock:
         earliest = -((self.slot - 1000 - after_ns) // 1000) if after_ns else 0
         us = max((self._clock.monotonic_ns() + self._offset_ns) // 1000, earliest)
         token = object()
-        # A claim that was pruned in between says nothing; the next one that holds is looked for above it.
         while self._claims.setdefault(us, token) is not token or us <= self._pruned_us:
-            us += 1
+            # Below the bound a claim says nothing: an earlier one may have been pruned.
+            us = max(us, self._pruned_us) + 1
         if len(self._claims) >= self._prune_at:
             self._prune(us)
         return us * 1000 + self.slot

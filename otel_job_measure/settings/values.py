@@ -17,6 +17,8 @@ MEMORY: Final = "memory"
 RESERVED_TAGS: Final = frozenset(
     {
         "time",
+        "result",  # columns of every answer to a Flux query
+        "table",
         names.TAG_JOB,
         names.TAG_DATACENTER,
         names.TAG_PROJECT,
@@ -33,7 +35,7 @@ RESERVED_TAGS: Final = frozenset(
         names.FIELD_ERROR_MESSAGE,
     }
 )
-"""Names that the rows or InfluxDB use themselves; so are all that begin with an underscore."""
+"""Names that the rows or InfluxDB use themselves, in whatever case; so are all that begin with an underscore."""
 
 # A key of InfluxDB holds 65,535 bytes: 16 such names, each with an escaped value of 1 KiB, and the others fit.
 _MAX_TAGS: Final = 16
@@ -180,7 +182,7 @@ def tag_names(value: object) -> tuple[str, ...]:
     if not all(isinstance(name, str) for name in found):
         raise RefusedError
     for name in tags:
-        if name in RESERVED_TAGS or name.startswith("_"):
+        if name.lower() in RESERVED_TAGS or name.startswith("_"):
             raise RefusedError(f"the rows or InfluxDB use {name!a} themselves")
         if _has_controls(name) or "\\" in name or len(name.encode()) > _MAX_TAG_BYTES:
             raise RefusedError(f"{name[:_MAX_TAG_BYTES]!a} is too long, or no name of a tag")

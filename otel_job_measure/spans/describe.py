@@ -1,7 +1,6 @@
 """What a span of ours says about its run."""
 
 import traceback
-from collections.abc import Mapping
 
 from opentelemetry.trace import Span, Status, StatusCode
 
@@ -10,6 +9,7 @@ from otel_job_measure.points.outcome import Outcome
 from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.spans.outcome import text_of
 from otel_job_measure.spans.run import Run
+from otel_job_measure.spans.status import error_said
 
 _LONGEST_CHAIN = 64  # a chain of exceptions may be a ring
 
@@ -48,33 +48,12 @@ def describe_end(span: Span, run: Run, outcome: Outcome, error: BaseException | 
         error: What the job raised, if anything.
     """
     span.set_attributes(_end_attributes(outcome))
-    if outcome.reason is None or (error is None and error_by_hand(span) is not None):
+    if outcome.reason is None or (error is None and error_said(span) is not None):
         return
     message = valid(outcome.error_message or "")
     span.set_status(Status(StatusCode.ERROR, message if error is None else f"{type(error).__name__}: {message}"))
     if isinstance(error, Exception):
         span.record_exception(error, _valid_event(error, message), timestamp=run.end_ns)
-
-
-def error_by_hand(span: Span | None) -> Outcome | None:
-    """Tells whether somebody has set a span's status to ERROR.
-
-    Args:
-        span: A span, of the SDK or not.
-
-    Returns:
-        The outcome that this means; None where the status is another or cannot be seen.
-    """
-    status = getattr(span, "status", None)
-    if not isinstance(status, Status) or status.status_code is not StatusCode.ERROR:
-        return None
-    attributes: object = getattr(span, "attributes", None)
-    kind = attributes.get(names.ATTR_ERROR_TYPE) if isinstance(attributes, Mapping) else None
-    return Outcome(
-        reason=names.REASON_ERROR,
-        error_type=kind if isinstance(kind, str) and kind else None,
-        error_message=status.description,
-    )
 
 
 def _end_attributes(outcome: Outcome) -> dict[str, str]:

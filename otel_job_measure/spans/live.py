@@ -1,10 +1,25 @@
 """The spans whose end we wait for."""
 
-from opentelemetry.trace import SpanContext
+from typing import Final, Protocol
+
+from opentelemetry.context import create_key
+from opentelemetry.trace import Span, SpanContext
 
 from otel_job_measure.spans.recorder import Recorder
 from otel_job_measure.spans.rules import SpanRule
 from otel_job_measure.spans.run import Run
+
+
+RUN_KEY: Final = create_key("otel_job_measure-run")
+"""In the context that a span of ours is started with, and nowhere else: who opened it, an `Opened`."""
+
+
+class Opened(Protocol):
+    """A run that was opened through us, and waits for its span."""
+
+    def took(self, span: Span) -> None:
+        """Is told of the span that has started with its context."""
+        ...
 
 
 class LiveSpan:

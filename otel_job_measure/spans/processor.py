@@ -1,19 +1,142 @@
 """The span processors: from a span's start and end to the start and end of its run."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
-from opentelemetry.context import Context, create_key
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
-from opentelemetry.trace import SpanContext
-from opentelemetry.util.types import AnyValue
 
 from otel_job_measure import names
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.points.runids import run_id_of_span
 from otel_job_measure.spans import live
 from otel_job_measure.spans.guard import Guards
+from otel_job_measure.spans.live import RUN_KEY, LiveSpan, Opened
 from otel_job_measure.spans.naming import usable_name
-from otel_job_measure.spans.opening import RUN_KEY, Opening
 from otel_job_measure.spans.recorder import Recorder
 from otel_job_measure.spans.rules import SpanRule
 from otel_job_measure.spans.run import Run
+from otel_job_measure.spans.status import error_said
+
+
+class OwnSpanProcessor(SpanProcessor):
+    """Records the runs that were opened through us, on whatever provider their spans come from.
+
+    Its `force_flush` returns at once and its `shutdown` does nothing, so that it never takes time from the app's
+    exporters; the points of runs have a `flush` of their own.
+
+    Args:
+        guards: What counts and logs our failures.
+    """
+
+    def __init__(self, guards: Guards | None = None) -> None:
+        guards = guards or Guards()
+        self._starting = guards("measuring the start of a span")
+        self._ending = guards("measuring the end of a span")
+        self._deciding = guards("finding out how a run ended")
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Records a run's start.
+
+        Args:
+            span: The span that has started.
+            parent_context: The context it was started with, which tells whose run it is.
+        """
+        if parent_context is not None and RUN_KEY in parent_context:
+            with self._starting:
+                opened: Opened = parent_context[RUN_KEY]
+                opened.took(span)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Records a run's end.
+
+        Args:
+            span: The span that has ended.
+        """
+        found = live.watched(span.context)
+        if found is not None:
+            with self._ending:
+                self._ended(found, span)
+
+    def _ended(self, found: LiveSpan, span: ReadableSpan) -> None:
+        run, recorder = found.run, found.recorder
+        if not found.ours:
+            if live.forget(found.context) is None:
+                return
+            recorder.settle(run, self._outcome(found, span), end_ns=span.end_time)
+        elif run.outcome is None:
+            return  # somebody in the job has ended our span; the run goes on
+        recorder.end(run)
+
+    def _outcome(self, found: LiveSpan, span: ReadableSpan) -> Outcome:
+        said: Outcome | None = None
+        with self._deciding:
+            if found.rule is not None and found.rule.outcome is not None:
+                said = found.rule.outcome(span.attributes or {})
+        with self._deciding:
+            said = said or error_said(span)
+        return said or ENDED
+
+
+class RunSpanProcessor(OwnSpanProcessor):
+    """Records also the spans that the app opens itself: those with `scheduling.job.name`, and those of the rules.
+
+    Args:
+        measure: Gives the recorder of their runs; it is asked when such a span starts.
+        rules: How job spans of other instrumentations are recognised.
+        guards: What counts and logs our failures.
+    """
+
+    def __init__(
+        self, measure: Callable[[], Recorder], rules: Iterable[SpanRule] = (), *, guards: Guards | None = None
+    ) -> None:
+        super().__init__(guards)
+        self._measure = measure
+        self._rules: dict[str, list[SpanRule]] = {}
+        for rule in rules:
+            self._rules.setdefault(rule.scope, []).append(rule)
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Records the start of any run, whoever opened it.
+
+        Args:
+            span: The span that has started.
+            parent_context: The context it was started with.
+        """
+        with self._starting:
+            if parent_context is not None and RUN_KEY in parent_context:
+                opened: Opened = parent_context[RUN_KEY]
+                opened.took(span)
+                return
+            attributes = span.attributes or {}
+            if names.ATTR_NAME in attributes:
+                # Ours come here only where a provider has lost their context; who opened them records them.
+                if _scope(span) != names.SCOPE:
+                    self._started(span, attributes[names.ATTR_NAME], None)
+            elif self._rules:
+                self._by_rule(span)
+
+    def _by_rule(self, span: Span) -> None:
+        for rule in self._rules.get(_scope(span), ()):
+            name = rule.job_name(span.kind, span.name, span.attributes or {})
+            if name is not None:
+                self._started(span, name, rule)
+                return
+
+    def _started(self, span: Span, name: object, rule: SpanRule | None) -> None:
+        context = span.get_span_context()
+        recorder = self._measure()
+        if recorder.settings.disabled or live.watched(context) is not None:
+            return
+        given = (span.attributes or {}).get(names.ATTR_RUN_ID)
+        uuid = given if isinstance(given, str) and given else run_id_of_span(context.span_id)
+        run = Run(usable_name(name, f"the attribute {names.ATTR_NAME} of a span"), uuid)
+        recorder.prepare(run, span.resource.attributes, start_ns=span.start_time)
+        if context.trace_flags.sampled:
+            run.trace = (context.trace_id, context.span_id)
+        if live.watch(LiveSpan(context, run, recorder, ours=False, rule=rule)):
+            recorder.start(run)
+
+
+def _scope(span: ReadableSpan) -> str:
+    scope = span.instrumentation_scope
+    return "" if scope is None else scope.name

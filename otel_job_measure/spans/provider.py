@@ -76,7 +76,7 @@ class Providers:
         with self._guard:
             provider = self._given or self._global()
             if provider is not None:
-                self._bound = self._bind(provider, private=False)
+                self._bind_in(threading.get_ident(), provider)
 
     def current(self) -> Bound | None:
         """Finds the provider for a run that begins now; the app may have set its own since the last one.

@@ -63,15 +63,13 @@ def test_old_claims_are_forgotten_and_never_given_again() -> None:
     """Memory stays bounded over many runs, and a clock that is moved back by hand doesn't bring old times back."""
     hand = HandClock()
     clock = RunClock(hand, slot=1)
-    early = last = clock.stamp()
+    stamps = {clock.stamp()}
     for _ in range(20_000):
         hand.pass_by(0.001)
-        last = clock.stamp()
+        stamps.add(clock.stamp())
     assert len(clock._claims) < 4096  # pyright: ignore[reportPrivateUsage] - memory has no public face
     hand.monotonic = 5_000_000_000  # as if a thread had looked at the clock long ago and only now claims its time
-    again = clock.stamp()
-    assert again != early
-    assert again > last - 1_100_000_000
+    assert clock.stamp() not in stamps
 
 
 def test_a_clock_that_falls_behind_is_put_forward() -> None:

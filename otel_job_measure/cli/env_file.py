@@ -1,0 +1,41 @@
+"""`--env-file`: settings for commands that are started without an environment, as cron starts them."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Final
+
+from otel_job_measure.settings import parse_env_file
+
+DEFAULT: Final = Path("/etc/otel-job-measure.env")
+
+
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """Gives a command the option.
+
+    Args:
+        parser: The command's.
+    """
+    parser.add_argument(
+        "--env-file",
+        metavar="FILE",
+        type=Path,
+        help=f"lines KEY=VALUE, for what the environment leaves unset (default: {DEFAULT} if it is there)",
+    )
+
+
+def load(path: Path | None, default: Path = DEFAULT) -> None:
+    """Puts the variables of the file into the environment of this process; what is set there goes first.
+
+    Args:
+        path: The file that was asked for.
+        default: The file that is read where none was asked for, if it is there.
+
+    Raises:
+        SettingsError: The file cannot be read, or a line of it is wrong.
+    """
+    if path is None and not default.exists():
+        return
+    for name, value in parse_env_file(path or default).items():
+        if not os.environ.get(name):
+            os.environ[name] = value

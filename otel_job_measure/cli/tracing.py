@@ -1,0 +1,69 @@
+"""What the standard variables of OpenTelemetry say about a command's run; it needs no SDK."""
+
+import os
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Final
+from urllib.parse import unquote
+
+from otel_job_measure.errors import MissingDependencyError
+
+TRACEPARENT: Final = "TRACEPARENT"
+TRACESTATE: Final = "TRACESTATE"
+
+_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_HTTP: Final = "http/protobuf"
+_GRPC: Final = "grpc"
+# What OTEL_TRACES_EXPORTER may name, and the protocol that each means; None leaves that to the variables.
+_EXPORTERS: Final = {"otlp": None, "otlp_proto_http": _HTTP, "otlp_proto_grpc": _GRPC}
+_INSTALL: Final = {
+    _HTTP: "pip install 'otel-job-measure[otlp]'",
+    _GRPC: "pip install opentelemetry-exporter-otlp-proto-grpc",
+}
+
+
+def exporter_module() -> str | None:
+    """Tells what exports a span, as far as the environment asks for one.
+
+    Returns:
+        The module of the exporter; None where no span is wanted.
+
+    Raises:
+        MissingDependencyError: It is not installed; the message has the line that installs it.
+    """
+    environ = os.environ
+    wanted = [name.strip() for name in (environ.get("OTEL_TRACES_EXPORTER") or "otlp").split(",")]
+    known = [name for name in wanted if name in _EXPORTERS]
+    disabled = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    if disabled or not known or not _first(environ, _ENDPOINTS):
+        return None
+    protocol = _EXPORTERS[known[0]] or _first(environ, _PROTOCOLS) or _HTTP
+    if protocol not in _INSTALL:
+        raise MissingDependencyError(f"the span is not exported: no exporter has the protocol {protocol!a}; use {_HTTP}")
+    module = f"opentelemetry.exporter.otlp.proto.{protocol.partition('/')[0]}"
+    try:
+        found = find_spec(module)
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        raise MissingDependencyError(
+            f"the span is not exported: the exporter for {protocol} is not installed: {_INSTALL[protocol]}"
+        )
+    return f"{module}.trace_exporter"
+
+
+def resource() -> dict[str, str]:
+    """Returns the resource attributes that the environment gives, as the SDK reads them."""
+    attributes: dict[str, str] = {}
+    for item in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
+        name, equals, value = item.partition("=")
+        if equals:
+            attributes[name.strip()] = unquote(value.strip())
+    if service := os.environ.get("OTEL_SERVICE_NAME"):
+        attributes["service.name"] = service
+    return attributes
+
+
+def _first(environ: Mapping[str, str], names: tuple[str, ...]) -> str:
+    return next((value for name in names if (value := environ.get(name, "").strip())), "")
