@@ -1,1 +1,50 @@
-"""Measures the runs of scheduled and background jobs with OpenTelemetry and sends them to InfluxDB."""
+"""OpenTelemetry instrumentation for scheduled and background jobs, with InfluxDB as its store."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from otel_job_measure.delivery.health import Health
+    from otel_job_measure.runtime.measure import JobMeasure
+    from otel_job_measure.runtime.ready import JobSpanProcessor, job_measure, job_measure_sync
+    from otel_job_measure.settings import Settings
+    from otel_job_measure.spans.compose import compose, compose_sync
+    from otel_job_measure.spans.run import JobRun
+
+__all__ = [
+    "Health",
+    "JobMeasure",
+    "JobRun",
+    "JobSpanProcessor",
+    "Settings",
+    "compose",
+    "compose_sync",
+    "job_measure",
+    "job_measure_sync",
+]
+
+# A name is looked up when it is asked for, so that a command that needs no SDK doesn't load it.
+_HOMES = {
+    "Health": "delivery.health",
+    "JobMeasure": "runtime.measure",
+    "JobRun": "spans.run",
+    "JobSpanProcessor": "runtime.ready",
+    "Settings": "settings",
+    "compose": "spans.compose",
+    "compose_sync": "spans.compose",
+    "job_measure": "runtime.ready",
+    "job_measure_sync": "runtime.ready",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,9 +13,12 @@ import resource
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Final, NoReturn
+
+from otel_job_measure.errors import JobMeasureError
 
 # Faults and limits of our own process, and what Python ignores so that a write fails instead.
 _OUR_OWN: Final = {
@@ -57,12 +60,24 @@ class Ending:
     signal: int | None = None
 
 
+def fill_closed_files() -> None:
+    """Keeps files of ours from getting the number of a closed stdin, stdout or stderr, where others would write."""
+    while (filler := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) <= 2:  # noqa: PLR2004 - the number of stderr
+        pass
+    os.close(filler)
+
+
 def hold_signals() -> set[signal.Signals | int]:
     """Makes every signal that could be for the command wait, in this thread and those that it starts.
 
     Returns:
         The signals that were blocked before: the command's mask.
+
+    Raises:
+        JobMeasureError: This system can't tell who sent a signal, so none could be passed on rightly.
     """
+    if not hasattr(signal, "sigtimedwait"):
+        raise JobMeasureError("this system has no sigtimedwait")
     # Where it is ignored, children vanish with their exit codes.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     return signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
@@ -128,14 +143,13 @@ class Child:
                 self._stop_too(change.si_status)
         return None
 
-    def _is_for_it(self, info: signal.struct_siginfo) -> bool:
+    def _is_for_it(self, info: "signal.struct_siginfo") -> bool:
         return info.si_signo != signal.SIGCHLD and info.si_pid != self.pid
 
     def _pass_on(self, number: int) -> None:
-        try:
+        # A command with more rights than ours: who could send us a signal couldn't always have reached it either.
+        with suppress(PermissionError):
             os.kill(self.pid, number)
-        except PermissionError:
-            pass  # a command with more rights than ours: who sent the signal couldn't have reached it either
 
     def _stop_too(self, number: int) -> None:
         """Stops this process as the command was stopped, so that a shell sees that its job is."""
@@ -190,7 +204,7 @@ def die_of(number: int) -> NoReturn:
     os._exit(128 + number)
 
 
-def _came_to_all(info: signal.struct_siginfo) -> bool:
+def _came_to_all(info: "signal.struct_siginfo") -> bool:
     """Tells whether a signal is a terminal's, which has sent it to the command too."""
     if info.si_signo == signal.SIGHUP and os.getsid(0) == os.getpid():
         return False  # a terminal that goes away tells only its session's leader, which is us

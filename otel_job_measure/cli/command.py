@@ -55,9 +55,7 @@ def inherited_environment() -> dict[bytes, bytes]:
     return environment
 
 
-def start(
-    arguments: Sequence[bytes], environment: Mapping[bytes, bytes], mask: Iterable[signal.Signals | int]
-) -> int:
+def start(arguments: Sequence[bytes], environment: Mapping[bytes, bytes], mask: Iterable[signal.Signals | int]) -> int:
     """Starts the command with our open files, folder and process group.
 
     Args:
@@ -73,9 +71,7 @@ def start(
         NoRoom: The system is out of processes or memory.
     """
     return _tried(
-        lambda path, words: os.posix_spawn(
-            path, words, environment, setsigmask=mask, setsigdef=_IGNORED_BY_PYTHON
-        ),
+        lambda path, words: os.posix_spawn(path, words, environment, setsigmask=mask, setsigdef=_IGNORED_BY_PYTHON),
         arguments,
         environment,
     )

@@ -3,25 +3,50 @@
 import argparse
 import os
 import signal
-import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Sequence
 
-from otel_job_measure import names, runtime
-from otel_job_measure.cli import child, command, env_file, tracing
-from otel_job_measure.errors import JobMeasureError, SettingsError
-from otel_job_measure.points.outcome import ENDED, Outcome
+from otel_job_measure.cli import child, command, env_file
+from otel_job_measure.cli.measured import MeasuredCommand
+from otel_job_measure.cli.words import complain, in_one_line
 from otel_job_measure.settings import Settings
-from otel_job_measure.spans.run import Run
 
-if TYPE_CHECKING:
-    from otel_job_measure.cli.trace import RunSpan
+_USAGE = "%(prog)s [-h] [--env-file FILE] NAME -- COMMAND [ARGUMENT ...]"
+_DESCRIPTION = """Runs a command and measures it. Its input, output, signals and exit code are its own. Whatever fails
+on our side is said on stderr, and the command runs all the same."""
 
-_STDERR: Final = 2
-_DESCRIPTION: Final = """\
-Runs a command as a job and measures it. Its input, output, exit code and signals are its own. What fails on our side is
-said on stderr; the command runs all the same."""
+
+class Given:
+    """The command as it would run without us.
+
+    Args:
+        arguments: The command and its arguments.
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self.arguments = [os.fsencode(argument) for argument in arguments]
+        self.environment = command.inherited_environment()
+        self.mask: Iterable[signal.Signals | int] = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    def replace_us(self) -> int:
+        """Runs the command in our place; returns its exit code, as a shell has it, where it can't be run."""
+        try:
+            command.replace(self.arguments, self.environment, self.mask)
+        except command.NotStarted as reason:
+            complain(reason.words)
+            return reason.code
+
+    def run(self, measured: MeasuredCommand) -> child.Ending:
+        """Runs the command as a child of ours, and returns how it ended."""
+        try:
+            pid = command.start(self.arguments, self.environment | measured.variables, self.mask)
+        except command.NoRoom as reason:
+            complain(f"{reason.words}: it runs in our place, so its end is not measured")
+            return child.Ending(code=self.replace_us())
+        except command.NotStarted as reason:
+            complain(reason.words)
+            measured.deliver()
+            return child.Ending(code=reason.code)
+        return child.Child(pid).wait(measured.deliver if measured.delivers else None)
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,39 +56,72 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         commands: What `add_subparsers` gave.
     """
     parser = commands.add_parser(
-        "exec", help="run a command and measure it", description=_DESCRIPTION, allow_abbrev=False
+        "exec", help="run a command and measure it", usage=_USAGE, description=_DESCRIPTION, allow_abbrev=False
     )
     env_file.add_option(parser)
     parser.add_argument("name", metavar="NAME", type=_name, help="the job's name")
     parser.add_argument(
         "command",
-        metavar="-- COMMAND ...",
+        metavar="COMMAND",
         nargs=argparse.REMAINDER,
         action=_Command,
-        help="the command and its arguments",
+        help="the command and its arguments; `--` before it keeps its options apart from ours",
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the command.
+    """Runs the command and measures it.
 
     Args:
         args: What `add_parser` has set up: `name`, `command`, `env_file`.
 
     Returns:
-        The command's exit code. Where a signal killed it, this does not return: we die of the same.
+        The command's exit code. Where a signal killed it this does not return: we die of the same one.
     """
-    given = _Given(args.command)
+    given = Given(args.command)
     try:
+        child.fill_closed_files()
         given.mask = child.hold_signals()
-        _fill_closed_files()
         env_file.load(args.env_file)
         settings = Settings.from_env()
-        if settings.disabled:
-            return given.replace_us()
-        measured = _Measured(args.name, settings)
+        measured = None if settings.disabled else MeasuredCommand(args.name, settings)
     except Exception as error:  # noqa: BLE001 - whatever fails on our side, the command runs
-        complain(f"{_words(error)}; the command runs unmeasured")
+        complain(f"{in_one_line(error)}; the command runs and is not measured")
+        measured = None
+    if measured is None:
         return given.replace_us()
-    return _run_measured(given, measured)
+    ending = given.run(measured)
+    measured.end(ending)
+    child.leave_on_signals(ending)
+    measured.close()
+    if ending.signal is not None:
+        child.die_of(ending.signal)
+    return ending.code
+
+
+class _Command(argparse.Action):
+    """The command: all that is left, without the `--` that may stand before it."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,
+    ) -> None:
+        del option_string
+        words = list(values or ())
+        if words[:1] == ["--"]:
+            del words[0]
+        if not words:
+            parser.error("there is no command after the job's name")
+        if str(words[0]).startswith("-"):
+            parser.error(f"{words[0]} is no command; our own options stand before the job's name")
+        setattr(namespace, self.dest, words)
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("a job's name can't be empty")
+    return text

@@ -5,12 +5,11 @@ import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.trace import Span
 from opentelemetry.trace.propagation import set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -20,6 +19,9 @@ from otel_job_measure.points.outcome import Outcome
 from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.spans.describe import describe_end, start_attributes, valid
 from otel_job_measure.spans.run import Run
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
 
 _CARRIED = {"traceparent": TRACEPARENT, "tracestate": TRACESTATE}
 _propagator = TraceContextTextMapPropagator()
@@ -64,15 +66,13 @@ class RunSpan:
         if context.trace_flags.sampled:
             run.trace = (context.trace_id, context.span_id)
 
-    def environment(self) -> dict[bytes, bytes | None]:
-        """Returns the variables that make the span the parent of the command's own; None for one to take away."""
-        carrier: dict[str, str] = {}
+    def variables(self) -> dict[bytes, bytes]:
+        """Returns the variables that make the span the parent of the command's own."""
+        # One that came with another parent must not stay.
+        carrier = {"tracestate": ""} if TRACESTATE in os.environ else {}
         if self._span is not None:
             _propagator.inject(carrier, set_span_in_context(self._span, Context()))
-        return {
-            os.fsencode(variable): os.fsencode(carrier[name]) if name in carrier else None
-            for name, variable in _CARRIED.items()
-        }
+        return {os.fsencode(_CARRIED[name]): os.fsencode(value) for name, value in carrier.items()}
 
     def load(self) -> None:
         """Imports the exporter, where there will be something to export."""
@@ -90,9 +90,7 @@ class RunSpan:
         """
         if self._span is not None:
             describe_end(self._span, run, outcome, None)
-            self._sending = threading.Thread(
-                target=self._span.end, args=(run.end_ns,), name="exec-export", daemon=True
-            )
+            self._sending = threading.Thread(target=self._span.end, args=(run.end_ns,), name="exec-export", daemon=True)
             self._sending.start()
 
     def finish(self, timeout_s: float) -> str | None:

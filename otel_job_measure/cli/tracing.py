@@ -40,16 +40,14 @@ def exporter_module() -> str | None:
         return None
     protocol = _EXPORTERS[known[0]] or _first(environ, _PROTOCOLS) or _HTTP
     if protocol not in _INSTALL:
-        raise MissingDependencyError(f"the span is not exported: no exporter has the protocol {protocol!a}; use {_HTTP}")
+        raise MissingDependencyError(f"no exporter has the protocol {protocol!a}; use {_HTTP}")
     module = f"opentelemetry.exporter.otlp.proto.{protocol.partition('/')[0]}"
     try:
         found = find_spec(module)
     except ModuleNotFoundError:
         found = None
     if found is None:
-        raise MissingDependencyError(
-            f"the span is not exported: the exporter for {protocol} is not installed: {_INSTALL[protocol]}"
-        )
+        raise MissingDependencyError(f"the exporter for {protocol} is not installed: {_INSTALL[protocol]}")
     return f"{module}.trace_exporter"
 
 

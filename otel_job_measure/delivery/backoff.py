@@ -24,12 +24,10 @@ class Backoff:
 
     __slots__ = ("_failures", "_first_s", "_most_s", "_uniform")
 
-    def __init__(
-        self, *, first_s: float = FIRST_S, most_s: float = MOST_S, uniform: Uniform = random.SystemRandom().uniform
-    ) -> None:
+    def __init__(self, *, first_s: float = FIRST_S, most_s: float = MOST_S, uniform: Uniform | None = None) -> None:
         self._first_s = first_s
         self._most_s = most_s
-        self._uniform = uniform
+        self._uniform = uniform or random.SystemRandom().uniform
         self._failures = 0
 
     def failed(self, asked_s: float | None = None) -> float:

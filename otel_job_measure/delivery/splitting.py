@@ -63,11 +63,8 @@ class Batch:
         self._counters = counters
         self._reject = reject
         self._limit = limit
-
-    @property
-    def lines(self) -> int:
-        """Returns how many lines are not settled yet."""
-        return sum(map(len, self._todo))
+        self.delivered = 0
+        """How many lines the server has said it has."""
 
     def run(self, post: Post, *, enough: Callable[[], bool]) -> Verdict:
         """Sends what is not settled.
@@ -110,6 +107,7 @@ class Batch:
                     self._limit.lower(_size(chunk))
                 self._halve_or_reject(chunk, verdict.words)
             case _:
+                self.delivered += len(chunk)
                 self._counters.delivered(len(chunk))
 
     def _without_blamed(self, chunk: Sequence[bytes], verdict: Verdict) -> None:

@@ -134,9 +134,9 @@ class LineReader:
         return known
 
 
-def further_tags(key: Key) -> Mapping[str, str]:
-    """Returns the tags that a key has besides those of every row."""
-    tags: dict[str, str] = json.loads(key.tags)
+def further_tags(text: str) -> Mapping[str, str]:
+    """Returns the tags that a key has besides those of every row, from their text."""
+    tags: dict[str, str] = json.loads(text)
     return tags
 
 

@@ -37,6 +37,11 @@ class Ending(NamedTuple):
     error_message: str | None = None
 
     @property
+    def is_sure(self) -> bool:
+        """Returns whether this cannot be a lost row, whose old row looks like that of any failure."""
+        return self.reason != names.REASON_LOST and (bool(self.rows & RUN_ROW) or self.status == names.STATUS_END)
+
+    @property
     def rank(self) -> tuple[bool, bool, bool, int]:
         """Returns what is greater the surer this is how the run really ended.
 
@@ -75,6 +80,12 @@ class Run:
         self.beaten: Ending | None = None
         """Another ending: that of a run which was taken for lost, and came back."""
 
+    @property
+    def settled(self) -> bool:
+        """Returns whether another row of this run can only be one that has been seen already."""
+        ending = self.ending
+        return self.started_ns is not None and ending is not None and ending.is_sure
+
     def start(self, time_ns: int) -> None:
         """Takes a start; of two different ones, which nobody writes, the first in time."""
         if self.started_ns is None or time_ns < self.started_ns:
@@ -85,7 +96,7 @@ class Run:
         if self.ending is None:
             self.ending = ending
             return
-        by_time = {known.time_ns: known for known in self._endings()}
+        by_time = {known.time_ns: known for known in self.endings()}
         known = by_time.get(ending.time_ns)
         by_time[ending.time_ns] = ending if known is None else known.with_other(ending)
         ranked = sorted(by_time.values(), key=lambda each: each.rank, reverse=True)
@@ -96,10 +107,11 @@ class Run:
         """Takes all that another one knows of the same run."""
         if other.started_ns is not None:
             self.start(other.started_ns)
-        for ending in other._endings():
+        for ending in other.endings():
             self.end(ending)
 
-    def _endings(self) -> Iterator[Ending]:
+    def endings(self) -> Iterator[Ending]:
+        """Yields each ending that is known, the one that counts first."""
         if self.ending is not None:
             yield self.ending
         if self.beaten is not None:

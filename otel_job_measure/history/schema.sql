@@ -26,14 +26,16 @@ CREATE TABLE runs (
     lost_ns INTEGER,
     lost_rows INTEGER NOT NULL,
     lost_reason TEXT,
-    lost_host TEXT
+    lost_host TEXT,
+    settled INTEGER NOT NULL     -- 1 where another row of this run can only be one that has been seen already
 );
 
--- Not unique: only who holds history.lock writes, and looks here first.
-CREATE INDEX runs_by_uuid ON runs (uuid);
+-- A run is found by its times, and by its uuid only while it is not settled. An index over all uuids would have every
+-- transaction write to as many of its pages as there are runs in it: uuids are random, and times come in order.
 CREATE INDEX runs_by_start ON runs (started_ns);
 CREATE INDEX runs_by_end ON runs (ended_ns);
 CREATE INDEX runs_by_lost ON runs (lost_ns) WHERE lost_ns IS NOT NULL;
+CREATE INDEX runs_unsettled ON runs (uuid) WHERE settled = 0;
 
 -- How far each segment has been folded in.
 CREATE TABLE segments (

@@ -1,24 +1,29 @@
 """Ids of runs: 12 characters of shortuuid's alphabet."""
 
 import os
+import struct
 from typing import Final
 
 LENGTH: Final = 12
 ALPHABET: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-"""shortuuid's: no two characters that look alike. 57 ** 12 is more than 2 ** 69, so that 64 bits fit."""
+"""shortuuid's: no two characters that look alike. 57 ** 12 is nearly 2 ** 70, so that 64 bits fit."""
 
 # Two characters at a time halve the divisions.
 _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 _BASE = len(_PAIRS)
+_six_numbers = struct.Struct("6I").unpack
 
 
 def new_run_id() -> str:
-    """Draws an id for a new run from 64 bits of the system's randomness, since jobs seed `random`.
+    """Draws an id for a new run, nearly 70 bits of the system's randomness: jobs seed `random`.
 
     Returns:
         12 characters of shortuuid's alphabet.
     """
-    return run_id_of_span(int.from_bytes(os.urandom(8)))
+    pairs, base = _PAIRS, _BASE
+    # 32 bits for each pair leave no pair more likely than others by more than a millionth.
+    a, b, c, d, e, f = _six_numbers(os.urandom(24))
+    return pairs[a % base] + pairs[b % base] + pairs[c % base] + pairs[d % base] + pairs[e % base] + pairs[f % base]
 
 
 def run_id_of_span(span_id: int) -> str:

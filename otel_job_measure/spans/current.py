@@ -4,7 +4,6 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 
 from opentelemetry import context as context_api
-from opentelemetry.context import Context
 from opentelemetry.trace import Span, set_span_in_context
 
 # Says whether a token belongs to the context that is current now; the API only logs an error where it does not.
@@ -26,7 +25,7 @@ class Current:
     def __init__(self, span: Span | None) -> None:
         self._span = span
         self._here: Token[None] | None = None
-        self._token: Token[Context] | None = None
+        self._token: Token[context_api.Context] | None = None
 
     def __enter__(self) -> None:
         if self._span is not None:

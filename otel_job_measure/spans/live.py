@@ -9,7 +9,6 @@ from otel_job_measure.spans.recorder import Recorder
 from otel_job_measure.spans.rules import SpanRule
 from otel_job_measure.spans.run import Run
 
-
 RUN_KEY: Final = create_key("otel_job_measure-run")
 """In the context that a span of ours is started with, and nowhere else: who opened it, an `Opened`."""
 

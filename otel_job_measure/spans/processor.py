@@ -1,6 +1,7 @@
 """The span processors: from a span's start and end to the start and end of its run."""
 
 from collections.abc import Callable, Iterable
+from typing import cast
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -43,8 +44,7 @@ class OwnSpanProcessor(SpanProcessor):
         """
         if parent_context is not None and RUN_KEY in parent_context:
             with self._starting:
-                opened: Opened = parent_context[RUN_KEY]
-                opened.took(span)
+                cast("Opened", parent_context[RUN_KEY]).took(span)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Records a run's end.
@@ -52,9 +52,9 @@ class OwnSpanProcessor(SpanProcessor):
         Args:
             span: The span that has ended.
         """
-        found = live.watched(span.context)
-        if found is not None:
-            with self._ending:
+        with self._ending:
+            found = live.watched(span.context)
+            if found is not None:
                 self._ended(found, span)
 
     def _ended(self, found: LiveSpan, span: ReadableSpan) -> None:
@@ -104,8 +104,7 @@ class RunSpanProcessor(OwnSpanProcessor):
         """
         with self._starting:
             if parent_context is not None and RUN_KEY in parent_context:
-                opened: Opened = parent_context[RUN_KEY]
-                opened.took(span)
+                cast("Opened", parent_context[RUN_KEY]).took(span)
                 return
             attributes = span.attributes or {}
             if names.ATTR_NAME in attributes:

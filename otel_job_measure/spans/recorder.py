@@ -27,7 +27,6 @@ class Recorder:
         settings: What is written.
         journal: Gives the journal of the moment, cheaply; after a fork or a `close` it is a new one.
         clock: The machine's clocks; the monotonic one tells how long a run took.
-        guards: What counts and logs our failures.
         confirm: Waits until InfluxDB has what is before a mark, at most so many seconds; None where nobody asked.
         confirm_async: The same for coroutines.
     """
@@ -38,13 +37,12 @@ class Recorder:
         journal: Callable[[], Journal],
         *,
         clock: Clock | None = None,
-        guards: Guards | None = None,
         confirm: Callable[[Mark, float], object] | None = None,
         confirm_async: Callable[[Mark, float], Awaitable[object]] | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
-        self.guards = guards or Guards(self.clock)
+        self.guards = Guards(self.clock)
         self._journal = journal
         self._confirm = confirm
         self._confirm_async = confirm_async
@@ -54,9 +52,7 @@ class Recorder:
         self._ending = self.guards("recording an end")
         self._confirming = self.guards("waiting for InfluxDB to have a start")
 
-    def prepare(
-        self, run: Run, resource: Mapping[str, object] = _NO_RESOURCE, *, start_ns: int | None = None
-    ) -> None:
+    def prepare(self, run: Run, resource: Mapping[str, object] = _NO_RESOURCE, *, start_ns: int | None = None) -> None:
         """Gives a run its time and its tags.
 
         Args:

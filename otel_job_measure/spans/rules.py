@@ -39,10 +39,10 @@ class SpanRule:
         try:
             pattern = re.compile(self.span_name, re.DOTALL)
         except re.error as error:
-            raise UsageError(f"span_name of a SpanRule is no regular expression: {self.span_name!r}: {error}") from error
+            raise UsageError(f"span_name of a SpanRule is no pattern: {self.span_name!r}: {error}") from error
         if ("job" in pattern.groupindex) == (self.name_attribute is not None):
             raise UsageError(
-                "a SpanRule needs either a group (?P<job>...) in span_name or a name_attribute, to know the job's name; "
+                "a SpanRule needs a group (?P<job>...) in span_name or a name_attribute, not both, for the job's name; "
                 f"got span_name={self.span_name!r}, name_attribute={self.name_attribute!r}"
             )
         object.__setattr__(self, "_pattern", pattern)

@@ -1,11 +1,12 @@
 """The sampler of our own tracer."""
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanKind, TraceState
-from opentelemetry.util.types import Attributes
+from opentelemetry.util.types import AnyValue, Attributes
 
 
 class RecordingSampler(Sampler):
@@ -46,7 +47,8 @@ class RecordingSampler(Sampler):
         more = () if trace_state is None else (trace_state,)
         answer = self._app_sampler.should_sample(parent_context, trace_id, name, kind, attributes, links, *more)
         decision = Decision.RECORD_ONLY if answer.decision is Decision.DROP else answer.decision
-        return SamplingResult(decision, {**(attributes or {}), **(answer.attributes or {})}, answer.trace_state)
+        given: dict[str, AnyValue] = {**(attributes or {}), **cast("Any", answer).attributes}
+        return SamplingResult(decision, given, answer.trace_state)
 
     def get_description(self) -> str:
         """Returns the app's sampler's description, and that its runs are always recorded."""

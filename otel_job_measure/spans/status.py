@@ -1,6 +1,7 @@
 """What a span's status says about its run."""
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from opentelemetry.trace import Status, StatusCode
 
@@ -46,9 +47,7 @@ def error_said(span: object) -> Outcome | None:
 def _exception(span: object, description: str) -> tuple[str, str]:
     """Returns type and text of the exception that a description is about; nothing where it is about something else."""
     events: object = getattr(span, "events", None)
-    if not isinstance(events, Sequence):
-        return "", ""
-    for event in reversed(events):
+    for event in reversed(cast("Sequence[object]", events) if isinstance(events, Sequence) else ()):
         attributes: object = getattr(event, "attributes", None)
         kind, message = _text(attributes, "exception.type"), _text(attributes, "exception.message")
         if kind:
@@ -58,5 +57,5 @@ def _exception(span: object, description: str) -> tuple[str, str]:
 
 
 def _text(attributes: object, name: str) -> str:
-    value: object = attributes.get(name) if isinstance(attributes, Mapping) else None
+    value = cast("Mapping[str, object]", attributes).get(name) if isinstance(attributes, Mapping) else None
     return value if isinstance(value, str) else ""

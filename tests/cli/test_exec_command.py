@@ -89,7 +89,9 @@ def test_crons_empty_environment_stays_empty() -> None:
 def test_signals_are_blocked_in_the_command_as_they_were_for_us() -> None:
     """The signals that we hold back are not blocked in the command; those that were blocked before are."""
     blocked = f"import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, [{signal.SIGUSR2:d}]);"
-    done = run([sys.executable, "-c", f"{blocked} os.execv(sys.argv[1], sys.argv[1:])", *EXEC, "cat", "/proc/self/status"])
+    done = run(
+        [sys.executable, "-c", f"{blocked} os.execv(sys.argv[1], sys.argv[1:])", *EXEC, "cat", "/proc/self/status"]
+    )
     assert f"SigBlk:\t{1 << signal.SIGUSR2 - 1:016x}\n".encode() in done.stdout
 
 
@@ -126,7 +128,12 @@ def test_a_command_that_cannot_run_is_told_as_a_shell_tells_it(
     environment = os.environ | {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
     done = run([*EXEC, command], cwd=tmp_path, environment=environment)
     assert (done.returncode, done.stderr.decode()) == (code, f"otel-job-measure: {words}\n")
-    assert subprocess.run(["bash", "-c", f"'{command}'"], cwd=tmp_path, env=environment, check=False, capture_output=True).returncode == code
+    assert (
+        subprocess.run(
+            ["bash", "-c", f"'{command}'"], cwd=tmp_path, env=environment, check=False, capture_output=True
+        ).returncode
+        == code
+    )
 
 
 @pytest.mark.parametrize("name", ["./plain-script", "plain-script"])

@@ -51,7 +51,7 @@ def test_a_signal_reaches_the_command_once(name: str) -> None:
 def test_we_die_as_the_command_died(name: str, tmp_path: Path) -> None:
     """Our parent sees the very signal that killed the command, and no second core dump."""
     number = getattr(signal, f"SIG{name}")
-    script = f"ulimit -c unlimited; cd {tmp_path}; exec \"$@\""
+    script = f'ulimit -c unlimited; cd {tmp_path}; exec "$@"'
     done = run(["sh", "-c", script, "sh", *EXEC, "sh", "-c", f"ulimit -S -c 0; kill -{name} $$"])
     assert (done.returncode, done.stdout, done.stderr) == (-number, b"", b"")
     assert list(tmp_path.glob("*core*")) == []

@@ -25,9 +25,7 @@ def _nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
         ("a\\", "a\\", "a/"),
         ("a\\\\", "a\\\\", "a\\/"),
         ("\\", "\\", "/"),
-        ("\ud83d\ude80 \ud800\udcff!", "🚀 \ufffd\ufffd!", "🚀 \ufffd\ufffd!")
-        if False
-        else ("\ud83d\ude80 \udcff!", "🚀 \ufffd!", "🚀 \ufffd!"),
+        ("\ud83d\ude80 \udcff!\ud800", "🚀 \ufffd!\ufffd", "🚀 \ufffd!\ufffd"),
         ("x" * 1025, "x" * 1024, "x" * 1024),
         ("é" * 513, "é" * 512, "é" * 512),
         ("x" * 1023 + "é", "x" * 1023, "x" * 1023),

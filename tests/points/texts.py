@@ -79,6 +79,32 @@ NAMES = [
     '\\\\ \\\\="',
 ]
 
-BROKEN = st.text(st.sampled_from("\\\\\\,, ==\"\"'\n\r\t\0#a0é🚀\u2028\ud800\udc00"), max_size=16)
+BROKEN = st.text(st.sampled_from('\\\\\\,, ==""\'\n\r\t\0#a0é🚀\u2028\ud800\udc00'), max_size=16)
 TEXTS = st.one_of(st.sampled_from(NAMES), BROKEN, st.text(st.characters(exclude_categories=())))
 """Any text at all, with those more often that have a meaning in line protocol."""
+
+
+def influxdb_lines(data: bytes) -> list[bytes]:
+    """Splits data where InfluxDB 2.7 does (`scanLine` in its `models/points.go`), which reads tags less exactly there."""
+    lines = [bytearray()]
+    fields = quoted = escaped = False
+    equals = commas = 0
+    for byte in data:
+        character = chr(byte)
+        if escaped:
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        elif character == "\n" and not quoted:
+            lines.append(bytearray())
+            fields, equals, commas = False, 0, 0
+            continue
+        elif fields and not quoted and character == "=":
+            equals += 1
+        elif fields and not quoted and character == ",":
+            commas += 1
+        elif fields and character == '"' and equals > commas:
+            quoted = not quoted
+        fields = fields or character == " "
+        lines[-1].append(byte)
+    return [bytes(line) for line in lines]

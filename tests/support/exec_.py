@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from otel_job_measure.points import Point, parse
+
 COMMAND = [sys.executable, "/tmp/shim.py"]
-EXEC = [*COMMAND, "job", "--"]
+EXEC = [*COMMAND, "exec", "job", "--"]
 
 # Tells which signals come, one a line, until the one that ends it; says when it is ready for the first.
 LISTENER = """
@@ -24,6 +26,29 @@ while (number := signal.sigwait(numbers)) != signal.SIGUSR2:
 sys.exit(7)
 """
 LISTEN = [sys.executable, "-S", "-c", LISTENER]
+
+
+def patched(code: str) -> list[str]:
+    """Returns `exec` in a Python where some code runs first, which breaks what a test wants broken."""
+    return [
+        sys.executable,
+        "-c",
+        f"{code}\nimport runpy; runpy.run_path('/tmp/shim.py', run_name='__main__')",
+        *EXEC[len(COMMAND) :],
+    ]
+
+
+def points(state_dir: Path) -> list[Point]:
+    """Returns all points of the segments of a state directory, in the order of their times."""
+    files = [*state_dir.glob("ready/*"), *state_dir.glob("slots/*/*")]
+    found = [
+        parse(row)
+        for file in files
+        if file.name != "lock"
+        for row in file.read_bytes().splitlines()
+        if not row.startswith(b"#")
+    ]
+    return sorted(found, key=lambda point: point.time_ns or 0)
 
 
 def run(

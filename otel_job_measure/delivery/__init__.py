@@ -1,0 +1,1 @@
+"""The way from the journal to InfluxDB and the history: one thread a process."""

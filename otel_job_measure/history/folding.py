@@ -1,0 +1,156 @@
+"""Folding: what a batch of lines says of runs is put into the file, together with how far its segments are in."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from otel_job_measure import names
+from otel_job_measure.history.lines import Runs, further_tags
+from otel_job_measure.history.record import Ending, Key, Run
+
+COLUMNS: Final = (
+    "id",
+    "job",
+    "datacenter",
+    "project",
+    "stage",
+    "tags",
+    "uuid",
+    "started_ns",
+    "ended_ns",
+    "status",
+    "reason",
+    "success",
+    "duration_s",
+    "host",
+    "trace_id",
+    "span_id",
+    "error_type",
+    "error_message",
+    "ending_rows",
+    "lost_ns",
+    "lost_rows",
+    "lost_reason",
+    "lost_host",
+    "settled",
+)
+"""The columns of `runs`, in the order of the schema."""
+
+_SUCCESS: Final = {names.STATUS_END: 1.0, names.STATUS_FAILED: 0.0}
+_AT_ONCE: Final = 200
+_SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM runs WHERE "  # noqa: S608 - names of ours
+_REPLACE: Final = f"INSERT OR REPLACE INTO runs VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - the same
+
+_Row = tuple[Any, ...]
+"""A row of `runs`: what SQLite gives has no types."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A part of a segment that is folded at once.
+
+    Args:
+        segment: The segment's name.
+        begin: Its first byte.
+        end: The byte after its last one.
+    """
+
+    segment: str
+    begin: int
+    end: int
+
+
+def fold(connection: sqlite3.Connection, runs: Runs, stretches: Sequence[Stretch], now_ns: int) -> bool:
+    """Puts runs into the file, and notes that these parts of segments are in.
+
+    Args:
+        connection: In a transaction.
+        runs: What the stretches say.
+        stretches: Where it stands.
+        now_ns: The wall time.
+
+    Returns:
+        Whether there are further tags that the views don't have a column for yet.
+    """
+    rows = [_row(run_id, run) for run_id, run in _merged(connection, runs)]
+    connection.executemany(_REPLACE, rows)
+    _note(connection, stretches, now_ns)
+    return _note_further_tags(connection, {run.key.tags for run in runs.values()})
+
+
+def _merged(connection: sqlite3.Connection, runs: Runs) -> Iterator[tuple[int | None, Run]]:
+    """Yields each run with all that is known of it, and its id where it has one; not those that say nothing new."""
+    ids: dict[tuple[str, Key], int] = {}
+    unchanged: set[tuple[str, Key]] = set()
+    for row in _known(connection, runs.values()):
+        key = Key._make(row[1:6])
+        place = (row[6], key)
+        run = runs.get(place)
+        if run is not None:
+            ids[place] = row[0]
+            run.take(_run(key, row))
+            if _row(row[0], run) == row:
+                unchanged.add(place)
+    for place, run in runs.items():
+        if place not in unchanged:
+            yield ids.get(place), run
+
+
+def _known(connection: sqlite3.Connection, runs: Iterable[Run]) -> Iterator[_Row]:
+    left = iter(runs)
+    while some := list(islice(left, _AT_ONCE)):
+        ends = [ending.time_ns for run in some if run.started_ns is None for ending in run.endings()]
+        for where, values in (
+            ("started_ns", [run.started_ns for run in some if run.started_ns is not None]),
+            ("ended_ns", ends),
+            ("lost_ns", ends),
+            ("settled = 0 AND uuid", [run.uuid for run in some if not run.settled]),
+        ):
+            if values:
+                yield from connection.execute(f"{_SELECT} {where} IN ({', '.join('?' * len(values))})", values)
+
+
+def _row(run_id: int | None, run: Run) -> _Row:
+    ending, beaten = run.ending, run.beaten
+    if ending is None:
+        return (run_id, *run.key, run.uuid, run.started_ns, None, names.STATUS_START, *_NO_ENDING)
+    time_ns, rows, status, reason, *details = ending
+    lost = _NOT_LOST if beaten is None else (beaten.time_ns, beaten.rows, beaten.reason, beaten.host)
+    known = (run_id, *run.key, run.uuid, run.started_ns, time_ns, status, reason, _SUCCESS[status])
+    return (*known, *details, rows, *lost, int(run.settled))
+
+
+_NOT_LOST: Final = (None, 0, None, None)
+_NO_ENDING: Final = (*[None] * 8, 0, *_NOT_LOST, 0)
+
+
+def _run(key: Key, row: _Row) -> Run:
+    run = Run(key, row[6])
+    run.started_ns = row[7]
+    if row[8] is not None:
+        run.ending = Ending(row[8], row[18], row[9], row[10], *row[12:18])
+    if row[19] is not None:
+        run.beaten = Ending(row[19], row[20], names.STATUS_FAILED, reason=row[21], host=row[22])
+    return run
+
+
+def _note(connection: sqlite3.Connection, stretches: Iterable[Stretch], now_ns: int) -> None:
+    """Notes how far segments are in, of each only what follows on what is in already.
+
+    A file that was begun anew knows nothing of a segment whose beginning it never saw: then it has to come again.
+    """
+    for stretch in stretches:
+        connection.execute("INSERT OR IGNORE INTO segments VALUES (?, 0, ?)", (stretch.segment, now_ns))
+        connection.execute(
+            "UPDATE segments SET folded = ?, at_ns = ? WHERE name = ? AND folded >= ? AND folded < ?",
+            (stretch.end, now_ns, stretch.segment, stretch.begin, stretch.end),
+        )
+
+
+def _note_further_tags(connection: sqlite3.Connection, texts: set[str]) -> bool:
+    wanted = {name for text in texts for name in further_tags(text)}
+    changes = connection.total_changes
+    connection.executemany("INSERT OR IGNORE INTO further_tags VALUES (?)", [(name,) for name in wanted])
+    return connection.total_changes > changes

@@ -1,0 +1,148 @@
+"""`JobMeasure`: the settings, the journal, the shipper and the doors of a team's jobs, in one value."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
+
+from otel_job_measure.delivery.health import Health
+from otel_job_measure.runtime.engine import Engine, engine_for
+from otel_job_measure.runtime.version import version
+from otel_job_measure.settings import Arguments, Settings
+from otel_job_measure.spans import decorator, middleware
+from otel_job_measure.spans.doors import RunDoor
+from otel_job_measure.spans.opener import Opener
+
+if TYPE_CHECKING:
+    from influxdb_client import InfluxDBClient  # type: ignore[attr-defined]
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class JobMeasure:
+    """Measures jobs: each run opens a span and leaves `scheduling-job` points.
+
+    Its arguments are those of `Settings`; what they leave unset comes from the environment. Runs that are opened
+    through it are recorded whatever happens to their spans. One process needs one; several with one state directory
+    and one destination share a journal.
+
+    Args:
+        settings: Ready settings; then the environment is left alone, and arguments beside it change single ones.
+        tracer_provider: Where the runs' spans come from; None means the app's global provider, also one that is set
+            later, and a private one while there is none.
+        meter_provider: Where the metrics `otel_job_measure.points.…` go; None means the global one.
+        influxdb_client: A client of the app's own to deliver with; it is never closed.
+        **arguments: Those of `Settings`.
+
+    Raises:
+        SettingsError: A setting is wrong; the message names it, what it got and what it takes.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        tracer_provider: "TracerProvider | None" = None,
+        meter_provider: "MeterProvider | None" = None,
+        influxdb_client: "InfluxDBClient | None" = None,
+        **arguments: Unpack[Arguments],
+    ) -> None:
+        if settings is None:
+            settings = Settings.from_env(**arguments)
+        elif arguments:
+            settings = dataclasses.replace(settings, **arguments)
+        self._engine: Engine = engine_for(settings, client=influxdb_client, meter_provider=meter_provider)
+        self.settings = settings
+        self.recorder = self._engine.recorder(settings)
+        self.opener = Opener(self.recorder, tracer_provider, version=version())
+
+    @overload
+    def job(self, target: Callable[_P, _R], /, *, expected: tuple[type[BaseException], ...] = ()) -> Callable[_P, _R]: ...
+    @overload
+    def job(
+        self, target: str | None = None, /, *, expected: tuple[type[BaseException], ...] = ()
+    ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
+    def job(self, target: Any = None, /, *, expected: tuple[type[BaseException], ...] = ()) -> Any:
+        """Measures each call of a function as a run of a job: sync and async functions, generators of both kinds.
+
+        Args:
+            target: The job's name, or the function itself, whose name is the job's then.
+            expected: Exceptions that are no failure of the job.
+
+        Returns:
+            The function in its measured form, of the same kind and signature; a decorator that makes it, where no
+            function was given.
+
+        Raises:
+            UsageError: The name is no string or empty, or what is to be measured cannot be called.
+        """
+        return decorator.job(self.opener, target, expected=expected)
+
+    def run(self, name: str) -> RunDoor:
+        """Measures a block of code: `with measure.run("nightly") as run:`, or `async with`.
+
+        Args:
+            name: The job's name; whatever cannot be one is measured as `unnamed`, with a warning.
+
+        Returns:
+            A context manager for one run, which gives a `JobRun`.
+        """
+        return RunDoor(self.opener, name)
+
+    async def middleware(self, ctx: object, call_next: Callable[[], Any], /) -> Any:
+        """Measures the rest of a chain as a run of the job `ctx.name` or `ctx["name"]`.
+
+        Args:
+            ctx: The chain's context.
+            call_next: Calls the rest of the chain.
+
+        Returns:
+            What the rest of the chain returns; None where it raised and `on_error` is `log`.
+        """
+        return await middleware.middleware(self.opener, ctx, call_next)
+
+    def sync_middleware(self, ctx: object, call_next: Callable[[], Any], /) -> Any:
+        """Measures the rest of a synchronous chain as a run of the job `ctx.name` or `ctx["name"]`.
+
+        Args:
+            ctx: The chain's context.
+            call_next: Calls the rest of the chain.
+
+        Returns:
+            What the rest of the chain returns; None where it raised and `on_error` is `log`.
+        """
+        return middleware.sync_middleware(self.opener, ctx, call_next)
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Waits until all points so far are where they are meant to be.
+
+        Args:
+            timeout: How long to wait at most, in seconds.
+
+        Returns:
+            True when InfluxDB has every point of this process; without a server, or with `SHIP=off`, when they are on
+            disk.
+        """
+        return self._engine.flush(timeout)
+
+    def close(self, timeout: float | None = None) -> bool:
+        """Sends what is not sent yet and gives everything back; it happens by itself when the process exits.
+
+        A run that begins later is measured all the same. What cannot be sent is kept on disk for the next process.
+
+        Args:
+            timeout: How long to try at most, in seconds; None for `OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT`.
+
+        Returns:
+            Whether everything was sent.
+        """
+        return self._engine.close(self.settings.shutdown_timeout_s if timeout is None else timeout)
+
+    def health(self) -> Health:
+        """Returns what this process knows of the delivery of its points."""
+        return self._engine.health()
+
+    def __repr__(self) -> str:
+        return f"JobMeasure({self.settings!r})"

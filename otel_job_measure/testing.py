@@ -1,0 +1,233 @@
+"""For your own test suite: which runs were measured, without files, threads or a server.
+
+::
+
+    @pytest.fixture
+    def runs():
+        with recorded_runs() as runs:
+            yield runs
+
+
+    def test_the_import_is_measured(runs):
+        import_orders()
+        assert runs.one("import-orders").status == "end"
+"""
+
+import contextlib
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import overload
+
+from otel_job_measure import names
+from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.journal.counters import Counters
+from otel_job_measure.journal.filestore import Identity
+from otel_job_measure.journal.journal import SegmentJournal
+from otel_job_measure.journal.memory import MemoryStore
+from otel_job_measure.journal.protocols import Answer, Piece, Taken
+from otel_job_measure.points.line_protocol import Point, parse
+from otel_job_measure.runtime.engine import stand_in
+
+__all__ = ["ListSink", "ManualClock", "MemoryJournal", "RecordedRun", "RecordedRuns", "recorded_runs"]
+
+_IDENTITY = Identity(host="test-host", boot_id="test-boot", destination="local", label="a test", runs=True)
+
+
+@dataclass(slots=True, kw_only=True)
+class ManualClock:
+    """A clock that stands still until it is moved.
+
+    Args:
+        wall: Nanoseconds since 1970.
+        monotonic: Nanoseconds since some fixed moment.
+    """
+
+    wall: int = 1_800_000_000_000_000_000
+    monotonic: int = 0
+
+    def wall_ns(self) -> int:
+        """Returns the wall time in ns."""
+        return self.wall
+
+    def monotonic_ns(self) -> int:
+        """Returns the monotonic time in ns."""
+        return self.monotonic
+
+    def advance(self, seconds: float) -> None:
+        """Moves both times forward."""
+        self.wall += int(seconds * 1e9)
+        self.monotonic += int(seconds * 1e9)
+
+
+class MemoryJournal(SegmentJournal):
+    """A journal whose lines are kept in memory.
+
+    Args:
+        clock: Where its times come from; None for the machine's clocks.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        the_clock = clock or SystemClock()
+        counters = Counters()
+        super().__init__(
+            lambda open_runs, _complain: MemoryStore(_IDENTITY, the_clock, open_runs, counters),
+            clock=the_clock,
+            counters=counters,
+            host=_IDENTITY.host,
+        )
+
+    def points(self) -> list[Point]:
+        """Returns every point so far, in the order in which they were written."""
+        return [
+            parse(line)
+            for segment in self.own()
+            for line in segment.read(0, segment.size()).splitlines()
+            if not line.startswith(b"#")
+        ]
+
+
+@dataclass(slots=True)
+class ListSink:
+    """A sink that keeps what it is given, and answers what it is told to.
+
+    Args:
+        answer: What it answers; only what is DONE is kept.
+    """
+
+    answer: Answer = field(default_factory=lambda: Answer(taken=Taken.DONE))
+    pieces: list[Piece] = field(default_factory=list[Piece])
+    name: str = "list"
+
+    def position(self, segment: str) -> int:
+        """Returns how much of a segment it has, in bytes."""
+        return max((piece.end for piece in self.pieces if piece.segment == segment), default=0)
+
+    def take(self, pieces: Sequence[Piece]) -> Answer:
+        """Keeps the pieces."""
+        if self.answer.taken is Taken.DONE:
+            self.pieces.extend(pieces)
+        return self.answer
+
+    def forget(self, segments: Sequence[str]) -> None:
+        """Keeps what it has."""
+
+    def close(self) -> None:
+        """Has nothing to give back."""
+
+    def points(self) -> list[Point]:
+        """Returns every point that it took."""
+        lines = [line for piece in self.pieces for line in piece.data.splitlines()]
+        return [parse(line) for line in lines if line and not line.startswith(b"#")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRun:
+    """One run as it was measured.
+
+    Args:
+        job: The job's name.
+        uuid: The run's id.
+        status: `running`, `end` or `failed`.
+        reason: Why it failed; None where it didn't.
+        error_type: The exception's class.
+        error_message: Its text, where `error_message` is on.
+        duration_s: How long it took; None while it runs.
+        tags: The default tags and those of `OTEL_JOB_MEASURE_TAGS`.
+    """
+
+    job: str
+    uuid: str
+    status: str
+    reason: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    duration_s: float | None = None
+    tags: dict[str, str]
+
+
+class RecordedRuns(Sequence[RecordedRun]):
+    """The runs that were measured, in the order in which they began.
+
+    Args:
+        journal: What they are written to.
+    """
+
+    def __init__(self, journal: MemoryJournal) -> None:
+        self._journal = journal
+
+    def of(self, job: str) -> list[RecordedRun]:
+        """Returns the runs of one job."""
+        return [run for run in self if run.job == job]
+
+    def one(self, job: str) -> RecordedRun:
+        """Returns the only run of a job.
+
+        Raises:
+            AssertionError: It ran not at all, or more than once; the message says what was measured.
+        """
+        found = self.of(job)
+        if len(found) != 1:
+            seen = ", ".join(f"{run.job} ({run.status})" for run in self) or "nothing"
+            raise AssertionError(f"one run of {job!r} was expected, and {len(found)} were measured; in all: {seen}")
+        return found[0]
+
+    def __len__(self) -> int:
+        return len(self._runs())
+
+    @overload
+    def __getitem__(self, index: int) -> RecordedRun: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[RecordedRun]: ...
+    def __getitem__(self, index: int | slice) -> RecordedRun | list[RecordedRun]:
+        return self._runs()[index]
+
+    def __repr__(self) -> str:
+        return f"RecordedRuns({self._runs()!r})"
+
+    def _runs(self) -> list[RecordedRun]:
+        endings: dict[str, Point] = {}
+        starts: dict[str, Point] = {}
+        for point in self._journal.points():
+            if point.measurement == names.RUNS:
+                endings[str(point.fields[names.FIELD_UUID])] = point
+            elif point.fields[names.FIELD_STATUS] == names.STATUS_START:
+                starts.setdefault(str(point.fields[names.FIELD_UUID]), point)
+        return [_run(uuid, start, endings.get(uuid)) for uuid, start in starts.items()]
+
+
+@contextlib.contextmanager
+def recorded_runs(clock: Clock | None = None) -> Generator[RecordedRuns]:
+    """Records the runs of every `JobMeasure` in memory while the block runs, whatever its settings say.
+
+    Args:
+        clock: Where the runs' times come from; None for the machine's clocks.
+
+    Yields:
+        The runs so far, at any moment.
+    """
+    journal = MemoryJournal(clock)
+    with stand_in(journal):
+        yield RecordedRuns(journal)
+
+
+def _run(uuid: str, start: Point, ending: Point | None) -> RecordedRun:
+    tags = dict(start.tags)
+    job = tags.pop(names.TAG_JOB)
+    if ending is None:
+        return RecordedRun(job=job, uuid=uuid, status="running", tags=tags)
+    duration = ending.fields.get(names.FIELD_DURATION)
+    return RecordedRun(
+        job=job,
+        uuid=uuid,
+        status=dict(ending.tags)[names.TAG_STATUS],
+        reason=dict(ending.tags).get(names.TAG_REASON),
+        error_type=_text(ending, names.FIELD_ERROR_TYPE),
+        error_message=_text(ending, names.FIELD_ERROR_MESSAGE),
+        duration_s=None if duration is None else float(duration),
+        tags=tags,
+    )
+
+
+def _text(point: Point, field_name: str) -> str | None:
+    value = point.fields.get(field_name)
+    return None if value is None else str(value)

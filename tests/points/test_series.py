@@ -1,0 +1,136 @@
+"""The part of the rows that a job's runs have in common."""
+
+import logging
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_job_measure.points import DefaultTags, Point, clean_tag, encode, parse, start_line, text
+from otel_job_measure.points.series import Series, series
+from tests.points.texts import BROKEN, TEXTS, influxdb_lines
+
+DEFAULT_TAGS = st.builds(
+    DefaultTags,
+    datacenter=st.none() | TEXTS,
+    project=st.none() | TEXTS,
+    stage=st.none() | TEXTS,
+    more=st.sampled_from(["", "!", "host.name", "k", "s", "t", "z"]).flatmap(
+        lambda name: st.builds(lambda value: ((name, value),) if name and value else (), TEXTS)
+    ),
+)
+
+
+def cleaned(job: str, tags: DefaultTags) -> dict[str, str]:
+    """The tags that are expected of a row."""
+    given = {"job": job or "unnamed", "datacenter": tags.datacenter, "project": tags.project, "stage": tags.stage}
+    return {name: clean_tag(value) for name, value in (given | dict(tags.more)).items() if value}
+
+
+def test_the_rows_of_a_job_begin_alike() -> None:
+    """Measurement and tags in InfluxDB's order, tags without a value left out."""
+    tags = DefaultTags(project="billing", more=(("zone", "a"), ("host.name", "web 1")))
+    line = start_line(Series("nightly report", tags), "abcdefghijkm", 5)
+    assert line == (
+        rb"scheduling-job,host.name=web\ 1,job=nightly\ report,project=billing,zone=a"
+        b' status="start",uuid="abcdefghijkm" 5\n'
+    )
+
+
+def test_an_empty_name_is_unnamed() -> None:
+    """A tag is never empty, and the row must not be lost."""
+    assert parse(start_line(Series("", DefaultTags()), "u", 5)).tags == {"job": "unnamed"}
+
+
+@given(job=TEXTS, tags=DEFAULT_TAGS)
+def test_any_names_are_one_line_that_influxdb_can_find(job: str, tags: DefaultTags) -> None:
+    """Whatever the names are, the next line begins where it should, and the row says whose it is."""
+    line = start_line(Series(job, tags), "abcdefghijkm", 5)
+    assert influxdb_lines(line * 2) == [line[:-1], line[:-1], b""]
+    point = parse(line)
+    assert point.tags.keys() == cleaned(job, tags).keys()
+    assert point.fields == {"status": "start", "uuid": "abcdefghijkm"}
+
+
+@given(job=TEXTS, tags=DEFAULT_TAGS)
+def test_names_come_back_as_they_are(job: str, tags: DefaultTags) -> None:
+    """Not a character is changed where no backslash stands before a space; the line is what `encode` writes."""
+    expected = cleaned(job, tags)
+    line = start_line(Series(job, tags), "abcdefghijkm", 5)
+    if not any(r"\ " in value for value in expected.values()):
+        assert parse(line).tags == expected
+    point = Point(measurement="scheduling-job", tags=parse(line).tags, fields=parse(line).fields, time_ns=5)
+    assert encode(point) + b"\n" == line
+
+
+@given(job=BROKEN, tags=DEFAULT_TAGS)
+def test_a_series_can_be_made_again_from_its_rows(job: str, tags: DefaultTags) -> None:
+    """Who closes a lost run has only its start line, and writes to the very same series."""
+    line = start_line(Series(job, tags), "abcdefghijkm", 5)
+    found = dict(parse(line).tags)
+    again = Series(
+        found.pop("job"),
+        DefaultTags(
+            datacenter=found.pop("datacenter", None),
+            project=found.pop("project", None),
+            stage=found.pop("stage", None),
+            more=tuple(found.items()),
+        ),
+    )
+    assert start_line(again, "abcdefghijkm", 5) == line
+
+
+@pytest.mark.parametrize("first", ["\\ ", "a\\ b", "\\\\\\ "])
+@pytest.mark.parametrize("second", ["\\,", "\\=", "\\\\\\,"])
+def test_one_backslash_more_keeps_the_end_of_the_line(
+    first: str, second: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """InfluxDB would miss the newline after such names, whichever tags they are spread over; a warning tells."""
+    monkeypatch.setattr(text, "_warned", set[str]())
+    assert b"\n" in influxdb_lines(_naively(first + second))[0]
+    for job, tags in [(first + second, DefaultTags()), (first, DefaultTags(project=second))]:
+        line = start_line(Series(job, tags), "u", 5)
+        assert influxdb_lines(line) == [line[:-1], b""]
+        assert "".join(parse(line).tags.values()) == first + second[:-1] + "\\" + second[-1]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def _naively(job: str) -> bytes:
+    """A row of a job with nothing but the escapes, and two strings that show the damage."""
+    escaped = job.replace(",", r"\,").replace(" ", r"\ ").replace("=", r"\=")
+    return f'm,job={escaped},q=" x="=",y="=" 1\n'.encode()
+
+
+def test_a_series_is_remembered() -> None:
+    """Runs of one job share it: nothing is encoded twice."""
+    tags = DefaultTags(project="p")
+    assert series("remembered", tags) is series("remembered", DefaultTags(project="p"))
+    assert series("remembered", tags) is not series("another", tags)
+    assert series("remembered", tags) is not series("remembered", DefaultTags(project="q"))
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """Names that never repeat, with a date in them, cost no memory for ever."""
+    first = series("job 0", DefaultTags())
+    for number in range(5000):
+        series(f"job {number}", DefaultTags())
+    assert series("job 0", DefaultTags()) is not first
+
+
+def test_threads_share_what_is_remembered() -> None:
+    """Eight threads that ask for many jobs at once all get the right ones."""
+    wrong: list[str] = []
+
+    def ask() -> None:
+        for number in range(3000):
+            job = f"job-{number % 1500}"
+            if f"job={job}," not in series(job, DefaultTags(stage="s")).start:
+                wrong.append(job)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
