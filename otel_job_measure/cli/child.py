@@ -80,6 +80,8 @@ def hold_signals() -> set[signal.Signals | int]:
         raise JobMeasureError("this system has no sigtimedwait")
     # Where it is ignored, children vanish with their exit codes.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback where the command takes our place
     return signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TypeVar, assert_never
 
 NOT_FOUND = 127
 """What a shell exits with when a command does not exist."""
@@ -91,24 +91,24 @@ def replace(
         NotStarted: It is not there or cannot be run.
     """
 
-    def execute(path: bytes, words: Sequence[bytes]) -> NoReturn:
+    def execute(path: bytes, words: list[bytes]) -> NoReturn:
         os.execve(path, words, environment)  # noqa: S606 - without a shell, as it was asked for
 
     for number in _IGNORED_BY_PYTHON:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    return _tried(execute, arguments, environment)
+    assert_never(_tried(execute, arguments, environment))
 
 
 def _tried(
-    execute: Callable[[bytes, Sequence[bytes]], _T],
+    execute: Callable[[bytes, list[bytes]], _T],
     arguments: Sequence[bytes],
     environment: Mapping[bytes, bytes],
 ) -> _T:
     path = _found(arguments[0], environment)
     try:
         try:
-            return execute(path, arguments)
+            return execute(path, [*arguments])
         except OSError as error:
             if error.errno != errno.ENOEXEC or _is_binary(path):
                 raise

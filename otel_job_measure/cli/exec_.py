@@ -49,7 +49,8 @@ class Given:
         return child.Child(pid).wait(measured.deliver if measured.delivers else None)
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+# The class has no public name.
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage]
     """Adds the command to the command line.
 
     Args:

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,7 @@ class MeasuredCommand:
         self._recorder = self._opened.recorder
         self._run = Run(name)
         self._span: RunSpan | None = None
-        self.variables: Mapping[bytes, bytes] = {}
+        self.variables: dict[bytes, bytes] = {}
         """What the command's environment has besides ours: its span."""
         with _going_on("the run has no span"):
             self._span = _span()
@@ -111,7 +111,7 @@ def _span() -> "RunSpan | None":
 
 
 @contextmanager
-def _going_on(otherwise: str) -> Iterator[None]:
+def _going_on(otherwise: str) -> Generator[None]:
     """Says what fails in the block; the command is what counts."""
     try:
         yield

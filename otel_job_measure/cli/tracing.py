@@ -56,7 +56,7 @@ def resource() -> dict[str, str]:
     attributes: dict[str, str] = {}
     for item in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
         name, equals, value = item.partition("=")
-        if equals:
+        if equals and name.strip():
             attributes[name.strip()] = unquote(value.strip())
     if service := os.environ.get("OTEL_SERVICE_NAME"):
         attributes["service.name"] = service

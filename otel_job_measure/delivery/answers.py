@@ -169,7 +169,7 @@ def _date_s(value: str) -> float | None:
 _ADVICE: Final[Mapping[int, str]] = {
     400: f"check {', '.join(_SERVER_VARIABLES)}",
     401: f"set {names.ENV_INFLUXDB_TOKEN} or {names.ENV_INFLUXDB_TOKEN_FILE} to a token that the server knows",
-    403: f"let the token of {names.ENV_INFLUXDB_TOKEN} write to the bucket of {names.ENV_INFLUXDB_BUCKET}, or set others",
+    403: f"let the token of {names.ENV_INFLUXDB_TOKEN} write to {names.ENV_INFLUXDB_BUCKET}, or set another",
     404: f"set {names.ENV_INFLUXDB_URL} to the address of an InfluxDB server",
     405: f"set {names.ENV_INFLUXDB_URL} to the address of an InfluxDB server",
 }

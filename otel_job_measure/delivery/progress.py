@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -61,7 +61,7 @@ class FileProgress:
         if gone:
             self.keep_only(self._positions.keys() - gone)
 
-    def keep_only(self, segments: Set[str]) -> None:
+    def keep_only(self, segments: AbstractSet[str]) -> None:
         """Forgets all segments but some: others may have gone while nobody looked."""
         kept = {segment: position for segment, position in self._positions.items() if segment in segments}
         if kept != self._positions:

@@ -1,4 +1,4 @@
-"""Keeps our own work out of everybody's traces: in an empty context, where instrumentations see that they are unwanted."""
+"""Keeps our own work out of everybody's traces: an empty context, and a word to instrumentations."""
 
 import contextvars
 from collections.abc import Callable

@@ -1,13 +1,13 @@
 """Folding: what a batch of lines says of runs is put into the file, together with how far its segments are in."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, Final
 
 from otel_job_measure import names
 from otel_job_measure.history.lines import Runs, further_tags
+from otel_job_measure.history.pieces import Stretch
 from otel_job_measure.history.record import Ending, Key, Run
 
 COLUMNS: Final = (
@@ -47,21 +47,6 @@ _Row = tuple[Any, ...]
 """A row of `runs`: what SQLite gives has no types."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
-    """A part of a segment that is folded at once.
-
-    Args:
-        segment: The segment's name.
-        begin: Its first byte.
-        end: The byte after its last one.
-    """
-
-    segment: str
-    begin: int
-    end: int
-
-
 def fold(connection: sqlite3.Connection, runs: Runs, stretches: Sequence[Stretch], now_ns: int) -> bool:
     """Puts runs into the file, and notes that these parts of segments are in.
 
@@ -83,33 +68,56 @@ def fold(connection: sqlite3.Connection, runs: Runs, stretches: Sequence[Stretch
 def _merged(connection: sqlite3.Connection, runs: Runs) -> Iterator[tuple[int | None, Run]]:
     """Yields each run with all that is known of it, and its id where it has one; not those that say nothing new."""
     ids: dict[tuple[str, Key], int] = {}
-    unchanged: set[tuple[str, Key]] = set()
-    for row in _known(connection, runs.values()):
+    for row in chain(_known(connection, runs.values()), _taken_for_lost(connection, runs, ids)):
         key = Key._make(row[1:6])
-        place = (row[6], key)
-        run = runs.get(place)
+        run = runs.get((row[6], key))
         if run is not None:
-            ids[place] = row[0]
+            ids[row[6], key] = row[0]
             run.take(_run(key, row))
-            if _row(row[0], run) == row:
-                unchanged.add(place)
+            run.is_new = _row(row[0], run) != row
     for place, run in runs.items():
-        if place not in unchanged:
+        if run.is_new:
             yield ids.get(place), run
 
 
 def _known(connection: sqlite3.Connection, runs: Iterable[Run]) -> Iterator[_Row]:
+    """Yields the rows of these runs that are in the file, and maybe others that share a time or a uuid with one."""
+    newest = connection.execute("SELECT max(started_ns) FROM runs").fetchone()[0] or 0
     left = iter(runs)
     while some := list(islice(left, _AT_ONCE)):
+        starts = [run.started_ns for run in some if run.started_ns is not None and run.started_ns <= newest]
         ends = [ending.time_ns for run in some if run.started_ns is None for ending in run.endings()]
-        for where, values in (
-            ("started_ns", [run.started_ns for run in some if run.started_ns is not None]),
-            ("ended_ns", ends),
-            ("lost_ns", ends),
-            ("settled = 0 AND uuid", [run.uuid for run in some if not run.settled]),
-        ):
-            if values:
-                yield from connection.execute(f"{_SELECT} {where} IN ({', '.join('?' * len(values))})", values)
+        yield from _found(connection, "started_ns", starts)
+        yield from _found(connection, "ended_ns", ends)
+        yield from _found(connection, "lost_ns", ends)
+        yield from _found(connection, "settled = 0 AND uuid", [run.uuid for run in some])
+
+
+def _taken_for_lost(
+    connection: sqlite3.Connection, runs: Runs, ids: Mapping[tuple[str, Key], int]
+) -> Iterator[_Row]:
+    """Yields the rows of runs that came back before we hear that they were taken for lost.
+
+    They are settled and have other times, so that nothing else finds them; but they ended later than that.
+    """
+    doubtful = [
+        (ending.time_ns, run.uuid)
+        for place, run in runs.items()
+        if run.started_ns is None and place not in ids
+        for ending in run.endings()
+        if not ending.is_sure
+    ]
+    if doubtful:
+        earliest = min(time_ns for time_ns, _ in doubtful)
+        uuids = sorted({uuid for _, uuid in doubtful})
+        for begin in range(0, len(uuids), _AT_ONCE):
+            yield from _found(connection, f"ended_ns > {earliest} AND +uuid", uuids[begin : begin + _AT_ONCE])
+
+
+def _found(connection: sqlite3.Connection, column: str, values: Sequence[object]) -> Iterable[_Row]:
+    if not values:
+        return ()
+    return connection.execute(f"{_SELECT} {column} IN ({', '.join('?' * len(values))})", values)
 
 
 def _row(run_id: int | None, run: Run) -> _Row:

@@ -33,7 +33,7 @@ _OWN_TAGS: Final = frozenset(
 # The measurement and the tags end at the first space that has no backslash before it.
 _HEAD = r"[^ \n]++(?:(?<=\\) [^ \n]*+)*+"
 _TEXT = r'"([^"\\\n]*+)"'
-_TIME = r"([0-9]{1,18}|[1-8][0-9]{18})"
+_TIME = r"([1-8][0-9]{18})"  # from 2001 to 2255
 _OLD = rf"{names.POINTS},{_HEAD}"
 _RUN = rf"{names.RUNS},{_HEAD}"
 # A run row and the old row after it are read at once where the second one says the same.

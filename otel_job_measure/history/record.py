@@ -69,11 +69,12 @@ class Run:
         uuid: The run's id.
     """
 
-    __slots__ = ("beaten", "ending", "key", "started_ns", "uuid")
+    __slots__ = ("beaten", "ending", "is_new", "key", "started_ns", "uuid")
 
     def __init__(self, key: Key, uuid: str) -> None:
         self.key = key
         self.uuid = uuid
+        self.is_new = True
         self.started_ns: int | None = None
         self.ending: Ending | None = None
         """How it ended, as far as is known."""

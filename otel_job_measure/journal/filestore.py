@@ -2,12 +2,14 @@
 
 import contextlib
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal import slots
 from otel_job_measure.journal.adoption import adopt
+from otel_job_measure.journal.counters import Counters
+from otel_job_measure.journal.limits import enforce
 from otel_job_measure.journal.protocols import Mark, Segment, SegmentHeader
 from otel_job_measure.journal.segments import SegmentFile, create
 from otel_job_measure.journal.slots import is_descriptor_of
@@ -46,6 +48,8 @@ class FileStore:
         clock: The machine's clocks.
         open_runs: The start line of each run that is open, by uuid; its owner keeps it up to date.
         max_bytes: The bound on all segments of the state directory; segments are smaller where it is small.
+        counters: Where the points are counted that the bound leaves no room for.
+        is_delivered: Tells of a segment, by name, whether InfluxDB has all of it.
 
     Raises:
         OSError: There is no free slot, or the first segment cannot be written.
@@ -59,6 +63,8 @@ class FileStore:
         open_runs: Mapping[str, bytes],
         *,
         max_bytes: int,
+        counters: Counters,
+        is_delivered: Callable[[str], bool],
     ) -> None:
         """Takes a slot and begins its first segment."""
         self._state = state
@@ -66,6 +72,8 @@ class FileStore:
         self._clock = clock
         self._open_runs = open_runs
         self._max_bytes = max_bytes
+        self._counters = counters
+        self._is_delivered = is_delivered
         self._segments: tuple[SegmentFile, ...] = ()
         self._is_torn = False
         self._limit = _MAX_SEGMENT
@@ -161,10 +169,16 @@ class FileStore:
                 yield [segment for segment in ready if segment.name not in own]
 
     def adopt(self) -> None:
-        """Closes the runs of those who are gone and puts their segments into `ready/`."""
+        """Closes the runs of those who are gone, puts their segments into `ready/`, and sees to the bound."""
         with self._state.adopting() as held:
             if held:
                 adopt(self._state, clock=self._clock, boot_id=self._identity.boot_id)
+                closed = {segment.path for segment in self._segments[:-1]}
+                enforce(self._state, self._max_bytes, self._counters, self._is_delivered, closed)
+
+    def deleted(self) -> Sequence[Segment]:
+        """Returns the closed segments whose files are gone: the bound left no room for them."""
+        return [s for s in self._segments[:-1] if not s.path.exists() and not (self._state.ready / s.name).exists()]
 
     def release(self, segment: Segment) -> bool:
         """Lets go of a segment that every sink has, but not of the one that is still written."""

@@ -70,7 +70,7 @@ class SegmentJournal:
         self._lock = threading.RLock()
         self._draining = False
         self._opening = False
-        self._complaints: deque[str] = deque(maxlen=8)
+        self._complaints: deque[tuple[int, str]] = deque(maxlen=8)
         self._queue: deque[_Item] = deque()
         self._open: dict[str, bytes] = {}
         self._seat: _Seat | None = None
@@ -116,8 +116,11 @@ class SegmentJournal:
         return (self._seat or self._take_seat()).store.left()
 
     def adopt(self) -> None:
-        """Closes the runs of those who are gone."""
-        (self._seat or self._take_seat()).store.adopt()
+        """Closes the runs of those who are gone, and sees to `max_bytes`."""
+        store = (self._seat or self._take_seat()).store
+        store.adopt()
+        for segment in store.deleted():
+            self.drop(segment)
 
     def drop(self, segment: Segment) -> None:
         """Deletes a segment that every sink has; never the one that is still being written."""
@@ -209,12 +212,15 @@ class SegmentJournal:
             try:
                 seat.store.rotate_if_full()
             except OSError as error:
-                self._complaints.append(f"no new segment can be begun, the old one goes on: {error}")
+                self._complaints.append((logging.WARNING, f"no new segment can be begun, the old one goes on: {error}"))
 
     def _keep_waiting(self, queue: deque[_Item], error: OSError) -> None:
         while len(queue) > _MAX_WAITING:
             self._counters.dropped(queue.popleft().points, "memory")
-        self._complaints.append(f"points cannot be written; {len(queue)} wait in memory: {error}")
+        self._complaints.append((logging.ERROR, f"points cannot be written; {len(queue)} wait in memory: {error}"))
+
+    def _warn(self, words: str) -> None:
+        self._complaints.append((logging.WARNING, words))
 
     def _complain(self) -> None:
         """Logs what went wrong, at most once a minute, and never inside the lock.
@@ -226,7 +232,7 @@ class SegmentJournal:
         now_ns = self._clock.monotonic_ns()
         if now_ns - self._complained_ns >= _LOG_NS:
             self._complained_ns = now_ns
-            _log.error("%s", self._complaints.pop())
+            _log.log(*self._complaints.pop())
         self._complaints.clear()
 
     def _take_seat(self) -> _Seat:
@@ -234,7 +240,7 @@ class SegmentJournal:
             if self._seat is None:
                 self._opening = True
                 try:
-                    store = self._open_store(self._open, self._complaints.append)
+                    store = self._open_store(self._open, self._warn)
                 finally:
                     self._opening = False
                 seat = _Seat(store, RunClock(self._clock, store.slot))
@@ -258,7 +264,7 @@ class SegmentJournal:
             try:
                 seat.store.move()
             except OSError as error:
-                self._complaints.append(f"the clock was set back and there is no other slot; times may repeat: {error}")
+                self._complaints.append((logging.WARNING, f"the clock was set back, there is no other slot: {error}"))
             self._seat = _Seat(seat.store, RunClock(self._clock, seat.store.slot))
 
 

@@ -107,6 +107,10 @@ class MemoryStore:
     def adopt(self) -> None:
         """Does nothing, for the same reason."""
 
+    def deleted(self) -> Sequence[Segment]:
+        """Returns nothing: what goes here is forgotten at once."""
+        return ()
+
     def release(self, segment: Segment) -> bool:
         """Forgets a segment, but for the one that is still written."""
         if segment is self._segments[-1]:

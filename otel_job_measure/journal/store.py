@@ -59,6 +59,10 @@ class Store(Protocol):
         """Closes the runs of those who are gone."""
         ...
 
+    def deleted(self) -> Sequence[Segment]:
+        """Returns the segments that a bound has taken away."""
+        ...
+
     def release(self, segment: Segment) -> bool:
         """Lets go of a segment that every sink has; returns whether its bytes may be deleted."""
         ...

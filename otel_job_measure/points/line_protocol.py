@@ -88,7 +88,7 @@ def encode(point: Point) -> bytes:
         raise LineProtocolError(f"InfluxDB refuses or misreads these tags: {dict(point.tags)!a}")
     if not point.fields:
         raise LineProtocolError("a point needs at least one field")
-    fields = ",".join(f"{_tag_text(key)}={_value_text(point.fields[key])}" for key in sorted(point.fields))
+    fields = ",".join(f"{_field_text(key)}={_value_text(point.fields[key])}" for key in sorted(point.fields))
     if "\n" in head or "\n" in fields:
         raise LineProtocolError(f"a point is one physical line, and this one holds a newline: {point!a}")
     line = f"{head} {fields}" if point.time_ns is None else f"{head} {fields} {_checked_time(point.time_ns)}"
@@ -177,6 +177,12 @@ def _tag_text(text: str) -> str:
     if not text or text.endswith("\\"):
         raise LineProtocolError(f"empty or with a backslash at its end: {text!a}")
     return escape_tag(text)
+
+
+def _field_text(key: str) -> str:
+    if key.startswith(("\t", "\0")):  # InfluxDB passes over them
+        raise LineProtocolError(f"no key of a field: {key!a}")
+    return _tag_text(key)
 
 
 def _value_text(value: FieldValue) -> str:

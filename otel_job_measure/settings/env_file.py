@@ -5,11 +5,11 @@ from pathlib import Path
 
 from otel_job_measure.errors import SettingsError
 
-_assignment = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)", re.DOTALL).fullmatch
-_single_quoted = re.compile(r"'([^']*)'\s*(?:#.*)?").fullmatch
-_double_quoted = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:#.*)?').fullmatch
+_assignment = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)").fullmatch
+_single_quoted = re.compile(r"\s*'([^']*)'\s*(?:#.*)?").fullmatch
+_double_quoted = re.compile(r'\s*"((?:[^"\\]|\\.)*)"\s*(?:#.*)?').fullmatch
 _unescape = re.compile(r'\\(["\\$`])').sub
-_comment = re.compile(r"(?:^|\s+)#.*")
+_without_comment = re.compile(r"\s#.*").sub
 
 
 def parse_env_file(path: Path | str) -> dict[str, str]:
@@ -27,25 +27,29 @@ def parse_env_file(path: Path | str) -> dict[str, str]:
     Raises:
         SettingsError: The file cannot be read, or a line is wrong; what stands there is not shown.
     """
-    problem = None
-    variables: dict[str, str] = {}
+    variables, problem = _parsed(Path(path))
+    # Not raised where the lines are at hand: a traceback can show the local variables of its frames.
+    if problem:
+        variables.clear()
+        raise SettingsError(f"{str(path)!a}: {problem}")
+    return variables
+
+
+def _parsed(path: Path) -> tuple[dict[str, str], str]:
+    """Returns the variables, and what is wrong."""
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
-        lines, problem = [], error.strerror or type(error).__name__
+        return {}, error.strerror or type(error).__name__
     except UnicodeDecodeError:
-        lines, problem = [], "it is not UTF-8"
+        return {}, "it is not UTF-8"
+    variables: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
         assigned = _read(line.strip())
         if assigned is None:
-            problem = f"line {number} is not KEY=VALUE (it is not shown, since it may hold a secret)"
-            break
+            return variables, f"line {number} is not KEY=VALUE (it is not shown, since it may hold a secret)"
         variables.update([assigned] if assigned[0] else [])
-    if problem is not None:
-        variables.clear()
-        del lines
-        raise SettingsError(f"{str(path)!a}: {problem}")
-    return variables
+    return variables, ""
 
 
 def _read(line: str) -> tuple[str, str] | None:
@@ -56,10 +60,10 @@ def _read(line: str) -> tuple[str, str] | None:
     if found is None:
         return None
     name, value = found.groups()
-    if value.startswith("'"):
+    if value.lstrip().startswith("'"):
         quoted = _single_quoted(value)
         return None if quoted is None else (name, quoted[1])
-    if value.startswith('"'):
+    if value.lstrip().startswith('"'):
         quoted = _double_quoted(value)
         return None if quoted is None else (name, _unescape(r"\1", quoted[1]))
-    return name, _comment.sub("", value)
+    return name, _without_comment("", value).strip()

@@ -9,7 +9,6 @@ from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.settings.table import BY_ARGUMENT, SETTINGS, is_set
-from otel_job_measure.settings.values import MEMORY
 
 _TOKENS: Final = ("influxdb_token", "influxdb_token_file")
 _FOLDER: Final = "otel-job-measure"
@@ -58,14 +57,14 @@ def unknown_arguments(arguments: Mapping[str, object]) -> list[str]:
     return problems
 
 
-def default_state_dir(environ: Mapping[str, str] | None) -> Path | str:
+def default_state_dir(environ: Mapping[str, str] | None) -> Path | None:
     """Finds the folder in the user's state directory.
 
     Args:
         environ: Variables; None for those of the process.
 
     Returns:
-        `$XDG_STATE_HOME/otel-job-measure` or the same in `~/.local/state`; `memory` for a user without a home.
+        `$XDG_STATE_HOME/otel-job-measure` or the same in `~/.local/state`; None for a user without a home.
     """
     if environ is None:
         environ = os.environ
@@ -75,10 +74,7 @@ def default_state_dir(environ: Mapping[str, str] | None) -> Path | str:
     home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where there is none
     if os.path.isabs(home):  # noqa: PTH117 - as above
         return Path(home, ".local", "state", _FOLDER)
-    _logger.warning(
-        "this user has no home directory: runs are kept in memory; set %sSTATE_DIR to keep them", names.ENV_PREFIX
-    )
-    return MEMORY
+    return None
 
 
 def _settle_tokens(given: dict[str, object], said_in: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 """All settings in one frozen value."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ _DAY_S: Final = 86_400.0
 LOCAL: Final = "local"
 ANY: Final = "any"
 
+_logger = logging.getLogger(__name__)
 _token_files: dict[Path, TokenFile] = {}
 
 
@@ -105,7 +107,7 @@ class Settings:
         for field in fields:
             object.__setattr__(self, field.name, good.get(field.name, field.default))
         if self.state_dir is None:
-            object.__setattr__(self, "state_dir", default_state_dir(None))
+            object.__setattr__(self, "state_dir", default_state_dir(None) or _without_home())
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **arguments: Unpack[Arguments]) -> Self:
@@ -124,8 +126,7 @@ class Settings:
         unknown = unknown_arguments(arguments)
         given, said_in = gathered(environ, arguments)
         good, problems = _checked(given, said_in)
-        if "state_dir" not in good:
-            good["state_dir"] = default_state_dir(environ)
+        good.setdefault("state_dir", default_state_dir(environ))
         # Nothing that holds a token in clear may be among the local variables of a frame that raises.
         given.clear()
         del arguments, environ
@@ -176,6 +177,11 @@ class Settings:
             raise SettingsError(f"{named('influxdb_token')} is missing")
         file = _token_files.setdefault(path, TokenFile(path, named("influxdb_token_file")))
         return file.token().reveal()
+
+
+def _without_home() -> str:
+    _logger.warning("this user has no home directory, so runs are kept in memory: set %s", named("state_dir"))
+    return MEMORY
 
 
 def _checked(given: Mapping[str, object], said_in: Mapping[str, str]) -> tuple[dict[str, object], list[str]]:

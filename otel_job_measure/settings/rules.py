@@ -19,7 +19,7 @@ def broken(good: Mapping[str, object], bad: frozenset[str] = frozenset()) -> lis
     """
     ship = good.get("ship", True)
     missing = _missing(good.keys() | bad, ship=bool(ship))
-    problems = [f"{named(argument)} is missing: {_ALL_OR_NONE}" for argument in missing]
+    problems = [f"{', '.join(map(named, missing))}: missing; {_ALL_OR_NONE}"] if missing else []
     if "influxdb_token" in good and "influxdb_token_file" in good:
         problems.append(f"{named('influxdb_token')} and {named('influxdb_token_file')} are both set: set one of them")
     if not ship and good.get("confirm_start") == "server":

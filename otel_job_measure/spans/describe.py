@@ -28,14 +28,14 @@ def valid(text: str) -> str:
 
 def start_attributes(run: Run, tags: DefaultTags) -> dict[str, str]:
     """Returns what a span of ours says at its start."""
-    found = {
-        names.ATTR_NAME: run.name,
-        names.ATTR_RUN_ID: run.uuid,
-        names.ATTR_DATACENTER: tags.datacenter,
-        names.ATTR_PROJECT: tags.project,
-        names.ATTR_STAGE: tags.stage,
-    }
-    return {name: valid(value) for name, value in found.items() if value is not None}
+    found = {names.ATTR_NAME: valid(run.name), names.ATTR_RUN_ID: run.uuid}
+    if tags.datacenter is not None:
+        found[names.ATTR_DATACENTER] = valid(tags.datacenter)
+    if tags.project is not None:
+        found[names.ATTR_PROJECT] = valid(tags.project)
+    if tags.stage is not None:
+        found[names.ATTR_STAGE] = valid(tags.stage)
+    return found
 
 
 def describe_end(span: Span, run: Run, outcome: Outcome, error: BaseException | None) -> None:
@@ -47,22 +47,18 @@ def describe_end(span: Span, run: Run, outcome: Outcome, error: BaseException | 
         outcome: How the run ended.
         error: What the job raised, if anything.
     """
-    span.set_attributes(_end_attributes(outcome))
-    if outcome.reason is None or (error is None and error_said(span) is not None):
+    span.set_attribute(names.ATTR_STATUS, outcome.status)
+    if outcome.reason is None:
+        return
+    span.set_attribute(names.ATTR_REASON, outcome.reason)
+    if outcome.error_type is not None:
+        span.set_attribute(names.ATTR_ERROR_TYPE, valid(outcome.error_type))
+    if error is None and error_said(span) is not None:
         return
     message = valid(outcome.error_message or "")
     span.set_status(Status(StatusCode.ERROR, message if error is None else f"{type(error).__name__}: {message}"))
     if isinstance(error, Exception):
         span.record_exception(error, _valid_event(error, message), timestamp=run.end_ns)
-
-
-def _end_attributes(outcome: Outcome) -> dict[str, str]:
-    found = {
-        names.ATTR_STATUS: outcome.status,
-        names.ATTR_REASON: outcome.reason,
-        names.ATTR_ERROR_TYPE: outcome.error_type,
-    }
-    return {name: valid(value) for name, value in found.items() if value is not None}
 
 
 def _valid_event(error: Exception, message: str) -> dict[str, str] | None:

@@ -44,14 +44,22 @@ class Guard:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if not isinstance(error, Exception):
+        if error is None or not isinstance(error, Exception):
             return False
-        # A handler of the app's log may raise too.
-        with contextlib.suppress(Exception):
-            self._caught(error)
+        self.caught(error)
         return True
 
-    def _caught(self, error: Exception) -> None:
+    def caught(self, error: Exception) -> None:
+        """Counts and logs what was held back, for those few places where even entering a block costs too much.
+
+        Args:
+            error: What was raised.
+        """
+        # A handler of the app's log may raise too.
+        with contextlib.suppress(Exception):
+            self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
         self._count = count = next(self._numbers)
         now = self._clock.monotonic_ns()
         if self._logged_ns is not None and now - self._logged_ns < _MINUTE_NS:

@@ -3,14 +3,14 @@
 import logging
 import os
 from collections.abc import Mapping
-from types import MappingProxyType, TracebackType
-from typing import Final, Self
+from types import TracebackType
+from typing import Self
 
 from opentelemetry import context as context_api
 from opentelemetry.trace import Span, SpanContext, SpanKind, TracerProvider, get_current_span
 
 from otel_job_measure import names
-from otel_job_measure.points.outcome import Outcome
+from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.spans import live
 from otel_job_measure.spans.current import Current
 from otel_job_measure.spans.describe import describe_end, start_attributes, valid
@@ -22,7 +22,6 @@ from otel_job_measure.spans.run import Run
 from otel_job_measure.spans.status import error_said
 
 _logger = logging.getLogger(__name__)
-_NO_RESOURCE: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 class Opener:
@@ -35,12 +34,16 @@ class Opener:
         version: Our version, for the scope of the spans.
     """
 
-    __slots__ = ("describing", "ending", "logging", "providers", "recorder", "starting")
+    __slots__ = ("describing", "disabled", "ending", "logging", "providers", "recorder", "starting")
+
+    disabled: bool
+    """Whether nothing at all is measured."""
 
     def __init__(
         self, recorder: Recorder, tracer_provider: TracerProvider | None = None, *, version: str | None = None
     ) -> None:
         self.recorder = recorder
+        self.disabled = recorder.settings.disabled
         self.providers = Providers(tracer_provider, version, recorder.guards)
         self.starting = recorder.guards("starting a span")
         self.describing = recorder.guards("describing the end of a run on its span")
@@ -48,11 +51,6 @@ class Opener:
         self.logging = recorder.guards("logging what a job raised")
         if not self.disabled:
             self.providers.bind()
-
-    @property
-    def disabled(self) -> bool:
-        """Returns whether nothing at all is measured."""
-        return self.recorder.settings.disabled
 
     def open(
         self,
@@ -97,6 +95,7 @@ class Opening:
         "_handed_over",
         "_kind",
         "_opener",
+        "_parent",
         "_private",
         "_recorder",
         "_span",
@@ -116,6 +115,7 @@ class Opening:
         self._kind = kind
         self._swallow = swallow
         self._private = False
+        self._parent: SpanContext | None = None
         self._span: Span | None = None
         self._context: SpanContext | None = None
         self._handed_over = False
@@ -164,13 +164,19 @@ class Opening:
         Args:
             span: The span; the first one of our scope is the run's.
         """
+        if self._span is not None:
+            return
         scope = getattr(span, "instrumentation_scope", None)
-        if self._span is not None or (scope is not None and scope.name != names.SCOPE):
+        if scope is not None and scope.name != names.SCOPE:
             return
         self._span = span
+        context, parent = span.get_span_context(), self._parent
+        # Where the scope or the SDK is disabled, the span only repeats its parent, or nothing.
+        if not self._private and context.is_valid and (parent is None or context.span_id != parent.span_id):
+            self.current = Current(span)
         # The context of a span that doesn't record can be its parent's, the very object.
         if span.is_recording():
-            self._context = context = span.get_span_context()
+            self._context = context
             if context.trace_flags.sampled and not self._private:
                 self.run.trace = (context.trace_id, context.span_id)
             live.watch(LiveSpan(context, self.run, self._recorder, ours=True))
@@ -197,20 +203,18 @@ class Opening:
             self.run.start_ns = self._recorder.clock.wall_ns()
             self._ended = True
             return
-        bound, resource = self._opener.providers.current(), _NO_RESOURCE
-        with self._opener.starting:
-            resource = _NO_RESOURCE if bound is None else bound.resource
-        self._recorder.prepare(self.run, resource)
+        recorder, run = self._recorder, self.run
+        bound, resource = self._opener.providers.current()
+        recorder.prepare(run, resource)
         if bound is not None:
             with self._opener.starting:
                 self._start_span(bound, resource)
-            with self._opener.starting:
-                self._make_current()
-        self._recorder.start(self.run)
+        recorder.start(run)
 
     def _start_span(self, bound: Bound, resource: Mapping[str, object]) -> None:
-        self._private = bound.private
         run = self.run
+        self._private = bound.private
+        self._parent = get_current_span().get_span_context()
         span = bound.tracer.start_span(
             names.SPAN_NAME_PREFIX + valid(run.name),
             context=context_api.set_value(RUN_KEY, self),
@@ -220,27 +224,23 @@ class Opening:
         )
         self.took(span)
 
-    def _make_current(self) -> None:
-        if self._span is None or self._private:
-            return
-        context, parent = self._span.get_span_context(), get_current_span().get_span_context()
-        # Where the scope or the SDK is disabled, the span only repeats its parent, or nothing.
-        if context.is_valid and context.span_id != parent.span_id:
-            self.current = Current(self._span)
-
     def _end(self, error: BaseException | None) -> None:
-        run, opener, span = self.run, self._opener, self._span
+        run, span = self.run, self._span
         self._recorder.settle(run, self._outcome(error))
         if span is not None:
-            with opener.describing:
-                if span.is_recording() and run.outcome is not None:
-                    describe_end(span, run, run.outcome, error)
-            with opener.ending:
-                if span.is_recording():
-                    span.end(run.end_ns)
+            self._end_span(span, error)
         if self._context is not None:
             live.forget(self._context)
         self._recorder.end(run)
+
+    def _end_span(self, span: Span, error: BaseException | None) -> None:
+        run, opener = self.run, self._opener
+        with opener.describing:
+            if not span.is_recording():  # somebody in the job has ended it
+                return
+            describe_end(span, run, run.outcome or ENDED, error)
+        with opener.ending:
+            span.end(run.end_ns)
 
     def _outcome(self, error: BaseException | None) -> Outcome:
         outcome = outcome_of(error, self._expected)

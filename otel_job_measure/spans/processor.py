@@ -52,10 +52,13 @@ class OwnSpanProcessor(SpanProcessor):
         Args:
             span: The span that has ended.
         """
-        with self._ending:
+        # Every span of the app comes through here, and a block of the guard around it all would cost as much again.
+        try:
             found = live.watched(span.context)
             if found is not None:
                 self._ended(found, span)
+        except Exception as error:  # noqa: BLE001 - the guard's
+            self._ending.caught(error)
 
     def _ended(self, found: LiveSpan, span: ReadableSpan) -> None:
         run, recorder = found.run, found.recorder
@@ -102,17 +105,22 @@ class RunSpanProcessor(OwnSpanProcessor):
             span: The span that has started.
             parent_context: The context it was started with.
         """
-        with self._starting:
+        try:
             if parent_context is not None and RUN_KEY in parent_context:
                 cast("Opened", parent_context[RUN_KEY]).took(span)
                 return
-            attributes = span.attributes or {}
-            if names.ATTR_NAME in attributes:
-                # Ours come here only where a provider has lost their context; who opened them records them.
-                if _scope(span) != names.SCOPE:
-                    self._started(span, attributes[names.ATTR_NAME], None)
+            attributes = span.attributes
+            if attributes is not None and names.ATTR_NAME in attributes:
+                self._by_name(span, attributes[names.ATTR_NAME])
             elif self._rules:
                 self._by_rule(span)
+        except Exception as error:  # noqa: BLE001 - the guard's
+            self._starting.caught(error)
+
+    def _by_name(self, span: Span, name: object) -> None:
+        # Ours come here only where a provider has lost their context; who opened them records them.
+        if _scope(span) != names.SCOPE:
+            self._started(span, name, None)
 
     def _by_rule(self, span: Span) -> None:
         for rule in self._rules.get(_scope(span), ()):

@@ -78,16 +78,16 @@ class Providers:
             if provider is not None:
                 self._bind_in(threading.get_ident(), provider)
 
-    def current(self) -> Bound | None:
+    def current(self) -> tuple[Bound | None, Mapping[str, object]]:
         """Finds the provider for a run that begins now; the app may have set its own since the last one.
 
         Returns:
-            The provider and our tracer; None where there can be no span.
+            The provider with our tracer, None where there can be no span; and the attributes of its resource.
         """
         thread = threading.get_ident()
         if thread in self._binding:
             # A signal handler, or the garbage collector, inside what follows: the SDK's lock is held.
-            return None
+            return None, _NO_RESOURCE
         with self._guard:
             provider = self._given or self._global()
             if provider is None:
@@ -95,8 +95,9 @@ class Providers:
             else:
                 bound = self._bound
                 bound = bound if bound is not None and bound.is_of(provider) else None
-            return bound or self._bind_in(thread, provider)
-        return None
+            bound = bound or self._bind_in(thread, provider)
+            return bound, bound.resource
+        return None, _NO_RESOURCE
 
     def _bind_in(self, thread: int, provider: trace.TracerProvider | None) -> Bound:
         self._binding.add(thread)

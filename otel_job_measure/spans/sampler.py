@@ -1,6 +1,6 @@
 """The sampler of our own tracer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from opentelemetry.context import Context
@@ -46,9 +46,12 @@ class RecordingSampler(Sampler):
         # The SDK gives no trace state, and samplers of the app's own making may not know the argument.
         more = () if trace_state is None else (trace_state,)
         answer = self._app_sampler.should_sample(parent_context, trace_id, name, kind, attributes, links, *more)
+        added: Mapping[str, AnyValue] = cast("Any", answer).attributes
+        given = attributes or {}
+        if answer.decision is not Decision.DROP and given.keys() <= added.keys():
+            return answer
         decision = Decision.RECORD_ONLY if answer.decision is Decision.DROP else answer.decision
-        given: dict[str, AnyValue] = {**(attributes or {}), **cast("Any", answer).attributes}
-        return SamplingResult(decision, given, answer.trace_state)
+        return SamplingResult(decision, {**given, **added}, answer.trace_state)
 
     def get_description(self) -> str:
         """Returns the app's sampler's description, and that its runs are always recorded."""

@@ -1,8 +1,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import pytest
 from otel_job_measure.cli import env_file
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.points import Point
-from tests.support.exec_ import COMMAND, EXEC, LISTEN, line, patched, points, run, running
+from tests.support.exec_ import BREAK, COMMAND, EXEC, LISTEN, line, patched, points, run, running
 from tests.support.influx import InfluxServer
 
 ON = b"goes on\n"
@@ -121,7 +119,7 @@ def test_wrong_settings_leave_the_command_alone(variables: Mapping[str, str], wo
 @pytest.mark.parametrize(
     "broken",
     [
-        "from otel_job_measure import runtime\ndef broken(settings): raise OSError(28, 'No space left')\nruntime.open_recorder = broken",
+        f"{BREAK}from otel_job_measure import runtime; runtime.open_recorder = broken",
         "import signal; del signal.sigtimedwait",
     ],
 )
@@ -136,7 +134,7 @@ def test_a_failure_of_ours_leaves_the_command_alone(broken: str) -> None:
 @pytest.mark.parametrize("method", ["settle", "end"])
 def test_a_failure_of_ours_afterwards_leaves_the_exit_code_alone(method: str) -> None:
     """Whatever breaks after the command has run, its exit code is ours."""
-    broken = f"from otel_job_measure.spans.recorder import Recorder\ndef broken(*args): raise KeyError(5)\nRecorder.{method} = broken"
+    broken = f"{BREAK}from otel_job_measure.spans.recorder import Recorder; Recorder.{method} = broken"
     done = run([*patched(broken), *GO_ON])
     assert (done.returncode, done.stdout) == (3, ON)
     assert done.stderr == b"otel-job-measure: the end is not measured: 5\n"
@@ -144,7 +142,7 @@ def test_a_failure_of_ours_afterwards_leaves_the_exit_code_alone(method: str) ->
 
 def test_where_the_system_has_no_room_for_us_the_command_takes_our_place(state_dir: Path) -> None:
     """When no process can be started, as at a limit of the user's, the command still runs; its end is unknown."""
-    broken = "import errno, os\ndef broken(*args, **more): raise OSError(errno.EAGAIN, 'x')\nos.posix_spawn = broken"
+    broken = "import os\ndef broken(*args, **more): raise BlockingIOError(11, 'no room')\nos.posix_spawn = broken"
     done = run([*patched(broken), *GO_ON])
     assert (done.returncode, done.stdout) == (3, ON)
     assert done.stderr == (
@@ -242,7 +240,8 @@ def test_options_of_the_command_are_its_own(before: list[str]) -> None:
 
 def test_only_appending_loads_nothing_heavy() -> None:
     """Where nothing is sent, no SDK, client, table library or database is loaded."""
-    for variables in ({}, {"OTEL_JOB_MEASURE_SHIP": "off"}):
+    asked: list[dict[str, str]] = [{}, {"OTEL_JOB_MEASURE_SHIP": "off"}]
+    for variables in asked:
         environment = os.environ | variables | {"PYTHONPROFILEIMPORTTIME": "1"}
         done = run([*EXEC, "true"], environment=environment)
         loaded = {text.rpartition("|")[2].strip() for text in done.stderr.decode().splitlines()}

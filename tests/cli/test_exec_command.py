@@ -23,7 +23,7 @@ with open(sys.argv[1], "w") as report: print(files, file=report)
 
 def both_ways(command: list[str], prelude: str = "") -> tuple[bytes, bytes]:
     """Returns what a command says under `exec`, and alone, after the same words to a shell."""
-    said = []
+    said: list[bytes] = []
     for before in (EXEC, []):
         script = f"{prelude}\nexec {shlex.join([*before, *command])}"
         done = run(["sh", "-c", script], stdin=EVERY_BYTE)

@@ -51,12 +51,21 @@ class Opener:
     identity: Identity = IDENTITY
     max_bytes: int = 1 << 30
     stores: list[FileStore] = field(default_factory=list[FileStore])
+    counters: Counters = field(default_factory=Counters)
     complaints: list[str] = field(default_factory=list[str])
 
     def __call__(self, open_runs: Mapping[str, bytes], complain: Callable[[str], None]) -> Store:
         """Opens one."""
         self.state.make()
-        store = FileStore(self.state, self.identity, self.clock, open_runs, max_bytes=self.max_bytes)
+        store = FileStore(
+            self.state,
+            self.identity,
+            self.clock,
+            open_runs,
+            max_bytes=self.max_bytes,
+            counters=self.counters,
+            is_delivered=lambda _name: False,
+        )
         self.stores.append(store)
         del complain
         return store
@@ -68,7 +77,7 @@ def journal_in(
     """Returns a journal of files that has taken nothing yet."""
     the_clock = clock or SystemClock()
     opener = Opener(StateDir(folder), the_clock, identity, max_bytes)
-    return SegmentJournal(opener, clock=the_clock, counters=Counters(), host="host-1")
+    return SegmentJournal(opener, clock=the_clock, counters=opener.counters, host="host-1")
 
 
 def begin(journal: SegmentJournal, job: str = "nightly", uuid: str | None = None) -> str:

@@ -11,22 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from otel_job_measure.journal import filestore
 from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.segments import SegmentFile
 from otel_job_measure.journal.statedir import StateDir
 from tests.journal.support import HandClock, begin, finish, journal_in, points_in, statuses, whole_lines
 from tests.support.interrupting import interrupting
 
-SMALL = 8 * 1024
 FORKS = 20
-
-
-@pytest.fixture
-def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Segments of a few dozen lines, so that a test rotates many times."""
-    monkeypatch.setattr(filestore, "_MIN_SEGMENT", SMALL)
-    monkeypatch.setattr(filestore, "_MAX_SEGMENT", SMALL)
 
 
 def segment_of(journal: SegmentJournal) -> SegmentFile:

@@ -11,6 +11,7 @@ from otel_job_measure.journal.protocols import SegmentHeader
 from otel_job_measure.journal.rejects import FileRejects, LoggedRejects
 from otel_job_measure.journal.segments import encode_header
 from otel_job_measure.journal.statedir import StateDir
+from tests.journal.support import begin, finish, journal_in, points_in, statuses
 
 LINE = b'scheduling-job,job=x status="start",uuid="0123456789AB" 1\n'
 HEADER = SegmentHeader(host="h", boot_id="b", slot=1, ordinal=0, created_ns=1, destination="local", label="", runs=True)
@@ -96,3 +97,19 @@ def test_a_refused_line_that_cannot_be_kept_is_logged(tmp_path: Path, caplog: py
     assert "why" in caplog.text
     assert "b'worse'" in caplog.text
     assert "because" in caplog.text
+
+
+@pytest.mark.usefixtures("small_segments")
+def test_a_process_that_nobody_ships_for_stays_below_the_bound(tmp_path: Path) -> None:
+    """Its own closed segments go, the oldest first, counted; its open run is still in the newest."""
+    journal = journal_in(tmp_path, max_bytes=100_000)
+    still_open = begin(journal)
+    for _ in range(600):
+        finish(journal, begin(journal))
+    journal.adopt()
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*.lp")) <= 100_000
+    kept = statuses(points_in(tmp_path))
+    assert kept[still_open] == ["start"] * len(kept[still_open])
+    counts = journal._counters.now()
+    assert counts.dropped["max_bytes"] > 0
+    assert {segment.name for segment in journal.own()} == {path.name for path in tmp_path.rglob("*.lp")}

@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-
 from hypothesis import strategies as st
 
 from otel_job_measure.errors import LineProtocolError
@@ -21,7 +20,7 @@ from otel_job_measure.points import (
     start_line,
 )
 from otel_job_measure.points.series import Series
-from tests.points.test_line_protocol import INVALID, UNDECODABLE, VALID
+from tests.points.test_line_protocol import INVALID, VALID
 from tests.points.texts import NAMES, TEXTS
 from tests.support.influx import InfluxServer
 from tests.support.influxd import request
@@ -124,7 +123,7 @@ def test_influxdb_reads_and_refuses_the_same_lines(influx: InfluxServer, bucket:
 
 
 def test_influxdb_misses_the_end_of_the_line_without_our_change(influx: InfluxServer, bucket: str) -> None:
-    """Why `\\,` and `\\=` after `\\ ` get one backslash more: plainly escaped, such a name costs its neighbour too."""
+    r"""Why `\,` and `\=` after `\ ` get one backslash more: plainly escaped, such a name costs its neighbour too."""
     where = urlencode({"org": influx.org, "bucket": bucket, "precision": "ns"})
     headers = {"Authorization": f"Token {influx.token}"}
     data = b'm,job=\\\\ \\\\=" x=1 1\nm,job=innocent x=1 2\n'

@@ -1,7 +1,8 @@
 """The rows of a run."""
 
 import math
-from typing import Any, TypedDict, Unpack
+from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -31,32 +32,20 @@ FAILURES = st.builds(
 )
 
 
-class Ending(TypedDict, total=False):
-    uuid: str
-    outcome: Outcome
-    end_ns: int
-    duration_s: float | None
-    host: str
-    trace_id: str | None
-    span_id: str | None
-    run_row: bool
-    error_message: bool
-
-
-def ending(series: Series = SERIES, **changed: Unpack[Ending]) -> bytes:
-    """The lines of an ending, those of a run that ended well unless something else is asked for."""
-    usual = Ending(
-        uuid=UUID,
-        outcome=ENDED,
-        end_ns=NOW,
-        duration_s=1.5,
-        host="web-1",
-        trace_id="0af7651916cd43dd8448eb211c80319c",
-        span_id="b7ad6b7169203331",
-        run_row=True,
-        error_message=False,
-    )
-    return ending_lines(series, **{**usual, **changed})
+# The ending of a run that ended well, unless something else is asked for.
+ending = partial(
+    ending_lines,
+    uuid=UUID,
+    outcome=ENDED,
+    end_ns=NOW,
+    duration_s=1.5,
+    host="web-1",
+    trace_id="0af7651916cd43dd8448eb211c80319c",
+    span_id="b7ad6b7169203331",
+    run_row=True,
+    error_message=False,
+)
+CLIENT_POINT: Any = ClientPoint  # it has no types
 
 
 def test_a_start_is_one_row_of_the_old_measurement() -> None:
@@ -69,19 +58,19 @@ def test_a_start_is_one_row_of_the_old_measurement() -> None:
 
 def test_an_ending_is_a_run_row_and_then_a_row_of_the_old_measurement() -> None:
     """Both at the same time; the run row goes first, so that only it can be there without the other."""
-    assert ending().decode().splitlines() == [
+    assert ending(SERIES).decode() == (
         "scheduling-job-run,datacenter=eu,job=nightly,project=billing,sh=x,stage=production,status=end"
         ' duration=1.5,host="web-1",span_id="b7ad6b7169203331",success=1.0,'
-        'trace_id="0af7651916cd43dd8448eb211c80319c",uuid="abcdefghijkm" 1800000000123456007',
+        'trace_id="0af7651916cd43dd8448eb211c80319c",uuid="abcdefghijkm" 1800000000123456007\n'
         "scheduling-job,datacenter=eu,job=nightly,project=billing,sh=x,stage=production"
-        ' status="end",uuid="abcdefghijkm" 1800000000123456007',
-    ]
+        ' status="end",uuid="abcdefghijkm" 1800000000123456007\n'
+    )
 
 
 def test_a_failure_says_why() -> None:
     """Reason and error type, among the tags and fields in InfluxDB's order."""
     outcome = Outcome(reason="error", error_type="ValueError", error_message="a secret")
-    run_row, old_row = ending(outcome=outcome).decode().splitlines()
+    run_row, old_row = ending(SERIES, outcome=outcome).decode().splitlines()
     assert run_row.startswith(
         "scheduling-job-run,datacenter=eu,job=nightly,project=billing,reason=error,sh=x,stage=production,status=failed"
         ' duration=1.5,error_type="ValueError",host="web-1",'
@@ -94,23 +83,22 @@ def test_a_failure_says_why() -> None:
 def test_the_message_of_an_error_is_written_where_it_was_asked_for() -> None:
     """It stands in the run row only, cut at 1 KiB."""
     outcome = Outcome(reason="error", error_message='no "x"\n' + "y" * 2000)
-    run_row, old_row = (parse(line) for line in lines(ending(outcome=outcome, error_message=True)))
+    run_row, old_row = (parse(line) for line in lines(ending(SERIES, outcome=outcome, error_message=True)))
     assert run_row.fields["error_message"] == 'no "x"\\n' + "y" * 1016
     assert "error_message" not in old_row.fields
-    assert (
-        "error_message" not in parse(ending(outcome=Outcome(reason="error"), error_message=True).splitlines()[0]).fields
-    )
+    without = parse(lines(ending(SERIES, outcome=Outcome(reason="error"), error_message=True))[0])
+    assert "error_message" not in without.fields
 
 
 def test_without_run_rows_there_is_the_old_row_alone() -> None:
     """`OTEL_JOB_MEASURE_RUNS=off`."""
-    assert ending(run_row=False) == ending().splitlines(keepends=True)[1]
+    assert ending(SERIES, run_row=False) == ending(SERIES).splitlines(keepends=True)[1]
 
 
 def test_what_nobody_knows_is_left_out() -> None:
     """A lost run has no duration, a run without a sampled span no ids."""
     outcome = Outcome(reason="lost")
-    run_row = parse(lines(ending(outcome=outcome, duration_s=None, trace_id=None, span_id=None))[0])
+    run_row = parse(lines(ending(SERIES, outcome=outcome, duration_s=None, trace_id=None, span_id=None))[0])
     assert run_row.fields == {"host": "web-1", "success": 0.0, "uuid": UUID}
     assert run_row.tags["reason"] == "lost"
 
@@ -118,7 +106,7 @@ def test_what_nobody_knows_is_left_out() -> None:
 @pytest.mark.parametrize("duration", [0, 0.0, 1, 1e-9, 0.1 + 0.2, 1e22, 12345678.9])
 def test_numbers_are_floats_for_influxdb(duration: float) -> None:
     """A whole number of seconds too: an integer would be a conflict of types for ever after."""
-    run_row = parse(lines(ending(duration_s=duration))[0])
+    run_row = parse(lines(ending(SERIES, duration_s=duration))[0])
     assert run_row.fields["duration"] == duration
     assert isinstance(run_row.fields["duration"], float)
     assert isinstance(run_row.fields["success"], float)
@@ -127,13 +115,13 @@ def test_numbers_are_floats_for_influxdb(duration: float) -> None:
 @pytest.mark.parametrize("duration", [math.nan, math.inf, -math.inf])
 def test_a_duration_that_is_no_number_is_left_out(duration: float) -> None:
     """InfluxDB would refuse the row, and the run would be lost with it."""
-    assert "duration" not in parse(lines(ending(duration_s=duration))[0]).fields
+    assert "duration" not in parse(lines(ending(SERIES, duration_s=duration))[0]).fields
 
 
 @pytest.mark.parametrize("reason", ["my own, reason", "", "end\\"])
 def test_a_reason_of_the_users_own_is_escaped(reason: str) -> None:
     """A rule of the user's own can come up with any word."""
-    run_row = parse(lines(ending(outcome=Outcome(reason=reason)))[0])
+    run_row = parse(lines(ending(SERIES, outcome=Outcome(reason=reason)))[0])
     assert run_row.tags["reason"] == clean_tag(reason or "error")
     assert run_row.tags["status"] == "failed"
 
@@ -178,7 +166,7 @@ def test_an_ending_holds_any_texts_in_two_lines(
 
 @given(job=TEXTS, host=TEXTS, error_type=TEXTS)
 def test_rows_are_those_of_influxdbs_own_client(job: str, host: str, error_type: str) -> None:
-    """The client writes the same for clean texts, but for a tab, `1.0` and `\\ ` before `\\,` (tests of their own)."""
+    r"""The client writes the same for clean texts, but for a tab, `1.0` and `\ ` before `\,` (tests of their own)."""
     tags = {"job": clean_tag(job.replace("\t", "")) or "unnamed", "project": "p"}
     if any(r"\ " in value for value in tags.values()):
         return
@@ -186,7 +174,7 @@ def test_rows_are_those_of_influxdbs_own_client(job: str, host: str, error_type:
     assert start_line(series, UUID, NOW).decode() == _by_client("scheduling-job", tags, status="start", uuid=UUID)
     outcome = Outcome(reason="error", error_type=error_type)
     run_row, old_row = ending(series, outcome=outcome, host=host, trace_id=None, span_id=None).splitlines(keepends=True)
-    fields = {"duration": 1.5, "success": 0.0, "uuid": UUID, "host": clean_field(host) or None}
+    fields: dict[str, object] = {"duration": 1.5, "success": 0.0, "uuid": UUID, "host": clean_field(host) or None}
     fields["error_type"] = clean_field(error_type) or None
     expected = _by_client("scheduling-job-run", tags | {"status": "failed", "reason": "error"}, **fields)
     assert run_row.decode() == expected.replace(",success=0,", ",success=0.0,").replace(" success=0,", " success=0.0,")
@@ -194,11 +182,11 @@ def test_rows_are_those_of_influxdbs_own_client(job: str, host: str, error_type:
 
 
 def _by_client(measurement: str, tags: dict[str, str], **fields: object) -> str:
-    point: Any = ClientPoint(measurement)
+    point = CLIENT_POINT(measurement)
     for key, value in tags.items():
         point.tag(key, value)
-    for key, value in fields.items():
-        point.field(key, value)
+    for key, field in fields.items():
+        point.field(key, field)
     return f"{point.time(NOW).to_line_protocol()}\n"
 
 

@@ -85,26 +85,25 @@ TEXTS = st.one_of(st.sampled_from(NAMES), BROKEN, st.text(st.characters(exclude_
 
 
 def influxdb_lines(data: bytes) -> list[bytes]:
-    """Splits data where InfluxDB 2.7 does (`scanLine` in its `models/points.go`), which reads tags less exactly there."""
+    """Splits data where InfluxDB 2.7 does (`scanLine` in its `models/points.go`), less exactly than it reads tags."""
     lines = [bytearray()]
     fields = quoted = escaped = False
     equals = commas = 0
     for byte in data:
         character = chr(byte)
-        if escaped:
-            escaped = False
-        elif character == "\\":
-            escaped = True
-        elif character == "\n" and not quoted:
+        if character == "\n" and not quoted and not escaped:
             lines.append(bytearray())
             fields, equals, commas = False, 0, 0
             continue
+        lines[-1].append(byte)
+        if escaped or character == "\\":
+            escaped = not escaped
+        elif character == " ":
+            fields = True
         elif fields and not quoted and character == "=":
             equals += 1
         elif fields and not quoted and character == ",":
             commas += 1
-        elif fields and character == '"' and equals > commas:
+        elif character == '"' and equals > commas:
             quoted = not quoted
-        fields = fields or character == " "
-        lines[-1].append(byte)
     return [bytes(line) for line in lines]

@@ -5,7 +5,7 @@ import pty
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -26,6 +26,9 @@ while (number := signal.sigwait(numbers)) != signal.SIGUSR2:
 sys.exit(7)
 """
 LISTEN = [sys.executable, "-S", "-c", LISTENER]
+
+# For `patched`: something that does nothing but fail.
+BREAK = "def broken(*args): raise KeyError(5)\n"
 
 
 def patched(code: str) -> list[str]:
@@ -59,7 +62,9 @@ def run(
 
 
 @contextmanager
-def running(command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+def running(
+    command: Sequence[str], *, environment: Mapping[str, str] | None = None
+) -> Generator[subprocess.Popen[str]]:
     """Starts a command in a session without a terminal, as cron does; at the end of the block it has to end."""
     process = subprocess.Popen(
         command,

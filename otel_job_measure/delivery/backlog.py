@@ -1,0 +1,41 @@
+"""How many points of this process are on their way."""
+
+from otel_job_measure.journal.counters import Counters
+
+
+class Backlog:
+    """Follows the points between the journal and InfluxDB.
+
+    Start lines that a new segment repeats make the count of what is settled too high now and then; each time that
+    everything is delivered it is put right.
+
+    Args:
+        counters: Counts what is appended; None where nobody asks.
+    """
+
+    __slots__ = ("_counters", "_settled")
+
+    def __init__(self, counters: Counters | None) -> None:
+        self._counters = counters
+        self._settled = 0
+
+    @property
+    def points(self) -> int:
+        """Returns how many points are on their way."""
+        return max(0, self.appended() - self._settled)
+
+    def appended(self) -> int:
+        """Returns how many points were ever appended."""
+        return 0 if self._counters is None else self._counters.now().appended
+
+    def settled(self, points: int) -> None:
+        """Notes that InfluxDB has some points, or will never have them."""
+        self._settled = min(self._settled + points, self.appended())
+
+    def caught_up(self, appended: int) -> None:
+        """Notes that everything is settled of what was appended at a moment.
+
+        Args:
+            appended: What `appended` returned then.
+        """
+        self._settled = appended

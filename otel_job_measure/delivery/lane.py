@@ -1,0 +1,269 @@
+"""One sink as the shipper sees it: what it has, when it is due, and what it was given last."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol, runtime_checkable
+
+from otel_job_measure import names
+from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.delivery.backoff import Backoff
+from otel_job_measure.delivery.quiet import QuietLog
+from otel_job_measure.delivery.splitting import points_of, time_of
+from otel_job_measure.journal.protocols import Answer, Mark, Piece, Segment, Sink, Taken
+
+_log = logging.getLogger(names.LOGGER)
+
+MAX_BATCH: Final = 900_000
+_LEAST_READ: Final = 4096
+_LEAST_LINGER_S: Final = 0.05
+_MOST_LINGER_S: Final = 1.0
+_LINGER: Final = 4.0  # times what the last answer took: a slow server is asked less often
+_SLOW_S: Final = 1.0
+
+
+@runtime_checkable
+class Hurried(Protocol):
+    """A sink that can be told that the process ends."""
+
+    slow: bool
+    """Whether the last request took a second or more."""
+
+    def hurry(self, ends_ns: int, *, patient: bool) -> None:
+        """Is told when nothing may be under way any more, and whether to go on after a slow request."""
+        ...
+
+
+class Listed(NamedTuple):
+    """A segment and its size when it was looked at."""
+
+    segment: Segment
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """When a sink is served.
+
+    Args:
+        least_bytes: How much makes it due at once.
+        most_wait_s: How long less than that waits, in seconds; 0 for a sink that is served at once.
+        patience_s: How long a segment that all others have is kept for it while it takes nothing before somebody
+            has set something; None for as long as it takes.
+    """
+
+    least_bytes: int = 0
+    most_wait_s: float = 0.0
+    patience_s: float | None = None
+
+    @property
+    def is_eager(self) -> bool:
+        """Returns whether the sink is served at once."""
+        return self.most_wait_s <= 0
+
+
+EAGER: Final = Policy()
+LAZY: Final = Policy(least_bytes=1024 * 1024, most_wait_s=60.0, patience_s=3600.0)
+
+
+class Lane:
+    """The way to one sink. Only the thread that ships uses it; others may look at its plain attributes.
+
+    Args:
+        sink: The sink.
+        policy: When it is served.
+        clock: The machine's clocks.
+        backoff: How long to wait after failures.
+    """
+
+    def __init__(
+        self, sink: Sink, policy: Policy = EAGER, *, clock: Clock | None = None, backoff: Backoff | None = None
+    ) -> None:
+        self.sink = sink
+        self.policy = policy
+        self.failing = False
+        """Whether the last points could not be brought to the sink."""
+        self.held = False
+        """Whether somebody has to set something before it takes any."""
+        self.slow = False
+        """Whether the last request took a second or more."""
+        self._clock = clock or SystemClock()
+        self._backoff = backoff or Backoff()
+        self._quiet = QuietLog(_log, self._clock)
+        self._warned = False
+        self._positions: dict[str, int] = {}
+        self._again: dict[bool, tuple[Piece, ...]] = {False: (), True: ()}
+        self._not_before_ns = 0
+        self._asked = False
+        self._linger_until_ns = 0
+        self._since_ns: int | None = None
+
+    def position(self, segment: str) -> int:
+        """Returns how much of a segment the sink has, in bytes."""
+        position = self._positions.get(segment)
+        if position is None:
+            position = self._positions[segment] = self.sink.position(segment)
+        return position
+
+    def has_all(self, listed: Listed) -> bool:
+        """Returns whether the sink has a whole segment; one without a byte is one that could not be read."""
+        return 0 < listed.size <= self.position(listed.segment.name)
+
+    def reaches(self, mark: Mark, own: Sequence[Listed]) -> bool:
+        """Returns whether the sink has everything before a mark.
+
+        Args:
+            mark: The place in the journal.
+            own: The segments of the journal.
+        """
+        if mark <= (0, 0):
+            return True
+        if not own or own[-1].segment.header.ordinal < mark.ordinal:
+            return False
+        return all(
+            self.position(segment.name) >= (size if segment.header.ordinal < mark.ordinal else mark.offset)
+            for segment, size in own
+            if segment.header.ordinal <= mark.ordinal
+        )
+
+    def pending(self, listing: Sequence[Listed]) -> int:
+        """Returns how many bytes of some segments the sink does not have."""
+        return sum(max(0, size - self.position(segment.name)) for segment, size in listing)
+
+    def is_open(self) -> bool:
+        """Returns whether the sink may be tried."""
+        return self._clock.monotonic_ns() >= self._not_before_ns
+
+    def wait_s(self, pending: int, *, hurry: bool = False) -> float | None:
+        """Says when the sink is due.
+
+        Args:
+            pending: How many bytes of this process's own it does not have.
+            hurry: Whether somebody waits for them.
+
+        Returns:
+            Seconds from now; 0 or less if it is due; None where nothing is pending.
+        """
+        if pending == 0:
+            self._since_ns = None
+            return None
+        now_ns = self._clock.monotonic_ns()
+        due_ns = self._not_before_ns
+        if self.policy.is_eager and not hurry:
+            due_ns = max(due_ns, self._linger_until_ns)
+        elif not self.policy.is_eager and pending < self.policy.least_bytes:
+            self._since_ns = now_ns if self._since_ns is None else self._since_ns
+            due_ns = max(due_ns, self._since_ns + int(self.policy.most_wait_s * 1e9))
+        return (due_ns - now_ns) / 1e9
+
+    def try_now(self) -> None:
+        """Ends a wait after a failure, unless the server itself has asked for it."""
+        if not self._asked:
+            self._not_before_ns = 0
+
+    def serve(self, listing: Sequence[Listed], *, left: bool = False) -> int | None:
+        """Gives the sink one batch.
+
+        Args:
+            listing: Where to read; what could not be brought to the sink before comes first, as it was.
+            left: Whether these are segments that others left.
+
+        Returns:
+            How many points are settled now, 0 where it should be given more of the same batch; None where it has got
+            nothing on, or where nothing is pending.
+        """
+        pieces = self._remembered(listing, left=left) or self._collect(listing)
+        self._again[left] = pieces
+        if not pieces:
+            return None
+        began_ns = self._clock.monotonic_ns()
+        answer = self._taken(pieces)
+        took_s = (self._clock.monotonic_ns() - began_ns) / 1e9
+        self.slow = self.sink.slow if isinstance(self.sink, Hurried) else took_s >= _SLOW_S
+        if answer.taken is not Taken.DONE:
+            return self._not_done(answer)
+        self._again[left] = ()
+        self._positions |= {piece.segment: piece.end for piece in pieces}
+        self._since_ns = None
+        points = sum(_count_points(piece.data) for piece in pieces)
+        if points:
+            self._works()
+            full = sum(len(piece.data) for piece in pieces) > MAX_BATCH // 2
+            linger_s = 0.0 if full else min(_MOST_LINGER_S, max(_LEAST_LINGER_S, _LINGER * took_s))
+            self._linger_until_ns = self._clock.monotonic_ns() + int(linger_s * 1e9)
+        return points
+
+    def failed(self, answer: Answer) -> None:
+        """Notes that the sink took nothing, and logs it now and then."""
+        self.held = answer.taken is Taken.HOLD
+        self.failing = True
+        self._asked = answer.wait_s is not None
+        wait_s = self._backoff.held() if self.held else self._backoff.failed(answer.wait_s)
+        self._not_before_ns = self._clock.monotonic_ns() + int(wait_s * 1e9)
+        said = self._quiet.warning(
+            "failing",
+            "points wait for %s: %s (next try in %.1f s)",
+            self.sink.name,
+            answer.words or "no reason",
+            wait_s,
+        )
+        self._warned = self._warned or said
+
+    def oldest_ns(self) -> int | None:
+        """Returns the time of the oldest point of this process that is on its way or could not be brought there."""
+        return next((time_of(line) for piece in self._again[False] for line in points_of(piece.data)), None)
+
+    def keep_only(self, segments: set[str]) -> None:
+        """Forgets all segments but some: the others are gone."""
+        gone = self._positions.keys() - segments
+        for name in gone:
+            del self._positions[name]
+        if gone:
+            self.sink.forget(sorted(gone))
+
+    def _remembered(self, listing: Sequence[Listed], *, left: bool) -> tuple[Piece, ...]:
+        pieces = self._again[left]
+        if not pieces:
+            return ()
+        here = {segment.name for segment, _ in listing}
+        return pieces if all(piece.segment in here for piece in pieces) else ()
+
+    def _collect(self, listing: Sequence[Listed]) -> tuple[Piece, ...]:
+        pieces: list[Piece] = []
+        room = MAX_BATCH
+        for segment, size in listing:
+            offset = self.position(segment.name)
+            data = segment.read(offset, room) if offset < size else b""
+            if data:
+                pieces.append(Piece(segment=segment.name, offset=offset, data=data, header=segment.header))
+                room -= len(data)
+            if room < _LEAST_READ:
+                break
+        return tuple(pieces)
+
+    def _taken(self, pieces: Sequence[Piece]) -> Answer:
+        try:
+            return self.sink.take(pieces)
+        except Exception as error:  # noqa: BLE001 - a bug in a sink must not end the thread
+            self._quiet.bug("bug", "%s failed to take points", self.sink.name)
+            return Answer(taken=Taken.RETRY, words=f"it failed with {type(error).__name__}")
+
+    def _not_done(self, answer: Answer) -> int | None:
+        if answer.taken is Taken.RETRY and answer.wait_s == 0:
+            self._works()
+            return 0
+        self.failed(answer)
+        return None
+
+    def _works(self) -> None:
+        self._backoff.succeeded()
+        self._not_before_ns = 0
+        self.failing = self.held = self._asked = False
+        if self._warned:
+            self._warned = False
+            _log.info("points are delivered to %s again", self.sink.name)
+
+
+def _count_points(data: bytes) -> int:
+    comments = data.count(b"\n#") + data.startswith(b"#")
+    return data.count(b"\n") - comments

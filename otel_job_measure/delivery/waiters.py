@@ -1,0 +1,60 @@
+"""Those who wait until points are at their destination."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from otel_job_measure.journal.protocols import Mark
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Waiter:
+    """Somebody who waits.
+
+    Args:
+        mark: What has to be delivered.
+        unless_down: Whether there is no point in waiting while the server is known to be down.
+        tell: Ends the wait; it is called on another thread, and not more than once.
+    """
+
+    mark: Mark
+    unless_down: bool
+    tell: Callable[[], None]
+    reached: bool = False
+
+
+class Waiters:
+    """All who wait. No lock: lists are exchanged or changed in one step."""
+
+    __slots__ = ("_all",)
+
+    def __init__(self) -> None:
+        self._all: list[Waiter] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._all)
+
+    def add(self, waiter: Waiter) -> None:
+        """Lets somebody wait."""
+        self._all.append(waiter)
+
+    def remove(self, waiter: Waiter) -> None:
+        """Ends a wait from the side of who waits."""
+        if waiter in self._all:
+            self._all.remove(waiter)
+
+    def answer(self, reaches: Callable[[Sequence[Mark]], Sequence[bool]], *, down: bool, over: bool) -> None:
+        """Tells those whose wait has ended.
+
+        Args:
+            reaches: Says of marks whether they are delivered.
+            down: Whether the server is known to be down.
+            over: Whether nothing will be delivered any more.
+        """
+        waiters = list(self._all)
+        if not waiters:
+            return
+        for waiter, reached in zip(waiters, reaches([waiter.mark for waiter in waiters]), strict=True):
+            if reached or over or (down and waiter.unless_down):
+                waiter.reached = reached
+                self.remove(waiter)
+                waiter.tell()

@@ -1,0 +1,76 @@
+"""Cutting what is to be folded into stretches that fit into one transaction."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from otel_job_measure.journal.protocols import Piece
+
+LEAST_BYTES: Final = 4 * 1024
+FIRST_BYTES: Final = 64 * 1024
+MOST_BYTES: Final = 1024 * 1024
+_AIM_NS: Final = 9_000_000
+"""A transaction may take 20 ms, since a fork of the process waits for it; one can be slower than the one before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A part of a segment that is folded at once.
+
+    Args:
+        segment: The segment's name.
+        begin: Its first byte.
+        end: The byte after its last one.
+        data: Whole lines.
+    """
+
+    segment: str
+    begin: int
+    end: int
+    data: bytes
+
+
+def stretches(
+    pieces: Iterable[Piece], positions: Mapping[str, int], room: Callable[[], int]
+) -> Iterator[list[Stretch]]:
+    """Cuts pieces at line ends.
+
+    Args:
+        pieces: Each segment's in order.
+        positions: How much of each segment is folded already; that is left out.
+        room: Tells how many bytes the next transaction may have.
+
+    Yields:
+        What one transaction gets; many small pieces go into one.
+    """
+    batch: list[Stretch] = []
+    left = room()
+    for piece in pieces:
+        at = max(0, positions.get(piece.segment, 0) - piece.offset)
+        while at < len(piece.data):
+            end = piece.data.find(b"\n", min(at + left, len(piece.data)) - 1) + 1 or len(piece.data)
+            offset = piece.offset
+            batch.append(
+                Stretch(segment=piece.segment, begin=offset + at, end=offset + end, data=piece.data[at:end])
+            )
+            left -= end - at
+            at = end
+            if left <= 0:
+                yield batch
+                batch, left = [], room()
+    if batch:
+        yield batch
+
+
+def next_room(room: int, used: int, took_ns: int) -> int:
+    """Returns how many bytes the next transaction may have.
+
+    Args:
+        room: How many the last one might have had.
+        used: How many it had.
+        took_ns: How long it took; machines, disks and histories can be slow.
+    """
+    if took_ns <= _AIM_NS and used < room // 2:
+        return room  # a small one tells nothing of a large one
+    wanted = used * _AIM_NS // max(took_ns, 1)
+    return min(max(wanted, room // 4, LEAST_BYTES), room * 2, MOST_BYTES)
