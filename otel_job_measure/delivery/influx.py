@@ -80,7 +80,6 @@ class InfluxSink:
         self._unfinished: dict[_Key, Batch] = {}
         self._ends_ns: int | None = None
         self._patient = True
-        self._of_parents: list[_Wire] = []
         self._wire = self._connect()
         self.slow = False
         """Whether the last request took a second or more."""
@@ -170,8 +169,6 @@ class InfluxSink:
 
     def _post(self, lines: Sequence[bytes]) -> Verdict:
         if os.getpid() != self._pid:
-            # What the parent has open is never touched again, not even by the garbage collector.
-            self._of_parents.append(self._wire)
             self._wire = self._connect()
         body = gzip.compress(b"\n".join(lines) + b"\n", _COMPRESSION, mtime=0)
         began_ns = self._clock.monotonic_ns()

@@ -9,7 +9,7 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.delivery.backoff import Backoff
 from otel_job_measure.delivery.quiet import QuietLog
-from otel_job_measure.delivery.splitting import points_of, time_of
+from otel_job_measure.delivery.splitting import first_point, time_of
 from otel_job_measure.journal.protocols import Answer, Mark, Piece, Segment, Sink, Taken
 
 _log = logging.getLogger(names.LOGGER)
@@ -20,6 +20,7 @@ _LEAST_LINGER_S: Final = 0.05
 _MOST_LINGER_S: Final = 1.0
 _LINGER: Final = 4.0  # times what the last answer took: a slow server is asked less often
 _SLOW_S: Final = 1.0
+_UNREADABLE_NS: Final = 1_000_000_000
 
 
 @runtime_checkable
@@ -87,6 +88,8 @@ class Lane:
         """Whether somebody has to set something before it takes any."""
         self.slow = False
         """Whether the last request took a second or more."""
+        self.words = ""
+        """Why it took none the last time, and what to set."""
         self._clock = clock or SystemClock()
         self._backoff = backoff or Backoff()
         self._quiet = QuietLog(_log, self._clock)
@@ -108,6 +111,14 @@ class Lane:
     def has_all(self, listed: Listed) -> bool:
         """Returns whether the sink has a whole segment; one without a byte is one that could not be read."""
         return 0 < listed.size <= self.position(listed.segment.name)
+
+    def gives_up_after(self, had_s: float) -> bool:
+        """Returns whether a segment need not be kept for this sink any more.
+
+        Args:
+            had_s: How long the sinks that are served at once have had all of it, in seconds.
+        """
+        return self.held and self.policy.patience_s is not None and had_s >= self.policy.patience_s
 
     def reaches(self, mark: Mark, own: Sequence[Listed]) -> bool:
         """Returns whether the sink has everything before a mark.
@@ -174,9 +185,11 @@ class Lane:
         """
         pieces = self._remembered(listing, left=left) or self._collect(listing)
         self._again[left] = pieces
-        if not pieces:
-            return None
         began_ns = self._clock.monotonic_ns()
+        if not pieces:
+            # What can't be read now is looked at again, but not at once.
+            self._not_before_ns = began_ns + _UNREADABLE_NS if self.pending(listing) else self._not_before_ns
+            return None
         answer = self._taken(pieces)
         took_s = (self._clock.monotonic_ns() - began_ns) / 1e9
         self.slow = self.sink.slow if isinstance(self.sink, Hurried) else took_s >= _SLOW_S
@@ -211,7 +224,8 @@ class Lane:
 
     def oldest_ns(self) -> int | None:
         """Returns the time of the oldest point of this process that is on its way or could not be brought there."""
-        return next((time_of(line) for piece in self._again[False] for line in points_of(piece.data)), None)
+        points = (first_point(piece.data) for piece in self._again[False])
+        return next((time_of(point) for point in points if point is not None), None)
 
     def keep_only(self, segments: set[str]) -> None:
         """Forgets all segments but some: the others are gone."""
@@ -259,6 +273,7 @@ class Lane:
         self._backoff.succeeded()
         self._not_before_ns = 0
         self.failing = self.held = self._asked = False
+        self.words = ""
         if self._warned:
             self._warned = False
             _log.info("points are delivered to %s again", self.sink.name)

@@ -4,7 +4,8 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Mapping, Sequence, Set as AbstractSet
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final, Protocol
 

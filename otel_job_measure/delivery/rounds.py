@@ -3,12 +3,15 @@
 import contextlib
 import logging
 import random
+import time
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.delivery.backlog import Backlog
+from otel_job_measure.delivery.backoff import Uniform
 from otel_job_measure.delivery.lane import Hurried, Lane, Listed
 from otel_job_measure.delivery.quiet import QuietLog
 from otel_job_measure.journal.protocols import Mark, Source
@@ -18,6 +21,19 @@ _log = logging.getLogger(names.LOGGER)
 UPKEEP_S: Final = 10.0
 LOOK_S: Final = 30.0
 _TROUBLE_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What is left after a look at what others left.
+
+    Args:
+        elsewhere: Whether another process sees to it, or it could not be seen.
+        pending_bytes: How many bytes some sink does not have yet.
+    """
+
+    elsewhere: bool = False
+    pending_bytes: int = 0
 
 
 class Rounds:
@@ -30,6 +46,7 @@ class Rounds:
         clock: The machine's clocks.
         drops: Whether a segment can go when these sinks have it; False where another process ships it elsewhere.
         pause: Waits, in seconds, while the process ends; it may return early.
+        uniform: Gives a number between two by chance.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of one machine
@@ -40,7 +57,8 @@ class Rounds:
         backlog: Backlog | None = None,
         clock: Clock | None = None,
         drops: bool = True,
-        pause: Callable[[float], None],
+        pause: Callable[[float], object] = time.sleep,
+        uniform: Uniform | None = None,
     ) -> None:
         self.lanes = tuple(lanes)
         self.bugs = 0
@@ -51,50 +69,76 @@ class Rounds:
         self._clock = clock or SystemClock()
         self._drops = drops
         self._pause = pause
+        self._uniform = uniform or random.SystemRandom().uniform
         self._quiet = QuietLog(_log, self._clock)
         self._had_ns: dict[str, int] = {}
         self._upkeep_ns = self._clock.monotonic_ns() + int(UPKEEP_S * 1e9)
         self._look_ns = 0
         self._troubled = False
 
-    def turn(self, *, hurry: bool = False, stop: Callable[[], bool]) -> float:
+    @property
+    def is_down(self) -> bool:
+        """Returns whether a sink that is served at once could not be reached the last time."""
+        return any(lane.failing for lane in self._eager)
+
+    @property
+    def is_eager(self) -> bool:
+        """Returns whether any sink is served at once."""
+        return bool(self._eager)
+
+    def turn(self, go_on: Callable[[], bool], *, hurry: bool = False) -> None:
         """Does what is due.
 
         Args:
+            go_on: Asked between two batches whether to begin anything more.
             hurry: Whether somebody waits for points to be delivered.
-            stop: Whether the process ends and nothing more is to be begun.
-
-        Returns:
-            The seconds until something else is due at the latest.
         """
         self._troubled = False
         self._serve_own(hurry=hurry)
-        if not stop():
-            self._keep_up()
-        if not stop() and self._is_over(self._look_ns):
-            self.look(stop)
-        return max(_TROUBLE_S if self._troubled else 0.0, self._wait_s(hurry=hurry))
+        self._keep_up()
+        if go_on() and self._is_over(self._look_ns):
+            self.look(go_on)
 
-    def look(self, stop: Callable[[], bool]) -> None:
+    def wait_s(self, *, hurry: bool = False) -> float:
+        """Returns the seconds until something is due; a point that is appended later can make something due before."""
+        now_ns = self._clock.monotonic_ns()
+        waits = [(self._upkeep_ns - now_ns) / 1e9, (self._look_ns - now_ns) / 1e9]
+        own = self._own()
+        for lane in self.lanes:
+            wait_s = lane.wait_s(lane.pending(own), hurry=hurry)
+            waits += [] if wait_s is None else [wait_s]
+        return max(_TROUBLE_S if self._troubled else 0.0, min(waits))
+
+    def try_now(self) -> None:
+        """Ends the waits after failures, but for those that a server has asked for."""
+        for lane in self.lanes:
+            lane.try_now()
+
+    def look(self, go_on: Callable[[], bool]) -> Looked:
         """Adopts what others left and sends it, all of it unless something fails; own points go first in between.
 
         Args:
-            stop: Whether the process ends and nothing more is to be begun.
+            go_on: Asked between two batches whether to begin anything more.
+
+        Returns:
+            What is left now.
         """
         # By chance, so that processes that began together don't look together.
-        self._look_ns = self._clock.monotonic_ns() + int(random.SystemRandom().uniform(0.9, 1.1) * LOOK_S * 1e9)
+        self._look_ns = self._clock.monotonic_ns() + int(self._uniform(0.9, 1.1) * LOOK_S * 1e9)
         with self._guard("adopting what others left"):
             self._source.adopt()
         with self._guard("sending what others left"), self._source.left() as segments:
             if segments is None:
-                return
+                return Looked(elsewhere=True)
             listing = [Listed(segment, segment.size()) for segment in segments]
             self._keep_only(listing)
-            while not stop() and self._serve_left(listing):
+            while go_on() and self._serve_left(listing):
                 listing = self._without_done(listing)
-                self._serve_own(hurry=False)
+                self._serve_own(hurry=True)
                 self._keep_up()
-            self._without_done(listing)
+            listing = self._without_done(listing)
+            return Looked(pending_bytes=sum(max(0, lane.pending(listing)) for lane in self.lanes))
+        return Looked(elsewhere=True)
 
     def finish(self, ends_ns: int, *, patient: bool) -> None:
         """Sends what this process still has, and then one batch of what others left.
@@ -112,11 +156,21 @@ class Rounds:
             done = self._finish_own(lane, ends_ns, patient=patient and lane.policy.is_eager)
             works = works and (done or not lane.policy.is_eager)
         self._without_done(self._own(), but_last=True)
-        if works and not self._is_over(ends_ns):
+        if works and self._eager and not self._is_over(ends_ns):
             with self._guard("sending what others left"), self._source.left() as segments:
                 listing = [Listed(segment, segment.size()) for segment in segments or ()]
                 self._serve_left(listing)
                 self._without_done(listing)
+
+    def oldest_ns(self) -> int | None:
+        """Returns the time of the oldest point of this process that is on its way to a sink served at once."""
+        return min((time_ns for lane in self._eager if (time_ns := lane.oldest_ns()) is not None), default=None)
+
+    def close(self) -> None:
+        """Closes the sinks."""
+        for lane in self.lanes:
+            with self._guard(f"closing {lane.sink.name}"):
+                lane.sink.close()
 
     def has_pending(self) -> bool:
         """Returns whether a sink that is served at once lacks points of this process."""
@@ -128,6 +182,10 @@ class Rounds:
         own = self._own()
         pending = any(lane.pending(own) for lane in self.lanes)
         return self._drops and bool(self.lanes) and not pending and not self._troubled
+
+    def has_delivered(self, segment: str) -> bool:
+        """Returns whether the sinks that are served at once are known to have all of a segment, by its name."""
+        return segment in self._had_ns
 
     def reaches(self, marks: Sequence[Mark]) -> list[bool]:
         """Returns for each mark whether the sinks that are served at once have what is before it."""
@@ -179,8 +237,6 @@ class Rounds:
 
     def _without_done(self, listing: Sequence[Listed], *, but_last: bool = False) -> list[Listed]:
         """Drops segments that every sink has, and returns the others."""
-        if not self._drops or not self.lanes:
-            return list(listing)
         last = listing[-1:] if but_last else ()
         kept: list[Listed] = []
         for listed in listing:
@@ -192,14 +248,13 @@ class Rounds:
         return kept
 
     def _is_done(self, listed: Listed) -> bool:
-        lacking = [lane for lane in self.lanes if not lane.has_all(listed)]
-        if not lacking:
-            return True
-        patience_s = [lane.policy.patience_s for lane in lacking if lane.held and lane.policy.patience_s is not None]
-        if len(patience_s) < len(lacking) or len(lacking) == len(self.lanes):
-            return False
         now_ns = self._clock.monotonic_ns()
-        return now_ns - self._had_ns.setdefault(listed.segment.name, now_ns) >= max(patience_s) * 1e9
+        had_ns = now_ns
+        if self._eager and all(lane.has_all(listed) for lane in self._eager):
+            had_ns = self._had_ns.setdefault(listed.segment.name, now_ns)
+        had_s = (now_ns - had_ns) / 1e9
+        can_go = [lane.has_all(listed) or lane.gives_up_after(had_s) for lane in self.lanes]
+        return self._drops and bool(can_go) and all(can_go)
 
     def _keep_up(self) -> None:
         if self._is_over(self._upkeep_ns):
@@ -212,16 +267,6 @@ class Rounds:
         for lane in self.lanes:
             lane.keep_only(here)
         self._had_ns = {name: since_ns for name, since_ns in self._had_ns.items() if name in here}
-
-    def _wait_s(self, *, hurry: bool) -> float:
-        now_ns = self._clock.monotonic_ns()
-        waits = [(self._upkeep_ns - now_ns) / 1e9, (self._look_ns - now_ns) / 1e9]
-        own = self._own()
-        for lane in self.lanes:
-            with self._guard(f"serving {lane.sink.name}"):
-                wait_s = lane.wait_s(lane.pending(own), hurry=hurry)
-                waits += [] if wait_s is None else [wait_s]
-        return max(0.0, min(waits))
 
     def _is_over(self, time_ns: int) -> bool:
         return self._clock.monotonic_ns() >= time_ns

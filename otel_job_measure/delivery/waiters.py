@@ -1,5 +1,6 @@
 """Those who wait until points are at their destination."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -39,7 +40,7 @@ class Waiters:
 
     def remove(self, waiter: Waiter) -> None:
         """Ends a wait from the side of who waits."""
-        if waiter in self._all:
+        with contextlib.suppress(ValueError):  # it was told meanwhile
             self._all.remove(waiter)
 
     def answer(self, reaches: Callable[[Sequence[Mark]], Sequence[bool]], *, down: bool, over: bool) -> None:

@@ -5,8 +5,10 @@ thread of whoever makes a `JobMeasure`: an import in the shipper's thread while 
 """
 
 import copy
+import os
 import ssl
 import time
+import weakref
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, Final
@@ -93,6 +95,8 @@ class Wire:
         self._destination = destination
         self._api = api
         self._service = _untyped(WriteService)(api)
+        _living.add(self)
+        _hook_forks()
 
     @classmethod
     def of_settings(cls, settings: Settings, destination: Destination) -> "Wire":
@@ -160,6 +164,19 @@ class Wire:
     def close(self) -> None:
         """Closes the connections."""
         self._api.rest_client.pool_manager.clear()
+
+
+_living: "weakref.WeakSet[Wire]" = weakref.WeakSet()
+_of_parents: list[Wire] = []
+_hooked = False
+
+
+def _hook_forks() -> None:
+    global _hooked  # noqa: PLW0603 - fork hooks belong to the process and cannot be taken back
+    if not _hooked:
+        _hooked = True
+        # Never collected in a child: a pool closes its connections then, under a lock that may be held for ever.
+        os.register_at_fork(after_in_child=lambda: _of_parents.extend(_living))
 
 
 def _untyped(what: object) -> Any:  # noqa: ANN401 - that is its purpose: the client's classes are generated, without types

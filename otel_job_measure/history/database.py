@@ -19,6 +19,8 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.errors import HistoryError, NewerHistoryError
 from otel_job_measure.forks import fork_gate
+from otel_job_measure.history.errors import BusyHistoryError, DamagedHistoryError
+from otel_job_measure.journal.slots import is_descriptor_of
 from otel_job_measure.journal.statedir import lock
 
 _log = logging.getLogger(names.LOGGER)
@@ -28,14 +30,6 @@ _APPLICATION_ID: Final = 0x6F6A6D68
 _COMPANIONS: Final = ("-journal", "-wal", "-shm")
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-class BusyHistoryError(HistoryError):
-    """Another process is at the history; try again later."""
-
-
-class DamagedHistoryError(HistoryError):
-    """The history was damaged; it has been set aside, and the next transaction begins a new one."""
 
 
 class Database:
@@ -83,11 +77,13 @@ class Database:
             raise HistoryError(f"the history's lock {self._lock} cannot be taken: {error}") from error
         if fd is None:
             raise BusyHistoryError(f"the history {self.path} is in use by another process")
+        status = os.fstat(fd)
         try:
             yield
         finally:
-            # Closing it is what frees the lock: LOCK_UN in a forked child would free the parent's.
-            os.close(fd)
+            # Closing it is what frees the lock; an app that closes what isn't its own may have got our number since.
+            if is_descriptor_of(fd, (status.st_dev, status.st_ino)):
+                os.close(fd)
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -152,7 +148,7 @@ class Database:
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
 
 
 def _make_private(path: Path) -> None:

@@ -1,14 +1,16 @@
 """Folding: what a batch of lines says of runs is put into the file, together with how far its segments are in."""
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_job_measure import names
 from otel_job_measure.history.lines import Runs, further_tags
 from otel_job_measure.history.pieces import Stretch
 from otel_job_measure.history.record import Ending, Key, Run
+
+if TYPE_CHECKING:
+    import sqlite3
 
 COLUMNS: Final = (
     "id",
@@ -47,7 +49,7 @@ _Row = tuple[Any, ...]
 """A row of `runs`: what SQLite gives has no types."""
 
 
-def fold(connection: sqlite3.Connection, runs: Runs, stretches: Sequence[Stretch], now_ns: int) -> bool:
+def fold(connection: "sqlite3.Connection", runs: Runs, stretches: Sequence[Stretch], now_ns: int) -> bool:
     """Puts runs into the file, and notes that these parts of segments are in.
 
     Args:
@@ -65,24 +67,29 @@ def fold(connection: sqlite3.Connection, runs: Runs, stretches: Sequence[Stretch
     return _note_further_tags(connection, {run.key.tags for run in runs.values()})
 
 
-def _merged(connection: sqlite3.Connection, runs: Runs) -> Iterator[tuple[int | None, Run]]:
+def _merged(connection: "sqlite3.Connection", runs: Runs) -> Iterator[tuple[int | None, Run]]:
     """Yields each run with all that is known of it, and its id where it has one; not those that say nothing new."""
     ids: dict[tuple[str, Key], int] = {}
+    unchanged: set[int] = set()
     for row in chain(_known(connection, runs.values()), _taken_for_lost(connection, runs, ids)):
         key = Key._make(row[1:6])
         run = runs.get((row[6], key))
         if run is not None:
             ids[row[6], key] = row[0]
             run.take(_run(key, row))
-            run.is_new = _row(row[0], run) != row
+            if _row(row[0], run) == row:
+                unchanged.add(row[0])
     for place, run in runs.items():
-        if run.is_new:
-            yield ids.get(place), run
+        run_id = ids.get(place)
+        if run_id is None or run_id not in unchanged:
+            yield run_id, run
 
 
-def _known(connection: sqlite3.Connection, runs: Iterable[Run]) -> Iterator[_Row]:
+def _known(connection: "sqlite3.Connection", runs: Iterable[Run]) -> Iterator[_Row]:
     """Yields the rows of these runs that are in the file, and maybe others that share a time or a uuid with one."""
     newest = connection.execute("SELECT max(started_ns) FROM runs").fetchone()[0] or 0
+    # A run that is settled here can only be in the file without its start, or with the same one.
+    unstarted = connection.execute("SELECT 1 FROM runs WHERE started_ns IS NULL LIMIT 1").fetchone()
     left = iter(runs)
     while some := list(islice(left, _AT_ONCE)):
         starts = [run.started_ns for run in some if run.started_ns is not None and run.started_ns <= newest]
@@ -90,12 +97,10 @@ def _known(connection: sqlite3.Connection, runs: Iterable[Run]) -> Iterator[_Row
         yield from _found(connection, "started_ns", starts)
         yield from _found(connection, "ended_ns", ends)
         yield from _found(connection, "lost_ns", ends)
-        yield from _found(connection, "settled = 0 AND uuid", [run.uuid for run in some])
+        yield from _found(connection, "settled = 0 AND uuid", [run.uuid for run in some if unstarted or not run.settled])
 
 
-def _taken_for_lost(
-    connection: sqlite3.Connection, runs: Runs, ids: Mapping[tuple[str, Key], int]
-) -> Iterator[_Row]:
+def _taken_for_lost(connection: "sqlite3.Connection", runs: Runs, ids: Mapping[tuple[str, Key], int]) -> Iterator[_Row]:
     """Yields the rows of runs that came back before we hear that they were taken for lost.
 
     They are settled and have other times, so that nothing else finds them; but they ended later than that.
@@ -114,7 +119,7 @@ def _taken_for_lost(
             yield from _found(connection, f"ended_ns > {earliest} AND +uuid", uuids[begin : begin + _AT_ONCE])
 
 
-def _found(connection: sqlite3.Connection, column: str, values: Sequence[object]) -> Iterable[_Row]:
+def _found(connection: "sqlite3.Connection", column: str, values: Sequence[object]) -> Iterable[_Row]:
     if not values:
         return ()
     return connection.execute(f"{_SELECT} {column} IN ({', '.join('?' * len(values))})", values)
@@ -144,7 +149,7 @@ def _run(key: Key, row: _Row) -> Run:
     return run
 
 
-def _note(connection: sqlite3.Connection, stretches: Iterable[Stretch], now_ns: int) -> None:
+def _note(connection: "sqlite3.Connection", stretches: Iterable[Stretch], now_ns: int) -> None:
     """Notes how far segments are in, of each only what follows on what is in already.
 
     A file that was begun anew knows nothing of a segment whose beginning it never saw: then it has to come again.
@@ -157,8 +162,30 @@ def _note(connection: sqlite3.Connection, stretches: Iterable[Stretch], now_ns: 
         )
 
 
-def _note_further_tags(connection: sqlite3.Connection, texts: set[str]) -> bool:
+def _note_further_tags(connection: "sqlite3.Connection", texts: set[str]) -> bool:
     wanted = {name for text in texts for name in further_tags(text)}
     changes = connection.total_changes
     connection.executemany("INSERT OR IGNORE INTO further_tags VALUES (?)", [(name,) for name in wanted])
     return connection.total_changes > changes
+
+
+def positions(connection: "sqlite3.Connection") -> dict[str, int]:
+    """Reads how much of each segment is folded.
+
+    Args:
+        connection: In a transaction.
+
+    Returns:
+        Bytes by the segment's name.
+    """
+    return dict(connection.execute("SELECT name, folded FROM segments").fetchall())
+
+
+def forget(connection: "sqlite3.Connection", segments: Iterable[str]) -> None:
+    """Deletes what is known of segments.
+
+    Args:
+        connection: In a transaction.
+        segments: Their names.
+    """
+    connection.executemany("DELETE FROM segments WHERE name = ?", [(name,) for name in segments])

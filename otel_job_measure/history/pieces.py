@@ -50,9 +50,7 @@ def stretches(
         while at < len(piece.data):
             end = piece.data.find(b"\n", min(at + left, len(piece.data)) - 1) + 1 or len(piece.data)
             offset = piece.offset
-            batch.append(
-                Stretch(segment=piece.segment, begin=offset + at, end=offset + end, data=piece.data[at:end])
-            )
+            batch.append(Stretch(segment=piece.segment, begin=offset + at, end=offset + end, data=piece.data[at:end]))
             left -= end - at
             at = end
             if left <= 0:

@@ -52,13 +52,9 @@ class Ending(NamedTuple):
 
     def with_other(self, other: "Ending") -> "Ending":
         """Returns what two rows of one time say together."""
-        fuller, less = (self, other) if self._fullness >= other._fullness else (other, self)
+        less, fuller = sorted((self, other), key=_fullness)
         merged = [ours if ours is not None else theirs for ours, theirs in zip(fuller, less, strict=True)]
         return Ending._make(merged)._replace(rows=self.rows | other.rows)
-
-    @property
-    def _fullness(self) -> tuple[int, str]:
-        return self.rows & RUN_ROW, repr(self)
 
 
 class Run:
@@ -69,12 +65,11 @@ class Run:
         uuid: The run's id.
     """
 
-    __slots__ = ("beaten", "ending", "is_new", "key", "started_ns", "uuid")
+    __slots__ = ("beaten", "ending", "key", "started_ns", "uuid")
 
     def __init__(self, key: Key, uuid: str) -> None:
         self.key = key
         self.uuid = uuid
-        self.is_new = True
         self.started_ns: int | None = None
         self.ending: Ending | None = None
         """How it ended, as far as is known."""
@@ -117,3 +112,8 @@ class Run:
             yield self.ending
         if self.beaten is not None:
             yield self.beaten
+
+
+def _fullness(ending: Ending) -> tuple[int, str]:
+    # The text only makes the order of arrival of no account, should two rows of one time ever contradict each other.
+    return ending.rows & RUN_ROW, repr(ending)

@@ -55,7 +55,7 @@ class FileStore:
         OSError: There is no free slot, or the first segment cannot be written.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a store is made of, each once
         self,
         state: StateDir,
         identity: Identity,

@@ -191,14 +191,14 @@ def _value_text(value: FieldValue) -> str:
             return "true" if value else "false"
         case str():
             return quote(value)
-        case int():
-            if not _MIN_INT <= value <= _MAX_UINT:
-                raise LineProtocolError(f"no integer of 64 bits: {value}")
-            return f"{value}i" if value <= _MAX_INT else f"{value}u"
-        case float():
-            if not math.isfinite(value):
-                raise LineProtocolError(f"InfluxDB has no {value}")
+        case int() if _MIN_INT <= value <= _MAX_INT:
+            return f"{value}i"
+        case int() if _MAX_INT < value <= _MAX_UINT:
+            return f"{value}u"
+        case float() if math.isfinite(value):
             return repr(value)
+        case _:
+            raise LineProtocolError(f"InfluxDB has no such value: {value!a}")
 
 
 def _checked_time(time_ns: int) -> int:

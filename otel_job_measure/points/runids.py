@@ -22,7 +22,8 @@ def new_run_id() -> str:
     """
     pairs, base = _PAIRS, _BASE
     # 32 bits for each pair leave no pair more likely than others by more than a millionth.
-    a, b, c, d, e, f = _six_numbers(os.urandom(24))
+    numbers: tuple[int, ...] = _six_numbers(os.urandom(24))
+    a, b, c, d, e, f = numbers
     return pairs[a % base] + pairs[b % base] + pairs[c % base] + pairs[d % base] + pairs[e % base] + pairs[f % base]
 
 

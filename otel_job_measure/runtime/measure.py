@@ -59,7 +59,9 @@ class JobMeasure:
         self.opener = Opener(self.recorder, tracer_provider, version=version())
 
     @overload
-    def job(self, target: Callable[_P, _R], /, *, expected: tuple[type[BaseException], ...] = ()) -> Callable[_P, _R]: ...
+    def job(
+        self, target: Callable[_P, _R], /, *, expected: tuple[type[BaseException], ...] = ()
+    ) -> Callable[_P, _R]: ...
     @overload
     def job(
         self, target: str | None = None, /, *, expected: tuple[type[BaseException], ...] = ()
@@ -91,7 +93,7 @@ class JobMeasure:
         """
         return RunDoor(self.opener, name)
 
-    async def middleware(self, ctx: object, call_next: Callable[[], Any], /) -> Any:
+    async def middleware(self, ctx: object, call_next: Callable[[], Any], /) -> Any:  # noqa: ANN401 - the chain's
         """Measures the rest of a chain as a run of the job `ctx.name` or `ctx["name"]`.
 
         Args:
@@ -103,7 +105,7 @@ class JobMeasure:
         """
         return await middleware.middleware(self.opener, ctx, call_next)
 
-    def sync_middleware(self, ctx: object, call_next: Callable[[], Any], /) -> Any:
+    def sync_middleware(self, ctx: object, call_next: Callable[[], Any], /) -> Any:  # noqa: ANN401 - the chain's
         """Measures the rest of a synchronous chain as a run of the job `ctx.name` or `ctx["name"]`.
 
         Args:

@@ -103,7 +103,7 @@ def _split(url: str) -> SplitResult:
 
 def _host(parts: SplitResult) -> str:
     host = parts.hostname or ""
-    if ":" in host:
+    if "[" in parts.netloc:
         try:
             return f"[{ipaddress.IPv6Address(host)}]"
         except ValueError:

@@ -1,6 +1,5 @@
 """What settings take: each function makes a value of what somebody has set, or says why it can't."""
 
-import math
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -202,13 +201,16 @@ def _url(value: object, check: Callable[[str], str]) -> str:
 
 
 def _number(value: object, units: dict[str, float] | dict[str, int]) -> float:
-    """Returns a finite number that isn't negative."""
+    """Returns a number; nan and inf are outside of every bound."""
     if isinstance(value, str):
         found = _quantity(value)
         unit = units.get(found[2].lower()) if found else None
         if found is None or unit is None:
             raise RefusedError
         return float(found[1]) * unit
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise RefusedError
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # an integer without end
+        raise RefusedError from None

@@ -69,14 +69,13 @@ class Providers:
         self._bound: Bound | None = None
         self._private: Bound | None = None
         self._global_known = False
-        self._binding: set[int] = set()
+        self._looking: set[int] = set()
 
     def bind(self) -> None:
         """Binds to the app's provider where there is one already, so that the first run need not."""
         with self._guard:
-            provider = self._given or self._global()
-            if provider is not None:
-                self._bind_in(threading.get_ident(), provider)
+            if (provider := self._given or self._global()) is not None:
+                self._bound = self._bind(provider, private=False)
 
     def current(self) -> tuple[Bound | None, Mapping[str, object]]:
         """Finds the provider for a run that begins now; the app may have set its own since the last one.
@@ -85,30 +84,27 @@ class Providers:
             The provider with our tracer, None where there can be no span; and the attributes of its resource.
         """
         thread = threading.get_ident()
-        if thread in self._binding:
-            # A signal handler, or the garbage collector, inside what follows: the SDK's lock is held.
+        if thread in self._looking:
+            # A signal handler, or the garbage collector, inside what follows: a lock of the SDK may be held.
             return None, _NO_RESOURCE
         with self._guard:
-            provider = self._given or self._global()
-            if provider is None:
-                bound = self._private
-            else:
-                bound = self._bound
-                bound = bound if bound is not None and bound.is_of(provider) else None
-            bound = bound or self._bind_in(thread, provider)
+            self._looking.add(thread)
+            try:
+                bound = self._find()
+            finally:
+                self._looking.discard(thread)
             return bound, bound.resource
         return None, _NO_RESOURCE
 
-    def _bind_in(self, thread: int, provider: trace.TracerProvider | None) -> Bound:
-        self._binding.add(thread)
-        try:
-            if provider is None:
-                self._private = bound = self._bind(_private_provider(), private=True)
-            else:
-                self._bound = bound = self._bind(provider, private=False)
-        finally:
-            self._binding.discard(thread)
-        return bound
+    def _find(self) -> Bound:
+        provider = self._given or self._global()
+        if provider is None:
+            if self._private is None:
+                self._private = self._bind(_private_provider(), private=True)
+            return self._private
+        if self._bound is None or not self._bound.is_of(provider):
+            self._bound = self._bind(provider, private=False)
+        return self._bound
 
     def _bind(self, provider: trace.TracerProvider, *, private: bool) -> Bound:
         tracer = provider.get_tracer(names.SCOPE, self._version)

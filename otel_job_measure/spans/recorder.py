@@ -73,14 +73,13 @@ class Recorder:
         Args:
             run: A prepared run.
         """
-        if run.series is None or not run.claim_start():
+        if run.series is None:
             return
         try:
-            with self._starting:
-                self._journal().begin(run.uuid, start_line(run.series, run.uuid, run.start_ns))
-                if _logger.isEnabledFor(logging.DEBUG):
-                    _logger.debug("job %r started, run %s", run.name, run.uuid)
-        except BaseException:  # an interruption of the job: the end will record the start too
+            if run.claim_start():
+                with self._starting:
+                    self._write_start(run, run.series)
+        except BaseException:  # an interruption of the job: the end will record the start too; twice does no harm
             run.give_back_start()
             raise
 
@@ -111,12 +110,13 @@ class Recorder:
         Args:
             run: A settled run.
         """
-        if run.series is None or run.pid != os.getpid() or not run.claim_end():
+        if run.series is None or run.pid != os.getpid():
             return
         try:
-            self.start(run)  # where that was interrupted
-            with self._ending:
-                self._write_end(run, run.series)
+            if run.claim_end():
+                self.start(run)  # where that was interrupted
+                with self._ending:
+                    self._write_end(run, run.series)
         except BaseException:
             run.give_back_end()
             raise
@@ -150,6 +150,11 @@ class Recorder:
         if self._confirm_async is not None:
             with self._confirming:
                 await self._confirm_async(self._journal().tail(), self.settings.confirm_timeout_s)
+
+    def _write_start(self, run: Run, start_of_rows: Series) -> None:
+        self._journal().begin(run.uuid, start_line(start_of_rows, run.uuid, run.start_ns))
+        if _logger.isEnabledFor(logging.DEBUG):
+            _logger.debug("job %r started, run %s", run.name, run.uuid)
 
     def _write_end(self, run: Run, start_of_rows: Series) -> None:
         outcome = run.outcome or ENDED

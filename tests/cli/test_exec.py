@@ -260,7 +260,6 @@ def test_only_appending_loads_nothing_heavy() -> None:
         assert [name for name in loaded if name.startswith(heavy)] == []
 
 
-@pytest.mark.skipif(not os.environ.get("LATER"), reason="needs runtime")
 def test_a_place_that_cannot_be_written_leaves_the_command_alone(tmp_path: Path) -> None:
     """Where the state directory is a file there is one warning, and the command runs."""
     (tmp_path / "file").touch()

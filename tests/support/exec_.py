@@ -12,7 +12,7 @@ from typing import IO
 
 from otel_job_measure.points import Point, parse
 
-COMMAND = [sys.executable, "/tmp/shim.py"]
+COMMAND = [str(Path(sys.executable).with_name("otel-job-measure"))]
 EXEC = [*COMMAND, "exec", "job", "--"]
 
 # Tells which signals come, one a line, until the one that ends it; says when it is ready for the first.
@@ -36,8 +36,8 @@ def patched(code: str) -> list[str]:
     return [
         sys.executable,
         "-c",
-        f"{code}\nimport runpy; runpy.run_path('/tmp/shim.py', run_name='__main__')",
-        *EXEC[len(COMMAND) :],
+        f"{code}\nimport runpy; runpy.run_module('otel_job_measure', run_name='__main__')",
+        *EXEC[1:],
     ]
 
 

@@ -1,0 +1,202 @@
+"""A process's journal for one destination with all that hangs on it, shared by every `JobMeasure` that goes there."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
+
+from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.delivery.health import Health, health_of
+from otel_job_measure.journal.counters import Counters
+from otel_job_measure.journal.journal import SegmentJournal
+from otel_job_measure.journal.protocols import Journal, Mark
+from otel_job_measure.runtime import exits
+from otel_job_measure.runtime.places import StoreOpener, dies_with_process, identity_of
+from otel_job_measure.runtime.shipping import Shipping
+from otel_job_measure.settings import Settings
+from otel_job_measure.spans.recorder import Recorder
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+
+_engines: Final[dict[tuple[object, ...], "Engine"]] = {}
+_stand_ins: Final[list[Journal]] = []
+_living: "WeakSet[Engine]" = WeakSet()
+
+
+class Engine:
+    """A journal, and the shipper that brings what is in it to its sinks.
+
+    Nothing is taken and no thread started before the first point; but what a delivery needs is imported here, on the
+    thread that asks for it.
+
+    Args:
+        settings: Those of the first `JobMeasure` that comes here.
+        client: An `InfluxDBClient` of the app's own, or None.
+        ships: Whether this process has a shipper from the beginning; `exec` needs none before its command runs.
+        clock: The machine's clocks.
+    """
+
+    def __init__(
+        self, settings: Settings, *, client: object = None, ships: bool = True, clock: Clock | None = None
+    ) -> None:
+        self.settings = settings
+        self.counters = Counters()
+        self._clock = clock or SystemClock()
+        self._client = client
+        self._opener = StoreOpener(settings, self._clock, self.counters, self._has_delivered)
+        self._shipping: Shipping | None = None
+        self._ships = False
+        self._is_closed = False
+        self._lock = threading.RLock()
+        host = identity_of(settings).host
+        self.journal = SegmentJournal(self._opener, clock=self._clock, counters=self.counters, host=host)
+        _hook_forks(self)
+        if ships and not settings.disabled:
+            self.ship()
+
+    def recorder(self, settings: Settings) -> Recorder:
+        """Returns what writes the runs of a `JobMeasure` with these settings into this journal."""
+        confirms = settings.confirm_start == "server"
+        return Recorder(
+            settings,
+            self.current_journal,
+            clock=self._clock,
+            confirm=self._confirm if confirms else None,
+            confirm_async=self._confirm_async if confirms else None,
+        )
+
+    def current_journal(self) -> Journal:
+        """Returns where points go at this moment: a test's stand-in, or the journal, opened again after a close."""
+        if _stand_ins:
+            return _stand_ins[-1]
+        if self._is_closed:
+            self._open_again()
+        return self.journal
+
+    def ship(self) -> Shipping:
+        """Returns what delivers, made at the first call in each life of the process; what it needs is imported."""
+        with self._lock:
+            if self._shipping is None:
+                self._shipping = Shipping(
+                    self.settings, self.journal, self.counters, client=self._client, clock=self._clock
+                )
+                self._ships = True
+                self.journal.wake = self._shipping.wake
+                exits.watch(self)
+            return self._shipping
+
+    def flush(self, timeout_s: float) -> bool:
+        """Waits until every point so far is at its destination, or, without shipping, on disk."""
+        if self.journal.waiting:
+            self.journal.upkeep()
+        if self.journal.waiting:
+            return False
+        if not self.settings.ship or self.settings.destination is None:
+            return not self._opener.in_memory
+        return self._shipping is None or self._shipping.wait_for(self.journal.tail(), timeout_s)
+
+    def close(self, timeout_s: float) -> bool:
+        """Sends what is not sent yet, and gives the slot back; a later point opens everything again."""
+        with self._lock:
+            if self._is_closed:
+                return True
+            self._is_closed = True
+            shipping = self._shipping
+        fleeting = self._opener.in_memory or dies_with_process(self.settings.state_path)
+        delivered = shipping is not None and shipping.close(timeout_s, dies_with_process=fleeting)
+        is_written = self.journal.waiting == 0
+        self.journal.close(delivered=delivered)
+        return is_written and (delivered or not self.settings.ship)
+
+    def close_at_exit(self) -> None:
+        """Closes when the process ends, for at most `OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT`."""
+        self.close(self.settings.shutdown_timeout_s)
+
+    def health(self) -> Health:
+        """Returns what this process knows of the delivery of its points."""
+        shipping = self._shipping
+        return health_of(self.counters) if shipping is None else shipping.health()
+
+    def forked(self) -> None:
+        """Begins anew in a forked child, with its first point; the journal does so by itself."""
+        self._lock = threading.RLock()
+        self._rest()
+
+    def _open_again(self) -> None:
+        with self._lock:
+            if self._is_closed:
+                self._is_closed = False
+                self._rest()
+
+    def _rest(self) -> None:
+        self._shipping = None
+        if self._ships:
+            self.journal.wake = self._ship_and_wake
+
+    def _ship_and_wake(self) -> None:
+        exits.hook_child()
+        self.ship().wake()
+
+    def _has_delivered(self, segment: str) -> bool:
+        return self._shipping is not None and self._shipping.has_delivered(segment)
+
+    def _confirm(self, mark: Mark, timeout_s: float) -> bool:
+        return not _stand_ins and self.ship().confirm(mark, timeout_s)
+
+    async def _confirm_async(self, mark: Mark, timeout_s: float) -> bool:
+        return not _stand_ins and await self.ship().confirm_async(mark, timeout_s)
+
+
+def engine_for(settings: Settings, *, client: object = None, meter_provider: "MeterProvider | None" = None) -> Engine:
+    """Returns the engine of these settings' state directory and destination, made at the first call.
+
+    Args:
+        settings: Where to; those of the first caller decide how.
+        client: An `InfluxDBClient` of the app's own, or None.
+        meter_provider: Where its metrics go; None for the global one.
+
+    Returns:
+        The engine.
+    """
+    if settings.disabled:
+        return Engine(settings)
+    place: object = settings.state_dir
+    key = (place, settings.destination_id, settings.ship, id(client))
+    found = _engines.get(key)
+    if found is None:
+        # Two threads may come here at once; nothing has been taken yet, and one of the two engines is kept.
+        made = Engine(settings, client=client)
+        found = _engines.setdefault(key, made)
+        if found is made:
+            from otel_job_measure.delivery.metrics import register  # noqa: PLC0415 - `exec` needs no metrics
+
+            register(found.health, meter_provider)
+    return found
+
+
+@contextlib.contextmanager
+def stand_in(journal: Journal) -> Generator[None]:
+    """Lets every run of this process go into a journal of a test's while the block runs.
+
+    Args:
+        journal: The test's.
+    """
+    _stand_ins.append(journal)
+    try:
+        yield
+    finally:
+        _stand_ins.remove(journal)
+
+
+def _hook_forks(engine: Engine) -> None:
+    if not _living:
+        os.register_at_fork(after_in_child=_forked)
+    _living.add(engine)
+
+
+def _forked() -> None:
+    for engine in list(_living):
+        engine.forked()

@@ -1,0 +1,46 @@
+"""A recorder for `exec`: it needs no OpenTelemetry SDK, and nothing that delivers before the command runs."""
+
+from otel_job_measure.runtime.engine import Engine
+from otel_job_measure.settings import Settings
+from otel_job_measure.spans.recorder import Recorder
+
+
+class OpenedRecorder:
+    """A journal of its own process with what writes to it.
+
+    Args:
+        settings: What to write, and where to.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._engine = Engine(settings, ships=False)
+        self.recorder: Recorder = self._engine.recorder(settings)
+
+    def deliver(self) -> None:
+        """Imports what delivery needs and begins to send, where InfluxDB is configured."""
+        if self._engine.settings.ship and self._engine.settings.destination is not None:
+            self._engine.ship()
+            self._engine.journal.wake()
+
+    def close(self, timeout_s: float) -> bool:
+        """Sends what is not sent yet, and leaves the rest to others.
+
+        Args:
+            timeout_s: How long to try at most, in seconds.
+
+        Returns:
+            Whether nothing is left to send.
+        """
+        return self._engine.close(timeout_s)
+
+
+def open_recorder(settings: Settings) -> OpenedRecorder:
+    """Opens a recorder.
+
+    Args:
+        settings: What to write, and where to.
+
+    Returns:
+        The recorder, with what delivers and closes.
+    """
+    return OpenedRecorder(settings)

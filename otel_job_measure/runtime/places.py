@@ -1,0 +1,97 @@
+"""Where a process keeps its points, and what it knows of that place."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from otel_job_measure.clock import Clock
+from otel_job_measure.journal.counters import Counters
+from otel_job_measure.journal.filestore import FileStore, Identity
+from otel_job_measure.journal.memory import MemoryStore
+from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.store import Store
+from otel_job_measure.settings import Settings
+
+_FLEETING = {"tmpfs", "ramfs", "overlay", "aufs"}
+"""File systems that end with the machine or the container."""
+
+
+def identity_of(settings: Settings) -> Identity:
+    """Returns what the segments of a process say of it."""
+    destination = settings.destination
+    return Identity(
+        host=os.uname().nodename,
+        boot_id=boot_id(),
+        destination=settings.destination_id,
+        label=destination.label if destination is not None else settings.destination_id,
+        runs=settings.runs,
+    )
+
+
+def boot_id() -> str:
+    """Returns what tells one boot of this machine from another; empty where the system doesn't say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def dies_with_process(path: Path) -> bool:
+    """Returns whether what is written there is gone when the machine or the container is.
+
+    Args:
+        path: An absolute path.
+    """
+    try:
+        mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    kinds = dict(line.split(" ")[1:3] for line in mounts if line.count(" ") > 1)  # device, folder, kind
+    folder = next((str(parent) for parent in (path, *path.parents) if str(parent) in kinds), None)
+    return folder is not None and kinds[folder] in _FLEETING
+
+
+class StoreOpener:
+    """Opens the store of a journal: files, or memory where there is no place for them.
+
+    Args:
+        settings: Where to.
+        clock: The machine's clocks.
+        counters: Where points are counted that are given up.
+        is_delivered: Tells of a segment, by name, whether InfluxDB has all of it.
+    """
+
+    def __init__(
+        self, settings: Settings, clock: Clock, counters: Counters, is_delivered: Callable[[str], bool]
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._counters = counters
+        self._is_delivered = is_delivered
+        self._identity = identity_of(settings)
+        self.in_memory = settings.in_memory
+        """Whether the points are in memory, by the settings or since there is no place for them."""
+
+    def __call__(self, open_runs: Mapping[str, bytes], complain: Callable[[str], None]) -> Store:
+        """Opens one; it never raises an `Exception`."""
+        if not self._settings.in_memory:
+            try:
+                return self._files(open_runs)
+            except OSError as error:
+                complain(f"points are kept in memory, and end with this process: {error}")
+        self.in_memory = True
+        return MemoryStore(self._identity, self._clock, open_runs, self._counters)
+
+    def _files(self, open_runs: Mapping[str, bytes]) -> Store:
+        state = StateDir(self._settings.state_path)
+        state.make()
+        self.in_memory = False
+        return FileStore(
+            state,
+            self._identity,
+            self._clock,
+            open_runs,
+            max_bytes=self._settings.max_bytes,
+            counters=self._counters,
+            is_delivered=self._is_delivered,
+        )

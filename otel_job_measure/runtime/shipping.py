@@ -1,0 +1,76 @@
+"""Puts a shipper together: its sinks, and when each is served."""
+
+from typing import TYPE_CHECKING
+
+from otel_job_measure.clock import Clock
+from otel_job_measure.delivery.health import Health, health_of
+from otel_job_measure.delivery.lane import EAGER, LAZY, Lane
+from otel_job_measure.delivery.shipper import Shipper
+from otel_job_measure.history.history import History
+from otel_job_measure.history.sink import HistorySink
+from otel_job_measure.journal.counters import Counters
+from otel_job_measure.journal.protocols import Mark, Rejects, Sink, Source
+from otel_job_measure.journal.rejects import FileRejects, LoggedRejects
+from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.settings import Settings
+
+if TYPE_CHECKING:
+    from otel_job_measure.delivery.influx import InfluxSink
+
+
+class Shipping:
+    """The shipper of one journal in one life of a process: a fork or a close is followed by another.
+
+    Args:
+        settings: Where to, and what.
+        source: The reading side of the journal.
+        counters: Where points are counted.
+        client: An `InfluxDBClient` of the app's own, or None.
+        clock: The machine's clocks.
+    """
+
+    def __init__(self, settings: Settings, source: Source, counters: Counters, *, client: object, clock: Clock) -> None:
+        self._counters = counters
+        self._influx = influx_sink(settings, counters, client=client, clock=clock) if settings.ship else None
+        lanes: list[Lane] = [] if self._influx is None else [Lane(self._influx, EAGER, clock=clock)]
+        history = history_sink(settings, clock=clock)
+        if history is not None:
+            lanes.append(Lane(history, LAZY, clock=clock))
+        # With SHIP=off it is `otel-job-measure ship` that knows when a segment may go.
+        self._shipper = Shipper(source, lanes, counters, clock=clock, drops=settings.ship)
+        self.wake = self._shipper.wake
+        self.wait_for = self._shipper.wait_for
+        self.close = self._shipper.close
+        self.has_delivered = self._shipper.has_delivered
+
+    def confirm(self, mark: Mark, timeout_s: float) -> bool:
+        """Waits until InfluxDB has what is before a mark, but not while it is known to be down."""
+        return self._shipper.wait_for(mark, timeout_s, unless_down=True)
+
+    async def confirm_async(self, mark: Mark, timeout_s: float) -> bool:
+        """Does the same without holding up the event loop."""
+        return await self._shipper.wait_for_async(mark, timeout_s, unless_down=True)
+
+    def health(self) -> Health:
+        """Returns what is known of the delivery."""
+        return health_of(self._counters, self._shipper, self._influx)
+
+
+def influx_sink(settings: Settings, counters: Counters, *, client: object, clock: Clock) -> "InfluxSink | None":
+    """Returns the sink that delivers to InfluxDB; None where there is none."""
+    if settings.destination is None:
+        return None
+    from otel_job_measure.delivery.influx import InfluxSink  # noqa: PLC0415 - only where points are delivered
+
+    rejects: Rejects = LoggedRejects()
+    if not settings.in_memory:
+        rejects = FileRejects(StateDir(settings.state_path).rejected, settings.destination_id)
+    return InfluxSink(settings, counters, rejects, client=client, clock=clock)
+
+
+def history_sink(settings: Settings, *, clock: Clock) -> Sink | None:
+    """Returns the sink that keeps runs in the local history; None where there is none."""
+    if not settings.history or settings.in_memory:
+        return None
+    history = History(StateDir(settings.state_path).history, retention_s=settings.retention_s, clock=clock)
+    return HistorySink(history, clock=clock)

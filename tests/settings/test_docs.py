@@ -1,0 +1,67 @@
+"""The page about settings says what the code does."""
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import get_type_hints
+
+from otel_job_measure.settings import Arguments, Settings, parse_env_file
+from otel_job_measure.settings.table import SETTINGS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
+DEFAULTS = {field.name: field.default for field in dataclasses.fields(Settings)}
+
+
+def table() -> list[list[str]]:
+    """The rows of the table, without its head."""
+    rows = [line.strip("|").split("|") for line in PAGE.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def test_the_table_has_every_setting_as_the_code_has_it() -> None:
+    """Variables, arguments, what they take, in the same words and order; and something about each."""
+    assert [row[:3] for row in table()] == [
+        [f"`{setting.variable}`", f"`{setting.argument}`", setting.takes] for setting in SETTINGS
+    ]
+    for row in table():
+        assert len(row) == 5
+        assert row[4].endswith(".")
+
+
+def test_the_table_has_the_defaults() -> None:
+    """Each default, read as if somebody had set it, is the default of `Settings`."""
+    settings = {setting.argument: setting for setting in SETTINGS}
+    for _, argument, _, default, _ in table():
+        name = argument.strip("`")
+        if name == "state_dir":  # found at run time; tests of their own
+            assert default == "`~/.local/state/otel-job-measure`"
+        elif default:
+            assert settings[name].convert(default.strip("`")) == DEFAULTS[name]
+        else:
+            assert DEFAULTS[name] in (None, ())
+
+
+def test_arguments_settings_and_the_table_have_the_same_names() -> None:
+    """None of the three may be forgotten."""
+    assert [setting.argument for setting in SETTINGS] == list(DEFAULTS) == list(get_type_hints(Arguments))
+
+
+def test_every_variable_on_the_page_exists() -> None:
+    """No word in capitals that looks like ours is anything else."""
+    known = {variable for setting in SETTINGS for variable in setting.variables}
+    named = set(re.findall(r"\b(?:OTEL_JOB_MEASURE|INFLUXDB|CLUSTER|PROJECT)_[A-Z_]*[A-Z]\b", PAGE))
+    assert named <= known
+    assert len(named) > len(SETTINGS)
+
+
+def test_the_example_of_a_file_can_be_read(tmp_path: Path) -> None:
+    """As it stands on the page."""
+    example = re.search(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    assert example is not None
+    (tmp_path / "env").write_text(example[1])
+    assert parse_env_file(tmp_path / "env") == {
+        "INFLUXDB_URL": "https://influxdb.example:8086",
+        "INFLUXDB_ORG": "my org",
+        "INFLUXDB_TOKEN_FILE": "/run/secrets/influxdb",
+    }
+    assert Settings.from_env(parse_env_file(tmp_path / "env"), influxdb_bucket="jobs").destination is not None

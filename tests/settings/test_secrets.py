@@ -1,0 +1,194 @@
+"""Secrets are seen by nobody."""
+
+import copy
+import dataclasses
+import logging
+import os
+import pickle
+import traceback
+from functools import partial
+from pathlib import Path
+
+import pytest
+from urllib3 import ProxyManager
+
+from otel_job_measure.errors import SettingsError
+from otel_job_measure.settings import Secret, Settings
+from tests.settings.support import PREFIX, SERVER, TOKEN, from_env, settings
+
+PASSWORD = "pr0xy-pa55"
+PROXY = f"http://user:{PASSWORD}@proxy:3128"
+FULL = Settings.from_env(SERVER, proxy=PROXY, state_dir="/state")
+
+
+def shown_by(error: BaseException) -> str:
+    """A traceback with all local variables of the frames that are not of this file."""
+    told = traceback.TracebackException.from_exception(error, capture_locals=True)
+    # What the caller itself keeps in its variables is its own business.
+    told.stack = traceback.StackSummary.from_list([frame for frame in told.stack if frame.filename != __file__])
+    return "".join(told.format())
+
+
+def test_settings_show_no_secret() -> None:
+    """Not in a repr, a str, a log, a dict of them, a message about them."""
+    shown = [repr(FULL), str(FULL), f"{FULL}", repr(dataclasses.asdict(FULL)), str(dataclasses.astuple(FULL))]
+    shown += [f"{FULL.influxdb_token}", f"{FULL.proxy}", str(FULL.proxy), repr(FULL.proxy), "%s" % FULL.proxy]  # noqa: UP031
+    shown += [str(FULL.destination), FULL.destination_id]
+    for text in shown:
+        assert TOKEN not in text
+        assert PASSWORD not in text
+    assert FULL.token() == TOKEN
+
+
+def test_a_secret_is_a_value() -> None:
+    """It compares and hashes by what it hides."""
+    assert Secret("a") == Secret("a")
+    assert Secret("a") != Secret("b")
+    assert Secret("a") != "a"
+    assert len({Secret("a"), Secret("a"), Secret("b")}) == 2
+    assert (repr(Secret("a")), str(Secret("a")), Secret("a").reveal()) == ("***", "***", "a")
+
+
+def test_a_proxy_with_a_password_works_where_it_is_used() -> None:
+    """Its characters are all there: only what is printed hides them."""
+    assert FULL.proxy is not None
+    assert FULL.proxy == PROXY
+    proxy = ProxyManager(FULL.proxy).proxy
+    assert proxy is not None
+    assert (proxy.auth, proxy.host, proxy.port) == (f"user:{PASSWORD}", "proxy", 3128)
+
+
+def test_settings_can_be_copied_and_sent_to_another_process() -> None:
+    """Multiprocessing pickles them; the secrets go with them, and stay out of sight."""
+    unpickled: Settings = pickle.loads(pickle.dumps(FULL))  # noqa: S301 - our own
+    for found in (copy.copy(FULL), copy.deepcopy(FULL), unpickled):
+        assert found == FULL
+        assert hash(found) == hash(FULL)
+        assert found.token() == TOKEN
+        assert PASSWORD not in repr(found)
+
+
+def test_a_changed_copy_is_checked_again() -> None:
+    """`dataclasses.replace` is no way around the rules."""
+    assert dataclasses.replace(FULL, project="p").token() == TOKEN
+    assert dataclasses.replace(FULL, project="p").state_path == Path("/state")
+    with pytest.raises(SettingsError, match="TIMEOUT"):
+        dataclasses.replace(FULL, timeout_s=-1)
+    with pytest.raises(SettingsError, match="INFLUXDB_BUCKET"):
+        dataclasses.replace(FULL, influxdb_bucket=None)
+
+
+def test_settings_are_frozen() -> None:
+    """Nobody changes them behind a running shipper's back."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        FULL.project = "another"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # what is tested
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"influxdb_token": f"{TOKEN}\n{TOKEN}"},
+        {"influxdb_token": f"{TOKEN}\x7f"},
+        {"influxdb_token": f"{TOKEN}ü"},
+        {"influxdb_token": f"{TOKEN}\udcff"},
+        {"influxdb_token": TOKEN.encode()},
+        {"influxdb_token": [TOKEN]},
+        {"influxdb_url": f"http://user:{TOKEN}@localhost"},
+        {"influxdb_url": f"http://{TOKEN}@localhost"},
+        {"influxdb_url": f"http://localhost?token={TOKEN}"},
+        {"influxdb_url": f"http://user:{TOKEN}@[::1"},
+        {"influxdb_url": f"user:{TOKEN}@localhost"},
+        {"influxdb_url": f"http://localhost#{TOKEN}"},
+        {"influxdb_url": f"http://user:{TOKEN}@localhost".encode()},
+        {"proxy": f"socks5://user:{TOKEN}@proxy"},
+        {"proxy": f"http://user:{TOKEN}@proxy:port"},
+        {"proxy": f"http://user:{TOKEN}@pro xy"},
+        {"timeout_s": -1},
+        {"influxdb_bucket": None, "influxdb_token": f" {TOKEN} "},
+        {"projct": "billing"},
+    ],
+)
+def test_no_error_shows_a_secret(wrong: dict[str, object]) -> None:
+    """Not in its message, nor in a traceback with the local variables of our frames."""
+    good = {name.lower(): text for name, text in SERVER.items()} | {"proxy": PROXY}
+    environ = {name.upper(): value for name, value in (good | wrong).items() if isinstance(value, str)}
+    environ[PREFIX + "PROXY"] = environ.pop("PROXY")
+    errors: list[BaseException] = []
+    for make in (settings, partial(from_env, {})):
+        with pytest.raises((SettingsError, TypeError)) as caught:
+            make(**good | wrong)
+        errors.append(caught.value)
+    if all(isinstance(value, str) for value in wrong.values()) and "projct" not in wrong:
+        with pytest.raises(SettingsError) as caught:
+            from_env(environ)
+        errors.append(caught.value)
+    for error in errors:
+        for text in (str(error), repr(error), shown_by(error)):
+            assert TOKEN not in text
+            assert PASSWORD not in text
+        assert error.__cause__ is None
+        assert error.__context__ is None
+
+
+def test_a_token_is_stripped() -> None:
+    """A newline at its end comes with every `echo` into a secret's file."""
+    assert Settings.from_env(SERVER | {"INFLUXDB_TOKEN": f"  {TOKEN}\r\n"}).token() == TOKEN
+
+
+def server(file: Path) -> Settings:
+    """Settings with their token in a file."""
+    return Settings(influxdb_url="http://h", influxdb_org="o", influxdb_bucket="b", influxdb_token_file=file)
+
+
+def test_a_tokens_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    """Tokens get rotated: by writing to the file, or by putting another in its place."""
+    file = tmp_path / "token"
+    found = server(file)
+    with pytest.raises(SettingsError, match=r"INFLUXDB_TOKEN_FILE.*No such file"):
+        found.token()
+    file.write_text("first\n")
+    assert found.token() == "first"
+    file.write_text("the second")
+    assert found.token() == "the second"
+    another = tmp_path / "another"
+    another.write_text("third")
+    another.rename(file)
+    assert found.token() == "third"
+    assert server(file).token() == "third"
+    file.unlink()
+    with pytest.raises(SettingsError, match="No such file"):
+        found.token()
+
+
+def test_a_tokens_file_is_not_read_while_it_stays_the_same(tmp_path: Path) -> None:
+    """A look at the file's times is enough, since each request asks."""
+    file = tmp_path / "token"
+    file.write_text("first")
+    found = server(file)
+    assert found.token() == "first"
+    file.chmod(0o644)
+    before = file.stat()
+    with file.open("r+") as same:
+        same.write("other")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert found.token() == "first"
+
+
+@pytest.mark.parametrize("held", [b"", b" \n", b"two\nlines", b"caf\xc3\xa9", b"\xff\xfe", b"x" * 70_000])
+def test_a_file_without_a_token_is_an_error_that_does_not_show_it(tmp_path: Path, held: bytes) -> None:
+    """Neither in the message nor in a traceback with local variables."""
+    file = tmp_path / "token"
+    file.write_bytes(held)
+    with pytest.raises(SettingsError, match="INFLUXDB_TOKEN_FILE") as caught:
+        server(file).token()
+    shown = shown_by(caught.value)
+    assert "model.py" in shown
+    for secret in ("two", "lines", "caf", "xxxx"):
+        assert secret not in shown
+
+
+def test_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Settings that are right are not worth a word, even at DEBUG."""
+    with caplog.at_level(logging.DEBUG):
+        Settings.from_env(SERVER, proxy=PROXY)
+    assert not caplog.records
