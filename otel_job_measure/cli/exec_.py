@@ -1,6 +1,7 @@
 """`otel-job-measure exec`: measures a command that isn't Python, and is to it as if it weren't there."""
 
 import argparse
+import logging
 import os
 import signal
 from collections.abc import Iterable, Sequence
@@ -81,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
         The command's exit code. Where a signal killed it this does not return: we die of the same one.
     """
     given = Given(args.command)
+    logging.basicConfig(format="otel-job-measure: %(message)s")
     try:
         child.fill_closed_files()
         given.mask = child.hold_signals()

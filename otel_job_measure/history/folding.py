@@ -61,14 +61,15 @@ def fold(connection: "sqlite3.Connection", runs: Runs, stretches: Sequence[Stret
     Returns:
         Whether there are further tags that the views don't have a column for yet.
     """
-    rows = [_row(run_id, run) for run_id, run in _merged(connection, runs)]
+    ids, unchanged = _meet(connection, runs)
+    rows = (_row(ids.get(place), run) for place, run in runs.items() if ids.get(place) not in unchanged)
     connection.executemany(_REPLACE, rows)
     _note(connection, stretches, now_ns)
     return _note_further_tags(connection, {run.key.tags for run in runs.values()})
 
 
-def _merged(connection: "sqlite3.Connection", runs: Runs) -> Iterator[tuple[int | None, Run]]:
-    """Yields each run with all that is known of it, and its id where it has one; not those that say nothing new."""
+def _meet(connection: "sqlite3.Connection", runs: Runs) -> tuple[dict[tuple[str, Key], int], set[int]]:
+    """Tells runs what the file knows of them; returns the ids of those it knows, and which know nothing new."""
     ids: dict[tuple[str, Key], int] = {}
     unchanged: set[int] = set()
     for row in chain(_known(connection, runs.values()), _taken_for_lost(connection, runs, ids)):
@@ -79,10 +80,7 @@ def _merged(connection: "sqlite3.Connection", runs: Runs) -> Iterator[tuple[int 
             run.take(_run(key, row))
             if _row(row[0], run) == row:
                 unchanged.add(row[0])
-    for place, run in runs.items():
-        run_id = ids.get(place)
-        if run_id is None or run_id not in unchanged:
-            yield run_id, run
+    return ids, unchanged
 
 
 def _known(connection: "sqlite3.Connection", runs: Iterable[Run]) -> Iterator[_Row]:
@@ -97,7 +95,8 @@ def _known(connection: "sqlite3.Connection", runs: Iterable[Run]) -> Iterator[_R
         yield from _found(connection, "started_ns", starts)
         yield from _found(connection, "ended_ns", ends)
         yield from _found(connection, "lost_ns", ends)
-        yield from _found(connection, "settled = 0 AND uuid", [run.uuid for run in some if unstarted or not run.settled])
+        uuids = [run.uuid for run in some if unstarted or not run.settled]
+        yield from _found(connection, "settled = 0 AND uuid", uuids)
 
 
 def _taken_for_lost(connection: "sqlite3.Connection", runs: Runs, ids: Mapping[tuple[str, Key], int]) -> Iterator[_Row]:

@@ -46,7 +46,7 @@ _own_lines = re.compile(
     rf"(?:\n({_OLD}) {names.FIELD_STATUS}=\"(end|failed)\",{names.FIELD_UUID}=\"\12\" \13$)?"
     r"|([^\n]++))$",
     re.MULTILINE,
-).findall
+).finditer
 
 
 class LineReader:
@@ -65,7 +65,8 @@ class LineReader:
         """
         if len(self._heads) > _KEPT:
             self._heads.clear()
-        for found in _own_lines(data.decode("utf-8", "replace")):
+        for match in _own_lines(data.decode("utf-8", "replace")):
+            found = match.groups("")
             if found[0]:
                 self._old_row(found[0], found[1], found[2], int(found[3]), runs)
             elif found[4]:

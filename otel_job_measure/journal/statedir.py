@@ -66,7 +66,14 @@ class StateDir:
         """Returns the segments in the slots, each slot's oldest first."""
         found: list[SegmentFile] = []
         for folder in self.slot_folders():
-            found += segments_in(folder, destination)
+            found += self.segments_of(folder, destination)
+        return found
+
+    def segments_of(self, folder: Path, destination: str | None = None) -> list[SegmentFile]:
+        """Returns the segments in a slot, oldest first; one that is adopted meanwhile is found in `ready/`."""
+        found = segments_in(folder, destination)
+        for segment in found:
+            segment.elsewhere = self.ready
         return found
 
     def slot_folders(self) -> list[Path]:

@@ -88,8 +88,8 @@ def checked_proxy(url: str) -> str:
 
 def _split(url: str) -> SplitResult:
     # urlsplit would drop some of these without a word.
-    if not url.isprintable() or " " in url or "\\" in url:
-        raise UrlError("it holds spaces, backslashes or control characters")
+    if not url.isprintable() or " " in url:
+        raise UrlError("it holds spaces or control characters")
     try:
         parts = urlsplit(url)
     except ValueError:  # its message shows parts of the URL

@@ -21,6 +21,21 @@ from otel_job_measure.spans.processor import OwnSpanProcessor
 from otel_job_measure.spans.sampler import RecordingSampler
 
 _NO_RESOURCE: Final[Mapping[str, object]] = MappingProxyType({})
+
+
+class _Looking(threading.local):
+    """Says of each thread whether it is asking a provider for our tracer."""
+
+    here = False
+
+    def __enter__(self) -> None:
+        self.here = True
+
+    def __exit__(self, *_raised: object) -> None:
+        self.here = False
+
+
+_looking = _Looking()
 _ask_for_global = trace.ProxyTracerProvider().get_tracer
 _has_our_processor: WeakSet[trace.TracerProvider] = WeakSet()
 
@@ -69,12 +84,12 @@ class Providers:
         self._bound: Bound | None = None
         self._private: Bound | None = None
         self._global_known = False
-        self._looking: set[int] = set()
 
     def bind(self) -> None:
         """Binds to the app's provider where there is one already, so that the first run need not."""
-        with self._guard:
-            if (provider := self._given or self._global()) is not None:
+        with self._guard, _looking:
+            provider = self._apps_own()
+            if provider is not None:
                 self._bound = self._bind(provider, private=False)
 
     def current(self) -> tuple[Bound | None, Mapping[str, object]]:
@@ -83,21 +98,17 @@ class Providers:
         Returns:
             The provider with our tracer, None where there can be no span; and the attributes of its resource.
         """
-        thread = threading.get_ident()
-        if thread in self._looking:
+        if _looking.here:
             # A signal handler, or the garbage collector, inside what follows: a lock of the SDK may be held.
             return None, _NO_RESOURCE
         with self._guard:
-            self._looking.add(thread)
-            try:
+            with _looking:
                 bound = self._find()
-            finally:
-                self._looking.discard(thread)
             return bound, bound.resource
         return None, _NO_RESOURCE
 
     def _find(self) -> Bound:
-        provider = self._given or self._global()
+        provider = self._apps_own()
         if provider is None:
             if self._private is None:
                 self._private = self._bind(_private_provider(), private=True)
@@ -114,7 +125,9 @@ class Providers:
             _add_our_processor(provider)
         return Bound(provider, tracer, private=private)
 
-    def _global(self) -> trace.TracerProvider | None:
+    def _apps_own(self) -> trace.TracerProvider | None:
+        if self._given is not None:
+            return self._given
         # With OTEL_PYTHON_TRACER_PROVIDER in the environment `get_tracer_provider` itself would fill the global slot:
         # it is asked only after a tracer, which nothing is filled for, has shown that the slot isn't empty.
         if not self._global_known:

@@ -16,6 +16,7 @@ from otel_job_measure.points import (
     Outcome,
     clean_field,
     clean_tag,
+    encode,
     ending_lines,
     lines,
     parse,
@@ -133,13 +134,14 @@ def test_a_reason_of_the_users_own_is_escaped(reason: str) -> None:
     host=TEXTS,
     duration=st.none() | st.floats(0, 1e9),
     trace_id=st.none() | TEXTS,
+    more=st.sampled_from(["!", "host.name", "reas", "reasons", "stats", "statuses", "z"]),
 )
 def test_an_ending_holds_any_texts_in_two_lines(
-    job: str, outcome: Outcome, uuid: str, host: str, duration: float | None, trace_id: str | None
+    job: str, outcome: Outcome, uuid: str, host: str, duration: float | None, trace_id: str | None, more: str
 ) -> None:
-    """InfluxDB finds both lines, and what it reads is what was meant."""
+    """InfluxDB finds both lines, what it reads is what was meant, and all is in the order that it has it in."""
     data = ending(
-        Series(job, DefaultTags(project="p")),
+        Series(job, DefaultTags(project="p", stage="s", more=((more, "x"),))),
         uuid=uuid,
         outcome=outcome,
         duration_s=duration,
@@ -149,6 +151,7 @@ def test_an_ending_holds_any_texts_in_two_lines(
     )
     assert influxdb_lines(data) == [*lines(data), b""]
     run_row, old_row = (parse(line) for line in lines(data))
+    assert [encode(run_row), encode(old_row)] == lines(data)
     texts = {
         "host": host,
         "trace_id": trace_id,

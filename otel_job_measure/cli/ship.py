@@ -1,0 +1,145 @@
+"""`otel-job-measure ship`: delivers what processes have written, in their place."""
+
+import argparse
+import logging
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from otel_job_measure.cli import env_file
+from otel_job_measure.clock import SystemClock
+from otel_job_measure.delivery.bell import Bell
+from otel_job_measure.delivery.influx import InfluxSink
+from otel_job_measure.delivery.lane import EAGER, Lane
+from otel_job_measure.delivery.progress import FileProgress
+from otel_job_measure.delivery.rounds import Looked, Rounds
+from otel_job_measure.delivery.untraced import untraced
+from otel_job_measure.errors import JobMeasureError
+from otel_job_measure.journal.counters import Counters
+from otel_job_measure.journal.rejects import FileRejects
+from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.runtime.left_behind import LeftBehind
+from otel_job_measure.runtime.places import boot_id
+from otel_job_measure.runtime.shipping import history_sink
+from otel_job_measure.settings import Settings
+
+_ALL = "all"
+_LOOK_S = 1.0
+_DESCRIPTION = """Sends to InfluxDB what processes with OTEL_JOB_MEASURE_SHIP=off have written, and what processes left
+that are gone. It runs until it is stopped by SIGTERM or SIGINT."""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command to the command line.
+
+    Args:
+        commands: What `add_subparsers` gave.
+    """
+    parser = commands.add_parser("ship", help="send what other processes have written", description=_DESCRIPTION)
+    env_file.add_option(parser)
+    parser.add_argument("--state-dir", metavar="DIR", type=Path, help="the state directory (default: the setting)")
+    parser.add_argument("--once", action="store_true", help="send what is there now, say how much, and end")
+    parser.add_argument(
+        "--redirect",
+        metavar="DESTINATION",
+        nargs="?",
+        const=_ALL,
+        action="append",
+        default=[],
+        help="send here too what was left for another destination, by its id, or for all of them",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Delivers until it is stopped, or once.
+
+    Args:
+        args: What `add_parser` has set up: `env_file`, `state_dir`, `once`, `redirect`.
+
+    Returns:
+        0; 1 where something is left that could not be sent, or where the settings or the state directory are wrong.
+    """
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    try:
+        env_file.load(args.env_file)
+        arguments = {} if args.state_dir is None else {"state_dir": args.state_dir}
+        settings = Settings.from_env(**arguments)
+        shipment = _Shipment(settings, args.redirect)
+    except (JobMeasureError, OSError) as error:
+        print(f"otel-job-measure: {error}", file=sys.stderr)
+        return 1
+    return shipment.once() if args.once else shipment.until_stopped()
+
+
+class _Shipment:
+    """What is delivered, and to where.
+
+    Args:
+        settings: Where to; `SHIP` says nothing here.
+        redirected: The ids of destinations whose left segments are sent here too, or `all`.
+
+    Raises:
+        SettingsError: There is no destination, or no state directory.
+        OSError: The state directory cannot be used.
+    """
+
+    def __init__(self, settings: Settings, redirected: list[str]) -> None:
+        clock = SystemClock()
+        state = StateDir(settings.state_path)
+        state.make()
+        self._counters = Counters()
+        self._progress = FileProgress(state.positions, settings.destination_id)
+        rejects = FileRejects(state.rejected, settings.destination_id)
+        sink = InfluxSink(settings, self._counters, rejects, clock=clock, progress=self._progress)
+        history = history_sink(settings, clock=clock)
+        lanes = [Lane(sink, EAGER, clock=clock)]
+        if history is not None:
+            lanes.append(Lane(history, EAGER, clock=clock))
+        others = {s.header.destination for s in state.ready_segments()} if _ALL in redirected else set(redirected)
+        self._source = LeftBehind(state, settings.destination_id, others, clock=clock, boot_id=boot_id())
+        self._rounds = Rounds(self._source, lanes, clock=clock)
+        self._bell = Bell()
+        self._stopped = False
+
+    def once(self) -> int:
+        """Sends what is there, and says what became of it."""
+        looked = untraced(self._look)
+        self._rounds.close()
+        counts = self._counters.now()
+        print(f"{counts.delivered} points accepted, {counts.rejected} rejected, {counts.expired} expired")
+        self._tell_of_others()
+        if looked.elsewhere:
+            print("another process is sending what is there", file=sys.stderr)
+        elif looked.pending_bytes:
+            print(f"{looked.pending_bytes} bytes could not be sent and wait", file=sys.stderr)
+        return 1 if looked.pending_bytes and not looked.elsewhere else 0
+
+    def until_stopped(self) -> int:
+        """Sends what comes, until SIGTERM or SIGINT."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        self._tell_of_others()
+        while not self._stopped:
+            untraced(self._look)
+            self._bell.wait(_LOOK_S)
+        untraced(self._look)
+        self._rounds.close()
+        return 0
+
+    def _look(self) -> Looked:
+        return self._rounds.look(lambda: not self._stopped)
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopped = True
+        self._bell.ring()
+
+    def _tell_of_others(self) -> None:
+        for waiting in self._source.waiting_elsewhere():
+            print(
+                f"{waiting.segments} segments with {waiting.bytes} bytes wait for {waiting.label}; if nobody has that "
+                f"destination any more, `--redirect {waiting.destination}` sends them to this one",
+                file=sys.stderr,
+            )

@@ -1,0 +1,67 @@
+"""The history as a command reads it: with everything folded in that can be."""
+
+from dataclasses import dataclass
+
+from otel_job_measure.clock import SystemClock
+from otel_job_measure.errors import StateDirError
+from otel_job_measure.history.history import Behind, History
+from otel_job_measure.journal.adoption import adopt
+from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.runtime.places import boot_id
+from otel_job_measure.settings import Settings
+from otel_job_measure.settings.model import LOCAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpToDate:
+    """A history with what was folded into it just now.
+
+    Args:
+        history: The history.
+        behind: What is not in it, and why.
+    """
+
+    history: History
+    behind: Behind
+
+
+def up_to_date(settings: Settings) -> UpToDate:
+    """Ends the runs of processes that are gone, and folds all segments of a state directory into its history.
+
+    Args:
+        settings: Where it is.
+
+    Returns:
+        The history.
+
+    Raises:
+        StateDirError: There is no state directory, or it cannot be used.
+        HistoryError: The history cannot be read.
+    """
+    clock = SystemClock()
+    state = StateDir(settings.state_path)
+    history = History(state.history, retention_s=settings.retention_s, clock=clock)
+    try:
+        state.make()
+        with state.adopting() as held:
+            if held:
+                adopt(state, clock=clock, boot_id=boot_id())
+        segments = [*state.ready_segments(), *state.living_segments()]
+        behind = history.catch_up(segments)
+        if not behind.bytes:
+            _drop_local(state, history)
+    except OSError as error:
+        raise StateDirError(f"the state directory {state.root} cannot be used: {error}") from error
+    return UpToDate(history=history, behind=behind)
+
+
+def _drop_local(state: StateDir, history: History) -> None:
+    """Deletes what was left for no other store than the history, which has it now."""
+    with state.adopting() as held:
+        if not held:
+            return
+        done = [s for s in state.ready_segments(LOCAL) if (history.position(s.name) or 0) >= s.size()]
+        for segment in done:
+            segment.delete()
+        history.forget(segment.name for segment in done)
+        history.clean()

@@ -1,0 +1,251 @@
+"""Fakes of both sides of the shipper, and a tiny HTTP server that answers as it is told."""
+
+import contextlib
+import gzip
+import ssl
+import threading
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from otel_job_measure.journal.protocols import Answer, Mark, Piece, Segment, SegmentHeader, Taken
+from otel_job_measure.settings import Arguments, Settings
+
+CA_FILE = Path(__file__).with_name("ca.pem")
+_SERVER_PEM = Path(__file__).with_name("server.pem")
+DONE = Answer(taken=Taken.DONE)
+RETRY = Answer(taken=Taken.RETRY, words="refused")
+HOLD = Answer(taken=Taken.HOLD, words="set something")
+
+
+class HandClock:
+    """A clock that goes on by hand, or by as much as somebody waits."""
+
+    def __init__(self, wall_ns: int = 1_800_000_000_000_000_000) -> None:
+        self._wall_ns = wall_ns
+        self._monotonic_ns = 1_000_000_000_000
+
+    def wall_ns(self) -> int:
+        return self._wall_ns
+
+    def monotonic_ns(self) -> int:
+        return self._monotonic_ns
+
+    def advance(self, seconds: float) -> None:
+        self._wall_ns += int(seconds * 1e9)
+        self._monotonic_ns += int(seconds * 1e9)
+
+
+def line(number: int, time_ns: int = 1_800_000_000_000_000_000) -> bytes:
+    """Returns a start line."""
+    return f'scheduling-job,job=j uuid="{number:012}",status="start" {time_ns + number}'.encode()
+
+
+@dataclass(eq=False)
+class FakeSegment:
+    name: str
+    header: SegmentHeader
+    data: bytes = b""
+    deleted: bool = False
+
+    def size(self) -> int:
+        return 0 if self.deleted else self.data.rfind(b"\n") + 1
+
+    def read(self, offset: int, limit: int) -> bytes:
+        if self.deleted:
+            return b""
+        data = self.data[offset : offset + limit]
+        whole = data[: data.rfind(b"\n") + 1]
+        if whole or offset + limit >= len(self.data):
+            return whole
+        return self.read(offset, 2 * limit)
+
+    def delete(self) -> None:
+        self.deleted = True
+
+
+def segment(name: str, *lines: bytes, ordinal: int = 0) -> FakeSegment:
+    """Returns a segment with a header line and some others."""
+    header = SegmentHeader(
+        host="h", boot_id="b", slot=1, ordinal=ordinal, created_ns=1, destination="d", label="D", runs=True
+    )
+    return FakeSegment(name, header, b"".join(text + b"\n" for text in (b"# header", *lines)))
+
+
+class FakeSource:
+    """A journal in memory: what this process writes, and what others left."""
+
+    def __init__(self) -> None:
+        self.segments = [segment("own-0")]
+        self.others: list[FakeSegment] | None = []
+        self.dropped: list[str] = []
+        self.adopted = 0
+        self.kept_up = 0
+        self.looked = 0
+        self.trouble: Exception | None = None
+        self.wake: Callable[[], None] = int
+
+    def append(self, *lines: bytes) -> Mark:
+        self.segments[-1].data += b"".join(text + b"\n" for text in lines)
+        self.wake()
+        return self.tail()
+
+    def rotate(self, *lines: bytes) -> None:
+        ordinal = self.segments[-1].header.ordinal + 1
+        self.segments = [*self.segments, segment(f"own-{ordinal}", *lines, ordinal=ordinal)]
+
+    def tail(self) -> Mark:
+        return Mark(self.segments[-1].header.ordinal, self.segments[-1].size())
+
+    def own(self) -> Sequence[Segment]:
+        if self.trouble:
+            raise self.trouble
+        return tuple(self.segments)
+
+    @contextlib.contextmanager
+    def left(self) -> Generator[Sequence[Segment] | None]:
+        self.looked += 1
+        yield None if self.others is None else tuple(self.others)
+
+    def adopt(self) -> None:
+        self.adopted += 1
+
+    def upkeep(self) -> None:
+        self.kept_up += 1
+
+    def drop(self, segment: Segment) -> None:
+        self.dropped.append(segment.name)
+        self.segments = [own for own in self.segments if own.name != segment.name or own is self.segments[-1]]
+        self.others = None if self.others is None else [left for left in self.others if left.name != segment.name]
+
+
+class ListSink:
+    """A sink that keeps what it takes, unless it is told to answer something else."""
+
+    def __init__(self, name: str = "list", positions: dict[str, int] | None = None) -> None:
+        self.name = name
+        self.positions = positions or {}
+        self.lines: list[bytes] = []
+        self.batches: list[tuple[Piece, ...]] = []
+        self.answers: list[Answer | Exception] = []
+        self.always: Answer = DONE
+        self.forgotten: list[str] = []
+        self.closed = 0
+        self.during: Callable[[], None] = int
+
+    def position(self, segment: str) -> int:
+        return self.positions.get(segment, 0)
+
+    def take(self, pieces: Sequence[Piece]) -> Answer:
+        self.batches.append(tuple(pieces))
+        self.during()
+        answer = self.answers.pop(0) if self.answers else self.always
+        if isinstance(answer, Exception):
+            raise answer
+        if answer.taken is Taken.DONE:
+            for piece in pieces:
+                self.lines += [text for text in piece.data.splitlines() if not text.startswith(b"#")]
+        return answer
+
+    def forget(self, segments: Sequence[str]) -> None:
+        self.forgotten += segments
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class ListRejects:
+    def __init__(self) -> None:
+        self.kept: list[tuple[bytes, str]] = []
+
+    def put(self, line: bytes, words: str) -> None:
+        self.kept.append((line, words))
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the tiny server answers."""
+
+    status: int = 204
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the tiny server was asked."""
+
+    path: str
+    headers: dict[str, str]
+    lines: list[bytes]
+
+
+class TinyServer:
+    """Answers writes as it is told, on a free port; `always` where nothing else is left in `replies`."""
+
+    def __init__(self, *, tls: bool = False) -> None:
+        self.replies: list[Reply] = []
+        self.always = Reply()
+        self.requests: list[Request] = []
+        self.during: Callable[[], object] = int
+        tiny = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                plain = gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body
+                tiny.requests.append(Request(self.path, dict(self.headers), plain.splitlines()))
+                tiny.during()
+                reply = tiny.replies.pop(0) if tiny.replies else tiny.always
+                self.send_response(reply.status)
+                for name, value in reply.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(reply.body)))
+                self.end_headers()
+                self.wfile.write(reply.body)
+
+            def log_message(self, *_args: object) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_args: object) -> None:
+                pass  # a client that hangs up, or that doesn't trust us
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(_SERVER_PEM)
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self.port = int(self._server.server_address[1])
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def settings_for(url: str, **more: object) -> Settings:
+    """Returns settings that deliver to a server."""
+    arguments: Arguments = {
+        "influxdb_url": url,
+        "influxdb_token": "a-secret-token",
+        "influxdb_org": "o",
+        "influxdb_bucket": "b",
+        "timeout_s": 5.0,
+    }
+    return Settings(**{**arguments, **more})  # type: ignore[typeddict-item] # pyright: ignore[reportArgumentType]
+
+
+def pieces_of(*segments: FakeSegment) -> list[Piece]:
+    """Returns each segment as one piece."""
+    return [Piece(segment=one.name, offset=0, data=one.data, header=one.header) for one in segments]
