@@ -8,7 +8,7 @@ the garbage collector inside it never waits for itself.
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 _gate = threading.RLock()
@@ -16,7 +16,7 @@ _hooked = False
 
 
 @contextmanager
-def fork_gate() -> Iterator[None]:
+def fork_gate() -> Generator[None]:
     """Holds off forks of this process while the block runs."""
     _hook()
     with _gate:

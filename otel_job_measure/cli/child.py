@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -215,14 +216,7 @@ def _came_to_all(info: "signal.struct_siginfo") -> bool:
 
 def _is_job_control(number: int) -> bool:
     """Tells whether somebody at a terminal stopped the command, and so waits for this process to stop."""
-    try:
-        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
+    with suppress(OSError), Path("/dev/tty").open("rb", buffering=0) as terminal:
         # Some programs stop themselves by SIGSTOP at Ctrl-Z; others stop a process and let it go on by its number.
-        return number in _STOPS or os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)
+        return number in _STOPS or os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    return False

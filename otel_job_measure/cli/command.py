@@ -135,11 +135,8 @@ def _found(name: bytes, environment: Mapping[bytes, bytes]) -> bytes:
 
 
 def _is_binary(path: bytes) -> bool:
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - bytes, which Path does not take
-            return b"\0" in file.read(_LOOK)
-    except OSError:
-        return True
+    with open(path, "rb") as file:  # noqa: PTH123 - bytes, which Path does not take
+        return b"\0" in file.read(_LOOK)
 
 
 def _as_a_shell_tells_it(name: bytes, path: bytes, error: OSError) -> NotStarted:

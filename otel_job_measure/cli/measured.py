@@ -60,10 +60,11 @@ class MeasuredCommand:
         Args:
             ending: How the command ended.
         """
+        outcome = outcome_of(ending)
         with _going_on("the end is not measured"):
-            outcome = outcome_of(ending)
             self._recorder.settle(self._run, outcome)
             self._recorder.end(self._run)
+        with _going_on("the span is not exported"):
             if self._span is not None:
                 self._span.end(self._run, outcome)
 

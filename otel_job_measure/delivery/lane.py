@@ -153,7 +153,7 @@ class Lane:
             hurry: Whether somebody waits for them.
 
         Returns:
-            Seconds from now; 0 or less if it is due; None where nothing is pending.
+            Seconds from now, 0 if it is due; None where nothing is pending.
         """
         if pending == 0:
             self._since_ns = None
@@ -165,7 +165,7 @@ class Lane:
         elif not self.policy.is_eager and pending < self.policy.least_bytes:
             self._since_ns = now_ns if self._since_ns is None else self._since_ns
             due_ns = max(due_ns, self._since_ns + int(self.policy.most_wait_s * 1e9))
-        return (due_ns - now_ns) / 1e9
+        return max(0.0, (due_ns - now_ns) / 1e9)
 
     def try_now(self) -> None:
         """Ends a wait after a failure, unless the server itself has asked for it."""
@@ -213,13 +213,8 @@ class Lane:
         self._asked = answer.wait_s is not None
         wait_s = self._backoff.held() if self.held else self._backoff.failed(answer.wait_s)
         self._not_before_ns = self._clock.monotonic_ns() + int(wait_s * 1e9)
-        said = self._quiet.warning(
-            "failing",
-            "points wait for %s: %s (next try in %.1f s)",
-            self.sink.name,
-            answer.words or "no reason",
-            wait_s,
-        )
+        self.words = answer.words or "it does not say why"
+        said = self._quiet.warning("failing", "points wait for %s: %s", self.sink.name, self.words)
         self._warned = self._warned or said
 
     def oldest_ns(self) -> int | None:

@@ -107,7 +107,7 @@ class Rounds:
         for lane in self.lanes:
             wait_s = lane.wait_s(lane.pending(own), hurry=hurry)
             waits += [] if wait_s is None else [wait_s]
-        return max(_TROUBLE_S if self._troubled else 0.0, min(waits))
+        return _TROUBLE_S if self._troubled else max(0.0, min(waits))
 
     def try_now(self) -> None:
         """Ends the waits after failures, but for those that a server has asked for."""
@@ -202,7 +202,7 @@ class Rounds:
         own = self._own()
         for lane in self.lanes:
             wait_s = lane.wait_s(lane.pending(own), hurry=hurry)
-            if wait_s is not None and wait_s <= 0:
+            if wait_s == 0.0:
                 self._serve(lane, own)
         if not any(lane.pending(own) for lane in self._eager):
             self._backlog.caught_up(appended)

@@ -16,7 +16,7 @@ from otel_job_measure.history import folding, pruning, questions
 from otel_job_measure.history.errors import BusyHistoryError, DamagedHistoryError
 from otel_job_measure.history.lines import LineReader, Runs
 from otel_job_measure.history.pieces import FIRST_BYTES, Stretch, next_room, stretches
-from otel_job_measure.history.questions import RecordedRun
+from otel_job_measure.history.questions import HistoryRun
 from otel_job_measure.history.views import make_views
 from otel_job_measure.journal.protocols import Piece, Segment
 
@@ -151,7 +151,7 @@ class History:
         since_ns: int | None = None,
         limit: int,
         patience_s: float = 5.0,
-    ) -> list[RecordedRun]:
+    ) -> list[HistoryRun]:
         """Finds the latest runs.
 
         Args:

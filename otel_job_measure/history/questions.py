@@ -46,7 +46,7 @@ ORDER BY at_ns DESC, uuid LIMIT :limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedRun:
+class HistoryRun:
     """A run as the history has it.
 
     Args:
@@ -94,7 +94,7 @@ def latest(
     words: Sequence[str] = (),
     since_ns: int | None = None,
     limit: int,
-) -> list[RecordedRun]:
+) -> list[HistoryRun]:
     """Finds the latest runs.
 
     Args:
@@ -116,12 +116,12 @@ def latest(
     return [_recorded(*row) for row in connection.execute(_LATEST, values)]
 
 
-def _recorded(*row: Any) -> RecordedRun:  # noqa: ANN401 - what SQLite gives has no types
+def _recorded(*row: Any) -> HistoryRun:  # noqa: ANN401 - what SQLite gives has no types
     uuid, job, datacenter, project, stage, tags, started_ns, ended_ns, status, reason, duration_s, *details = row
     if duration_s is None and None not in (started_ns, ended_ns) and reason != names.REASON_LOST:
         duration_s = (ended_ns - started_ns) / 1e9
     host, trace_id, span_id, error_type, error_message = details
-    return RecordedRun(
+    return HistoryRun(
         uuid=uuid,
         job=job,
         datacenter=datacenter,

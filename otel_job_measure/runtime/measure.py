@@ -50,7 +50,7 @@ class JobMeasure:
         **arguments: Unpack[Arguments],
     ) -> None:
         if settings is None:
-            settings = Settings.from_env(**arguments)
+            settings = Settings.from_env(**_with_client(arguments, influxdb_client))
         elif arguments:
             settings = dataclasses.replace(settings, **arguments)
         self._engine: Engine = engine_for(settings, client=influxdb_client, meter_provider=meter_provider)
@@ -148,3 +148,11 @@ class JobMeasure:
 
     def __repr__(self) -> str:
         return f"JobMeasure({self.settings!r})"
+
+
+def _with_client(arguments: Arguments, client: "InfluxDBClient | None") -> Arguments:
+    """Returns the arguments with what a client of the app's own knows already: its server, organization and token."""
+    if client is None:
+        return arguments
+    known: Arguments = {"influxdb_url": client.url, "influxdb_org": client.org, "influxdb_token": client.token}
+    return {**known, **arguments}

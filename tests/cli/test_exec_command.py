@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.exec_ import EXEC, run
+from tests.support.exec_ import EXEC, patched, run
 
 EVERY_BYTE = bytes(range(256)) * 1024
 # What a process can see of its own open files; the number of the listing's own comes and goes.
@@ -84,6 +84,13 @@ def test_crons_empty_environment_stays_empty() -> None:
     """Under the C locale, where Python adds a variable to its environment, the command gets none."""
     command = ["env", "-i", "A=\udcff", "=nameless", *EXEC, "/usr/bin/env"]
     assert run(command).stdout == b"A=\xff\n"
+
+
+def test_without_proc_the_environment_is_what_python_says() -> None:
+    """Where the system doesn't show our first environment, the command gets the one of Python."""
+    hidden = "import pathlib\ndef broken(self): raise PermissionError(13, 'x')\npathlib.Path.read_bytes = broken"
+    done = run([*patched(hidden), "printenv", "A"], environment=os.environ | {"A": "\udcff"})
+    assert done.stdout == b"\xff\n"
 
 
 def test_signals_are_blocked_in_the_command_as_they_were_for_us() -> None:

@@ -33,6 +33,12 @@ def signals_until_the_end(file: Iterator[str]) -> list[int]:
     return [int(text) for text in file]
 
 
+def status_of(pid: int) -> dict[str, str]:
+    """Returns what the kernel says of a process."""
+    pairs = (text.partition(":") for text in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return {name: value.strip() for name, _, value in pairs}
+
+
 @pytest.mark.parametrize("name", FORWARDED)
 def test_a_signal_reaches_the_command_once(name: str) -> None:
     """A signal that is sent to us is the command's, once, and the command decides what it means."""
@@ -103,12 +109,19 @@ def test_children_of_another_are_not_the_command() -> None:
 
 def test_a_command_that_is_stopped_by_its_number_does_not_stop_us() -> None:
     """Without a terminal nobody would let us go on; the command alone is stopped and goes on."""
-    stop = "import os, signal; print(os.getpid(), flush=True); os.kill(os.getpid(), signal.SIGSTOP)"
+    stop = "import os, signal; print(os.getpid(), flush=True); input(); os.kill(os.getpid(), signal.SIGSTOP)"
     with running([*EXEC, sys.executable, "-c", stop]) as process:
         command = int(line(process.stdout))
-        stopped = Path(f"/proc/{command}/stat")
-        while stopped.read_text().rpartition(")")[2].split()[0] != "T":
+        while status_of(process.pid)["State"] != "S (sleeping)":
             pass
+        sleeps = status_of(process.pid)["voluntary_ctxt_switches"]
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+        while status_of(command)["State"] != "T (stopped)":
+            pass
+        while status_of(process.pid)["voluntary_ctxt_switches"] == sleeps:
+            pass  # we haven't seen it yet
         os.kill(command, signal.SIGCONT)
     assert process.returncode == 0
 

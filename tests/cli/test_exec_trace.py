@@ -229,6 +229,14 @@ def test_a_span_that_fails_costs_the_run_nothing(method: str, collector: Collect
     assert len(points(state_dir)) == 3
 
 
+def test_where_there_is_no_thread_for_us_the_command_is_still_watched(collector: Collector, state_dir: Path) -> None:
+    """At a limit of threads the command is waited for first; its span can't be exported, which is one line."""
+    full = "import threading\ndef broken(self): raise RuntimeError('no thread')\nthreading.Thread.start = broken"
+    done = run([*patched(full), *TELL], environment=environment(collector, CODE="3"))
+    assert (done.returncode, done.stderr) == (3, b"otel-job-measure: the span is not exported: no thread\n")
+    assert len(points(state_dir)) == 3
+
+
 def test_a_backend_that_refuses_is_one_line() -> None:
     """What the exporter says of a failure is one line on stderr, after the command."""
     refusing = Collector(code=401)

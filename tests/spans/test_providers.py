@@ -1,5 +1,6 @@
 """Which provider the span of a run comes from."""
 
+import random
 import sys
 import threading
 from collections.abc import Callable
@@ -112,8 +113,6 @@ def test_a_private_span_is_never_current(app: App) -> None:
 
 def test_a_private_span_takes_nothing_from_the_jobs_randomness() -> None:
     """A job that seeds `random` draws the same numbers as without us."""
-    import random  # noqa: PLC0415 - beside its only use
-
     bench = Bench()
     random.seed(42)
     expected = [random.random() for _ in range(3)]

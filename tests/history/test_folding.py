@@ -1,0 +1,204 @@
+"""Folding: whatever comes in whatever order, there is one row a run, and it is the same."""
+
+import random
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from otel_job_measure import names
+from otel_job_measure.points import DefaultTags, Outcome
+from tests.history.support import FAILED, LOST, NOW_NS, SECOND, TAGS, Lines, history_in, piece, rows, runs
+
+UUID = "abcdefghijkm"
+
+
+def test_a_run_is_one_row_with_all_that_its_points_say(tmp_path: Path) -> None:
+    """The row of a run has each tag and field once, and its times."""
+    history = history_in(tmp_path)
+    lines = Lines(uuid=UUID)
+    history.fold([piece(lines.start() + lines.end(outcome=FAILED))])
+    assert runs(history) == [
+        {
+            "job": "nightly",
+            "datacenter": "fra",
+            "project": "billing",
+            "stage": "production",
+            "tags": "{}",
+            "uuid": UUID,
+            "started_ns": NOW_NS,
+            "ended_ns": NOW_NS + SECOND,
+            "status": "failed",
+            "reason": "error",
+            "success": 0.0,
+            "duration_s": 0.75,
+            "host": "host-1",
+            "trace_id": "0af7651916cd43dd8448eb211c80319c",
+            "span_id": "b7ad6b7169203331",
+            "error_type": "ValueError",
+            "error_message": "no such file",
+            "ending_rows": 3,
+            "lost_ns": None,
+            "lost_rows": 0,
+            "lost_reason": None,
+            "lost_host": None,
+            "settled": 1,
+        }
+    ]
+
+
+def test_an_open_run_is_there_and_then_ends(tmp_path: Path) -> None:
+    """A run is open from its start on, and its end, folded later, ends it."""
+    history = history_in(tmp_path)
+    lines = Lines(uuid=UUID)
+    start, end = lines.start(), lines.end()
+    history.fold([piece(start)])
+    (run,) = runs(history)
+    assert (run["status"], run["ended_ns"], run["success"], run["settled"]) == ("start", None, None, 0)
+    history.fold([piece(end, offset=len(start))])
+    (run,) = runs(history)
+    assert (run["status"], run["ended_ns"], run["success"], run["settled"]) == ("end", NOW_NS + SECOND, 1.0, 1)
+
+
+def test_a_run_that_came_back_has_its_real_ending(tmp_path: Path) -> None:
+    """The real ending of a run that was taken for lost wins, also when it was folded first."""
+    lines = Lines(uuid=UUID)
+    parts = [lines.start(), lines.end(NOW_NS + SECOND, LOST), lines.end(NOW_NS + 9 * SECOND)]
+    found = []
+    for number, order in enumerate(([0, 1, 2], [0, 2, 1], [2, 1, 0])):
+        history = history_in(tmp_path / str(number))
+        for at in order:
+            history.fold([piece(parts[at], segment=f"segment-{at}")])
+        found.append(runs(history))
+    assert found[0] == found[1] == found[2]
+    (run,) = found[0]
+    assert (run["status"], run["ended_ns"], run["lost_ns"]) == ("end", NOW_NS + 9 * SECOND, NOW_NS + SECOND)
+
+
+def test_old_rows_alone_make_runs_too(tmp_path: Path) -> None:
+    """With OTEL_JOB_MEASURE_RUNS=off there is no reason and no measured duration, but there are runs."""
+    history = history_in(tmp_path)
+    lines = Lines(uuid=UUID)
+    history.fold([piece(lines.start() + lines.old_end(outcome=FAILED))])
+    (run,) = runs(history)
+    assert (run["status"], run["success"], run["ended_ns"]) == ("failed", 0.0, NOW_NS + SECOND)
+    assert (run["reason"], run["duration_s"], run["ending_rows"]) == (None, None, 1)
+
+
+def test_two_projects_may_have_one_uuid(tmp_path: Path) -> None:
+    """A uuid alone is no key: apps that open their own spans in one state directory can meet."""
+    history = history_in(tmp_path)
+    other = DefaultTags(datacenter=None, project="shop", stage=None, more=(("host.name", "a"),))
+    for tags in (TAGS, other):
+        for job in ("nightly", "hourly"):
+            lines = Lines(uuid=UUID, job=job, tags=tags)
+            history.fold([piece(lines.start() + lines.end(), segment=f"{job}-{tags.project}")])
+    assert [(run["job"], run["project"]) for run in runs(history)] == [
+        ("hourly", "billing"),
+        ("hourly", "shop"),
+        ("nightly", "billing"),
+        ("nightly", "shop"),
+    ]
+
+
+_ENDINGS = st.sampled_from([None, Outcome(), FAILED])
+
+
+@st.composite
+def _stories(draw: st.DrawFn) -> list[list[bytes]]:
+    """Returns for each of some runs its lines: a start, maybe an ending that was none, maybe a real one."""
+    stories: list[list[bytes]] = []
+    run_rows = draw(st.booleans())
+    for number in range(draw(st.integers(1, 4))):
+        lines = Lines(uuid=f"run-{number}", job=draw(st.sampled_from(["a", "b c"])))
+        begin = NOW_NS + number
+        story = [lines.start(begin)]
+        outcome = draw(_ENDINGS)
+        if draw(st.booleans()):
+            story += lines.end(begin + SECOND, LOST, run_row=run_rows).splitlines(keepends=True)
+        if outcome is not None:
+            story += lines.end(begin + 2 * SECOND, outcome, run_row=run_rows).splitlines(keepends=True)
+        stories.append(story)
+    return stories
+
+
+@given(stories=_stories(), seed=st.integers(0, 2**32), cuts=st.integers(1, 6), again=st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+def test_any_order_and_any_cut_give_the_same_runs(
+    tmp_path: Path, stories: list[list[bytes]], seed: int, cuts: int, again: bool
+) -> None:
+    """Shuffled, cut anywhere, folded twice: one row a run, the same as when everything comes at once."""
+    lines = [line for story in stories for line in story]
+    at_once = history_in(tmp_path / "at once")
+    at_once.path.unlink(missing_ok=True)
+    at_once.fold([piece(b"".join(lines))])
+    chance = random.Random(seed)
+    chance.shuffle(lines)
+    if again:
+        lines += chance.sample(lines, len(lines))
+    bit_by_bit = history_in(tmp_path / "bit by bit")
+    bit_by_bit.path.unlink(missing_ok=True)
+    size = -(-len(lines) // cuts)
+    for begin in range(0, len(lines), size):
+        bit_by_bit.fold([piece(b"".join(lines[begin : begin + size]), segment=f"segment-{begin}")])
+    assert runs(bit_by_bit) == runs(at_once)
+    assert len(runs(at_once)) == len(stories)
+
+
+def test_folding_twice_writes_nothing_the_second_time(tmp_path: Path) -> None:
+    """What is in already is recognised, so that a segment that is given again costs no writes."""
+    data = b"".join(Lines(uuid=f"run-{n}").start(NOW_NS + n) + Lines(uuid=f"run-{n}").end() for n in range(500))
+    history = history_in(tmp_path)
+    history.fold([piece(data)])
+    before = rows(history.path, "SELECT max(id) AS last, count(*) AS count, total(id) AS sum FROM runs")
+    history.fold([piece(data, segment="the same again")])
+    assert rows(history.path, "SELECT max(id) AS last, count(*) AS count, total(id) AS sum FROM runs") == before
+    assert before[0]["count"] == 500
+
+
+def test_how_far_a_segment_is_in_is_noted_with_its_runs(tmp_path: Path) -> None:
+    """The position moves only over what follows on what is in: a gap has to come again."""
+    history = history_in(tmp_path)
+    one, two, three = (Lines(uuid=f"run-{n}").start(NOW_NS + n) for n in range(3))
+    history.fold([piece(one)])
+    assert history.positions() == {"local-1.lp": len(one)}
+    history.fold([piece(three, offset=len(one) + len(two))])
+    assert history.positions() == {"local-1.lp": len(one)}
+    history.fold([piece(two + three, offset=len(one))])
+    assert history.positions() == {"local-1.lp": len(one + two + three)}
+    history.fold([piece(one)])
+    assert history.positions() == {"local-1.lp": len(one + two + three)}
+    assert len(runs(history)) == 3
+
+
+def test_what_is_folded_already_is_left_out_of_a_piece(tmp_path: Path) -> None:
+    """A piece that begins before the position is folded from there on, at the right place."""
+    history = history_in(tmp_path)
+    one, two = (Lines(uuid=f"run-{n}").start(NOW_NS + n) for n in range(2))
+    history.fold([piece(one)])
+    history.fold([piece(one + two)])
+    assert history.positions() == {"local-1.lp": len(one + two)}
+    assert len(runs(history)) == 2
+
+
+def test_forgotten_segments_are_deleted(tmp_path: Path) -> None:
+    """What is known of a segment that is gone goes with the next transaction, and is not told any more before that."""
+    history = history_in(tmp_path)
+    line = Lines(uuid=UUID).start()
+    history.fold([piece(line, segment=name) for name in ("one", "two", "three")])
+    history.forget(["one"])
+    assert history.positions() == {"two": len(line), "three": len(line)}
+    history.fold([piece(line, segment="four")])
+    assert {row["name"] for row in rows(history.path, "SELECT name FROM segments")} == {"two", "three", "four"}
+    history.forget(["two"])
+    history.clean()
+    assert {row["name"] for row in rows(history.path, "SELECT name FROM segments")} == {"three", "four"}
+
+
+def test_reasons_are_kept_as_they_come(tmp_path: Path) -> None:
+    """Each reason of a failure is in its row."""
+    history = history_in(tmp_path)
+    for number, reason in enumerate(names.REASONS):
+        lines = Lines(uuid=f"run-{number}")
+        history.fold([piece(lines.start() + lines.end(outcome=Outcome(reason=reason)), segment=reason)])
+    assert [run["reason"] for run in runs(history)] == list(names.REASONS)

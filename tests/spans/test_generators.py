@@ -1,0 +1,360 @@
+"""`@measure.job` on generators of both kinds."""
+
+import asyncio
+import contextvars
+import gc
+import inspect
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+
+from otel_job_measure.spans.decorator import job
+from tests.spans.support import App, Bench
+
+NO_SPAN = trace.INVALID_SPAN
+
+
+def test_a_generator_function_stays_one(bench: Bench) -> None:
+    """It gives what the job yields, and its value; the run begins with the first step."""
+
+    @job(bench.opener)
+    def nightly(count: int) -> Generator[int, None, str]:
+        yield from range(count)
+        return "done"
+
+    assert inspect.isgeneratorfunction(nightly)
+    steps = nightly(2)
+    assert not bench.journal.appended
+    assert (next(steps), next(steps)) == (0, 1)
+    assert bench.journal.only.status is None
+    with pytest.raises(StopIteration) as stop:
+        next(steps)
+    assert stop.value.value == "done"
+    assert bench.journal.only.status == "end"
+
+
+def test_the_span_is_current_only_while_the_body_runs(app: App, bench: Bench) -> None:
+    """Never across a yield, where it would become the parent of whatever the caller does."""
+    seen: list[trace.Span] = []
+
+    @job(bench.opener)
+    def nightly() -> Iterator[int]:
+        for number in range(3):
+            seen.append(trace.get_current_span())
+            yield number
+
+    for _ in nightly():
+        assert trace.get_current_span() is NO_SPAN
+    assert {span.get_span_context() for span in seen} == {app.exported["run nightly"].context}
+
+
+def test_two_interleaved_generators_have_each_its_own_span(app: App, bench: Bench) -> None:
+    """A caller may go through them in turn."""
+
+    def steps(name: str) -> Iterator[str]:
+        for number in range(3):
+            with app.tracer.start_as_current_span(f"{name}{number}"):
+                pass
+            yield name
+
+    pairs = zip(job(bench.opener, "a")(steps)("a"), job(bench.opener, "b")(steps)("b"), strict=True)
+    assert list(pairs) == [("a", "b")] * 3
+    for name in "ab":
+        ours = app.exported[f"run {name}"].context
+        assert [app.exported[f"{name}{number}"].parent for number in range(3)] == [ours] * 3
+
+
+def echo() -> Generator[Any, Any, Any]:
+    """A job that gives back what it is sent, and what is thrown at it, until it is sent None."""
+    got: Any = "ready"
+    while got is not None:
+        try:
+            got = yield got
+        except ValueError as error:
+            got = error
+    return "done"
+
+
+def test_send_and_throw_reach_the_job(bench: Bench) -> None:
+    """And what it makes of them comes back."""
+    steps = bench.job(echo)()
+    error = ValueError("x")
+    assert next(steps) == "ready"
+    assert steps.send(7) == 7
+    assert steps.throw(error) is error
+    with pytest.raises(StopIteration) as stop:
+        steps.send(None)
+    assert stop.value.value == "done"
+    assert bench.journal.only.reason == "end"
+
+
+def test_what_the_job_doesnt_catch_comes_out(bench: Bench) -> None:
+    """The very exception, whoever raised it first."""
+    steps, error = bench.job(echo)(), KeyError("x")
+    next(steps)
+    with pytest.raises(KeyError) as caught:
+        steps.throw(error)
+    assert caught.value is error
+    assert bench.journal.only.facts["error_type"] == "KeyError"
+
+
+def test_a_closed_generator_is_cancelled(bench: Bench) -> None:
+    """The caller has lost interest; the job's own clean-up runs inside its run."""
+    cleaned: list[trace.Span] = []
+
+    @job(bench.opener)
+    def nightly() -> Iterator[int]:
+        try:
+            yield 1
+        finally:
+            cleaned.append(trace.get_current_span())
+
+    steps = nightly()
+    next(steps)
+    assert isinstance(steps, Generator)
+    steps.close()
+    assert bench.journal.only.reason == "cancelled"
+    assert cleaned[0] is not NO_SPAN
+
+
+def test_a_job_that_ends_well_when_it_is_closed_has_ended(bench: Bench) -> None:
+    """It decides itself what being closed means."""
+
+    def nightly() -> Iterator[int]:
+        try:
+            yield 1
+        except GeneratorExit:
+            return
+
+    steps = bench.job(nightly)()
+    next(steps)
+    steps.close()
+    assert bench.journal.only.reason == "end"
+
+
+def test_a_job_that_ignores_its_closing_is_told_as_ever(bench: Bench) -> None:
+    """Python's own error comes out."""
+
+    def stubborn() -> Iterator[int]:
+        try:
+            yield 1
+        except GeneratorExit:
+            yield 2
+
+    steps = bench.job(stubborn)()
+    next(steps)
+    with pytest.raises(RuntimeError, match="ignored GeneratorExit"):
+        steps.close()
+    with pytest.raises(StopIteration):
+        next(steps)
+    assert bench.journal.only.reason == "end"
+
+
+def test_a_generator_that_is_given_up_is_cancelled(bench: Bench) -> None:
+    """The garbage collector closes it."""
+    steps = bench.job(echo)()
+    next(steps)
+    del steps
+    gc.collect()
+    assert bench.journal.only.reason == "cancelled"
+
+
+def test_a_generator_that_is_never_stepped_through_is_no_run(bench: Bench) -> None:
+    """Nothing has begun."""
+    bench.job(echo)().close()
+    assert not bench.journal.appended
+
+
+def test_a_generators_wrong_arguments_are_the_callers_error(bench: Bench) -> None:
+    """They come out as ever, at the first step."""
+    with pytest.raises(TypeError, match="positional"):
+        next(bench.job(echo)(1, 2))
+    assert bench.journal.only.reason == "error"
+
+
+def test_an_async_generator_function_stays_one(app: App, bench: Bench) -> None:
+    """With its span current while its body runs, across its own awaits, and not between its steps."""
+
+    @job(bench.opener)
+    async def nightly(count: int) -> AsyncIterator[int]:
+        for number in range(count):
+            await asyncio.sleep(0)
+            with app.tracer.start_as_current_span(f"inside {number}"):
+                pass
+            yield number
+
+    async def main() -> list[int]:
+        assert inspect.isasyncgenfunction(nightly)
+        items: list[int] = []
+        async for item in nightly(2):
+            assert trace.get_current_span() is NO_SPAN
+            items.append(item)
+        return items
+
+    assert asyncio.run(main()) == [0, 1]
+    assert bench.journal.only.status == "end"
+    ours = app.exported["run nightly"].context
+    assert (app.exported["inside 0"].parent, app.exported["inside 1"].parent) == (ours, ours)
+
+
+async def echo_async() -> AsyncGenerator[Any, Any]:
+    """The asynchronous twin of `echo`."""
+    got: Any = "ready"
+    while got is not None:
+        try:
+            got = yield got
+        except ValueError as error:
+            got = error
+
+
+def test_asend_and_athrow_reach_the_job(bench: Bench) -> None:
+    """And what it makes of them comes back."""
+
+    async def main() -> None:
+        steps, error = bench.job(echo_async)(), ValueError("x")
+        assert await anext(steps) == "ready"
+        assert await steps.asend(7) == 7
+        assert await steps.athrow(error) is error
+        with pytest.raises(StopAsyncIteration):
+            await steps.asend(None)
+
+    asyncio.run(main())
+    assert bench.journal.only.reason == "end"
+
+
+def test_what_an_async_generator_doesnt_catch_comes_out(bench: Bench) -> None:
+    """The very exception."""
+    error = KeyError("x")
+
+    async def main() -> None:
+        steps = bench.job(echo_async)()
+        await anext(steps)
+        with pytest.raises(KeyError) as caught:
+            await steps.athrow(error)
+        assert caught.value is error
+
+    asyncio.run(main())
+    assert bench.journal.only.facts["error_type"] == "KeyError"
+
+
+@pytest.mark.parametrize("how", ["aclose", "given up", "loop closed"])
+def test_an_async_generator_that_is_closed_is_cancelled(
+    bench: Bench, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By its caller, by the garbage collector, or with its event loop."""
+    kept: list[Any] = []
+
+    async def main() -> None:
+        steps = bench.job(echo_async)()
+        await anext(steps)
+        if how == "aclose":
+            await steps.aclose()
+        elif how == "loop closed":
+            kept.append(steps)
+        del steps
+        gc.collect()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert bench.journal.only.reason == "cancelled"
+    assert not caplog.records
+
+
+def test_an_async_generator_closed_before_us_is_cancelled(bench: Bench) -> None:
+    """In a ring of garbage the job's own generator may be closed first; ours then finds it already over."""
+
+    async def main() -> None:
+        steps = bench.job(echo_async)()
+        await anext(steps)
+        await steps.ag_frame.f_locals["job"].aclose()
+        await steps.aclose()
+
+    asyncio.run(main())
+    assert bench.journal.only.reason == "cancelled"
+
+
+def test_each_step_may_come_from_another_task(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """With a context of its own: nothing is detached where it wasn't attached."""
+
+    async def main() -> None:
+        steps = bench.job(echo_async)()
+        for expected in ("ready", 1, 2):
+            asked = None if expected == "ready" else expected
+            assert await asyncio.create_task(steps.asend(asked)) == expected
+        await asyncio.create_task(steps.aclose())
+
+    asyncio.run(main())
+    assert bench.journal.only.reason == "cancelled"
+    assert not caplog.records
+
+
+def test_what_a_coroutine_leaves_behind_is_closed_in_any_context(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The garbage collector closes it wherever it happens to run: no error in the log, and that place stays as it is."""
+    caplog.set_level(logging.DEBUG, "opentelemetry")
+
+    class Forever:
+        def __await__(self) -> Iterator[None]:
+            while True:
+                yield
+
+    async def waiting() -> None:
+        await Forever()
+
+    async def in_block() -> None:
+        async with bench.run("block"):
+            await Forever()
+
+    def steps() -> Iterator[None]:
+        with bench.run("held across a yield"):
+            yield
+
+    for coroutine in (bench.job(waiting)(), in_block()):
+        contextvars.copy_context().run(coroutine.send, None)
+    generator = steps()
+    contextvars.copy_context().run(next, generator)
+    with bench.run("here"):
+        here = trace.get_current_span()
+        del coroutine, generator
+        gc.collect()
+        assert trace.get_current_span() is here
+    reasons = {run.job: run.reason for run in bench.journal.runs}
+    assert reasons == {"nightly": "cancelled", "block": "cancelled", "held across a yield": "cancelled", "here": "end"}
+    assert not caplog.records
+
+
+def test_garbage_of_a_job_is_closed_inside_a_task_of_that_job(
+    app: App, bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A task started in the job inherits its very context, and must keep it."""
+
+    class Forever:
+        def __await__(self) -> Iterator[None]:
+            while True:
+                yield
+
+    inherited: list[contextvars.Context] = []
+
+    async def waiting() -> None:
+        inherited.append(contextvars.copy_context())
+        await Forever()
+
+    coroutine = bench.job(waiting)()
+    contextvars.copy_context().run(coroutine.send, None)
+    held = [coroutine]
+
+    def child() -> None:
+        before = trace.get_current_span()
+        held.clear()
+        gc.collect()
+        assert trace.get_current_span() is before
+
+    del coroutine
+    inherited[0].run(child)
+    assert bench.journal.only.reason == "cancelled"
+    assert not caplog.records
