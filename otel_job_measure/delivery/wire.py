@@ -197,6 +197,8 @@ def _response(raw: urllib3.HTTPResponse, deadline_s: float) -> Response:
     try:
         return Response(status=raw.status, headers=headers, body=b"".join(_body(raw, deadline_s)))
     finally:
+        if raw.status == HTTPStatus.NO_CONTENT:
+            raw.drain_conn()  # of nothing; but a connection whose answer was never read cannot be used again
         if raw.closed or raw.status == HTTPStatus.NO_CONTENT:
             raw.release_conn()
         else:

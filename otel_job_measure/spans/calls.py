@@ -126,12 +126,14 @@ def _async_generator(opens: Callable[[], Opening], function: Callable[..., Any])
                     with opening.current:
                         item = await resume(sent)
                 except StopAsyncIteration:
-                    if isinstance(sent, GeneratorExit):  # the garbage collector has closed the job before us
-                        raise sent from None
                     return
                 sent = None
                 try:
                     resume, sent = job.asend, (yield item)
+                except GeneratorExit:  # the garbage collector may have closed the job before us: throwing would go wrong
+                    with opening.current:
+                        await job.aclose()
+                    raise
                 except BaseException as error:  # noqa: BLE001 - it is for the job
                     resume, sent = job.athrow, error
 

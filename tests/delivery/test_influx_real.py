@@ -1,0 +1,187 @@
+"""The table of answers against a real InfluxDB."""
+
+import time
+
+import pytest
+
+from otel_job_measure.delivery.influx import InfluxSink
+from otel_job_measure.journal.counters import Counters
+from otel_job_measure.journal.protocols import Taken
+from otel_job_measure.settings import Settings
+from tests.delivery.support import ListRejects, line, pieces_of, segment
+from tests.support.influx import InfluxServer
+
+HOUR_NS = 3_600_000_000_000
+
+
+class Wire:
+    """A sink to the real server, and what it counts."""
+
+    def __init__(self, influx: InfluxServer, bucket: str, **more: object) -> None:
+        arguments: dict[str, object] = {
+            "influxdb_url": influx.url,
+            "influxdb_token": influx.token,
+            "influxdb_org": influx.org,
+            "influxdb_bucket": bucket,
+        }
+        self.counters = Counters()
+        self.rejects = ListRejects()
+        settings = Settings(**(arguments | more))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+        self.sink = InfluxSink(settings, self.counters, self.rejects)
+
+    def take(self, *lines: bytes) -> Taken:
+        self.answer = self.sink.take(pieces_of(segment("a", *lines)))
+        self.sink.close()
+        return self.answer.taken
+
+    def counts(self) -> tuple[int, int, int]:
+        counts = self.counters.now()
+        return counts.delivered, counts.rejected, counts.expired
+
+
+def recent(number: int) -> bytes:
+    return line(number, NOW_NS)
+
+
+NOW_NS = time.time_ns() // 1000 * 1000
+
+
+def test_good_lines_are_delivered(influx: InfluxServer, bucket: str) -> None:
+    """What was given is what a query gives back, to the nanosecond."""
+    wire = Wire(influx, bucket)
+    assert wire.take(*map(recent, range(100))) is Taken.DONE
+    rows = influx.lines(bucket)
+    assert [row.time_ns for row in rows] == [NOW_NS + number for number in range(100)]
+    assert rows[7].fields == {"uuid": "000000000007", "status": "start"}
+    assert wire.counts() == (100, 0, 0)
+    assert wire.sink.reachable
+    assert wire.sink.last_success_ns is not None
+
+
+def test_unparsable_lines_among_good_ones(influx: InfluxServer, bucket: str) -> None:
+    """Whatever can't be read is rejected with the server's reason, and every good line is there."""
+    now = str(NOW_NS).encode()
+    bad = {
+        b"garbage": "missing fields",
+        b"a,x= v=1 " + now: "missing tag value",
+        b"a v=NaN " + now: "invalid number",
+        b"a,time=1 v=1 " + now: 'cannot use reserved tag key "time"',
+        b"a v=1 99999999999999999999": 'strconv.ParseInt: parsing "99999999999999999999": value out of range',
+        b"more <garbage> & 'so': x": "invalid field format",
+        "ä,ö=ü v= ".encode() + now: "missing field value",
+    }
+    wire = Wire(influx, bucket)
+    lines = [text for number, one in enumerate(bad) for text in (recent(number), one)]
+    assert wire.take(*lines) is Taken.DONE
+    assert dict(wire.rejects.kept) == bad
+    assert wire.counts() == (len(bad), len(bad), 0)
+    assert len(influx.lines(bucket)) == len(bad)
+
+
+def test_an_unclosed_quote_takes_nobody_with_it(influx: InfluxServer, bucket: str) -> None:
+    """A line that swallows those behind it is found by halving."""
+    wire = Wire(influx, bucket)
+    bad = b'a v="1 ' + str(NOW_NS).encode()
+    assert wire.take(recent(1), recent(2), bad, recent(3), recent(4)) is Taken.DONE
+    assert [text for text, _ in wire.rejects.kept] == [bad]
+    assert len(influx.lines(bucket)) == 4
+
+
+def test_a_key_that_is_too_long_is_rejected(influx: InfluxServer, bucket: str) -> None:
+    """A key over the server's limit doesn't hold up the others."""
+    wire = Wire(influx, bucket)
+    assert wire.take(recent(1), b"a,x=" + b"y" * 70_000 + b" v=1", recent(2)) is Taken.DONE
+    assert wire.counts() == (2, 1, 0)
+
+
+def test_lines_outside_the_retention_expire(influx: InfluxServer) -> None:
+    """Old lines are counted as expired, none is rejected, and the good ones are there."""
+    bucket = influx.new_bucket(retention_s=3600)
+    old = [line(number, NOW_NS - 2 * HOUR_NS) for number in range(50)]
+    wire = Wire(influx, bucket)
+    assert wire.take(*old, *map(recent, range(50))) is Taken.DONE
+    assert wire.counts() == (50, 0, 50)
+    assert len(influx.lines(bucket)) == 50
+    assert wire.take(*old) is Taken.DONE
+    assert wire.counts() == (50, 0, 100)
+    influx.delete_bucket(bucket)
+
+
+def test_a_type_conflict_is_found_among_good_lines(influx: InfluxServer, bucket: str) -> None:
+    """The culprit goes to the rejected with the server's words, the rest is there."""
+    influx.write(f"a v=1.5 {NOW_NS}", bucket)
+    wire = Wire(influx, bucket)
+    bad = b'a v="text" ' + str(NOW_NS + 1).encode()
+    assert wire.take(*map(recent, range(20)), bad, *map(recent, range(20, 33))) is Taken.DONE
+    [(text, words)] = wire.rejects.kept
+    assert text == bad
+    assert "field type conflict" in words
+    assert wire.counts() == (33, 1, 0)
+    assert len(influx.lines(bucket)) == 34
+
+
+def test_conflict_and_retention_at_once(influx: InfluxServer) -> None:
+    """Where the server names only the conflict, what is too old still expires and is not rejected."""
+    bucket = influx.new_bucket(retention_s=3600)
+    influx.write(f"a v=1.5 {NOW_NS}", bucket)
+    wire = Wire(influx, bucket)
+    bad = b'a v="text" ' + str(NOW_NS + 1).encode()
+    assert wire.take(recent(1), line(2, NOW_NS - 2 * HOUR_NS), bad, b"garbage", recent(3)) is Taken.DONE
+    assert wire.counts() == (2, 2, 1)
+    assert [text for text, _ in wire.rejects.kept] == [b"garbage", bad]
+    influx.delete_bucket(bucket)
+
+
+def test_a_field_that_is_too_long_is_rejected(influx: InfluxServer, bucket: str) -> None:
+    """A string over a mebibyte is one bad line, not a blocked queue."""
+    wire = Wire(influx, bucket)
+    big = b'a v="' + b"x" * 1_100_000 + b'" ' + str(NOW_NS).encode()
+    assert wire.take(recent(1), big, recent(2)) is Taken.DONE
+    assert wire.counts() == (2, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "variable"),
+    [
+        ({"influxdb_token": "nobody-knows-it"}, "INFLUXDB_TOKEN"),
+        ({"influxdb_bucket": "no-such-bucket"}, "INFLUXDB_BUCKET"),
+        ({"influxdb_org": "no-such-org"}, "INFLUXDB_ORG"),
+    ],
+)
+def test_what_is_set_wrong_is_held_and_named(
+    influx: InfluxServer, bucket: str, wrong: dict[str, object], variable: str
+) -> None:
+    """Nothing is lost to a wrong setting, and the words say which one it is."""
+    wire = Wire(influx, bucket, **wrong)
+    assert wire.take(recent(1)) is Taken.HOLD
+    assert f"set {variable}" in wire.answer.words
+    assert wire.counts() == (0, 0, 0)
+
+
+def test_a_wrong_path_is_held(influx: InfluxServer, bucket: str) -> None:
+    """An address below which there is no InfluxDB is put right by whoever set it."""
+    wire = Wire(influx, bucket, influxdb_url=f"{influx.url}/somewhere")
+    assert wire.take(recent(1)) is Taken.HOLD
+    assert "set INFLUXDB_URL" in wire.answer.words
+
+
+def test_a_token_without_the_right_is_held(influx: InfluxServer, bucket: str) -> None:
+    """A token that may write elsewhere only is named, and a token that may only write is enough."""
+    elsewhere = influx.new_bucket()
+    token = influx.write_only_token(elsewhere)
+    wire = Wire(influx, bucket, influxdb_token=token)
+    assert wire.take(recent(1)) is Taken.HOLD
+    assert "INFLUXDB_TOKEN write to INFLUXDB_BUCKET" in wire.answer.words
+    assert Wire(influx, elsewhere, influxdb_token=token).take(recent(1)) is Taken.DONE
+    influx.delete_bucket(elsewhere)
+
+
+def test_a_bucket_that_is_made_later_gets_everything(influx: InfluxServer) -> None:
+    """Points wait for their bucket."""
+    wire = Wire(influx, "made-later")
+    assert wire.take(recent(1)) is Taken.HOLD
+    body = {"orgID": influx._org_id(), "name": "made-later", "retentionRules": list[object]()}
+    influx._api("POST", "buckets", body)
+    assert wire.take(recent(1)) is Taken.DONE
+    assert wire.counts() == (1, 0, 0)
+    influx.delete_bucket("made-later")

@@ -1,0 +1,393 @@
+"""What a real InfluxDB does not answer by itself: proxies, login pages, silence."""
+
+import logging
+import os
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from influxdb_client.client.influxdb_client import InfluxDBClient
+
+from otel_job_measure.delivery.influx import InfluxSink
+from otel_job_measure.errors import SettingsError
+from otel_job_measure.journal.counters import Counters
+from otel_job_measure.journal.protocols import Taken
+from otel_job_measure.settings import Settings
+from tests.delivery.support import (
+    CA_FILE,
+    HandClock,
+    ListRejects,
+    Reply,
+    TinyServer,
+    line,
+    pieces_of,
+    segment,
+    settings_for,
+)
+
+TOKEN = "a-secret-token"
+
+
+def sink_for(settings: Settings, **more: Any) -> InfluxSink:
+    return InfluxSink(settings, Counters(), ListRejects(), **more)
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def raw_server(answer: bytes | None, *, reset: bool = False) -> Iterator[str]:
+    """Accepts one connection after the other and answers with some bytes, or with silence."""
+    kept: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                kept.append(connection)
+                if answer is not None:
+                    connection.recv(65536)
+                    connection.sendall(answer)
+                    if reset:
+                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    connection.close()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    for connection in kept:
+        connection.close()
+
+
+def test_a_write_says_where_to_and_comes_gzipped(tiny: TinyServer) -> None:
+    """A request names org, bucket and precision, has the token in its header and the points, no comments, in its body."""
+    sink = sink_for(settings_for(tiny.url, influxdb_org="o 1", influxdb_bucket="b&2"))
+    assert sink.take(pieces_of(segment("a", line(1)), segment("b", line(2)))).taken is Taken.DONE
+    [request] = tiny.requests
+    parts = urlsplit(request.path)
+    assert parts.path == "/api/v2/write"
+    assert parse_qs(parts.query) == {"org": ["o 1"], "bucket": ["b&2"], "precision": ["ns"]}
+    assert request.headers["Authorization"] == f"Token {TOKEN}"
+    assert request.headers["Content-Encoding"] == "gzip"
+    assert request.headers["User-Agent"] == "otel-job-measure"
+    assert request.lines == [line(1), line(2)]
+    sink.close()
+
+
+def test_comments_alone_need_no_request(tiny: TinyServer) -> None:
+    """A sign of life in a segment is no reason to ask the server anything."""
+    assert sink_for(settings_for(tiny.url)).take(pieces_of(segment("a"))).taken is Taken.DONE
+    assert tiny.requests == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "taken", "wait_s", "reachable"),
+    [
+        (Reply(200, {"Content-Type": "text/html"}, b"<h1>Please log in</h1>"), Taken.RETRY, None, False),
+        (Reply(201), Taken.RETRY, None, False),
+        (Reply(202), Taken.RETRY, None, False),
+        (Reply(302, {"Location": "/login"}), Taken.HOLD, None, False),
+        (Reply(405), Taken.HOLD, None, True),
+        (Reply(429, {"Retry-After": "17"}), Taken.RETRY, 17.0, True),
+        (Reply(500, {}, b"\xff\xfe not JSON, not UTF-8"), Taken.RETRY, None, False),
+        (Reply(503, {"Retry-After": "3"}, b"over capacity"), Taken.RETRY, 3.0, False),
+    ],
+)
+def test_an_answer_that_keeps_nothing_loses_nothing(
+    tiny: TinyServer, reply: Reply, taken: Taken, wait_s: float | None, reachable: bool
+) -> None:
+    """What was not taken is kept, and is delivered once as soon as the server takes it."""
+    counters = Counters()
+    sink = InfluxSink(settings_for(tiny.url), counters, ListRejects())
+    tiny.replies = [reply]
+    pieces = pieces_of(segment("a", line(1)))
+    answer = sink.take(pieces)
+    assert (answer.taken, answer.wait_s) == (taken, wait_s)
+    assert str(reply.status) in answer.words
+    assert sink.reachable is reachable
+    assert sink.last_success_ns is None
+    assert sink.take(pieces).taken is Taken.DONE
+    assert (counters.now().delivered, sink.reachable) == (1, True)
+    assert len(tiny.requests) == 2
+    sink.close()
+
+
+def test_no_redirect_is_followed(tiny: TinyServer) -> None:
+    """A login page elsewhere never gets the points or the token."""
+    other = TinyServer()
+    tiny.replies = [Reply(307, {"Location": f"{other.url}/api/v2/write"})]
+    answer = sink_for(settings_for(tiny.url)).take(pieces_of(segment("a", line(1))))
+    assert answer.taken is Taken.HOLD
+    assert "INFLUXDB_URL" in answer.words
+    assert other.requests == []
+    other.close()
+
+
+def test_too_large_is_halved_and_remembered(tiny: TinyServer) -> None:
+    """After a 413 batches are sent in smaller parts, also the next one."""
+    sink = sink_for(settings_for(tiny.url))
+    tiny.replies = [Reply(413)]
+    lines = [line(number) for number in range(1000)]
+    assert sink.take(pieces_of(segment("a", *lines))).taken is Taken.DONE
+    assert [len(request.lines) for request in tiny.requests] == [1000, 500, 500]
+    assert sink.take(pieces_of(segment("b", *lines))).taken is Taken.DONE
+    assert [len(request.lines) for request in tiny.requests[3:]] == [500, 500]
+    sink.close()
+
+
+def test_what_is_settled_stays_settled_between_tries(tiny: TinyServer) -> None:
+    """A batch that is interrupted after a rejection doesn't reject or count the line again."""
+    counters, rejects = Counters(), ListRejects()
+    sink = InfluxSink(settings_for(tiny.url), counters, rejects)
+    bad = b"bad"
+    tiny.replies = [Reply(400, {}, b'{"message":"unable to parse \'bad\': missing fields"}'), Reply(503), Reply(503)]
+    pieces = pieces_of(segment("a", line(1), bad, line(2)))
+    assert [sink.take(pieces).taken for _ in range(3)] == [Taken.RETRY, Taken.RETRY, Taken.DONE]
+    assert rejects.kept == [(bad, "missing fields")]
+    assert (counters.now().rejected, counters.now().delivered) == (1, 2)
+    assert tiny.requests[-1].lines == [line(1), line(2)]
+    sink.close()
+
+
+def test_a_rejects_folder_that_fails_stops_nothing(tiny: TinyServer, caplog: pytest.LogCaptureFixture) -> None:
+    """Where a refused line can't be kept, that is logged, and the others go on."""
+
+    class Full(ListRejects):
+        def put(self, line: bytes, words: str) -> None:
+            raise OSError(28, "No space left on device")
+
+    counters = Counters()
+    sink = InfluxSink(settings_for(tiny.url), counters, Full())
+    tiny.replies = [Reply(422, {}, b'{"message":"field type conflict"}')] * 3
+    assert sink.take(pieces_of(segment("a", line(1), line(2)))).taken is Taken.DONE
+    assert counters.now().rejected == 2
+    assert [record.message for record in caplog.records] == ["a line that InfluxDB refused could not be kept"]
+    sink.close()
+
+
+def test_nobody_at_the_door() -> None:
+    """A refused connection is waited for, with the address in words."""
+    url = f"http://127.0.0.1:{closed_port()}"
+    sink = sink_for(settings_for(url))
+    answer = sink.take(pieces_of(segment("a", line(1))))
+    assert (answer.taken, answer.words) == (Taken.RETRY, f"no answer from {url}: Connection refused")
+    assert sink.reachable is False
+
+
+def test_silence_is_waited_for_no_longer_than_the_time_out() -> None:
+    """A server that accepts and says nothing costs one time-out."""
+    with raw_server(None) as url:
+        answer = sink_for(settings_for(url, timeout_s=0.2)).take(pieces_of(segment("a", line(1))))
+    assert (answer.taken, answer.words) == (Taken.RETRY, f"no answer from {url} within 0.2 s")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reset", "says"),
+    [
+        (b"", True, "Connection reset by peer"),
+        (b"SSH-2.0-OpenSSH\r\n", False, "BadStatusLine"),
+        (b"HTTP/1.1 400 Bad\r\nContent-Length: 100\r\n\r\ncut", False, "IncompleteRead"),
+    ],
+)
+def test_an_answer_that_is_none_is_waited_for(answer: bytes, reset: bool, says: str) -> None:
+    """A connection that breaks, or that isn't HTTP, is tried again."""
+    with raw_server(answer, reset=reset) as url:
+        found = sink_for(settings_for(url)).take(pieces_of(segment("a", line(1))))
+    assert found.taken is Taken.RETRY
+    assert says in found.words
+
+
+def test_a_host_without_an_address_is_waited_for() -> None:
+    """A name that can't be resolved now may be there later."""
+    answer = sink_for(settings_for("http://no-such-host.invalid")).take(pieces_of(segment("a", line(1))))
+    assert answer.taken is Taken.RETRY
+    assert "has no address" in answer.words
+
+
+def test_a_certificate_that_nobody_trusts_is_held(tiny_tls: TinyServer) -> None:
+    """A TLS error tells which variables to look at, and is tried again each minute."""
+    answer = sink_for(settings_for(tiny_tls.url)).take(pieces_of(segment("a", line(1))))
+    assert answer.taken is Taken.HOLD
+    assert "self-signed certificate" in answer.words
+    assert "OTEL_JOB_MEASURE_CA_FILE" in answer.words
+    assert tiny_tls.requests == []
+
+
+def test_a_certificate_of_the_ca_file_is_trusted(tiny_tls: TinyServer) -> None:
+    """With its own certificate authority a private server can be used."""
+    sink = sink_for(settings_for(tiny_tls.url, ca_file=CA_FILE))
+    assert sink.take(pieces_of(segment("a", line(1)))).taken is Taken.DONE
+    sink.close()
+
+
+def test_tls_to_a_server_without_is_held(tiny: TinyServer) -> None:
+    """An https address of a server that only speaks http is put right by whoever set it."""
+    sink = sink_for(settings_for(tiny.url.replace("http:", "https:")))
+    answer = sink.take(pieces_of(segment("a", line(1))))
+    assert answer.taken is Taken.HOLD
+    assert "INFLUXDB_URL begin with http://" in answer.words
+
+
+def test_a_proxy_carries_the_request(tiny: TinyServer) -> None:
+    """The proxy gets the request, with its user and password in the header that is meant for them."""
+    proxy = tiny.url.replace("//", "//u%40x:p%3Aw@")
+    sink = sink_for(settings_for("http://influx.example:8086", proxy=proxy))
+    assert sink.take(pieces_of(segment("a", line(1)))).taken is Taken.DONE
+    [request] = tiny.requests
+    assert request.path.startswith("http://influx.example:8086/api/v2/write?")
+    assert request.headers["proxy-authorization"] == "Basic dUB4OnA6dw=="
+    sink.close()
+
+
+def test_a_proxy_that_is_down_is_named_without_its_password() -> None:
+    """Who reads the log learns that it is the proxy, and not its password."""
+    sink = sink_for(settings_for("https://influx.example", proxy=f"http://u:pass@127.0.0.1:{closed_port()}"))
+    answer = sink.take(pieces_of(segment("a", line(1))))
+    assert (answer.taken, answer.words) == (
+        Taken.RETRY,
+        "no answer from the proxy of OTEL_JOB_MEASURE_PROXY: Connection refused",
+    )
+
+
+def test_a_new_token_in_the_file_is_used(tiny: TinyServer, tmp_path: Path) -> None:
+    """A token that is rotated takes effect with the next request."""
+    file = tmp_path / "token"
+    file.write_text("first\n")
+    sink = sink_for(settings_for(tiny.url, influxdb_token=None, influxdb_token_file=file))
+    tiny.replies = [Reply(401)]
+    pieces = pieces_of(segment("a", line(1)))
+    assert sink.take(pieces).taken is Taken.HOLD
+    file.write_text("the-second\n")
+    assert sink.take(pieces).taken is Taken.DONE
+    assert [request.headers["Authorization"] for request in tiny.requests] == ["Token first", "Token the-second"]
+    sink.close()
+
+
+def test_a_token_file_that_is_gone_is_waited_for(tiny: TinyServer, tmp_path: Path) -> None:
+    """While the file is missing nothing is sent, and the words name the variable."""
+    sink = sink_for(settings_for(tiny.url, influxdb_token=None, influxdb_token_file=tmp_path / "token"))
+    answer = sink.take(pieces_of(segment("a", line(1))))
+    assert answer.taken is Taken.HOLD
+    assert "INFLUXDB_TOKEN_FILE" in answer.words
+    assert tiny.requests == []
+
+
+def test_a_secret_that_the_server_repeats_is_not_repeated(tiny: TinyServer, caplog: pytest.LogCaptureFixture) -> None:
+    """A server that echoes the request in its error puts no token into a log."""
+    caplog.set_level(logging.DEBUG)
+    tiny.always = Reply(500, {}, f"you sent: Token {TOKEN}".encode())
+    answer = sink_for(settings_for(tiny.url)).take(pieces_of(segment("a", line(1))))
+    assert "Token ***" in answer.words
+    assert TOKEN not in caplog.text
+
+
+def test_a_bug_below_is_told_without_the_words_of_the_library(
+    tiny: TinyServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A header that can't be sent is an error whose message shows it whole; neither the answer nor the log do."""
+    client: Any = InfluxDBClient(tiny.url, "bad\ntoken", org="o")
+    sink = sink_for(settings_for(tiny.url), client=client)
+    answer = sink.take(pieces_of(segment("a", line(1))))
+    client.close()
+    assert (answer.taken, answer.words) == (Taken.RETRY, "sending failed with ValueError")
+    [record] = [record for record in caplog.records if record.name == "otel_job_measure"]
+    assert "ValueError at" in record.message
+    assert "token" not in record.message.replace("token=token", "")
+
+
+def test_a_client_of_the_users_own_brings_its_rights_and_stays_open(tiny: TinyServer) -> None:
+    """Server, token and headers are the client's; it still works when we have closed."""
+    client: Any = InfluxDBClient(tiny.url, "their-token", org="theirs", enable_gzip=True)
+    sink = sink_for(settings_for("http://unused.example"), client=client)
+    assert sink.take(pieces_of(segment("a", line(1)))).taken is Taken.DONE
+    sink.close()
+    client.write_api().write("b2", "o2", "theirs v=1")
+    client.close()
+    ours, theirs = tiny.requests
+    assert ours.headers["Authorization"] == theirs.headers["Authorization"] == "Token their-token"
+    assert parse_qs(urlsplit(ours.path).query) == {"org": ["o"], "bucket": ["b"], "precision": ["ns"]}
+    assert ours.lines == [line(1)]
+
+
+def test_the_apps_logging_stays_as_it_is(tiny: TinyServer) -> None:
+    """Delivery sets no level and adds no handler to anybody's logger, whatever the server answers."""
+    root, theirs = logging.getLogger(), logging.getLogger("urllib3")
+    handlers, level = root.handlers[:], theirs.level
+    root.handlers.clear()
+    theirs.setLevel(logging.NOTSET)
+    try:
+        tiny.always = Reply(500, {}, b"not JSON")
+        sink_for(settings_for(tiny.url)).take(pieces_of(segment("a", line(1))))
+        assert root.handlers == []
+        assert theirs.level == logging.NOTSET
+    finally:
+        root.handlers[:] = handlers
+        theirs.setLevel(level)
+
+
+def test_the_end_of_the_process_bounds_each_request() -> None:
+    """In a hurry a request takes no longer than the time that is left."""
+    clock = HandClock()
+    with raw_server(None) as url:
+        sink = sink_for(settings_for(url, timeout_s=30), clock=clock)
+        sink.hurry(clock.monotonic_ns() + 200_000_000, patient=False)
+        answer = sink.take(pieces_of(segment("a", line(1))))
+    assert answer.words == f"no answer from {url} within 0.2 s"
+
+
+def test_a_slow_request_ends_a_hurried_go(tiny: TinyServer) -> None:
+    """At the end of the process a batch in parts stops after a part that took a second."""
+    clock = HandClock()
+    sink = sink_for(settings_for(tiny.url), clock=clock)
+    sink.hurry(clock.monotonic_ns() + 60_000_000_000, patient=False)
+    tiny.replies = [Reply(413)]
+    tiny.during = lambda: clock.advance(1.5)
+    pieces = pieces_of(segment("a", *(line(number) for number in range(1000))))
+    answer = sink.take(pieces)
+    assert (answer.taken, answer.wait_s, sink.slow, len(tiny.requests)) == (Taken.RETRY, 0.0, True, 1)
+    sink.close()
+
+
+def test_a_child_of_fork_has_connections_of_its_own(tiny: TinyServer) -> None:
+    """After a fork parent and child both deliver, each over its own connection."""
+    sink = sink_for(settings_for(tiny.url))
+    assert sink.take(pieces_of(segment("a", line(1)))).taken is Taken.DONE
+    child = os.fork()
+    if child == 0:
+        done = sink.take(pieces_of(segment("b", line(2)))).taken is Taken.DONE
+        sink.close()
+        os._exit(0 if done else 1)
+    assert sink.take(pieces_of(segment("c", line(3)))).taken is Taken.DONE
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert sink.take(pieces_of(segment("d", line(4)))).taken is Taken.DONE
+    assert sorted(request.lines[0] for request in tiny.requests) == [line(number) for number in range(1, 5)]
+    sink.close()
+
+
+def test_few_unfinished_batches_are_kept(tiny: TinyServer) -> None:
+    """What is settled is remembered for the batches that come again, not for ever."""
+    sink = sink_for(settings_for(tiny.url))
+    tiny.always = Reply(503)
+    for number in range(20):
+        sink.take(pieces_of(segment(f"s{number}", line(number))))
+    assert len(sink._unfinished) == 4
+
+
+def test_a_sink_needs_a_destination() -> None:
+    """Without a server there is nothing to make."""
+    with pytest.raises(SettingsError, match="INFLUXDB_URL"):
+        sink_for(Settings())

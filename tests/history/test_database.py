@@ -1,0 +1,214 @@
+"""The file: private, open only during a transaction, and never the reason to lose anything."""
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from otel_job_measure.errors import HistoryError, NewerHistoryError
+from otel_job_measure.history.database import Database
+from otel_job_measure.history.errors import BusyHistoryError, DamagedHistoryError
+from otel_job_measure.journal.statedir import lock
+from otel_job_measure.testing import ManualClock
+
+_FIRST = "CREATE TABLE runs (id INTEGER PRIMARY KEY); INSERT INTO runs VALUES (1);"
+_SECOND = "ALTER TABLE runs ADD COLUMN more TEXT DEFAULT 'new';"
+
+
+def database(folder: Path, *versions: str) -> Database:
+    return Database(folder / "history.db", clock=ManualClock(), versions=versions or (_FIRST,))
+
+
+def use(opened: Database) -> list[tuple[object, ...]]:
+    with opened.transaction() as connection:
+        return connection.execute("SELECT * FROM runs").fetchall()
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077, 0o277])
+def test_only_the_owner_can_read_it(tmp_path: Path, mask: int) -> None:
+    """File and lock have mode 0600 whatever the umask, and the journal that a transaction has too."""
+    with umask(mask), database(tmp_path).transaction() as connection:
+        connection.execute("INSERT INTO runs VALUES (2)")
+        assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("history*")} == {
+            "history.db": 0o600,
+            "history.db-journal": 0o600,
+            "history.lock": 0o600,
+        }
+
+
+def test_nothing_is_open_between_transactions(tmp_path: Path) -> None:
+    """After a transaction no descriptor of the file or its lock is left, so that a fork inherits none."""
+    opened = database(tmp_path)
+    use(opened)
+    targets = {os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _is_open(fd)}
+    assert not [target for target in targets if target.startswith(str(tmp_path))]
+    assert sorted(path.name for path in tmp_path.glob("history*")) == ["history.db", "history.lock"]
+
+
+def _is_open(fd: str) -> bool:
+    try:
+        os.fstat(int(fd))
+    except OSError:  # the one that listed the folder
+        return False
+    return True
+
+
+def test_an_exception_takes_the_transaction_back(tmp_path: Path) -> None:
+    """A block that raises leaves nothing in the file."""
+    opened = database(tmp_path)
+    with pytest.raises(ZeroDivisionError), opened.transaction() as connection:
+        connection.execute("INSERT INTO runs VALUES (2)")
+        raise ZeroDivisionError
+    assert use(opened) == [(1,)]
+
+
+def test_nobody_is_waited_for(tmp_path: Path) -> None:
+    """Where another process holds the lock, the answer comes at once."""
+    opened = database(tmp_path)
+    use(opened)
+    held = lock(tmp_path / "history.lock")
+    assert held is not None
+    try:
+        with pytest.raises(BusyHistoryError, match="in use by another process"):
+            use(opened)
+    finally:
+        os.close(held)
+    assert use(opened) == [(1,)]
+
+
+def test_another_program_in_the_file_is_not_waited_for_either(tmp_path: Path) -> None:
+    """Somebody's sqlite3 shell in a transaction makes it busy, at its beginning or at its end."""
+    opened = database(tmp_path)
+    use(opened)
+    with closing(sqlite3.connect(tmp_path / "history.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(BusyHistoryError, match="in use by another program"):
+            use(opened)
+        other.execute("ROLLBACK")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM runs").fetchall()
+        with pytest.raises(BusyHistoryError), opened.transaction() as connection:
+            connection.execute("INSERT INTO runs VALUES (2)")
+    assert use(opened) == [(1,)]
+
+
+def test_a_lock_file_that_was_deleted_is_made_again(tmp_path: Path) -> None:
+    """Somebody who tidies up in the middle of a transaction harms nothing."""
+    opened = database(tmp_path)
+    with opened.transaction():
+        (tmp_path / "history.lock").unlink()
+    assert use(opened) == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"this is no database, but long enough to be one" * 100, b"SQLite format 3\0" + b"\xff" * 5000],
+    ids=["no database", "a bad header"],
+)
+def test_a_damaged_file_is_set_aside_and_a_new_one_begun(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is kept under another name, byte for byte, with an error in the log that says which."""
+    opened = database(tmp_path)
+    for _ in range(2):  # twice in one second, by a clock that stands still
+        (tmp_path / "history.db").write_bytes(content)
+        with pytest.raises(DamagedHistoryError, match=r"it is kept as .*history\.db\.corrupt-20270115T080000Z"):
+            use(opened)
+    assert use(opened) == [(1,)]
+    kept = sorted(tmp_path.glob("history.db.corrupt-*"))
+    assert [path.name for path in kept] == [
+        "history.db.corrupt-20270115T080000Z",
+        "history.db.corrupt-20270115T080000Z-2",
+    ]
+    assert [path.read_bytes() for path in kept] == [content, content]
+    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
+    assert "history.db.corrupt-20270115T080000Z" in caplog.text
+
+
+def test_its_journal_goes_with_a_damaged_file(tmp_path: Path) -> None:
+    """A journal that stayed behind would be played back into the new file."""
+    opened = database(tmp_path)
+    (tmp_path / "history.db").write_bytes(b"no database" * 1000)
+    (tmp_path / "history.db-journal").write_bytes(b"left over")
+    with pytest.raises(DamagedHistoryError):
+        use(opened)
+    assert (tmp_path / "history.db.corrupt-20270115T080000Z-journal").read_bytes() == b"left over"
+    assert use(opened) == [(1,)]
+
+
+def test_a_page_that_is_damaged_is_found_when_it_is_read(tmp_path: Path) -> None:
+    """Damage in the middle of the file, too, sets it aside, with what it holds."""
+    opened = database(tmp_path, "CREATE TABLE runs (id INTEGER PRIMARY KEY, text TEXT);")
+    with opened.transaction() as connection:
+        connection.executemany("INSERT INTO runs (text) VALUES (?)", [("x" * 500,)] * 200)
+    path = tmp_path / "history.db"
+    content = bytearray(path.read_bytes())
+    content[4096 * 2 :] = b"\x5a" * (len(content) - 4096 * 2)
+    path.write_bytes(content)
+    with pytest.raises(DamagedHistoryError):
+        use(opened)
+    assert (tmp_path / "history.db.corrupt-20270115T080000Z").read_bytes() == content
+
+
+def test_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    """The error names the file and says what to do, and not a byte changes."""
+    use(database(tmp_path, _FIRST, _SECOND))
+    before = (tmp_path / "history.db").read_bytes()
+    with pytest.raises(NewerHistoryError, match=r"history\.db was written by a newer version.*upgrade"):
+        use(database(tmp_path, _FIRST))
+    assert (tmp_path / "history.db").read_bytes() == before
+
+
+def test_an_older_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    """What is in an older file is kept, and is what the newer version makes of it."""
+    use(database(tmp_path, _FIRST))
+    assert use(database(tmp_path, _FIRST, _SECOND)) == [(1, "new")]
+    assert use(database(tmp_path, _FIRST, _SECOND)) == [(1, "new")]
+
+
+def test_a_step_to_a_newer_version_is_taken_whole_or_not_at_all(tmp_path: Path) -> None:
+    """An error on the way leaves the file at the version before."""
+    use(database(tmp_path, _FIRST))
+    with pytest.raises(HistoryError):
+        use(database(tmp_path, _FIRST, _SECOND + "INSERT INTO nowhere VALUES (1);"))
+    assert use(database(tmp_path, _FIRST)) == [(1,)]
+
+
+def test_a_database_of_another_program_is_not_touched(tmp_path: Path) -> None:
+    """A file that somebody else made under our name is theirs."""
+    with closing(sqlite3.connect(tmp_path / "history.db")) as other:
+        other.execute("CREATE TABLE theirs (id)")
+    before = (tmp_path / "history.db").read_bytes()
+    with pytest.raises(HistoryError, match="database of another program"):
+        use(database(tmp_path))
+    assert (tmp_path / "history.db").read_bytes() == before
+
+
+def test_a_place_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    """A missing state directory and a folder in the file's place are told as they are."""
+    with pytest.raises(HistoryError, match=r"history\.lock cannot be taken: .*No such file"):
+        use(database(tmp_path / "missing"))
+    (tmp_path / "history.db").mkdir()
+    with pytest.raises(HistoryError, match=r"history\.db cannot be used: unable to open"):
+        use(database(tmp_path))
+
+
+def test_a_path_may_hold_what_a_url_may_not(tmp_path: Path) -> None:
+    """A state directory with question marks, per cent signs and spaces is one like any other."""
+    folder = tmp_path / "a b?c#d%20e"
+    folder.mkdir()
+    assert use(database(folder)) == [(1,)]
+    assert (folder / "history.db").exists()
