@@ -20,7 +20,7 @@ it ships too."""
 _ROOM = 100
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage] - its only name
     """Adds the command to the command line.
 
     Args:

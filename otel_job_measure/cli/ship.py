@@ -30,7 +30,7 @@ _DESCRIPTION = """Sends to InfluxDB what processes with OTEL_JOB_MEASURE_SHIP=of
 that are gone. It runs until it is stopped by SIGTERM or SIGINT."""
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage] - its only name
     """Adds the command to the command line.
 
     Args:

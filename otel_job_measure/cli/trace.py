@@ -90,8 +90,9 @@ class RunSpan:
         """
         if self._span is not None:
             describe_end(self._span, run, outcome, None)
-            self._sending = threading.Thread(target=self._span.end, args=(run.end_ns,), name="exec-export", daemon=True)
-            self._sending.start()
+            sending = threading.Thread(target=self._span.end, args=(run.end_ns,), name="exec-export", daemon=True)
+            sending.start()
+            self._sending = sending
 
     def finish(self, timeout_s: float) -> str | None:
         """Waits until the span is exported.

@@ -94,7 +94,6 @@ def _known(connection: "sqlite3.Connection", runs: Iterable[Run]) -> Iterator[_R
         ends = [ending.time_ns for run in some if run.started_ns is None for ending in run.endings()]
         yield from _found(connection, "started_ns", starts)
         yield from _found(connection, "ended_ns", ends)
-        yield from _found(connection, "lost_ns", ends)
         uuids = [run.uuid for run in some if unstarted or not run.settled]
         yield from _found(connection, "settled = 0 AND uuid", uuids)
 

@@ -130,11 +130,9 @@ def _async_generator(opens: Callable[[], Opening], function: Callable[..., Any])
                 sent = None
                 try:
                     resume, sent = job.asend, (yield item)
-                except GeneratorExit:  # the garbage collector may have closed the job before us: throwing would go wrong
-                    with opening.current:
-                        await job.aclose()
-                    raise
-                except BaseException as error:  # noqa: BLE001 - it is for the job
+                except BaseException as error:
+                    if job.ag_frame is None:  # closed by the garbage collector before us; it would take no error
+                        raise
                     resume, sent = job.athrow, error
 
     return measured_generator

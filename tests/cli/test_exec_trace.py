@@ -18,6 +18,15 @@ from tests.support.exec_ import BREAK, EXEC, patched, points, run, running
 TELL = ["sh", "-c", "echo $TRACEPARENT; echo $TRACESTATE; exit ${CODE:-0}"]
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 STATE = "vendor=value"
+# As at a limit of threads, but the SDK has got what it needs.
+NO_THREAD = """
+import threading
+start = threading.Thread.start
+def broken(self):
+    if self.name.startswith("exec-"): raise RuntimeError("no thread")
+    start(self)
+threading.Thread.start = broken
+"""
 
 
 class Collector:
@@ -231,8 +240,7 @@ def test_a_span_that_fails_costs_the_run_nothing(method: str, collector: Collect
 
 def test_where_there_is_no_thread_for_us_the_command_is_still_watched(collector: Collector, state_dir: Path) -> None:
     """At a limit of threads the command is waited for first; its span can't be exported, which is one line."""
-    full = "import threading\ndef broken(self): raise RuntimeError('no thread')\nthreading.Thread.start = broken"
-    done = run([*patched(full), *TELL], environment=environment(collector, CODE="3"))
+    done = run([*patched(NO_THREAD), *TELL], environment=environment(collector, CODE="3"))
     assert (done.returncode, done.stderr) == (3, b"otel-job-measure: the span is not exported: no thread\n")
     assert len(points(state_dir)) == 3
 

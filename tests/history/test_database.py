@@ -18,6 +18,12 @@ from otel_job_measure.testing import ManualClock
 _FIRST = "CREATE TABLE runs (id INTEGER PRIMARY KEY); INSERT INTO runs VALUES (1);"
 _SECOND = "ALTER TABLE runs ADD COLUMN more TEXT DEFAULT 'new';"
 
+_MANY = (
+    "CREATE TABLE runs (id INTEGER PRIMARY KEY, text TEXT);"
+    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)"
+    "INSERT INTO runs SELECT i, hex(zeroblob(250)) FROM n;"
+)
+
 
 def database(folder: Path, *versions: str) -> Database:
     return Database(folder / "history.db", clock=ManualClock(), versions=versions or (_FIRST,))
@@ -26,6 +32,14 @@ def database(folder: Path, *versions: str) -> Database:
 def use(opened: Database) -> list[tuple[object, ...]]:
     with opened.transaction() as connection:
         return connection.execute("SELECT * FROM runs").fetchall()
+
+
+def damage(path: Path) -> bytes:
+    """Spoils all of a file but its first two pages."""
+    content = bytearray(path.read_bytes())
+    content[2 * 4096 :] = b"\x5a" * (len(content) - 2 * 4096)
+    path.write_bytes(content)
+    return bytes(content)
 
 
 @contextmanager
@@ -138,26 +152,28 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(
     assert "history.db.corrupt-20270115T080000Z" in caplog.text
 
 
-def test_its_journal_goes_with_a_damaged_file(tmp_path: Path) -> None:
-    """A journal that stayed behind would be played back into the new file."""
-    opened = database(tmp_path)
-    (tmp_path / "history.db").write_bytes(b"no database" * 1000)
-    (tmp_path / "history.db-journal").write_bytes(b"left over")
-    with pytest.raises(DamagedHistoryError):
-        use(opened)
-    assert (tmp_path / "history.db.corrupt-20270115T080000Z-journal").read_bytes() == b"left over"
-    assert use(opened) == [(1,)]
+def test_what_belongs_to_a_damaged_file_goes_with_it(tmp_path: Path) -> None:
+    """The write-ahead log of somebody who has it open is never played into the new file."""
+    opened = database(tmp_path, _MANY)
+    use(opened)
+    with closing(sqlite3.connect(tmp_path / "history.db")) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("CREATE TABLE theirs (id)")
+        other.commit()
+        damage(tmp_path / "history.db")
+        with pytest.raises(DamagedHistoryError):
+            use(opened)
+        kept = {path.name for path in tmp_path.glob("history.db*")}
+    aside = "history.db.corrupt-20270115T080000Z"
+    assert kept == {aside, f"{aside}-wal", f"{aside}-shm"}
+    assert len(use(opened)) == 200
 
 
 def test_a_page_that_is_damaged_is_found_when_it_is_read(tmp_path: Path) -> None:
     """Damage in the middle of the file, too, sets it aside, with what it holds."""
-    opened = database(tmp_path, "CREATE TABLE runs (id INTEGER PRIMARY KEY, text TEXT);")
-    with opened.transaction() as connection:
-        connection.executemany("INSERT INTO runs (text) VALUES (?)", [("x" * 500,)] * 200)
-    path = tmp_path / "history.db"
-    content = bytearray(path.read_bytes())
-    content[4096 * 2 :] = b"\x5a" * (len(content) - 4096 * 2)
-    path.write_bytes(content)
+    opened = database(tmp_path, _MANY)
+    use(opened)
+    content = damage(tmp_path / "history.db")
     with pytest.raises(DamagedHistoryError):
         use(opened)
     assert (tmp_path / "history.db.corrupt-20270115T080000Z").read_bytes() == content

@@ -210,6 +210,24 @@ async def echo_async() -> AsyncGenerator[Any, Any]:
             got = error
 
 
+def test_an_async_job_that_ends_well_when_it_is_closed_has_ended(bench: Bench) -> None:
+    """As a synchronous one."""
+
+    async def nightly() -> AsyncIterator[int]:
+        try:
+            yield 1
+        except GeneratorExit:
+            return
+
+    async def main() -> None:
+        steps = bench.job(nightly)()
+        await anext(steps)
+        await steps.aclose()
+
+    asyncio.run(main())
+    assert bench.journal.only.reason == "end"
+
+
 def test_asend_and_athrow_reach_the_job(bench: Bench) -> None:
     """And what it makes of them comes back."""
 

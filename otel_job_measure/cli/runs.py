@@ -1,0 +1,152 @@
+"""`otel-job-measure runs`: the latest runs of the history."""
+
+import argparse
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from otel_job_measure.cli import env_file
+from otel_job_measure.errors import JobMeasureError
+from otel_job_measure.history.questions import WORDS, HistoryRun
+from otel_job_measure.settings import Settings
+
+if TYPE_CHECKING:
+    from otel_job_measure.runtime.reading import UpToDate
+
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_is_ago = re.compile(r"(\d+(?:\.\d+)?)([smhdw])").fullmatch
+_LIMIT = 20
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage] - its only name
+    """Adds the command to the command line.
+
+    Args:
+        commands: What `add_subparsers` gave.
+    """
+    parser = commands.add_parser(
+        "runs", help="list the latest runs", description="Lists the latest runs, newest first."
+    )
+    env_file.add_option(parser)
+    parser.add_argument("--state-dir", metavar="DIR", type=Path, help="the state directory (default: the setting)")
+    parser.add_argument("--job", metavar="NAME", help="only runs of this job")
+    parser.add_argument(
+        "--status",
+        metavar="STATUS",
+        choices=WORDS,
+        action="append",
+        default=[],
+        help=f"only runs that are {', '.join(WORDS)}; more than one may be asked for",
+    )
+    parser.add_argument(
+        "--since", metavar="TIME", type=_since_ns, help="only runs that began since, as 30m, 2h, 7d or an ISO time"
+    )
+    parser.add_argument("--limit", metavar="N", type=_limit, default=_LIMIT, help=f"how many at most ({_LIMIT})")
+    parser.add_argument("--json", action="store_true", help="JSON lines, for programs")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Lists runs.
+
+    Args:
+        args: What `add_parser` has set up.
+
+    Returns:
+        0; 1 where the history cannot be read.
+    """
+    try:
+        env_file.load(args.env_file)
+        settings = Settings.from_env() if args.state_dir is None else Settings.from_env(state_dir=args.state_dir)
+        # Loaded only now: it brings SQLite.
+        from otel_job_measure.runtime.reading import up_to_date  # noqa: PLC0415 - as said
+
+        found = up_to_date(settings)
+        runs = found.history.latest(job=args.job, words=args.status, since_ns=args.since, limit=args.limit)
+    except (JobMeasureError, OSError) as error:
+        print(f"otel-job-measure: {error}", file=sys.stderr)
+        return 1
+    try:
+        _show(runs, as_json=args.json, where=settings.state_path)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _say_what_is_missing(found)
+    return 0
+
+
+def as_object(run: HistoryRun) -> dict[str, Any]:
+    """Returns a run as programs get it: times in ISO 8601, UTC, and in ns since 1970.
+
+    Args:
+        run: The run.
+    """
+    return {
+        "job": run.job,
+        "uuid": run.uuid,
+        "status": run.status,
+        "reason": run.reason,
+        "started": _iso(run.started_ns),
+        "started_ns": run.started_ns,
+        "ended": _iso(run.ended_ns),
+        "ended_ns": run.ended_ns,
+        "duration_s": run.duration_s,
+        "datacenter": run.datacenter,
+        "project": run.project,
+        "stage": run.stage,
+        "tags": dict(run.tags),
+        "host": run.host,
+        "trace_id": run.trace_id,
+        "span_id": run.span_id,
+        "error_type": run.error_type,
+        "error_message": run.error_message,
+    }
+
+
+def _show(runs: Sequence[HistoryRun], *, as_json: bool, where: Path) -> None:
+    if as_json:
+        for found in runs:
+            print(json.dumps(as_object(found), ensure_ascii=False))
+    elif runs:
+        from otel_job_measure.cli.table import print_runs  # noqa: PLC0415 - rich, only for people
+
+        print_runs(runs)
+    else:
+        print(f"There are no such runs in {where}. `otel-job-measure demo` makes some.", file=sys.stderr)
+
+
+def _say_what_is_missing(found: "UpToDate") -> None:
+    behind = found.behind
+    if behind.points:
+        print(f"{behind.points} points are not in yet ({behind.bytes} bytes): {behind.why}", file=sys.stderr)
+
+
+def _iso(time_ns: int | None) -> str | None:
+    if time_ns is None:
+        return None
+    whole, ns = divmod(time_ns, 10**9)
+    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{ns:09}Z"
+
+
+def _since_ns(text: str) -> int:
+    ago = _is_ago(text)
+    if ago is not None:
+        return time.time_ns() - int(float(ago[1]) * _UNITS_S[ago[2]] * 1e9)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        message = f"{text!r} is no time: it takes 30m, 2h, 7d, 2w or an ISO time as 2026-11-24T03:00"
+        raise argparse.ArgumentTypeError(message) from None
+    return int(moment.astimezone(UTC).timestamp() * 1e9)
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)

@@ -1,0 +1,57 @@
+"""The processes of an acceptance test, and a look at what they left when it is over."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.processes import Processes
+from tests.acceptance.recorded import Runs
+from tests.support.influx import InfluxServer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """The tokens of a test, and the files where it put them itself."""
+
+    tokens: list[str] = field(default_factory=list[str], repr=False)
+    files: list[Path] = field(default_factory=list[Path])
+
+    def write(self, path: Path, text: str) -> Path:
+        """Writes a file that may hold a token."""
+        path.write_text(text)
+        self.files.append(path)
+        return path
+
+
+@pytest.fixture
+def secrets(influx: InfluxServer, tmp_path: Path) -> Iterator[Secrets]:
+    """The test's tokens: when it is over, none of them is in any file, log or output of any process."""
+    found = Secrets(tokens=[influx.token])
+    yield found
+    shown = [
+        path
+        for path in sorted(tmp_path.rglob("*"))
+        if path.is_file() and path not in found.files and _holds(path, found.tokens)
+    ]
+    assert shown == []
+
+
+@pytest.fixture
+def processes(tmp_path: Path, secrets: Secrets) -> Iterator[Processes]:
+    """Starts processes; all log at DEBUG to their stderr, and none of them outlives the test."""
+    with Processes(tmp_path / "processes", os.environ) as started:
+        yield started
+
+
+@pytest.fixture
+def runs(influx: InfluxServer, bucket: str) -> Runs:
+    """The runs in a bucket for one test alone."""
+    return Runs(influx=influx, bucket=bucket)
+
+
+def _holds(path: Path, tokens: list[str]) -> bool:
+    data = path.read_bytes()
+    return any(token.encode() in data for token in tokens)

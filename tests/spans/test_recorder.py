@@ -1,0 +1,281 @@
+"""From a run to its points, and what may go wrong there."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+
+from otel_job_measure.journal.protocols import Mark
+from otel_job_measure.points import ENDED, Outcome
+from otel_job_measure.settings import Settings
+from otel_job_measure.spans.doors import RunDoor
+from otel_job_measure.spans.opener import Opener
+from otel_job_measure.spans.recorder import Recorder
+from otel_job_measure.spans.run import Run
+from tests.spans.support import T0, Bench, ListJournal
+
+
+class HandClock:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now_ns = 10**9
+
+    def wall_ns(self) -> int:
+        return T0
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+
+def test_a_run_needs_no_span() -> None:
+    """As `exec` records it: prepared, started, settled, ended."""
+    journal, clock = ListJournal(), HandClock()
+    recorder = Recorder(Settings(project="billing"), lambda: journal, clock=clock)
+    run = Run("nightly")
+    recorder.prepare(run, {"cloud.region": "fra"})
+    recorder.start(run)
+    clock.now_ns += 1_250_000_000
+    recorder.settle(run, Outcome(reason="exit", error_type="exit 3"))
+    recorder.end(run)
+    story = journal.only
+    assert (story.uuid, story.reason) == (run.uuid, "exit")
+    assert story.facts["duration"] == 1.25
+    assert story.start is not None
+    assert story.start.tags == {"job": "nightly", "datacenter": "fra", "project": "billing"}
+
+
+def test_first_wins() -> None:
+    """Whoever comes later changes and writes nothing."""
+    journal = ListJournal()
+    recorder = Recorder(Settings(), lambda: journal)
+    run = Run("nightly")
+    recorder.prepare(run)
+    for _ in range(2):
+        recorder.start(run)
+    for outcome in (ENDED, Outcome(reason="error")):
+        recorder.settle(run, outcome)
+        recorder.end(run)
+    assert len(journal.appended) == 2
+    assert journal.only.reason == "end"
+
+
+def test_an_end_without_a_start_records_both() -> None:
+    """Where the start was interrupted."""
+    journal = ListJournal()
+    recorder = Recorder(Settings(), lambda: journal)
+    run = Run("nightly")
+    recorder.prepare(run)
+    recorder.settle(run, ENDED)
+    recorder.end(run)
+    assert journal.only.status == "end"
+
+
+class DiskFullError(OSError):
+    pass
+
+
+def full() -> None:
+    """Is a disk without room."""
+    raise DiskFullError("no space left")
+
+
+def test_a_journal_that_raises_does_not_reach_the_job(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """It promises not to; if it does all the same, that is logged and counted."""
+    bench.journal.broken = full
+    for _ in range(3):
+        with bench.run():
+            assert trace.get_current_span().is_recording()
+    assert bench.failures == {"recording a start": 3, "recording an end": 3}
+    assert len(caplog.records) == 2
+
+
+def test_without_a_journal_the_job_still_knows_its_run() -> None:
+    """Whatever happens on our side, `run.uuid` and `run.started` are there."""
+
+    def gone() -> Any:
+        raise DiskFullError
+
+    recorder = Recorder(Settings(), gone)
+    with RunDoor(Opener(recorder), "nightly") as run:
+        assert len(run.uuid) == 12
+        assert run.started.year > 2000
+    assert recorder.guards.counts().keys() == {"preparing a run", "recording a start", "recording an end"}
+
+
+def test_tags_of_a_resource_are_found_once() -> None:
+    """And those of many resources are not kept for ever."""
+    recorder = Recorder(Settings(), ListJournal)
+    resource: dict[str, object] = {"service.name": "billing"}
+    assert recorder.tags(resource) is recorder.tags(resource)
+    assert recorder.tags(resource).project == "billing"
+    others: list[dict[str, object]] = [{"service.name": f"s{number}"} for number in range(200)]
+    assert [recorder.tags(other).project for other in others] == [f"s{number}" for number in range(200)]
+    assert len(recorder._tags) <= 64
+
+
+def test_a_journal_may_be_replaced_during_a_run() -> None:
+    """As after a `close`: the end goes to the journal of its time."""
+    first, second = ListJournal(), ListJournal()
+    journals = [first]
+    recorder = Recorder(Settings(), lambda: journals[-1])
+    with RunDoor(Opener(recorder), "nightly"):
+        journals.append(second)
+    assert [point.fields["status"] for point in first.points] == ["start"]
+    assert [point.fields["status"] for point in second.points] == ["end", "end"] or len(second.points) == 2
+
+
+class Confirming:
+    """A server that is asked whether it has the start."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.asked: list[tuple[Mark, float]] = []
+        self.error = error
+        self.journal = ListJournal()
+        self.recorder = Recorder(
+            Settings(
+                confirm_start="server",
+                confirm_timeout_s=0.5,
+                influxdb_url="http://localhost:1",
+                influxdb_token="x",
+                influxdb_org="o",
+                influxdb_bucket="b",
+            ),
+            lambda: self.journal,
+            confirm=self.confirm,
+            confirm_async=self.confirm_async,
+        )
+        self.bench = Bench()
+        self.bench.journal = self.journal
+        self.bench.opener = Opener(self.recorder)
+
+    def confirm(self, mark: Mark, timeout_s: float) -> None:
+        self.asked.append((mark, timeout_s))
+        if self.error is not None:
+            raise self.error
+
+    async def confirm_async(self, mark: Mark, timeout_s: float) -> None:
+        await asyncio.sleep(0)
+        self.confirm(mark, timeout_s)
+
+
+def test_every_door_waits_for_the_start_where_that_was_asked_for() -> None:
+    """After its start point, before the job; coroutines do so without holding up the event loop."""
+    server = Confirming()
+    bench, seen = server.bench, list[int]()
+
+    def note(*_arguments: Any) -> None:
+        seen.append(len(server.asked))
+
+    async def note_async() -> None:
+        note()
+
+    def steps() -> Any:
+        note()
+        yield
+
+    async def steps_async() -> Any:
+        note()
+        yield
+
+    async def doors() -> None:
+        async with bench.run():
+            note()
+        await bench.job(note_async)()
+        await bench.middleware({"name": "x"}, note_async)
+        async for _ in bench.job(steps_async)():
+            pass
+
+    with bench.run():
+        note()
+    bench.job(note)()
+    list(bench.job(steps)())
+    bench.sync_middleware({"name": "x"}, note)
+    asyncio.run(doors())
+    assert seen == list(range(1, 9))
+    assert server.asked[0] == (Mark(0, 1), 0.5)
+
+
+def test_a_confirmation_that_raises_is_held_back() -> None:
+    """The job goes on without it."""
+    server = Confirming(ValueError("x"))
+    with server.bench.run():
+        pass
+
+    async def main() -> None:
+        async with server.bench.run():
+            pass
+
+    asyncio.run(main())
+    assert [run.status for run in server.journal.runs] == ["end", "end"]
+    assert server.recorder.guards.counts() == {"waiting for InfluxDB to have a start": 2}
+
+
+@pytest.mark.parametrize(("error", "reason"), [(KeyboardInterrupt(), "signal"), (SystemExit(1), "exit")])
+def test_an_interruption_while_waiting_ends_the_run(error: BaseException, reason: str) -> None:
+    """The job never began; its run has an end all the same."""
+    server = Confirming(error)
+
+    async def enter() -> None:
+        async with server.bench.run():
+            raise AssertionError
+
+    with pytest.raises(type(error)), server.bench.run():
+        raise AssertionError
+    coroutine = enter()
+    coroutine.send(None)
+    with pytest.raises(type(error)):
+        coroutine.send(None)
+    assert [run.reason for run in server.journal.runs] == [reason, reason]
+    assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+def test_a_child_of_fork_ends_no_run_of_its_parent(bench: Bench) -> None:
+    """A run is ended only by the process that began it; what the child begins is its own."""
+    read, write = os.pipe()
+    with bench.run("parent's"):
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                status = _in_the_child(bench, write)
+            finally:
+                os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    os.close(write)
+    with open(read, "rb") as pipe:
+        assert pipe.read().split() == [b"parent's:None", b"child's:end"]
+    assert bench.journal.only.status == "end"
+
+
+def _in_the_child(bench: Bench, write: int) -> int:
+    with bench.run("child's"):
+        pass
+    bench.recorder.settle(run := Run("x"), ENDED)
+    run.pid = os.getppid()
+    bench.recorder.end(run)
+    for door in [door for door in _open_doors(bench) if door is not None]:
+        door.__exit__(None, None, None)
+    os.write(write, " ".join(f"{run.job}:{run.status}" for run in bench.journal.runs).encode())
+    return 0
+
+
+def _open_doors(bench: Bench) -> list[Any]:
+    return []
+
+
+@pytest.mark.parametrize(
+    "module", ["recorder", "run", "guard", "outcome", "naming", "compose"]
+)
+def test_what_needs_no_opentelemetry_loads_none(module: str) -> None:
+    """`exec` records a run in a process that should start fast."""
+    code = (
+        f"import sys, otel_job_measure.spans.{module}\n"
+        "print([name for name in sys.modules if name.startswith(('opentelemetry', 'asyncio', 'influxdb'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
