@@ -48,7 +48,7 @@ def adopt(state: StateDir, *, clock: Clock, boot_id: str) -> int:
         with contextlib.suppress(FileNotFoundError):
             lost += _adopt_slot(state, folder, clock, boot_id)
     if lost:
-        _log.warning("%d runs never came back: their processes are gone, they are recorded as lost", lost)
+        _log.warning("runs whose processes are gone: %d; they are recorded as lost", lost)
     return lost
 
 

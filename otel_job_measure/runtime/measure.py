@@ -154,5 +154,6 @@ def _with_client(arguments: Arguments, client: "InfluxDBClient | None") -> Argum
     """Returns the arguments with what a client of the app's own knows already: its server, organization and token."""
     if client is None:
         return arguments
-    known: Arguments = {"influxdb_url": client.url, "influxdb_org": client.org, "influxdb_token": client.token}
+    own: Any = client  # it has no types
+    known: Arguments = {"influxdb_url": own.url, "influxdb_org": own.org, "influxdb_token": own.token}
     return {**known, **arguments}

@@ -2,7 +2,6 @@
 
 from otel_job_measure.runtime.engine import Engine
 from otel_job_measure.settings import Settings
-from otel_job_measure.spans.recorder import Recorder
 
 
 class OpenedRecorder:
@@ -14,7 +13,7 @@ class OpenedRecorder:
 
     def __init__(self, settings: Settings) -> None:
         self._engine = Engine(settings, ships=False)
-        self.recorder: Recorder = self._engine.recorder(settings)
+        self.recorder = self._engine.recorder(settings)
 
     def deliver(self) -> None:
         """Imports what delivery needs and begins to send, where InfluxDB is configured."""

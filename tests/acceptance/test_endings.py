@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from tests.acceptance.processes import Processes
 from tests.acceptance.recorded import Runs
+from tests.support import exec_
 
 pytestmark = pytest.mark.acceptance
 
@@ -16,4 +19,42 @@ def test_a_second_run_is_delivered_as_surely_as_the_first(processes: Processes, 
         if job == "second":
             assert app.tell("close") is True
     assert [run.job for run in runs.all().values()] == ["first", "second", "third"]
+    assert app.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "outcome"), [("return", 0, "end"), ("exit", 3, "exit"), ("raise", 1, "error"), ("thread", 0, "end")]
+)
+def test_a_process_that_ends_with_its_run_has_delivered_it(
+    how: str, code: int, outcome: str, processes: Processes, runs: Runs
+) -> None:
+    """When a process is gone its last run is in InfluxDB, however the process ended on its own."""
+    app = processes.app("leaving", how, **runs.variables)
+    uuid = app.line()
+    assert app.end() == code
+    assert runs.outcomes() == {uuid: outcome}
+
+
+def test_what_a_process_leaves_by_os_exit_is_delivered_by_the_next(
+    processes: Processes, runs: Runs, state_dir: Path
+) -> None:
+    """A process that leaves without a word has its finished run on disk, its open one is lost, the next sends both."""
+    app = processes.driver(**runs.variables)
+    with runs.influx.frozen():
+        left_open = app.begin("open")
+        finished = app.vanish("finished")
+        on_disk = [(point.fields["uuid"], point.fields.get("status")) for point in exec_.points(state_dir)]
+    assert on_disk == [(left_open, "start"), (finished, "start"), (finished, None), (finished, "end")]
+    later = processes.driver(**runs.variables)
+    runs.become({left_open: "lost", finished: "end", later.run("later"): "end"}, "the next process has sent all")
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "pool"])
+def test_the_children_of_multiprocessing_deliver_their_runs(method: str, processes: Processes, runs: Runs) -> None:
+    """Children have delivered when they are joined; they end their own runs and not the one they were made in."""
+    app = processes.app("parent", method, **runs.variables)
+    uuids = app.line().split()
+    assert len(set(uuids)) == 5
+    assert runs.outcomes() == dict.fromkeys(uuids, "end")
+    assert sorted(run.job for run in runs.all().values()) == ["before", "child", "child", "child", "parent"]
     assert app.end() == 0

@@ -112,7 +112,9 @@ def test_a_run_tells_its_tags(tmp_path: Path) -> None:
 def test_an_ending_without_its_start_counts_from_its_end(tmp_path: Path) -> None:
     """A run whose start is not known is told at the place of its end."""
     history = history_in(tmp_path)
-    history.fold([piece(Lines(uuid="a").start(NOW_NS) + Lines(uuid="b").end(NOW_NS + 1) + Lines(uuid="c").start(NOW_NS + 2))])
+    history.fold(
+        [piece(Lines(uuid="a").start(NOW_NS) + Lines(uuid="b").end(NOW_NS + 1) + Lines(uuid="c").start(NOW_NS + 2))]
+    )
     assert uuids(history) == ["c", "b", "a"]
     assert uuids(history, since_ns=NOW_NS + 1) == ["c", "b"]
 
@@ -318,4 +320,3 @@ def test_an_error_says_what_is_wrong(tmp_path: Path) -> None:
     behind = history.catch_up([HeldSegment("one", Lines(uuid="a").start())])
     assert behind.points == 1
     assert "cannot be used" in behind.why
-

@@ -15,9 +15,7 @@ def test_stretches_are_the_pieces_without_what_is_folded(contents: list[list[byt
     """Put together again, the stretches of each segment are its lines from the position on, cut at line ends."""
     datas = [b"".join(lines) for lines in contents]
     positions = {str(number): len(b"".join(lines[:folded])) for number, lines in enumerate(contents)}
-    batches = list(
-        stretches([piece(data, str(number)) for number, data in enumerate(datas)], positions, lambda: room)
-    )
+    batches = list(stretches([piece(data, str(number)) for number, data in enumerate(datas)], positions, lambda: room))
     longest = max((len(line) for lines in contents for line in lines), default=0)
     for batch in batches:
         assert 0 < sum(len(stretch.data) for stretch in batch) < room + longest

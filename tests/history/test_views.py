@@ -13,7 +13,7 @@ _SEEN = tuple[str, int, tuple[tuple[str, object], ...], tuple[tuple[str, object]
 
 
 def _data() -> bytes:
-    more = (("host.name", "a b,c=d"), ("k8s.pod", "näch'tlich \"x\""), ("semi;colon'\"", "1"))
+    more = (("host.name", "a b,c=d"), ("k8s.pod", 'näch\'tlich "x"'), ("semi;colon'\"", "1"))
     tags = DefaultTags(datacenter=None, project=None, stage="production", more=more)
     plain, named, came_back = Lines(uuid="plain"), Lines(uuid="named", job="a b, c", tags=tags), Lines(uuid="back")
     later = NOW_NS + 100 * SECOND

@@ -1,0 +1,56 @@
+"""An app that makes children inside a run, by one way of multiprocessing; each of them runs a job."""
+
+import logging
+import multiprocessing
+import sys
+from multiprocessing.queues import SimpleQueue
+
+from otel_job_measure import JobMeasure
+
+CHILDREN = 3
+MEASURE = JobMeasure()
+
+
+def work(uuids: "SimpleQueue[str]") -> None:
+    """Runs a job in a child."""
+    uuids.put(work_and_tell(0))
+
+
+def work_and_tell(_number: int) -> str:
+    """Runs a job and returns its uuid."""
+    with MEASURE.run("child") as run:
+        return run.uuid
+
+
+def children(method: str) -> list[str]:
+    """Makes children one way and waits until they are gone; returns the uuids of their runs."""
+    if method == "pool":
+        with multiprocessing.get_context("fork").Pool(CHILDREN) as pool:
+            found = pool.map(work_and_tell, range(CHILDREN), chunksize=1)
+            pool.close()
+            pool.join()
+        return found
+    context = multiprocessing.get_context(method)
+    uuids: SimpleQueue[str] = context.SimpleQueue()
+    processes = [context.Process(target=work, args=(uuids,)) for _ in range(CHILDREN)]  # type: ignore[attr-defined]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return [uuids.get() for _ in processes]
+
+
+def main(method: str) -> None:
+    """Tells all uuids when everything that the app has itself is delivered, and waits until stdin ends."""
+    logging.basicConfig(level=logging.DEBUG)
+    with MEASURE.run("before") as before:
+        pass
+    with MEASURE.run("parent") as parent:
+        found = children(method)
+    assert MEASURE.flush(30)
+    print(before.uuid, parent.uuid, *found, flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
