@@ -11,17 +11,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from otel_job_measure import names
 from otel_job_measure.cli import env_file
-from otel_job_measure.errors import JobMeasureError
+from otel_job_measure.errors import HistoryError, JobMeasureError
 from otel_job_measure.history.questions import WORDS, HistoryRun
 from otel_job_measure.settings import Settings
+from otel_job_measure.settings.values import MEMORY
 
 if TYPE_CHECKING:
     from otel_job_measure.runtime.reading import UpToDate
 
+# What InfluxDB needs may be wrong or missing: nothing of it is asked here.
+_VARIABLES = (
+    "HOME",
+    "XDG_STATE_HOME",
+    *(f"{names.ENV_PREFIX}{name}" for name in ("HISTORY", "RETENTION", "STATE_DIR")),
+)
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _is_ago = re.compile(r"(\d+(?:\.\d+)?)([smhdw])").fullmatch
 _LIMIT = 20
+_MOST = 10**9
+_LAST_NS = 2**63 - 1
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage] - its only name
@@ -63,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     """
     try:
         env_file.load(args.env_file)
-        settings = Settings.from_env() if args.state_dir is None else Settings.from_env(state_dir=args.state_dir)
+        settings = _settings(args.state_dir)
         # Loaded only now: it brings SQLite.
         from otel_job_measure.runtime.reading import up_to_date  # noqa: PLC0415 - as said
 
@@ -73,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"otel-job-measure: {error}", file=sys.stderr)
         return 1
     try:
-        _show(runs, as_json=args.json, where=settings.state_path)
+        _show(runs, as_json=args.json, nothing=_nothing(args, settings.state_path))
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -109,16 +119,32 @@ def as_object(run: HistoryRun) -> dict[str, Any]:
     }
 
 
-def _show(runs: Sequence[HistoryRun], *, as_json: bool, where: Path) -> None:
+def _settings(state_dir: Path | None) -> Settings:
+    variables = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
+    if str(state_dir or variables.get(f"{names.ENV_PREFIX}STATE_DIR")) == MEMORY:
+        raise HistoryError("with the state directory 'memory' nothing is kept: there is nothing to list")
+    settings = Settings.from_env(variables, ship=False, state_dir=state_dir)
+    if not settings.history:
+        raise HistoryError(f"the history is turned off ({names.ENV_PREFIX}HISTORY): there is nothing to list")
+    return settings
+
+
+def _show(runs: Sequence[HistoryRun], *, as_json: bool, nothing: str) -> None:
     if as_json:
         for found in runs:
-            print(json.dumps(as_object(found), ensure_ascii=False))
+            print(json.dumps(as_object(found)))
     elif runs:
         from otel_job_measure.cli.table import print_runs  # noqa: PLC0415 - rich, only for people
 
         print_runs(runs)
     else:
-        print(f"There are no such runs in {where}. `otel-job-measure demo` makes some.", file=sys.stderr)
+        print(nothing, file=sys.stderr)
+
+
+def _nothing(args: argparse.Namespace, where: Path) -> str:
+    if args.job or args.status or args.since is not None:
+        return f"No run in {where} is like that; without --job, --status and --since all are listed."
+    return f"No runs are known in {where} yet: measure a job, or make some with `otel-job-measure demo`."
 
 
 def _say_what_is_missing(found: "UpToDate") -> None:
@@ -137,16 +163,15 @@ def _iso(time_ns: int | None) -> str | None:
 def _since_ns(text: str) -> int:
     ago = _is_ago(text)
     if ago is not None:
-        return time.time_ns() - int(float(ago[1]) * _UNITS_S[ago[2]] * 1e9)
+        return max(-_LAST_NS, time.time_ns() - int(float(ago[1]) * _UNITS_S[ago[2]] * 1e9))
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+        return min(_LAST_NS, int(datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1e9))
+    except (ValueError, OverflowError):
         message = f"{text!r} is no time: it takes 30m, 2h, 7d, 2w or an ISO time as 2026-11-24T03:00"
         raise argparse.ArgumentTypeError(message) from None
-    return int(moment.astimezone(UTC).timestamp() * 1e9)
 
 
 def _limit(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    if not text.isdecimal() or not 1 <= int(text[:20]) <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {_MOST}")
     return int(text)

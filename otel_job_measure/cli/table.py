@@ -1,10 +1,11 @@
 """Runs as a table that fits a terminal of 80 columns."""
 
+import io
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TextIO, cast
 
-from rich import box
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
@@ -13,47 +14,58 @@ from rich.text import Text
 from otel_job_measure import names
 from otel_job_measure.history.questions import RUNNING, HistoryRun
 
-_LEAST_WIDTH = 80
-_FIXED = 57  # what all columns but the job's take, with the room between them
+_WIDTH = 80  # where there is no terminal that has one
 _LEAST_JOB = 8
+_GAP = 2
+_HEADINGS = ("job", "started", "took", "status", "reason", "uuid")
 _STYLES = {names.STATUS_END: "green", names.STATUS_FAILED: "red", RUNNING: "yellow"}
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 
 
 def print_runs(runs: Sequence[HistoryRun]) -> None:
-    """Prints runs, oldest last, as they are given; plain where the output is no terminal.
+    """Prints runs in the order in which they are given; plain where the output is no terminal.
+
+    The jobs' names get what is left of the width; the other columns are never cut.
 
     Args:
-        runs: The runs, the newest first.
+        runs: The runs.
     """
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-    width = console.width if console.is_terminal else _LEAST_WIDTH
-    room = max(_LEAST_JOB, width - _FIXED)
-    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading, justify in (("job", "left"), ("started", "left"), ("took", "right")):
-        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - literals
-    for heading in ("status", "reason", "uuid"):
-        table.add_column(heading, no_wrap=True)
-    for run in runs:
-        table.add_row(
-            Text(shortened(run.job, room)),
-            _started(run.started_ns),
-            took(run.duration_s),
-            Text(run.status, style=_STYLES.get(run.status, "")),
-            run.reason or "",
-            run.uuid,
-        )
-    console.print(table)
+    stdout = cast("TextIO", sys.stdout)
+    if isinstance(stdout, io.TextIOWrapper):
+        stdout.reconfigure(errors="replace")  # a terminal without Unicode shows question marks, not a traceback
+    console = Console(highlight=False)
+    cells = [(_started(run), took(run.duration_s), run.status, run.reason or "", printable(run.uuid)) for run in runs]
+    others = sum(_GAP + max(map(cell_len, column)) for column in zip(_HEADINGS[1:], *cells, strict=True))
+    width = console.width if console.is_terminal else _WIDTH
+    room = max(_LEAST_JOB, width - others)
+    console.width = max(width, room + others)  # else rich would cut the uuid, too, where a terminal is narrow
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+    for heading in _HEADINGS:
+        table.add_column(heading, justify="right" if heading == "took" else "left", no_wrap=True)
+    for run, texts in zip(runs, cells, strict=True):
+        style = _STYLES.get(run.status, "")
+        row = [Text(text, style=style if text == run.status else "") for text in texts]
+        table.add_row(Text(shortened(run.job, room)), *row)
+    console.print(table, crop=False)
+
+
+def printable(text: str) -> str:
+    """Returns a text with an escape in the place of each character that cannot be shown, or does something.
+
+    Args:
+        text: Any text.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shortened(text: str, width: int) -> str:
     """Returns a text that takes at most so many columns; a long one loses its middle.
 
     Args:
-        text: Any text; what isn't printable is shown as its escape.
+        text: Any text.
         width: How many columns of a terminal.
     """
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    shown = printable(text)
     if cell_len(shown) <= width:
         return shown
     head = set_cell_size(shown, width // 2)
@@ -62,25 +74,26 @@ def shortened(text: str, width: int) -> str:
 
 
 def took(duration_s: float | None) -> str:
-    """Returns a duration in the unit that tells most, in at most seven columns.
+    """Returns a duration in the unit that tells most, in at most seven columns for a thousand days.
 
     Args:
         duration_s: In seconds; None where nobody knows.
     """
     if duration_s is None:
         return ""
-    if duration_s < 1:
-        return f"{duration_s * 1000:.1f} ms"
-    if duration_s < _MINUTE_S:
+    if duration_s < 0.9995:  # noqa: PLR2004 - from here on it would be rounded to 1000 ms
+        return f"{duration_s * 1000:.{1 if duration_s < 0.00995 else 0}f} ms"  # noqa: PLR2004 - 9.9 ms, 10 ms
+    if duration_s < _MINUTE_S - 0.005:
         return f"{duration_s:.2f} s"
-    if duration_s < _HOUR_S:
-        return f"{duration_s // _MINUTE_S:.0f}m {duration_s % _MINUTE_S:02.0f}s"
-    if duration_s < _DAY_S:
-        return f"{duration_s // _HOUR_S:.0f}h {duration_s % _HOUR_S // _MINUTE_S:02.0f}m"
-    return f"{duration_s // _DAY_S:.0f}d {duration_s % _DAY_S // _HOUR_S:02.0f}h"
+    seconds = round(duration_s)
+    if seconds < _HOUR_S:
+        return f"{seconds // _MINUTE_S}m {seconds % _MINUTE_S:02}s"
+    if seconds < _DAY_S:
+        return f"{seconds // _HOUR_S}h {seconds % _HOUR_S // _MINUTE_S:02}m"
+    return f"{seconds // _DAY_S}d {seconds % _DAY_S // _HOUR_S:02}h"
 
 
-def _started(started_ns: int | None) -> str:
-    if started_ns is None:
+def _started(run: HistoryRun) -> str:
+    if run.started_ns is None:
         return ""
-    return datetime.fromtimestamp(started_ns // 10**9, UTC).astimezone().strftime("%m-%d %H:%M:%S")
+    return f"{datetime.fromtimestamp(run.started_ns // 10**9, UTC).astimezone():%m-%d %H:%M:%S}"

@@ -21,6 +21,7 @@ _MOST_LINGER_S: Final = 1.0
 _LINGER: Final = 4.0  # times what the last answer took: a slow server is asked less often
 _SLOW_S: Final = 1.0
 _UNREADABLE_NS: Final = 1_000_000_000
+_UNSAID_NS: Final = 60_000_000_000
 
 
 @runtime_checkable
@@ -94,6 +95,7 @@ class Lane:
         self._backoff = backoff or Backoff()
         self._quiet = QuietLog(_log, self._clock)
         self._warned = False
+        self._failing_since_ns = 0
         self._positions: dict[str, int] = {}
         self._again: dict[bool, tuple[Piece, ...]] = {False: (), True: ()}
         self._not_before_ns = 0
@@ -208,14 +210,18 @@ class Lane:
 
     def failed(self, answer: Answer) -> None:
         """Notes that the sink took nothing, and logs it now and then."""
+        now_ns = self._clock.monotonic_ns()
+        self._failing_since_ns = self._failing_since_ns if self.failing else now_ns
         self.held = answer.taken is Taken.HOLD
         self.failing = True
         self._asked = answer.wait_s is not None
         wait_s = self._backoff.held() if self.held else self._backoff.failed(answer.wait_s)
-        self._not_before_ns = self._clock.monotonic_ns() + int(wait_s * 1e9)
+        self._not_before_ns = now_ns + int(wait_s * 1e9)
         self.words = answer.words or "it does not say why"
-        said = self._quiet.warning("failing", "points wait for %s: %s", self.sink.name, self.words)
-        self._warned = self._warned or said
+        # That another process is at the history just now is no trouble, and cron would send a mail about it.
+        if self.policy.is_eager or self.held or now_ns - self._failing_since_ns >= _UNSAID_NS:
+            said = self._quiet.warning("failing", "points wait for %s: %s", self.sink.name, self.words)
+            self._warned = self._warned or said
 
     def oldest_ns(self) -> int | None:
         """Returns the time of the oldest point of this process that is on its way or could not be brought there."""

@@ -50,8 +50,14 @@ class Database:
         self._versions = versions
 
     @contextmanager
-    def transaction(self) -> Generator[sqlite3.Connection]:
+    def transaction(self, *, writes: bool = True) -> Generator[sqlite3.Connection]:
         """Opens the file for one transaction, which is committed where the block ends without an exception.
+
+        Args:
+            writes: Whether the block writes. Somebody's shell that is in the middle of a change only keeps out that.
+
+        Yields:
+            The connection.
 
         Raises:
             BusyHistoryError: Another process is at it; nothing was waited for.
@@ -62,7 +68,7 @@ class Database:
         with fork_gate(), self._held():
             try:
                 with closing(self._open()) as connection:
-                    connection.execute("BEGIN IMMEDIATE")
+                    connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
                     yield connection
                     connection.execute("COMMIT")
             except sqlite3.Error as error:

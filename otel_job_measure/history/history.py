@@ -103,7 +103,7 @@ class History:
             HistoryError: The history cannot be read.
         """
         if self.path.exists():
-            found = self._patiently(folding.positions, patience_s)
+            found = self._patiently(folding.positions, patience_s, writes=False)
             self._positions = {name: position for name, position in found.items() if name not in self._gone}
         return self._positions
 
@@ -172,6 +172,7 @@ class History:
         return self._patiently(
             lambda connection: questions.latest(connection, job=job, words=words, since_ns=since_ns, limit=limit),
             patience_s,
+            writes=False,
         )
 
     def catch_up(self, segments: Sequence[Segment], *, within_s: float = 10.0) -> Behind:
@@ -256,13 +257,15 @@ class History:
         except BusyHistoryError:
             pass  # it stays due
 
-    def _patiently(self, operation: "Callable[[sqlite3.Connection], _T]", patience_s: float) -> _T:
+    def _patiently(
+        self, operation: "Callable[[sqlite3.Connection], _T]", patience_s: float, *, writes: bool = True
+    ) -> _T:
         """Does an operation in one transaction, once more where the file was damaged, later where it is locked."""
         ends_ns = self._clock.monotonic_ns() + int(patience_s * 1e9)
         repaired = False
         while True:
             try:
-                with self._database.transaction() as connection:
+                with self._database.transaction(writes=writes) as connection:
                     return operation(connection)
             except BusyHistoryError:
                 if self._clock.monotonic_ns() >= ends_ns:

@@ -149,18 +149,20 @@ class SegmentJournal:
         elif self._queue:
             self._drain()
 
-    def close(self, *, delivered: bool) -> None:
+    def close(self, *, delivered: bool, until: Mark | None = None) -> None:
         """Gives the slot back; a later point takes another.
 
         Args:
             delivered: Whether every sink has everything that was appended.
+            until: How far that was found out, where another thread may have appended something since.
         """
         with self._lock:
             if self._open or self._seat is None:
                 # The slot stays ours while a run of ours is open: else an adopter would end it as lost.
                 return
             seat, self._seat = self._seat, None
-            seat.store.close(delivered=delivered and not self._queue)
+            is_all = not self._queue and until in (None, seat.store.tail())
+            seat.store.close(delivered=delivered and is_all)
         self._complain()
 
     def forked(self) -> None:

@@ -1,29 +1,31 @@
 """A process's journal for one destination with all that hangs on it, shared by every `JobMeasure` that goes there."""
 
 import contextlib
+import logging
 import os
 import threading
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
+from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.delivery.health import Health, health_of
+from otel_job_measure.forks import fork_gate
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.protocols import Journal, Mark
 from otel_job_measure.runtime import exits
 from otel_job_measure.runtime.places import StoreOpener, dies_with_process, identity_of
-from otel_job_measure.runtime.shipping import Shipping
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans.recorder import Recorder
 
 if TYPE_CHECKING:
-    from opentelemetry.metrics import MeterProvider
+    from otel_job_measure.runtime.shipping import Shipping
 
-_engines: Final[dict[tuple[object, ...], "Engine"]] = {}
+_log = logging.getLogger(names.LOGGER)
 _stand_ins: Final[list[Journal]] = []
 _living: "WeakSet[Engine]" = WeakSet()
+_hooked = False
 
 
 class Engine:
@@ -50,12 +52,18 @@ class Engine:
         self._shipping: Shipping | None = None
         self._ships = False
         self._is_closed = False
+        self._has_sent = False
         self._lock = threading.RLock()
         host = identity_of(settings).host
         self.journal = SegmentJournal(self._opener, clock=self._clock, counters=self.counters, host=host)
         _hook_forks(self)
         if ships and not settings.disabled:
             self.ship()
+
+    @property
+    def shipping(self) -> "Shipping | None":
+        """Returns what delivers; None where nothing does, or not yet in this life of the process."""
+        return self._shipping
 
     def recorder(self, settings: Settings) -> Recorder:
         """Returns what writes the runs of a `JobMeasure` with these settings into this journal."""
@@ -76,12 +84,19 @@ class Engine:
             self._open_again()
         return self.journal
 
-    def ship(self) -> Shipping:
+    def ship(self) -> "Shipping":
         """Returns what delivers, made at the first call in each life of the process; what it needs is imported."""
         with self._lock:
             if self._shipping is None:
+                with fork_gate():
+                    from otel_job_measure.runtime.shipping import Shipping  # noqa: PLC0415 - `exec` needs it later
                 self._shipping = Shipping(
-                    self.settings, self.journal, self.counters, client=self._client, clock=self._clock
+                    self.settings,
+                    self.journal,
+                    self.counters,
+                    client=self._client,
+                    clock=self._clock,
+                    is_in_memory=lambda: self._opener.in_memory,
                 )
                 self._ships = True
                 self.journal.wake = self._shipping.wake
@@ -92,38 +107,51 @@ class Engine:
         """Waits until every point so far is at its destination, or, without shipping, on disk."""
         if self.journal.waiting:
             self.journal.upkeep()
-        if self.journal.waiting:
-            return False
-        if not self.settings.ship or self.settings.destination is None:
-            return not self._opener.in_memory
-        return self._shipping is None or self._shipping.wait_for(self.journal.tail(), timeout_s)
+        return self._arrives(self.journal.tail(), timeout_s)
 
     def close(self, timeout_s: float) -> bool:
-        """Sends what is not sent yet, and gives the slot back; a later point opens everything again."""
+        """Sends what is not sent yet, and gives the slot back; a later point opens everything again.
+
+        Returns:
+            Whether every point so far is at its destination, or, without shipping, on disk.
+        """
         with self._lock:
-            if self._is_closed:
-                return True
-            self._is_closed = True
+            is_first, self._is_closed = not self._is_closed, True
             shipping = self._shipping
         fleeting = self._opener.in_memory or dies_with_process(self.settings.state_path)
-        delivered = shipping is not None and shipping.close(timeout_s, dies_with_process=fleeting)
-        is_written = self.journal.waiting == 0
-        self.journal.close(delivered=delivered)
-        return is_written and (delivered or not self.settings.ship)
+        mark = self.journal.tail()
+        # Who is not the first waits here for the first.
+        settled = shipping is not None and shipping.close(timeout_s, dies_with_process=fleeting)
+        if is_first:
+            self._has_sent = self._arrives(mark, 0)
+            self._close_journal(mark, delivered=settled and self._has_sent)
+        return self._has_sent
 
     def close_at_exit(self) -> None:
         """Closes when the process ends, for at most `OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT`."""
         self.close(self.settings.shutdown_timeout_s)
 
-    def health(self) -> Health:
-        """Returns what this process knows of the delivery of its points."""
-        shipping = self._shipping
-        return health_of(self.counters) if shipping is None else shipping.health()
-
     def forked(self) -> None:
         """Begins anew in a forked child, with its first point; the journal does so by itself."""
         self._lock = threading.RLock()
         self._rest()
+
+    def _arrives(self, mark: Mark, timeout_s: float) -> bool:
+        if self.journal.waiting:
+            return False
+        if mark <= (0, 0):
+            return True  # nothing was measured
+        if not self.settings.ship or self.settings.destination is None:
+            return not self._opener.in_memory
+        return self._shipping is not None and self._shipping.wait_for(mark, timeout_s)
+
+    def _close_journal(self, mark: Mark, *, delivered: bool) -> None:
+        if not self._is_closed:
+            return  # a run has begun meanwhile, and opened everything again
+        try:
+            self.journal.close(delivered=delivered, until=mark)
+        except OSError as error:
+            _log.warning("what was measured could not be put away; another process will find it: %s", error)
 
     def _open_again(self) -> None:
         with self._lock:
@@ -137,7 +165,6 @@ class Engine:
             self.journal.wake = self._ship_and_wake
 
     def _ship_and_wake(self) -> None:
-        exits.hook_child()
         self.ship().wake()
 
     def _has_delivered(self, segment: str) -> bool:
@@ -148,33 +175,6 @@ class Engine:
 
     async def _confirm_async(self, mark: Mark, timeout_s: float) -> bool:
         return not _stand_ins and await self.ship().confirm_async(mark, timeout_s)
-
-
-def engine_for(settings: Settings, *, client: object = None, meter_provider: "MeterProvider | None" = None) -> Engine:
-    """Returns the engine of these settings' state directory and destination, made at the first call.
-
-    Args:
-        settings: Where to; those of the first caller decide how.
-        client: An `InfluxDBClient` of the app's own, or None.
-        meter_provider: Where its metrics go; None for the global one.
-
-    Returns:
-        The engine.
-    """
-    if settings.disabled:
-        return Engine(settings)
-    place: object = settings.state_dir
-    key = (place, settings.destination_id, settings.ship, id(client))
-    found = _engines.get(key)
-    if found is None:
-        # Two threads may come here at once; nothing has been taken yet, and one of the two engines is kept.
-        made = Engine(settings, client=client)
-        found = _engines.setdefault(key, made)
-        if found is made:
-            from otel_job_measure.delivery.metrics import register  # noqa: PLC0415 - `exec` needs no metrics
-
-            register(found.health, meter_provider)
-    return found
 
 
 @contextlib.contextmanager
@@ -192,9 +192,11 @@ def stand_in(journal: Journal) -> Generator[None]:
 
 
 def _hook_forks(engine: Engine) -> None:
-    if not _living:
-        os.register_at_fork(after_in_child=_forked)
+    global _hooked  # noqa: PLW0603 - fork hooks belong to the process and cannot be taken back
     _living.add(engine)
+    if not _hooked:
+        _hooked = True
+        os.register_at_fork(after_in_child=_forked)
 
 
 def _forked() -> None:

@@ -1,9 +1,14 @@
 """What happens when the process ends: its own points are sent, for a bounded time."""
 
 import atexit
+import logging
 import sys
 from typing import Protocol
 from weakref import WeakSet
+
+from otel_job_measure import names
+
+_log = logging.getLogger(names.LOGGER)
 
 
 class _Closes(Protocol):
@@ -11,7 +16,7 @@ class _Closes(Protocol):
 
 
 _watched: "WeakSet[_Closes]" = WeakSet()
-_hooked: set[str] = set()
+_hooked = False
 
 
 def watch(closes: _Closes) -> None:
@@ -20,14 +25,16 @@ def watch(closes: _Closes) -> None:
     Args:
         closes: What is closed then; it is kept alive by others.
     """
+    global _hooked  # noqa: PLW0603 - it belongs to the process, and its forked children have it too
     _watched.add(closes)
-    if "atexit" not in _hooked:
-        _hooked.add("atexit")
+    if not _hooked:
+        _hooked = True
         atexit.register(_close_all)
+    _hook_child()
 
 
-def hook_child() -> None:
-    """Sees to it that a child of multiprocessing closes too: before 3.13 it leaves without atexit.
+def _hook_child() -> None:
+    """Sees to it that a child of multiprocessing closes too: it leaves without atexit, or without its parent's.
 
     Nothing is imported: where there is such a child, multiprocessing is loaded.
     """
@@ -38,4 +45,7 @@ def hook_child() -> None:
 
 def _close_all() -> None:
     for closes in list(_watched):
-        closes.close_at_exit()
+        try:
+            closes.close_at_exit()
+        except Exception:  # noqa: BLE001 - the process ends, and the others have to be closed too
+            _log.exception("the last points could not be sent")

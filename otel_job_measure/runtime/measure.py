@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
 from otel_job_measure.delivery.health import Health
-from otel_job_measure.runtime.engine import Engine, engine_for
+from otel_job_measure.runtime import engines
 from otel_job_measure.runtime.version import version
 from otel_job_measure.settings import Arguments, Settings
 from otel_job_measure.spans import decorator, middleware
@@ -32,8 +32,10 @@ class JobMeasure:
         settings: Ready settings; then the environment is left alone, and arguments beside it change single ones.
         tracer_provider: Where the runs' spans come from; None means the app's global provider, also one that is set
             later, and a private one while there is none.
-        meter_provider: Where the metrics `otel_job_measure.points.…` go; None means the global one.
-        influxdb_client: A client of the app's own to deliver with; it is never closed.
+        meter_provider: Where the metrics `otel_job_measure.points.…` go; None means the global one. Of several
+            `JobMeasure` with one journal the first decides.
+        influxdb_client: A client of the app's own to deliver with; its server, organization and rights are taken, so
+            that only the bucket is to be set. It is never closed.
         **arguments: Those of `Settings`.
 
     Raises:
@@ -49,11 +51,10 @@ class JobMeasure:
         influxdb_client: "InfluxDBClient | None" = None,
         **arguments: Unpack[Arguments],
     ) -> None:
-        if settings is None:
-            settings = Settings.from_env(**_with_client(arguments, influxdb_client))
-        elif arguments:
-            settings = dataclasses.replace(settings, **arguments)
-        self._engine: Engine = engine_for(settings, client=influxdb_client, meter_provider=meter_provider)
+        if influxdb_client is not None and (settings is None or settings.destination is None):
+            arguments = {**_known(influxdb_client), **arguments}
+        settings = Settings.from_env(**arguments) if settings is None else dataclasses.replace(settings, **arguments)
+        self._engine = engines.engine_for(settings, client=influxdb_client, meter_provider=meter_provider)
         self.settings = settings
         self.recorder = self._engine.recorder(settings)
         self.opener = Opener(self.recorder, tracer_provider, version=version())
@@ -144,16 +145,14 @@ class JobMeasure:
 
     def health(self) -> Health:
         """Returns what this process knows of the delivery of its points."""
-        return self._engine.health()
+        return engines.health(self._engine)
 
     def __repr__(self) -> str:
         return f"JobMeasure({self.settings!r})"
 
 
-def _with_client(arguments: Arguments, client: "InfluxDBClient | None") -> Arguments:
-    """Returns the arguments with what a client of the app's own knows already: its server, organization and token."""
-    if client is None:
-        return arguments
+def _known(client: "InfluxDBClient") -> Arguments:
+    """Returns what a client of the app's own knows already."""
     own: Any = client  # it has no types
-    known: Arguments = {"influxdb_url": own.url, "influxdb_org": own.org, "influxdb_token": own.token}
-    return {**known, **arguments}
+    # One that signs in with a password has no token. It is the client's rights that are used, whatever stands here.
+    return {"influxdb_url": own.url, "influxdb_org": own.org, "influxdb_token": own.token or "the-client's-own"}

@@ -78,7 +78,7 @@ class StoreOpener:
             try:
                 return self._files(open_runs)
             except OSError as error:
-                complain(f"points are kept in memory, and end with this process: {error}")
+                complain(f"points are kept in memory and end with this process, for want of a place: {error}")
         self.in_memory = True
         return MemoryStore(self._identity, self._clock, open_runs, self._counters)
 

@@ -1,5 +1,6 @@
 """Puts a shipper together: its sinks, and when each is served."""
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from otel_job_measure.clock import Clock
@@ -9,7 +10,7 @@ from otel_job_measure.delivery.shipper import Shipper
 from otel_job_measure.history.history import History
 from otel_job_measure.history.sink import HistorySink
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.protocols import Mark, Rejects, Sink, Source
+from otel_job_measure.journal.protocols import Answer, Mark, Piece, Rejects, Sink, Source, Taken
 from otel_job_measure.journal.rejects import FileRejects, LoggedRejects
 from otel_job_measure.journal.statedir import StateDir
 from otel_job_measure.settings import Settings
@@ -27,15 +28,25 @@ class Shipping:
         counters: Where points are counted.
         client: An `InfluxDBClient` of the app's own, or None.
         clock: The machine's clocks.
+        is_in_memory: Tells whether the points are in memory, maybe since there is no place for files.
     """
 
-    def __init__(self, settings: Settings, source: Source, counters: Counters, *, client: object, clock: Clock) -> None:
+    def __init__(  # noqa: PLR0913 - the parts of one machine
+        self,
+        settings: Settings,
+        source: Source,
+        counters: Counters,
+        *,
+        client: object,
+        clock: Clock,
+        is_in_memory: Callable[[], bool],
+    ) -> None:
         self._counters = counters
         self._influx = influx_sink(settings, counters, client=client, clock=clock) if settings.ship else None
         lanes: list[Lane] = [] if self._influx is None else [Lane(self._influx, EAGER, clock=clock)]
         history = history_sink(settings, clock=clock)
         if history is not None:
-            lanes.append(Lane(history, LAZY, clock=clock))
+            lanes.append(Lane(_OnlyFromFiles(history, is_in_memory), LAZY, clock=clock))
         # With SHIP=off it is `otel-job-measure ship` that knows when a segment may go.
         self._shipper = Shipper(source, lanes, counters, clock=clock, drops=settings.ship)
         self.wake = self._shipper.wake
@@ -54,6 +65,30 @@ class Shipping:
     def health(self) -> Health:
         """Returns what is known of the delivery."""
         return health_of(self._counters, self._shipper, self._influx)
+
+
+class _OnlyFromFiles:
+    """The history, while points are in files: where there is no place for those, there is none for the history.
+
+    Args:
+        history: The history.
+        is_in_memory: Tells whether the points are in memory.
+    """
+
+    def __init__(self, history: Sink, is_in_memory: Callable[[], bool]) -> None:
+        self._history = history
+        self._is_in_memory = is_in_memory
+        self.name = history.name
+        self.forget = history.forget
+        self.close = history.close
+
+    def position(self, segment: str) -> int:
+        """Returns how much of a segment the history has, in bytes."""
+        return 0 if self._is_in_memory() else self._history.position(segment)
+
+    def take(self, pieces: Sequence[Piece]) -> Answer:
+        """Gives pieces to the history."""
+        return Answer(taken=Taken.DONE) if self._is_in_memory() else self._history.take(pieces)
 
 
 def influx_sink(settings: Settings, counters: Counters, *, client: object, clock: Clock) -> "InfluxSink | None":

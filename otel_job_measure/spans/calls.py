@@ -31,6 +31,8 @@ def call(opening: Opening, function: Callable[..., Any], *args: Any, **kwargs: A
             result = function(*args, **kwargs)
         if _is_coroutine(result):
             result = _followed(opening, result)
+        else:
+            opening.end(None)  # while an interruption still finds the block around it
     return result
 
 
@@ -50,9 +52,9 @@ async def call_async(opening: Opening, function: Callable[..., Any], *args: Any,
     with opening:
         await opening.wait_for_start_async()
         with opening.current:
-            result = function(*args, **kwargs)
-            if _is_coroutine(result) or inspect.isawaitable(result):
-                result = await result
+            returned = function(*args, **kwargs)
+            result = await returned if _is_coroutine(returned) or inspect.isawaitable(returned) else returned
+        opening.end(None)
     return result
 
 

@@ -39,13 +39,14 @@ class Current:
 
     def release(self) -> None:
         """Makes current again what was so before; does nothing where that has been done."""
-        here, token = self._here, self._token
-        self._here = self._token = None
-        if here is None:
-            return
-        try:
-            _here.reset(here)
-        except ValueError:
-            return
-        if token is not None:
-            context_api.detach(token)
+        if self._here is not None:
+            try:
+                _here.reset(self._here)
+            except ValueError:
+                self._token = None
+            except RuntimeError:  # the first try was interrupted just after this
+                pass
+            self._here = None
+        if self._token is not None:
+            context_api.detach(self._token)
+            self._token = None

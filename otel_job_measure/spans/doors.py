@@ -26,28 +26,35 @@ class RunDoor:
     def __enter__(self) -> JobRun:
         opening = self._begin()
         try:
+            run = JobRun(opening.run)
             opening.wait_for_start()
             opening.current.__enter__()
         except BaseException as error:
             opening.end(error)
             raise
-        return JobRun(opening.run)
+        return run
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._opening is not None:
+        if self._opening is None:
+            return
+        try:
             self._opening.end(error)
+        except BaseException:  # an interruption of the job, before the first line of that
+            self._opening.end(error)
+            raise
 
     async def __aenter__(self) -> JobRun:
         opening = self._begin()
         try:
+            run = JobRun(opening.run)
             await opening.wait_for_start_async()
             opening.current.__enter__()
         except BaseException as error:
             opening.end(error)
             raise
-        return JobRun(opening.run)
+        return run
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -188,15 +188,11 @@ class Opening:
         Args:
             error: What the job raised; None where it returned.
         """
-        self.current.release()
-        if self._ended or self.run.pid != os.getpid():
-            return
         try:
             self._end(error)
         except BaseException:  # an interruption of the job: the run has ended all the same
             self._end(error)
             raise
-        self._ended = True
 
     def _begin(self) -> None:
         if self._opener.disabled:
@@ -226,12 +222,16 @@ class Opening:
 
     def _end(self, error: BaseException | None) -> None:
         run, span = self.run, self._span
+        self.current.release()
+        if self._ended or run.pid != os.getpid():
+            return
         self._recorder.settle(run, self._outcome(error))
         if span is not None:
             self._end_span(span, error)
         if self._context is not None:
             live.forget(self._context)
         self._recorder.end(run)
+        self._ended = True
 
     def _end_span(self, span: Span, error: BaseException | None) -> None:
         run, opener = self.run, self._opener

@@ -31,12 +31,7 @@ def secrets(influx: InfluxServer, tmp_path: Path) -> Iterator[Secrets]:
     """The test's tokens: when it is over, none of them is in any file, log or output of any process."""
     found = Secrets(tokens=[influx.token])
     yield found
-    shown = [
-        path
-        for path in sorted(tmp_path.rglob("*"))
-        if path.is_file() and path not in found.files and _holds(path, found.tokens)
-    ]
-    assert shown == []
+    assert holders(tmp_path, found) == []
 
 
 @pytest.fixture
@@ -52,6 +47,7 @@ def runs(influx: InfluxServer, bucket: str) -> Runs:
     return Runs(influx=influx, bucket=bucket)
 
 
-def _holds(path: Path, tokens: list[str]) -> bool:
-    data = path.read_bytes()
-    return any(token.encode() in data for token in tokens)
+def holders(folder: Path, secrets: Secrets) -> list[Path]:
+    """Returns the files that hold a token, wherever they are in a folder, without those of the test itself."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path not in secrets.files]
+    return [path for path in files if any(token.encode() in path.read_bytes() for token in secrets.tokens)]

@@ -108,8 +108,12 @@ class Driver(Process):
     def tell(self, *words: str) -> Any:
         """Has it do something, and returns its answer."""
         self.say(" ".join(words))
+        return self.answer()
+
+    def answer(self) -> Any:
+        """Returns its answer to what it was told."""
         answer = self.line()
-        assert answer, f"no answer to {words}; its stderr:\n{self.stderr}"
+        assert answer, f"no answer; its stderr:\n{self.stderr}"
         return json.loads(answer)
 
     def run(self, job: str) -> str:

@@ -35,6 +35,17 @@ def test_a_process_that_ends_with_its_run_has_delivered_it(
     assert runs.outcomes() == {uuid: outcome}
 
 
+def test_a_first_run_after_the_main_thread_has_ended_is_kept(processes: Processes, runs: Runs) -> None:
+    """Where the interpreter is too far gone to load what delivers, the job runs all the same; the next one sends it."""
+    app = processes.app("leaving", "late", **runs.variables)
+    uuid = app.line()
+    assert app.end() == 0
+    assert app.stderr.count("ERROR:") == 1
+    assert "Traceback" not in app.stderr
+    assert processes.ship(**runs.variables)[0] == 0
+    assert runs.outcomes() == {uuid: "end"}
+
+
 def test_what_a_process_leaves_by_os_exit_is_delivered_by_the_next(
     processes: Processes, runs: Runs, state_dir: Path
 ) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.client.write_api import SYNCHRONOUS
 
 from otel_job_measure.delivery.influx import InfluxSink
 from otel_job_measure.errors import SettingsError
@@ -43,6 +44,16 @@ def closed_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def read_request(connection: socket.socket) -> None:
+    """Reads a whole request: a connection that is closed with unread bytes in it is a broken one."""
+    with connection.makefile("rb") as request:
+        length = 0
+        while header := request.readline().strip():
+            name, _, value = header.partition(b":")
+            length = int(value) if name.lower() == b"content-length" else length
+        request.read(length)
+
+
 @contextmanager
 def raw_server(answer: bytes | None, *, reset: bool = False) -> Iterator[str]:
     """Accepts one connection after the other and answers with some bytes, or with silence."""
@@ -57,7 +68,7 @@ def raw_server(answer: bytes | None, *, reset: bool = False) -> Iterator[str]:
                     return
                 kept.append(connection)
                 if answer is not None:
-                    connection.recv(65536)
+                    read_request(connection)
                     connection.sendall(answer)
                     if reset:
                         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -314,7 +325,7 @@ def test_a_client_of_the_users_own_brings_its_rights_and_stays_open(tiny: TinySe
     sink = sink_for(settings_for("http://unused.example"), client=client)
     assert sink.take(pieces_of(segment("a", line(1)))).taken is Taken.DONE
     sink.close()
-    client.write_api().write("b2", "o2", "theirs v=1")
+    client.write_api(write_options=SYNCHRONOUS).write("b2", "o2", "theirs v=1")
     client.close()
     ours, theirs = tiny.requests
     assert ours.headers["Authorization"] == theirs.headers["Authorization"] == "Token their-token"

@@ -198,6 +198,23 @@ def test_failures_are_logged_once_a_minute_and_so_is_their_end(caplog: pytest.Lo
     ]
 
 
+@pytest.mark.parametrize(("answer", "after_s"), [(RETRY, 60), (HOLD, 0)])
+def test_a_lazy_sink_that_fails_is_logged_only_when_it_lasts(
+    answer: Answer, after_s: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A history that others are at just now is no trouble; one that stays so for a minute, or needs a hand, is."""
+    sink, clock = ListSink(), HandClock()
+    sink.always = answer
+    lane = lane_to(sink, clock, LAZY)
+    logged: list[int] = []
+    for second in range(0, 61, 20):
+        lane.serve(listed(segment("a", line(1))))
+        logged += [second] * len(caplog.records)
+        caplog.clear()
+        clock.advance(20)
+    assert logged[:1] == [after_s]
+
+
 def test_nothing_is_logged_while_all_is_well(caplog: pytest.LogCaptureFixture) -> None:
     """Delivery is silent at INFO."""
     caplog.set_level(logging.INFO)

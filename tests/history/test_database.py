@@ -3,8 +3,8 @@
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Generator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from otel_job_measure.journal.statedir import lock
 from otel_job_measure.testing import ManualClock
 
 _FIRST = "CREATE TABLE runs (id INTEGER PRIMARY KEY); INSERT INTO runs VALUES (1);"
+_BROKEN = "INSERT INTO runs VALUES (2); INSERT INTO nowhere VALUES (1);"
 _SECOND = "ALTER TABLE runs ADD COLUMN more TEXT DEFAULT 'new';"
 
 _MANY = (
@@ -26,10 +27,12 @@ _MANY = (
 
 
 def database(folder: Path, *versions: str) -> Database:
+    """Returns a database with the schema of some versions."""
     return Database(folder / "history.db", clock=ManualClock(), versions=versions or (_FIRST,))
 
 
 def use(opened: Database) -> list[tuple[object, ...]]:
+    """Does one transaction, and returns all rows."""
     with opened.transaction() as connection:
         return connection.execute("SELECT * FROM runs").fetchall()
 
@@ -43,7 +46,8 @@ def damage(path: Path) -> bytes:
 
 
 @contextmanager
-def umask(mask: int) -> Iterator[None]:
+def umask(mask: int) -> Generator[None]:
+    """Has a umask while the block runs."""
     before = os.umask(mask)
     try:
         yield
@@ -67,23 +71,23 @@ def test_nothing_is_open_between_transactions(tmp_path: Path) -> None:
     """After a transaction no descriptor of the file or its lock is left, so that a fork inherits none."""
     opened = database(tmp_path)
     use(opened)
-    targets = {os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _is_open(fd)}
-    assert not [target for target in targets if target.startswith(str(tmp_path))]
+    ours = {(path.stat().st_dev, path.stat().st_ino) for path in tmp_path.glob("history*")}
+    assert not ours & {_file_of(int(fd.name)) for fd in Path("/proc/self/fd").iterdir()}
     assert sorted(path.name for path in tmp_path.glob("history*")) == ["history.db", "history.lock"]
 
 
-def _is_open(fd: str) -> bool:
+def _file_of(fd: int) -> tuple[int, int] | None:
     try:
-        os.fstat(int(fd))
+        status = os.fstat(fd)
     except OSError:  # the one that listed the folder
-        return False
-    return True
+        return None
+    return status.st_dev, status.st_ino
 
 
 def test_an_exception_takes_the_transaction_back(tmp_path: Path) -> None:
     """A block that raises leaves nothing in the file."""
     opened = database(tmp_path)
-    with pytest.raises(ZeroDivisionError), opened.transaction() as connection:
+    with suppress(ZeroDivisionError), opened.transaction() as connection:
         connection.execute("INSERT INTO runs VALUES (2)")
         raise ZeroDivisionError
     assert use(opened) == [(1,)]
@@ -111,6 +115,8 @@ def test_another_program_in_the_file_is_not_waited_for_either(tmp_path: Path) ->
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(BusyHistoryError, match="in use by another program"):
             use(opened)
+        with opened.transaction(writes=False) as connection:
+            assert connection.execute("SELECT * FROM runs").fetchall() == [(1,)]
         other.execute("ROLLBACK")
         other.execute("BEGIN")
         other.execute("SELECT * FROM runs").fetchall()
@@ -199,7 +205,7 @@ def test_a_step_to_a_newer_version_is_taken_whole_or_not_at_all(tmp_path: Path) 
     """An error on the way leaves the file at the version before."""
     use(database(tmp_path, _FIRST))
     with pytest.raises(HistoryError):
-        use(database(tmp_path, _FIRST, _SECOND + "INSERT INTO nowhere VALUES (1);"))
+        use(database(tmp_path, _FIRST, _BROKEN))
     assert use(database(tmp_path, _FIRST)) == [(1,)]
 
 

@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -66,7 +67,7 @@ def test_a_run_that_came_back_has_its_real_ending(tmp_path: Path) -> None:
     """The real ending of a run that was taken for lost wins, also when it was folded first."""
     lines = Lines(uuid=UUID)
     parts = [lines.start(), lines.end(NOW_NS + SECOND, LOST), lines.end(NOW_NS + 9 * SECOND)]
-    found = []
+    found: list[list[dict[str, Any]]] = []
     for number, order in enumerate(([0, 1, 2], [0, 2, 1], [2, 1, 0])):
         history = history_in(tmp_path / str(number))
         for at in order:
@@ -127,7 +128,7 @@ def _stories(draw: st.DrawFn) -> list[list[bytes]]:
 @given(stories=_stories(), seed=st.integers(0, 2**32), cuts=st.integers(1, 6), again=st.booleans())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 def test_any_order_and_any_cut_give_the_same_runs(
-    tmp_path: Path, stories: list[list[bytes]], seed: int, cuts: int, again: bool
+    tmp_path: Path, stories: list[list[bytes]], seed: int, cuts: int, *, again: bool
 ) -> None:
     """Shuffled, cut anywhere, folded twice: one row a run, the same as when everything comes at once."""
     lines = [line for story in stories for line in story]

@@ -62,6 +62,7 @@ def history(tmp_path: Path) -> History:
 
 
 def uuids(history: History, **wanted: object) -> list[str]:
+    """Returns the ids of the latest runs."""
     return [run.uuid for run in history.latest(**{"limit": 100, **wanted})]  # type: ignore[arg-type]
 
 

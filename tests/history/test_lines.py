@@ -23,16 +23,19 @@ MORE = st.dictionaries(st.sampled_from(["host.name", "a b", "x=y", "z,"]), TEXTS
 
 
 def read(data: bytes) -> Runs:
+    """Reads lines."""
     runs: Runs = {}
     LineReader().read(data, runs)
     return runs
 
 
 def told(runs: Runs) -> set[tuple[object, ...]]:
+    """Returns all that is known of runs."""
     return {(uuid, key, run.started_ns, *run.endings()) for (uuid, key), run in runs.items()}
 
 
 def goes_fast(line: bytes) -> bool:
+    """Tells whether no line needs the parser."""
     return all(not match.group(match.re.groups) for match in module._own_lines(line.decode()))
 
 

@@ -15,7 +15,8 @@ OLD_FAILED = Ending(30, OLD_ROW, "failed")
 FAILED = Ending(30, RUN_ROW, "failed", "error", duration_s=2.0, host="host-1", error_type="ValueError")
 
 
-def known(endings: "tuple[Ending, ...]") -> tuple[Ending | None, Ending | None]:
+def known(endings: tuple[Ending, ...]) -> tuple[Ending | None, Ending | None]:
+    """Returns the ending that counts and the beaten one, after these have come in this order."""
     run = Run(KEY, "x")
     for ending in endings:
         run.end(ending)

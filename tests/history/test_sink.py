@@ -19,6 +19,7 @@ LINE = Lines(uuid="a").start()
 
 
 def sink_in(folder: Path, clock: ManualClock | None = None) -> Sink:
+    """Returns the sink of another process of this state directory."""
     return HistorySink(history_in(folder), clock=clock or ManualClock())
 
 

@@ -9,6 +9,7 @@ from tests.history.support import FAILED, LOST, NOW_NS, SECOND, Lines, history_i
 from tests.support.influx import InfluxServer
 
 _TAGS = {"job", "datacenter", "project", "stage"}
+_ALL = {names.POINTS: 'SELECT * FROM "scheduling-job"', names.RUNS: 'SELECT * FROM "scheduling-job-run"'}
 _SEEN = tuple[str, int, tuple[tuple[str, object], ...], tuple[tuple[str, object], ...]]
 
 
@@ -48,7 +49,7 @@ def _in_view(path: Path, measurement: str, tags: set[str]) -> list[_SEEN]:
             {name: value for name, value in row.items() if name in tags},
             {name: value for name, value in row.items() if name not in {*tags, "time"}},
         )
-        for row in rows(path, f'SELECT * FROM "{measurement}"')
+        for row in rows(path, _ALL[measurement])
     ]
 
 
@@ -70,7 +71,7 @@ def test_the_columns_are_time_tags_and_fields(tmp_path: Path) -> None:
     """Each column has the name that it has in InfluxDB, and a further tag gets one when it is seen first."""
     history = history_in(tmp_path)
     history.fold([piece(Lines(uuid="a").start() + Lines(uuid="a").end())])
-    old, run = (list(rows(history.path, f'SELECT * FROM "{name}"')[0]) for name in (names.POINTS, names.RUNS))
+    old, run = (list(rows(history.path, _ALL[name])[0]) for name in (names.POINTS, names.RUNS))
     assert old == ["time", "job", "datacenter", "project", "stage", "uuid", "status"]
     assert run == [
         *("time", "job", "datacenter", "project", "stage", "status", "reason", "uuid", "success", "duration"),
@@ -94,5 +95,5 @@ def test_a_view_finds_its_rows_by_time_without_reading_all(tmp_path: Path) -> No
     history = history_in(tmp_path)
     history.fold([piece(Lines(uuid="a").start())])
     for name in (names.POINTS, names.RUNS):
-        plan = rows(history.path, f'EXPLAIN QUERY PLAN SELECT * FROM "{name}" WHERE time > 1')
+        plan = rows(history.path, f"EXPLAIN QUERY PLAN {_ALL[name]} WHERE time > 1")
         assert not [step["detail"] for step in plan if step["detail"].startswith("SCAN runs")], name

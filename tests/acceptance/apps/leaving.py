@@ -3,25 +3,35 @@
 import logging
 import sys
 import threading
+from collections.abc import Callable
 
 from otel_job_measure import JobMeasure
 
 
-def leave(how: str) -> None:
+def leave(how: str, measure: Callable[[], JobMeasure]) -> None:
     """Runs a job that may take its process along."""
-    with JobMeasure().run("last") as run:
+    if how in {"thread", "late"}:
+        threading.main_thread().join()
+    with measure().run("last") as run:
         print(run.uuid, flush=True)
         if how == "exit":
             sys.exit(3)
         if how == "raise":
             raise ValueError("the job's own")
-        if how == "thread":
-            threading.main_thread().join()
+
+
+def main(how: str) -> None:
+    """Leaves in one way."""
+    logging.basicConfig(level=logging.DEBUG)
+    if how == "late":
+        threading.Thread(target=leave, args=(how, JobMeasure)).start()
+        return
+    measure = JobMeasure()
+    if how == "thread":
+        threading.Thread(target=leave, args=(how, lambda: measure)).start()
+    else:
+        leave(how, lambda: measure)
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.DEBUG)
-    if sys.argv[1] == "thread":
-        threading.Thread(target=leave, args=sys.argv[1:]).start()
-    else:
-        leave(*sys.argv[1:])
+    main(*sys.argv[1:])

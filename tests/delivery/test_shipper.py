@@ -1,0 +1,450 @@
+import asyncio
+import contextlib
+import contextvars
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from otel_job_measure.delivery.lane import EAGER, LAZY, Lane
+from otel_job_measure.delivery.shipper import THREAD_NAME, Shipper
+from otel_job_measure.journal.counters import Counters
+from otel_job_measure.journal.protocols import Mark
+from tests.delivery.support import DONE, HOLD, RETRY, FakeSource, ListSink, line, segment
+
+LONG_S = 30.0
+
+
+class Ship:
+    """A shipper over a source and a sink in memory, with its real thread."""
+
+    def __init__(self, *, lazy: bool = False, **more: Any) -> None:
+        self.source = FakeSource()
+        self.sink = ListSink()
+        self.counters = Counters()
+        self.lane = Lane(self.sink, LAZY if lazy else EAGER)
+        self.shipper = Shipper(self.source, [self.lane], self.counters, **more)
+        self.source.wake = self.shipper.wake
+
+    def append(self, *numbers: int) -> Mark:
+        self.counters.appended(len(numbers))
+        return self.source.append(*map(line, numbers))
+
+    def is_known_down(self) -> bool:
+        """Waits until the server is known to be down."""
+        self.shipper.wait_for(self.source.tail(), LONG_S, unless_down=True)
+        return self.shipper.known_down
+
+
+@pytest.fixture
+def ship() -> Iterator[Ship]:
+    ship = Ship()
+    yield ship
+    ship.sink.always = RETRY
+    ship.shipper.close(LONG_S)
+
+
+@contextlib.contextmanager
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No thread can be started, as when the interpreter goes down."""
+
+    def start(_self: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        yield
+
+
+def shipper_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
+
+
+def test_there_is_no_thread_before_the_first_point(ship: Ship) -> None:
+    """A process that measures nothing has no thread of ours, and one that does has one daemon with a name."""
+    assert shipper_threads() == []
+    mark = ship.append(1)
+    assert ship.shipper.wait_for(mark, LONG_S)
+    [thread] = shipper_threads()
+    assert thread.daemon
+    ship.append(2)
+    assert shipper_threads() == [thread]
+
+
+def test_points_are_delivered_without_a_flush(ship: Ship) -> None:
+    """The first and every later point arrive although nobody waits for them."""
+    arrived = threading.Semaphore(0)
+    ship.sink.during = arrived.release
+    for number in range(5):
+        ship.append(number)
+        assert arrived.acquire(timeout=LONG_S)
+    assert ship.shipper.wait_for(ship.source.tail(), LONG_S)
+    assert ship.sink.lines == [line(number) for number in range(5)]
+
+
+def test_points_of_many_threads_are_all_delivered(ship: Ship) -> None:
+    """No wake-up is lost, whoever appends and whenever."""
+    lock = threading.Lock()
+
+    def job(first: int) -> None:
+        for number in range(first, first + 200):
+            with lock:
+                ship.append(number)
+
+    jobs = [threading.Thread(target=job, args=(first * 1000,)) for first in range(4)]
+    for thread in jobs:
+        thread.start()
+    for thread in jobs:
+        thread.join()
+    assert ship.shipper.wait_for(ship.source.tail(), LONG_S)
+    assert len(ship.sink.lines) == len(set(ship.sink.lines)) == 800
+    assert len(ship.sink.batches) < 800
+
+
+def test_waiting_takes_no_longer_than_it_may(ship: Ship) -> None:
+    """While the sink fails, a wait ends with its time, and tells that the points aren't there."""
+    ship.sink.always = RETRY
+    mark = ship.append(1)
+    assert not ship.shipper.wait_for(mark, 0.05)
+    assert not ship.shipper._waiters
+
+
+def test_a_flush_tries_at_once(ship: Ship) -> None:
+    """Whoever flushes when the server is there again doesn't wait for the backoff to end."""
+    ship.sink.answers = [HOLD]
+    mark = ship.append(1)
+    assert ship.is_known_down()
+    assert ship.shipper.wait_for(mark, LONG_S)
+
+
+def test_a_confirmation_does_not_wait_for_a_server_that_is_down(ship: Ship) -> None:
+    """While the server is known to be down, `unless_down` costs a job nothing and the server no request."""
+    ship.sink.always = HOLD
+    mark = ship.append(1)
+    assert ship.is_known_down()
+    requests = len(ship.sink.batches)
+    assert not ship.shipper.wait_for(mark, LONG_S, unless_down=True)
+    assert len(ship.sink.batches) == requests
+
+
+def test_a_confirmation_ends_when_the_server_turns_out_to_be_down(ship: Ship) -> None:
+    """The first failure answers all who wait only for a server that works."""
+    ship.sink.always = HOLD
+    assert not ship.shipper.wait_for(ship.append(1), LONG_S, unless_down=True)
+
+
+def test_waiting_in_an_event_loop_lets_others_run(ship: Ship) -> None:
+    """An async job that waits for its start doesn't hold up the loop."""
+
+    async def main() -> bool:
+        held = threading.Event()
+        ship.sink.during = lambda: held.wait(LONG_S) and None
+        waiting = asyncio.create_task(ship.shipper.wait_for_async(ship.append(1), LONG_S))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        held.set()  # only a loop that runs comes here
+        return await waiting
+
+    assert asyncio.run(main())
+
+
+def test_waiting_in_an_event_loop_ends_in_time(ship: Ship) -> None:
+    """An async wait ends with its time, with a server that is down, and by cancellation, and leaves nothing behind."""
+
+    async def main() -> None:
+        ship.sink.always = RETRY
+        mark = ship.append(1)
+        assert not await ship.shipper.wait_for_async(mark, 0.05)
+        assert not await ship.shipper.wait_for_async(mark, LONG_S, unless_down=True)
+        waiting = asyncio.create_task(ship.shipper.wait_for_async(mark, LONG_S))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(main())
+    assert not ship.shipper._waiters
+
+
+def test_an_event_loop_that_is_gone_harms_nobody(ship: Ship) -> None:
+    """A loop that is closed while the answer is on its way is no error of the thread."""
+    loop = asyncio.new_event_loop()
+    waiting = ship.shipper.wait_for_async(ship.source.tail(), LONG_S)
+    ship.sink.during = lambda: loop.close() if not loop.is_closed() else None
+    ship.sink.answers = [RETRY]
+    # Begun by hand, so that the loop can be closed under it.
+    asyncio.events._set_running_loop(loop)
+    try:
+        waiting.send(None)
+    finally:
+        asyncio.events._set_running_loop(None)
+    assert ship.shipper.wait_for(ship.source.tail(), LONG_S)
+    assert ship.shipper.bugs == 0
+    with contextlib.suppress(RuntimeError):
+        waiting.close()
+
+
+def test_nothing_to_wait_for_is_there_at_once() -> None:
+    """Before the first point, and without a server, there is nothing to wait for, and no thread is started."""
+    assert Ship().shipper.wait_for(Mark(0, 0), LONG_S)
+    local = Ship(lazy=True)
+    local.source.segments[-1].data += line(1) + b"\n"
+    assert local.shipper.wait_for(local.source.tail(), LONG_S)
+    assert shipper_threads() == []
+
+
+def test_a_local_shipper_is_not_woken_by_each_point() -> None:
+    """With the history alone, points cost the job no wake-up."""
+    ship = Ship(lazy=True)
+    turned = threading.Event()
+    ship.sink.during = turned.set
+    ship.append(1)
+    ship.append(2)
+    assert not ship.shipper._idle
+    assert ship.shipper.close(LONG_S)
+    assert turned.is_set()
+    assert ship.sink.lines == [line(1), line(2)]
+
+
+def test_close_sends_what_is_there_and_ends_the_thread(ship: Ship) -> None:
+    """After close everything is delivered, the sink is closed and the thread is gone; a second close changes nothing."""
+    held = threading.Event()
+    ship.sink.during = lambda: held.wait(LONG_S) and None
+    for number in range(3):
+        ship.append(number)
+    held.set()
+    assert ship.shipper.close(LONG_S)
+    assert ship.sink.lines == [line(number) for number in range(3)]
+    assert ship.sink.closed == 1
+    for thread in shipper_threads():
+        thread.join(LONG_S)
+    assert shipper_threads() == []
+    assert ship.shipper.close(LONG_S)
+    assert ship.sink.closed == 1
+    assert ship.shipper.wait_for(ship.source.tail(), LONG_S)
+    assert not ship.shipper.wait_for(Mark(5, 5), LONG_S)
+
+
+def test_close_takes_no_longer_than_it_may(ship: Ship) -> None:
+    """A request that hangs doesn't hold up the end of a process, and who waits at the same time isn't either."""
+    held = threading.Event()
+    begun = threading.Event()
+
+    def hang() -> None:
+        begun.set()
+        held.wait(LONG_S)
+
+    ship.sink.during = hang
+    ship.append(1)
+    assert begun.wait(LONG_S)
+    assert not ship.shipper.close(0.05)
+    assert not ship.shipper.close(0.05)
+    held.set()
+    assert ship.shipper.close(LONG_S)
+
+
+def test_close_without_a_point_does_nothing() -> None:
+    """A process that measured nothing doesn't look into the state directory at its end."""
+    ship = Ship()
+    ship.source.others = [segment("left", line(1))]
+    ship.shipper.close(LONG_S)
+    assert (ship.source.looked, ship.source.adopted, ship.sink.batches) == (0, 0, [])
+    assert ship.sink.closed == 1
+    ship.append(1)
+    assert shipper_threads() == []
+
+
+def test_who_waits_is_told_when_it_is_over(ship: Ship) -> None:
+    """A flush that runs while another thread closes ends with it."""
+    ship.sink.always = RETRY
+    mark = ship.append(1)
+    found: list[bool] = []
+    flushing = threading.Thread(target=lambda: found.append(ship.shipper.wait_for(mark, LONG_S)))
+    flushing.start()
+    ship.shipper.close(LONG_S)
+    flushing.join(LONG_S)
+    assert found == [False]
+
+
+def test_without_threads_close_delivers_itself(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where no thread can be started, points wait until the end and are sent on the caller's thread then."""
+    ship = Ship()
+    with no_threads(monkeypatch):
+        ship.append(1)
+        ship.append(2)
+        assert ship.sink.lines == []
+        assert ship.shipper.close(LONG_S)
+    assert ship.sink.lines == [line(1), line(2)]
+    assert len([record for record in caplog.records if "no thread can be started" in record.message]) == 1
+
+
+def test_without_threads_a_flush_delivers_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no thread can be started, a flush sends on the caller's thread, within its time, and a thread may come later."""
+    ship = Ship()
+    ship.sink.answers = [RETRY]
+    with no_threads(monkeypatch):
+        mark = ship.append(1)
+        assert ship.shipper.wait_for(mark, LONG_S)
+        assert ship.sink.lines == [line(1)]
+        ship.sink.always = RETRY
+        assert not ship.shipper.wait_for(ship.append(2), 0.05)
+        assert not asyncio.run(ship.shipper.wait_for_async(ship.source.tail(), LONG_S))
+    ship.sink.always = DONE
+    ship.shipper._start_after_ns = 0
+    assert ship.shipper.wait_for(ship.append(3), LONG_S)
+    assert ship.shipper.close(LONG_S)
+    assert ship.sink.lines == [line(1), line(2), line(3)]
+
+
+def test_close_inside_a_flush_that_delivers_itself_ends_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal handler that closes while its thread delivers doesn't wait for itself, and the end is done all the same."""
+    ship = Ship()
+    seen: list[bool] = []
+    with no_threads(monkeypatch):
+        mark = ship.append(1)
+        ship.sink.during = lambda: seen.append(ship.shipper.close(LONG_S)) if not seen else None
+        assert ship.shipper.wait_for(mark, LONG_S)
+    assert seen == [False]
+    assert ship.sink.closed == 1
+    assert ship.shipper.close(LONG_S)
+
+
+def test_what_dies_with_the_process_is_tried_until_the_end(ship: Ship) -> None:
+    """In memory a failure doesn't end the attempt."""
+    ship.sink.answers = [RETRY, RETRY]
+    ship.append(1)
+    assert ship.shipper.close(LONG_S, dies_with_process=True)
+    assert ship.sink.lines == [line(1)]
+
+
+def test_what_survives_the_process_is_tried_once(ship: Ship) -> None:
+    """On disk the first failure is the last attempt."""
+    ship.sink.always = HOLD
+    ship.append(1)
+    assert ship.is_known_down()
+    tried = len(ship.sink.batches)
+    assert not ship.shipper.close(LONG_S)
+    assert len(ship.sink.batches) == tried + 1
+
+
+def test_the_thread_asks_itself_without_a_deadlock(ship: Ship) -> None:
+    """A finalizer of somebody's that runs on our thread may wait and close: it gets an answer at once."""
+    seen: list[bool] = []
+
+    def finalizer() -> None:
+        if not seen:
+            seen.append(ship.shipper.wait_for(ship.source.tail(), LONG_S))
+            seen.append(ship.shipper.close(LONG_S))
+
+    ship.sink.during = finalizer
+    mark = ship.append(1)
+    ship.shipper.wait_for(mark, LONG_S)
+    assert ship.shipper.close(LONG_S)
+    assert seen == [False, False]
+    assert ship.sink.lines == [line(1)]
+
+
+def test_a_point_in_a_signal_handler_wakes_without_a_deadlock(ship: Ship) -> None:
+    """Handlers that append in the middle of an append's wake-up, or of the start of the thread, block nothing."""
+    numbers = iter(range(100_000))
+
+    def handler(_signum: int, _frame: object) -> None:
+        ship.append(next(numbers))
+
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+    try:
+        for _ in range(3000):
+            ship.append(next(numbers))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert ship.shipper.wait_for(ship.source.tail(), LONG_S)
+
+
+def test_in_a_forked_child_the_parents_shipper_does_nothing(ship: Ship) -> None:
+    """A child that closes or flushes what it inherited gets an answer at once, and sends nothing of its parent's."""
+    mark = ship.append(1)
+    assert ship.shipper.wait_for(mark, LONG_S)
+    batches = len(ship.sink.batches)
+    child = os.fork()
+    if child == 0:
+        ship.shipper.wake()
+        ship.append(2)
+        nothing = not ship.shipper.wait_for(ship.source.tail(), LONG_S) and not ship.shipper.close(LONG_S)
+        os._exit(0 if nothing and len(ship.sink.batches) == batches and ship.sink.closed == 0 else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_a_bug_in_the_rounds_ends_nothing(ship: Ship, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever fails inside a turn is logged, and points are delivered all the same when it is over."""
+    turn: Callable[..., None] = ship.shipper._rounds.turn
+    failed = threading.Event()
+
+    def broken(*args: Any, **more: Any) -> None:
+        if failed.is_set():
+            turn(*args, **more)
+            return
+        failed.set()
+        raise ZeroDivisionError("oops")
+
+    ship.shipper._rounds.turn = broken  # type: ignore[method-assign]
+    assert ship.shipper.wait_for(ship.append(1), LONG_S)
+    assert "delivering points failed; it is tried again" in caplog.text
+    assert "ZeroDivisionError: oops" in caplog.text
+
+
+def test_a_bug_at_the_end_is_no_bug_of_the_process(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever fails while the process ends, close comes back."""
+    ship = Ship()
+
+    def broken(*_args: Any, **_more: Any) -> None:
+        raise ZeroDivisionError("oops")
+
+    ship.shipper._rounds.finish = broken  # type: ignore[method-assign]
+    ship.append(1)
+    assert not ship.shipper.close(LONG_S)
+    assert ship.sink.closed == 1
+    assert "delivering the last points failed" in caplog.text
+
+
+def test_the_thread_has_an_empty_context(ship: Ship) -> None:
+    """Context variables of whoever appended first are not seen by the sinks."""
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+    variable.set("the job's")
+    seen: list[str | None] = []
+    ship.sink.during = lambda: seen.append(variable.get(None))
+    assert ship.shipper.wait_for(ship.append(1), LONG_S)
+    assert set(seen) == {None}
+
+
+def test_pending_points_are_counted_and_aged(ship: Ship) -> None:
+    """Health sees how many points wait, and for how long the oldest does."""
+    assert (ship.shipper.pending, ship.shipper.oldest_pending_s()) == (0, None)
+    ship.sink.always = RETRY
+    ship.append(1, 2)
+    assert ship.is_known_down()
+    assert ship.shipper.pending == 2
+    age_s = ship.shipper.oldest_pending_s()
+    assert age_s is not None
+    assert age_s >= 0
+    ship.sink.always = DONE
+    assert ship.shipper.wait_for(ship.source.tail(), LONG_S)
+    assert (ship.shipper.pending, ship.shipper.oldest_pending_s()) == (0, None)
+
+
+def test_what_is_delivered_is_known_by_name(ship: Ship) -> None:
+    """The bound on the state directory deletes first what the server has."""
+    ship.append(1)
+    ship.source.rotate(line(2))
+    ship.append(3)
+    assert ship.shipper.wait_for(ship.source.tail(), LONG_S)
+    ship.shipper.close(LONG_S)
+    assert ship.shipper.has_delivered("own-0")
+    assert not ship.shipper.has_delivered("own-1")
