@@ -128,7 +128,7 @@ class RecordedRun:
         job: The job's name.
         uuid: The run's id.
         status: `running`, `end` or `failed`.
-        reason: Why it failed; None where it didn't.
+        reason: Why it failed; None where it didn't. With `runs=False` nobody tells, nor what follows.
         error_type: The exception's class.
         error_message: Its text, where `error_message` is on.
         duration_s: How long it took; None while it runs.
@@ -185,14 +185,18 @@ class RecordedRuns(Sequence[RecordedRun]):
         return f"RecordedRuns({self._runs()!r})"
 
     def _runs(self) -> list[RecordedRun]:
-        endings: dict[str, Point] = {}
         starts: dict[str, Point] = {}
+        ends: dict[str, Point] = {}
+        rows: dict[str, Point] = {}
         for point in self._journal.points():
+            uuid = str(point.fields[names.FIELD_UUID])
             if point.measurement == names.RUNS:
-                endings[str(point.fields[names.FIELD_UUID])] = point
+                rows[uuid] = point
             elif point.fields[names.FIELD_STATUS] == names.STATUS_START:
-                starts.setdefault(str(point.fields[names.FIELD_UUID]), point)
-        return [_run(uuid, start, endings.get(uuid)) for uuid, start in starts.items()]
+                starts[uuid] = point
+            else:
+                ends[uuid] = point
+        return [_run(uuid, start, ends.get(uuid), rows.get(uuid)) for uuid, start in starts.items()]
 
 
 @contextlib.contextmanager
@@ -210,24 +214,24 @@ def recorded_runs(clock: Clock | None = None) -> Generator[RecordedRuns]:
         yield RecordedRuns(journal)
 
 
-def _run(uuid: str, start: Point, ending: Point | None) -> RecordedRun:
+def _run(uuid: str, start: Point, end: Point | None, row: Point | None) -> RecordedRun:
     tags = dict(start.tags)
     job = tags.pop(names.TAG_JOB)
-    if ending is None:
+    if end is None:
         return RecordedRun(job=job, uuid=uuid, status="running", tags=tags)
-    duration = ending.fields.get(names.FIELD_DURATION)
+    told = {} if row is None else {**row.tags, **row.fields}
+    duration_s = told.get(names.FIELD_DURATION, ((end.time_ns or 0) - (start.time_ns or 0)) / 1e9)
     return RecordedRun(
         job=job,
         uuid=uuid,
-        status=dict(ending.tags)[names.TAG_STATUS],
-        reason=dict(ending.tags).get(names.TAG_REASON),
-        error_type=_text(ending, names.FIELD_ERROR_TYPE),
-        error_message=_text(ending, names.FIELD_ERROR_MESSAGE),
-        duration_s=None if duration is None else float(duration),
+        status=str(end.fields[names.FIELD_STATUS]),
+        reason=_text(told.get(names.TAG_REASON)),
+        error_type=_text(told.get(names.FIELD_ERROR_TYPE)),
+        error_message=_text(told.get(names.FIELD_ERROR_MESSAGE)),
+        duration_s=float(duration_s),
         tags=tags,
     )
 
 
-def _text(point: Point, field_name: str) -> str | None:
-    value = point.fields.get(field_name)
+def _text(value: object) -> str | None:
     return None if value is None else str(value)

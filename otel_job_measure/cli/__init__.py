@@ -3,7 +3,7 @@
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 _COMMANDS = {
     "demo": "otel_job_measure.cli.demo",
@@ -11,8 +11,7 @@ _COMMANDS = {
     "runs": "otel_job_measure.cli.runs",
     "ship": "otel_job_measure.cli.ship",
 }
-USAGE = 2
-"""The exit code of wrong usage, as argparse has it."""
+_VERSION = "--version"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,11 +27,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="otel-job-measure", description="Measures scheduled and background jobs, with InfluxDB as their store."
     )
+    parser.add_argument(_VERSION, action=_Version, nargs=0, help="say which version this is, and end")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    # Only the command that is asked for is loaded: `exec` stands before every line of a crontab.
-    wanted = [words[0]] if words and words[0] in _COMMANDS else list(_COMMANDS)
-    for name in wanted:
+    for name in _needed(words):
         importlib.import_module(_COMMANDS[name]).add_parser(commands)
     arguments = parser.parse_args(words)
     exit_code: int = arguments.run(arguments)
     return exit_code
+
+
+class _Version(argparse.Action):
+    """Says the version. It is looked up only here: that takes longer than `exec` needs for its own part."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from otel_job_measure.runtime.version import version  # noqa: PLC0415 - as said
+
+        print(f"{parser.prog} {version() or 'of a folder that was never installed'}")
+        parser.exit()
+
+
+def _needed(words: Sequence[str]) -> Iterable[str]:
+    """Returns the commands to load: `exec` stands before every line of a crontab."""
+    first = words[0] if words else ""
+    if first == _VERSION:
+        return ()
+    return (first,) if first in _COMMANDS else _COMMANDS

@@ -9,9 +9,9 @@ from pathlib import Path
 from otel_job_measure.cli import env_file
 from otel_job_measure.cli.demo_jobs import Jobs
 from otel_job_measure.cli.table import print_runs
-from otel_job_measure.errors import JobMeasureError
+from otel_job_measure.errors import JobMeasureError, SettingsError
 from otel_job_measure.runtime.measure import JobMeasure
-from otel_job_measure.runtime.reading import up_to_date
+from otel_job_measure.runtime.reading import opened, up_to_date
 from otel_job_measure.settings import Settings
 
 _DESCRIPTION = """Runs some real jobs on real files in a temporary folder: one fails on a bad file, one is killed in the
@@ -50,6 +50,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _demo(settings: Settings) -> int:
+    if settings.disabled or not settings.history:
+        raise SettingsError("the demo shows what the history has, and the settings turn that off")
+    opened(settings)  # before any work is done for nothing
     measure = JobMeasure(settings)
     began_ns = time.time_ns()
     print("Some jobs on real files:\n")
@@ -58,7 +61,7 @@ def _demo(settings: Settings) -> int:
     found = up_to_date(settings)
     print("\nWhat was measured:\n")
     print_runs(found.history.latest(since_ns=began_ns, limit=_ROOM))
-    print(f"\nThe runs are kept in {found.history.path}; `otel-job-measure runs` shows them again.")
+    print(f"\n`otel-job-measure runs` shows them again. They are kept in\n{found.history.path}")
     return _shipped(measure) if settings.destination is not None and settings.ship else 0
 
 
@@ -67,7 +70,7 @@ def _shipped(measure: JobMeasure) -> int:
     health = measure.health()
     destination = measure.settings.destination
     where = "InfluxDB" if destination is None else destination.label
-    print(f"{where} has accepted {health.delivered} points of this process.")
+    print(f"\n{where}\nhas accepted {health.delivered} points.")
     if not everything:
         print(f"{health.pending} points wait and will be sent by the next process.", file=sys.stderr)
     return 0 if everything else 1

@@ -11,7 +11,7 @@ from otel_job_measure.cli import env_file
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.delivery.bell import Bell
 from otel_job_measure.delivery.influx import InfluxSink
-from otel_job_measure.delivery.lane import EAGER, Lane
+from otel_job_measure.delivery.lane import EAGER, LAZY, Lane
 from otel_job_measure.delivery.progress import FileProgress
 from otel_job_measure.delivery.rounds import Looked, Rounds
 from otel_job_measure.delivery.untraced import untraced
@@ -94,9 +94,10 @@ class _Shipment:
         rejects = FileRejects(state.rejected, settings.destination_id)
         sink = InfluxSink(settings, self._counters, rejects, clock=clock, progress=self._progress)
         history = history_sink(settings, clock=clock)
-        lanes = [Lane(sink, EAGER, clock=clock)]
+        self._influx = Lane(sink, EAGER, clock=clock)
+        lanes = [self._influx]
         if history is not None:
-            lanes.append(Lane(history, EAGER, clock=clock))
+            lanes.append(Lane(history, LAZY, clock=clock))  # it holds back what InfluxDB has for an hour at most
         others = {s.header.destination for s in state.ready_segments()} if _ALL in redirected else set(redirected)
         self._source = LeftBehind(state, settings.destination_id, others, clock=clock, boot_id=boot_id())
         self._rounds = Rounds(self._source, lanes, clock=clock)
@@ -112,9 +113,9 @@ class _Shipment:
         self._tell_of_others()
         if looked.elsewhere:
             print("another process is sending what is there", file=sys.stderr)
-        elif looked.pending_bytes:
+        elif self._influx.failing:  # what only the history lacks is folded in by the next who reads it
             print(f"{looked.pending_bytes} bytes could not be sent and wait", file=sys.stderr)
-        return 1 if looked.pending_bytes and not looked.elsewhere else 0
+        return 1 if self._influx.failing else 0
 
     def until_stopped(self) -> int:
         """Sends what comes, until SIGTERM or SIGINT."""

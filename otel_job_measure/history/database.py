@@ -49,6 +49,17 @@ class Database:
         self._clock = clock
         self._versions = versions
 
+    def exists(self) -> bool:
+        """Returns whether there is a file.
+
+        Raises:
+            HistoryError: That cannot be told.
+        """
+        try:
+            return self.path.exists()
+        except OSError as error:
+            raise HistoryError(f"the history {self.path} cannot be read: {error}") from error
+
     @contextmanager
     def transaction(self, *, writes: bool = True) -> Generator[sqlite3.Connection]:
         """Opens the file for one transaction, which is committed where the block ends without an exception.
@@ -78,9 +89,10 @@ class Database:
     def _held(self) -> Generator[None]:
         try:
             _make_private(self._lock)
+            _make_private(self.path)
             fd = lock(self._lock)
         except OSError as error:
-            raise HistoryError(f"the history's lock {self._lock} cannot be taken: {error}") from error
+            raise HistoryError(f"the history {self.path} cannot be locked: {error}") from error
         if fd is None:
             raise BusyHistoryError(f"the history {self.path} is in use by another process")
         status = os.fstat(fd)
@@ -92,10 +104,6 @@ class Database:
                 os.close(fd)
 
     def _open(self) -> sqlite3.Connection:
-        try:
-            _make_private(self.path)
-        except OSError as error:
-            raise HistoryError(f"the history {self.path} cannot be made: {error}") from error
         connection = sqlite3.connect(f"{self.path.as_uri()}?mode=rw", timeout=0, isolation_level=None, uri=True)
         try:
             # One sync of the journal before the file is changed, one of the file before the journal goes.

@@ -43,7 +43,8 @@ COLUMNS: Final = (
 _SUCCESS: Final = {names.STATUS_END: 1.0, names.STATUS_FAILED: 0.0}
 _AT_ONCE: Final = 200
 _SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM runs WHERE "  # noqa: S608 - names of ours
-_REPLACE: Final = f"INSERT OR REPLACE INTO runs VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - the same
+_INSERT: Final = f"INSERT INTO runs VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - the same
+_REPLACE: Final = f"REPLACE INTO runs VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - the same
 
 _Row = tuple[Any, ...]
 """A row of `runs`: what SQLite gives has no types."""
@@ -62,8 +63,9 @@ def fold(connection: "sqlite3.Connection", runs: Runs, stretches: Sequence[Stret
         Whether there are further tags that the views don't have a column for yet.
     """
     ids, unchanged = _meet(connection, runs)
-    rows = (_row(ids.get(place), run) for place, run in runs.items() if ids.get(place) not in unchanged)
-    connection.executemany(_REPLACE, rows)
+    connection.executemany(_INSERT, (_row(None, run) for place, run in runs.items() if place not in ids))
+    known = ((run_id, runs[place]) for place, run_id in ids.items() if run_id not in unchanged)
+    connection.executemany(_REPLACE, (_row(run_id, run) for run_id, run in known))
     _note(connection, stretches, now_ns)
     return _note_further_tags(connection, {run.key.tags for run in runs.values()})
 

@@ -102,7 +102,7 @@ class History:
         Raises:
             HistoryError: The history cannot be read.
         """
-        if self.path.exists():
+        if self._database.exists():
             found = self._patiently(folding.positions, patience_s, writes=False)
             self._positions = {name: position for name, position in found.items() if name not in self._gone}
         return self._positions
@@ -167,7 +167,7 @@ class History:
         Raises:
             HistoryError: The history cannot be read.
         """
-        if not self.path.exists():
+        if not self._database.exists():
             return []
         return self._patiently(
             lambda connection: questions.latest(connection, job=job, words=words, since_ns=since_ns, limit=limit),
@@ -176,7 +176,7 @@ class History:
         )
 
     def catch_up(self, segments: Sequence[Segment], *, within_s: float = 10.0) -> Behind:
-        """Folds in all that segments hold, as far as that is possible now.
+        """Folds in all that segments hold at this moment, as far as that is possible.
 
         Args:
             segments: Those of living processes too.
@@ -198,7 +198,8 @@ class History:
                 self.fold(pieces, patience_s=left_s)
         except HistoryError as error:
             why = str(error)
-        return self._behind(segments, why)
+        # What living processes have appended since is not what is meant.
+        return self._behind(segments, why) if why else Behind()
 
     def _unfolded(self, segments: Sequence[Segment]) -> Iterator[list[Piece]]:
         pieces: list[Piece] = []
@@ -222,7 +223,7 @@ class History:
             while data := segment.read(offset, _READ):
                 offset += len(data)
                 size += len(data)
-                points += sum(not line.startswith(b"#") for line in data.splitlines())
+                points += data.count(b"\n") - data.count(b"\n#") - data.startswith(b"#")
         return Behind(bytes=size, points=points, why=why) if points else Behind()
 
     def _fold_batch(self, batch: Sequence[Stretch], patience_s: float) -> None:
@@ -231,14 +232,14 @@ class History:
             self._reader.read(stretch.data, runs)
         gone = set(self._gone)
 
-        def put(connection: "sqlite3.Connection") -> None:
+        def put(connection: "sqlite3.Connection") -> int:
+            began_ns = self._clock.monotonic_ns()
             if folding.fold(connection, runs, batch, self._clock.wall_ns()):
                 make_views(connection, self._views)
             folding.forget(connection, gone)
+            return self._clock.monotonic_ns() - began_ns
 
-        began_ns = self._clock.monotonic_ns()
-        self._patiently(put, patience_s)
-        took_ns = self._clock.monotonic_ns() - began_ns
+        took_ns = self._patiently(put, patience_s)
         used = sum(len(stretch.data) for stretch in batch)
         self._room = next_room(self._room, used, took_ns)
         self._gone -= gone

@@ -6,7 +6,7 @@ from typing import Final
 
 from otel_job_measure.journal.protocols import Piece
 
-LEAST_BYTES: Final = 4 * 1024
+LEAST_BYTES: Final = 16 * 1024
 FIRST_BYTES: Final = 64 * 1024
 MOST_BYTES: Final = 1024 * 1024
 _AIM_NS: Final = 9_000_000
@@ -66,7 +66,7 @@ def next_room(room: int, used: int, took_ns: int) -> int:
     Args:
         room: How many the last one might have had.
         used: How many it had.
-        took_ns: How long it took; machines, disks and histories can be slow.
+        took_ns: How long that took, without the commit: a slow disk takes its time for a few bytes, too.
     """
     if took_ns <= _AIM_NS and used < room // 2:
         return room  # a small one tells nothing of a large one

@@ -25,6 +25,27 @@ class UpToDate:
     behind: Behind
 
 
+def opened(settings: Settings) -> StateDir:
+    """Opens a state directory, which is made where it is missing.
+
+    Args:
+        settings: Where it is.
+
+    Returns:
+        The state directory.
+
+    Raises:
+        SettingsError: There is none.
+        StateDirError: It cannot be used.
+    """
+    state = StateDir(settings.state_path)
+    try:
+        state.make()
+    except OSError as error:
+        raise _unusable(state, error) from error
+    return state
+
+
 def up_to_date(settings: Settings) -> UpToDate:
     """Ends the runs of processes that are gone, and folds all segments of a state directory into its history.
 
@@ -35,14 +56,14 @@ def up_to_date(settings: Settings) -> UpToDate:
         The history.
 
     Raises:
-        StateDirError: There is no state directory, or it cannot be used.
+        SettingsError: There is no state directory.
+        StateDirError: It cannot be used.
         HistoryError: The history cannot be read.
     """
     clock = SystemClock()
-    state = StateDir(settings.state_path)
+    state = opened(settings)
     history = History(state.history, retention_s=settings.retention_s, clock=clock)
     try:
-        state.make()
         with state.adopting() as held:
             if held:
                 adopt(state, clock=clock, boot_id=boot_id())
@@ -51,8 +72,12 @@ def up_to_date(settings: Settings) -> UpToDate:
         if not behind.bytes:
             _drop_local(state, history)
     except OSError as error:
-        raise StateDirError(f"the state directory {state.root} cannot be used: {error}") from error
+        raise _unusable(state, error) from error
     return UpToDate(history=history, behind=behind)
+
+
+def _unusable(state: StateDir, error: OSError) -> StateDirError:
+    return StateDirError(f"the state directory {state.root} cannot be used: {error}")
 
 
 def _drop_local(state: StateDir, history: History) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from otel_job_measure import names
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.runtime.measure import JobMeasure
+from otel_job_measure.settings import Settings
 from otel_job_measure.spans import middleware
 from otel_job_measure.spans.opener import Opener
 from otel_job_measure.spans.processor import RunSpanProcessor
@@ -14,7 +15,7 @@ from otel_job_measure.spans.recorder import Recorder
 from otel_job_measure.spans.rules import SpanRule
 
 _log = logging.getLogger(names.LOGGER)
-_made: dict[str, JobMeasure | None] = {}
+_made: dict[str, tuple[JobMeasure, Exception | None]] = {}
 
 
 async def job_measure(ctx: object, call_next: Callable[[], Any], /) -> Any:  # noqa: ANN401 - the chain's
@@ -59,17 +60,16 @@ class JobSpanProcessor(RunSpanProcessor):
         super().__init__(_recorder if measure is None else lambda: measure.recorder, rules)
 
 
-def ready_measure() -> JobMeasure | None:
-    """Returns the `JobMeasure` of the environment, made at the first call; None where the environment is wrong."""
-    if "measure" not in _made:
-        try:
-            made = JobMeasure()
-        except SettingsError as error:
-            _log.error("jobs are not measured, since the settings are wrong: %s", error)
-            made = None
+def ready_measure() -> JobMeasure:
+    """Returns the `JobMeasure` of the environment, made at the first call; where that is wrong it measures nothing."""
+    kept = _made.get("measure")
+    if kept is None:
         # Two threads may come here at once; what they made shares one journal, and one of them is kept.
-        _made.setdefault("measure", made)
-    return _made["measure"]
+        made = _make()
+        kept = _made.setdefault("measure", made)
+        if kept is made:
+            _tell(made[1])
+    return kept[0]
 
 
 def forget_ready_measure() -> None:
@@ -77,13 +77,23 @@ def forget_ready_measure() -> None:
     _made.clear()
 
 
-def _opener() -> Opener | None:
-    measure = ready_measure()
-    return None if measure is None else measure.opener
+def _make() -> tuple[JobMeasure, Exception | None]:
+    try:
+        return JobMeasure(), None
+    except Exception as error:  # noqa: BLE001 - a job is already running, and whatever is wrong here is not its fault
+        return JobMeasure(Settings(disabled=True)), error
+
+
+def _tell(error: Exception | None) -> None:
+    if isinstance(error, SettingsError):
+        _log.error("jobs are not measured, since the settings are wrong: %s", error)
+    elif error is not None:
+        _log.error("jobs are not measured", exc_info=error)
+
+
+def _opener() -> Opener:
+    return ready_measure().opener
 
 
 def _recorder() -> Recorder:
-    measure = ready_measure()
-    if measure is None:
-        raise SettingsError("the settings of the environment are wrong, as was logged before")
-    return measure.recorder
+    return ready_measure().recorder

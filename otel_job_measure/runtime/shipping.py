@@ -7,6 +7,8 @@ from otel_job_measure.clock import Clock
 from otel_job_measure.delivery.health import Health, health_of
 from otel_job_measure.delivery.lane import EAGER, LAZY, Lane
 from otel_job_measure.delivery.shipper import Shipper
+from otel_job_measure.delivery.unavailable import Unavailable
+from otel_job_measure.errors import SettingsError
 from otel_job_measure.history.history import History
 from otel_job_measure.history.sink import HistorySink
 from otel_job_measure.journal.counters import Counters
@@ -91,7 +93,9 @@ class _OnlyFromFiles:
         return Answer(taken=Taken.DONE) if self._is_in_memory() else self._history.take(pieces)
 
 
-def influx_sink(settings: Settings, counters: Counters, *, client: object, clock: Clock) -> "InfluxSink | None":
+def influx_sink(
+    settings: Settings, counters: Counters, *, client: object, clock: Clock
+) -> "InfluxSink | Unavailable | None":
     """Returns the sink that delivers to InfluxDB; None where there is none."""
     if settings.destination is None:
         return None
@@ -100,7 +104,12 @@ def influx_sink(settings: Settings, counters: Counters, *, client: object, clock
     rejects: Rejects = LoggedRejects()
     if not settings.in_memory:
         rejects = FileRejects(StateDir(settings.state_path).rejected, settings.destination_id)
-    return InfluxSink(settings, counters, rejects, client=client, clock=clock)
+    try:
+        return InfluxSink(settings, counters, rejects, client=client, clock=clock)
+    except SettingsError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a job may be running already, and its points can be sent by others
+        return Unavailable(f"this process cannot load what delivers: {type(error).__name__}: {error}")
 
 
 def history_sink(settings: Settings, *, clock: Clock) -> Sink | None:

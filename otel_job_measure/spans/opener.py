@@ -29,8 +29,8 @@ class Opener:
 
     Args:
         recorder: Who records them.
-        tracer_provider: Where their spans come from; None means the app's global provider, also one that is set later,
-            and a private one as long as there is none.
+        tracer_provider: Where their spans come from; None means the app's global provider, also one that is set later.
+            With neither the runs have no span.
         version: Our version, for the scope of the spans.
     """
 
@@ -96,7 +96,6 @@ class Opening:
         "_kind",
         "_opener",
         "_parent",
-        "_private",
         "_recorder",
         "_span",
         "_swallow",
@@ -114,7 +113,6 @@ class Opening:
         self._expected = expected
         self._kind = kind
         self._swallow = swallow
-        self._private = False
         self._parent: SpanContext | None = None
         self._span: Span | None = None
         self._context: SpanContext | None = None
@@ -172,12 +170,12 @@ class Opening:
         self._span = span
         context, parent = span.get_span_context(), self._parent
         # Where the scope or the SDK is disabled, the span only repeats its parent, or nothing.
-        if not self._private and context.is_valid and (parent is None or context.span_id != parent.span_id):
+        if context.is_valid and (parent is None or context.span_id != parent.span_id):
             self.current = Current(span)
         # The context of a span that doesn't record can be its parent's, the very object.
         if span.is_recording():
             self._context = context
-            if context.trace_flags.sampled and not self._private:
+            if context.trace_flags.sampled:
                 self.run.trace = (context.trace_id, context.span_id)
             live.watch(LiveSpan(context, self.run, self._recorder, ours=True))
         self._recorder.start(self.run)
@@ -209,7 +207,6 @@ class Opening:
 
     def _start_span(self, bound: Bound, resource: Mapping[str, object]) -> None:
         run = self.run
-        self._private = bound.private
         self._parent = get_current_span().get_span_context()
         span = bound.tracer.start_span(
             names.SPAN_NAME_PREFIX + valid(run.name),

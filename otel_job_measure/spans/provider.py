@@ -1,19 +1,15 @@
 """Which provider the spans of our runs come from."""
 
-import secrets
 import threading
 from collections.abc import Mapping
-from inspect import signature
 from types import MappingProxyType
 from typing import Any, Final, Protocol, cast, runtime_checkable
 from weakref import WeakSet
 
 from opentelemetry import trace
-from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.resources import OTELResourceDetector
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
+from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.sdk.trace.sampling import Sampler
 
 from otel_job_measure import names
 from otel_job_measure.spans.guard import Guards
@@ -28,12 +24,6 @@ class _Looking(threading.local):
 
     here = False
 
-    def __enter__(self) -> None:
-        self.here = True
-
-    def __exit__(self, *_raised: object) -> None:
-        self.here = False
-
 
 _looking = _Looking()
 _ask_for_global = trace.ProxyTracerProvider().get_tracer
@@ -41,20 +31,18 @@ _has_our_processor: WeakSet[trace.TracerProvider] = WeakSet()
 
 
 class Bound:
-    """A provider with our tracer.
+    """A provider of the app's with our tracer.
 
     Args:
         provider: The provider.
         tracer: Our tracer of it, whose spans record.
-        private: Whether nobody but us knows it.
     """
 
-    __slots__ = ("_provider", "private", "tracer")
+    __slots__ = ("_provider", "tracer")
 
-    def __init__(self, provider: trace.TracerProvider, tracer: trace.Tracer, *, private: bool) -> None:
+    def __init__(self, provider: trace.TracerProvider, tracer: trace.Tracer) -> None:
         self._provider = provider
         self.tracer = tracer
-        self.private = private
 
     def is_of(self, provider: trace.TracerProvider) -> bool:
         """Tells whether this is that provider's."""
@@ -68,7 +56,10 @@ class Bound:
 
 
 class Providers:
-    """Finds the provider of each run: the one given, else the app's global one, else a private one.
+    """Finds the provider of each run: the one given, else the app's global one.
+
+    With none there is no span, since nobody could see it. A provider of our own would help nobody, and do some harm: at
+    each fork of the app the SDK makes every provider find out in the child, with a thread, which process that is.
 
     Args:
         given: The app's provider, where it isn't the global one.
@@ -82,48 +73,52 @@ class Providers:
         self._version = version
         self._guard = guards("binding to a tracer provider")
         self._bound: Bound | None = None
-        self._private: Bound | None = None
+        self._without: Mapping[str, object] | None = None
         self._global_known = False
 
     def bind(self) -> None:
         """Binds to the app's provider where there is one already, so that the first run need not."""
-        with self._guard, _looking:
-            provider = self._apps_own()
-            if provider is not None:
-                self._bound = self._bind(provider, private=False)
+        self.current()
 
     def current(self) -> tuple[Bound | None, Mapping[str, object]]:
         """Finds the provider for a run that begins now; the app may have set its own since the last one.
 
         Returns:
-            The provider with our tracer, None where there can be no span; and the attributes of its resource.
+            The provider with our tracer, None where there can be no span; and the attributes of the resource.
         """
         if _looking.here:
             # A signal handler, or the garbage collector, inside what follows: a lock of the SDK may be held.
             return None, _NO_RESOURCE
         with self._guard:
-            with _looking:
+            _looking.here = True
+            try:
                 bound = self._find()
-            return bound, bound.resource
+            finally:
+                _looking.here = False
+            return (bound, bound.resource) if bound is not None else (None, self._resource_of_environment())
         return None, _NO_RESOURCE
 
-    def _find(self) -> Bound:
+    def _find(self) -> Bound | None:
         provider = self._apps_own()
         if provider is None:
-            if self._private is None:
-                self._private = self._bind(_private_provider(), private=True)
-            return self._private
+            return None
         if self._bound is None or not self._bound.is_of(provider):
-            self._bound = self._bind(provider, private=False)
+            self._bound = self._bind(provider)
         return self._bound
 
-    def _bind(self, provider: trace.TracerProvider, *, private: bool) -> Bound:
+    def _bind(self, provider: trace.TracerProvider) -> Bound:
         tracer = provider.get_tracer(names.SCOPE, self._version)
         with self._guard:
             _record_all(tracer)
         with self._guard:
             _add_our_processor(provider)
-        return Bound(provider, tracer, private=private)
+        return Bound(provider, tracer)
+
+    def _resource_of_environment(self) -> Mapping[str, object]:
+        """Returns what OpenTelemetry's variables say; other detectors can use threads and the network."""
+        if self._without is None:
+            self._without = OTELResourceDetector().detect().attributes
+        return self._without
 
     def _apps_own(self) -> trace.TracerProvider | None:
         if self._given is not None:
@@ -141,34 +136,6 @@ class Providers:
 @runtime_checkable
 class _TakesProcessors(Protocol):
     def add_span_processor(self, span_processor: SpanProcessor, /) -> None: ...
-
-
-class _SystemIds(RandomIdGenerator):
-    """Ids that take nothing from the job's own `random`, which it may have seeded."""
-
-    def generate_span_id(self) -> int:
-        return secrets.randbits(64) or 1
-
-    def generate_trace_id(self) -> int:
-        return secrets.randbits(128) or 1
-
-
-def _private_provider() -> TracerProvider:
-    """Makes a provider that nobody exports.
-
-    Its resource is what the environment says of it: detectors, which an app may have asked for, can use threads and
-    the network.
-    """
-    quiet: dict[str, Any] = {}
-    if "meter_provider" in signature(TracerProvider).parameters:
-        quiet["meter_provider"] = NoOpMeterProvider()
-    return TracerProvider(
-        sampler=ALWAYS_ON,
-        resource=OTELResourceDetector().detect(),
-        shutdown_on_exit=False,
-        id_generator=_SystemIds(),
-        **quiet,
-    )
 
 
 def _record_all(tracer: trace.Tracer) -> None:

@@ -105,12 +105,12 @@ class Driver(Process):
     def __init__(self, environment: Mapping[str, str], stderr: Path) -> None:
         super().__init__([sys.executable, str(APPS / "driver.py")], environment, stderr)
 
-    def tell(self, *words: str) -> Any:
+    def tell(self, *words: str) -> Any:  # noqa: ANN401 - it comes from JSON
         """Has it do something, and returns its answer."""
         self.say(" ".join(words))
         return self.answer()
 
-    def answer(self) -> Any:
+    def answer(self) -> Any:  # noqa: ANN401 - the same
         """Returns its answer to what it was told."""
         answer = self.line()
         assert answer, f"no answer; its stderr:\n{self.stderr}"
@@ -146,7 +146,7 @@ class Processes:
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         folder.mkdir()
         self.folder = folder
-        self._environment = environment
+        self._environment = dict(environment)
         self._started: list[Process] = []
 
     def start(self, *command: str, **variables: str) -> Process:

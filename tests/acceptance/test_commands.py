@@ -39,7 +39,9 @@ def env_file(runs: Runs, secrets: Secrets, tmp_path: Path, state_dir: Path) -> P
 def cron(processes: Processes, env_file: Path, job: str) -> Process:
     """Starts a line of a crontab as cron does, by a shell, with no environment at all."""
     line, *_ = LINES[job]
-    return processes.bare("/bin/sh", "-c", f"exec {join([*COMMAND, 'exec', '--env-file', str(env_file), job])} -- {line}")
+    return processes.bare(
+        "/bin/sh", "-c", f"exec {join([*COMMAND, 'exec', '--env-file', str(env_file), job])} -- {line}"
+    )
 
 
 def test_the_commands_of_a_crontab_are_in_influxdb(processes: Processes, runs: Runs, env_file: Path) -> None:

@@ -10,12 +10,13 @@ from tests.acceptance.recorded import Runs
 pytestmark = pytest.mark.acceptance
 
 
-def test_nothing_is_lost_while_the_server_is_down(processes: Processes, runs: Runs) -> None:
+@pytest.mark.parametrize("hard", [pytest.param(False, id="terminated"), pytest.param(True, id="killed")])
+def test_nothing_is_lost_while_the_server_is_down(processes: Processes, runs: Runs, *, hard: bool) -> None:
     """What runs while InfluxDB is stopped, in a process that stays and in one that ends, is there afterwards."""
     app = processes.driver(**runs.variables)
     before = app.begin("before")
     runs.become({before: "start"}, "the first start is in InfluxDB")
-    with runs.influx.stopped():
+    with runs.influx.stopped(hard=hard):
         app.go_on(before)
         uuids = [before, *app.tell("many", "during", "2", "50")]
         assert app.tell("flush", "0.1") is False
@@ -45,9 +46,7 @@ def test_a_job_never_waits_for_the_network(processes: Processes, runs: Runs) -> 
     assert runs.outcomes() == dict.fromkeys(uuids, "end")
 
 
-def test_a_token_that_is_put_right_is_used(
-    processes: Processes, runs: Runs, secrets: Secrets, tmp_path: Path
-) -> None:
+def test_a_token_that_is_put_right_is_used(processes: Processes, runs: Runs, secrets: Secrets, tmp_path: Path) -> None:
     """With a wrong token points wait, in a process and after it, and the log says what to set; then they are sent."""
     wrong, right = "wrong-token-of-a-test", runs.influx.write_only_token(runs.bucket)
     secrets.tokens.extend([wrong, right])

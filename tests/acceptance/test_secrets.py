@@ -8,12 +8,12 @@ from tests.acceptance.processes import Processes
 from tests.acceptance.recorded import Runs
 
 pytestmark = pytest.mark.acceptance
-LOUD = [
-    sys.executable,
-    "-c",
-    "import logging, runpy; logging.basicConfig(level=logging.DEBUG); "
-    "runpy.run_module('otel_job_measure', run_name='__main__')",
-]
+CODE = """
+import logging, runpy
+logging.basicConfig(level=logging.DEBUG)
+runpy.run_module("otel_job_measure", run_name="__main__")
+"""
+LOUD = [sys.executable, "-c", CODE]
 
 
 def test_no_token_is_shown_or_kept(processes: Processes, runs: Runs, secrets: Secrets, tmp_path: Path) -> None:

@@ -62,9 +62,9 @@ def test_ship_delivers_until_it_is_stopped(processes: Processes, runs: Runs, sta
     lost = killed.begin("job")
     killed.kill()
     runs.become({uuid: "end", lost: "lost"}, "the lost run is in InfluxDB")
-    assert len(segments(state_dir)) == 1
+    until(lambda: len(segments(state_dir)) == 1, "only the segment of the living one is left")
     assert app.end() == 0
-    until(lambda: not segments(state_dir), "the segments are gone")
+    until(lambda: not segments(state_dir), "no segment is left")
     ship.popen.send_signal(signal.SIGTERM)
     assert ship.end() == 0
     assert processes.ship(**runs.variables) == accepted(0)

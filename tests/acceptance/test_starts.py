@@ -37,9 +37,7 @@ def test_a_confirmed_start_is_there_when_the_body_begins(begin: str, processes: 
 
 @pytest.mark.parametrize("begin", ["begin", "begin_async"])
 @pytest.mark.parametrize("down", ["stopped", "frozen"])
-def test_a_job_does_not_wait_for_a_server_that_is_down(
-    begin: str, down: str, processes: Processes, runs: Runs
-) -> None:
+def test_a_job_does_not_wait_for_a_server_that_is_down(begin: str, down: str, processes: Processes, runs: Runs) -> None:
     """The first run finds out that the server is down; no run waits a day for it to come back."""
     app = processes.driver(**runs.variables, **CONFIRMED, OTEL_JOB_MEASURE_TIMEOUT="0.5")
     with runs.influx.stopped() if down == "stopped" else runs.influx.frozen():

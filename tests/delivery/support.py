@@ -8,9 +8,13 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from otel_job_measure.delivery.shipper import THREAD_NAME
 from otel_job_measure.journal.protocols import Answer, Mark, Piece, Segment, SegmentHeader, Taken
-from otel_job_measure.settings import Arguments, Settings
+from otel_job_measure.settings import Settings
 
 CA_FILE = Path(__file__).with_name("ca.pem")
 _SERVER_PEM = Path(__file__).with_name("server.pem")
@@ -84,7 +88,7 @@ class FakeSource:
         self.kept_up = 0
         self.looked = 0
         self.trouble: Exception | None = None
-        self.wake: Callable[[], None] = int
+        self.wake: Callable[[], object] = int
 
     def append(self, *lines: bytes) -> Mark:
         self.segments[-1].data += b"".join(text + b"\n" for text in lines)
@@ -132,7 +136,7 @@ class ListSink:
         self.always: Answer = DONE
         self.forgotten: list[str] = []
         self.closed = 0
-        self.during: Callable[[], None] = int
+        self.during: Callable[[], object] = int
 
     def position(self, segment: str) -> int:
         return self.positions.get(segment, 0)
@@ -207,13 +211,13 @@ class TinyServer:
                 self.end_headers()
                 self.wfile.write(reply.body)
 
-            def log_message(self, *_args: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
                 pass
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
 
-            def handle_error(self, *_args: object) -> None:
+            def handle_error(self, request: object, client_address: object) -> None:
                 pass  # a client that hangs up, or that doesn't trust us
 
         self._server = Server(("127.0.0.1", 0), Handler)
@@ -234,16 +238,28 @@ class TinyServer:
         self._thread.join()
 
 
-def settings_for(url: str, **more: object) -> Settings:
+def forbid_shippers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets no thread of ours be started, as when the interpreter goes down."""
+    start = threading.Thread.start
+
+    def refuse(self: threading.Thread) -> None:
+        if self.name == THREAD_NAME:
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+
+def settings_for(url: str, **more: Any) -> Settings:  # noqa: ANN401 - any of the arguments of Settings
     """Returns settings that deliver to a server."""
-    arguments: Arguments = {
+    arguments: dict[str, Any] = {
         "influxdb_url": url,
         "influxdb_token": "a-secret-token",
         "influxdb_org": "o",
         "influxdb_bucket": "b",
         "timeout_s": 5.0,
     }
-    return Settings(**{**arguments, **more})  # type: ignore[typeddict-item] # pyright: ignore[reportArgumentType]
+    return Settings(**(arguments | more))
 
 
 def pieces_of(*segments: FakeSegment) -> list[Piece]:

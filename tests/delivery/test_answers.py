@@ -13,15 +13,18 @@ PARTIAL = "failure writing points to database: partial write: "
 
 
 def response(status: int, message: str = "", **headers: str) -> Response:
+    """Returns an answer with a message in JSON, as InfluxDB gives it."""
     body = json.dumps({"code": "c", "message": message}).encode() if message else b""
     return Response(status=status, headers={name.replace("_", "-"): text for name, text in headers.items()}, body=body)
 
 
 def retention(bound: str) -> str:
+    """Returns the server's words on points that are older than a bound."""
+    violates = f"dropped because it violates a Retention Policy Lower Bound at {bound}"
     return (
-        f"{PARTIAL}dropped 3 points outside retention policy of duration 1h0m0s - oldest point a at 2026-11-24T00:24:21Z"
-        f" dropped because it violates a Retention Policy Lower Bound at {bound}, newest point a at 2026-11-24T00:24:21Z"
-        f" dropped because it violates a Retention Policy Lower Bound at {bound} dropped=3 for database: x"
+        f"{PARTIAL}dropped 3 points outside retention policy of duration 1h0m0s"
+        f" - oldest point a at 2026-11-24T00:24:21Z {violates}, newest point a at 2026-11-24T00:24:21Z {violates}"
+        " dropped=3 for database: x"
     )
 
 
@@ -129,7 +132,7 @@ def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], wait_s: float
 
 
 @pytest.mark.parametrize(("status", "reached"), [(204, True), (401, True), (429, True), (302, False), (502, False)])
-def test_an_answer_says_whether_the_server_was_reached(status: int, reached: bool) -> None:
+def test_an_answer_says_whether_the_server_was_reached(status: int, *, reached: bool) -> None:
     """A proxy's answers are no sign that the server is there."""
     assert judge(Response(status=status), now_s=NOW_S).reached is reached
 

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,8 @@ HOUR_NS = 3_600_000_000_000
 class Wire:
     """A sink to the real server, and what it counts."""
 
-    def __init__(self, influx: InfluxServer, bucket: str, **more: object) -> None:
-        arguments: dict[str, object] = {
+    def __init__(self, influx: InfluxServer, bucket: str, **more: Any) -> None:  # noqa: ANN401 - any of the arguments of Settings
+        arguments: dict[str, Any] = {
             "influxdb_url": influx.url,
             "influxdb_token": influx.token,
             "influxdb_org": influx.org,
@@ -27,7 +28,7 @@ class Wire:
         }
         self.counters = Counters()
         self.rejects = ListRejects()
-        settings = Settings(**(arguments | more))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+        settings = Settings(**(arguments | more))
         self.sink = InfluxSink(settings, self.counters, self.rejects)
 
     def take(self, *lines: bytes) -> Taken:
@@ -41,6 +42,7 @@ class Wire:
 
 
 def recent(number: int) -> bytes:
+    """Returns a start line of just now."""
     return line(number, NOW_NS)
 
 

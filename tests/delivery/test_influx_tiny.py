@@ -5,7 +5,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,13 @@ from tests.delivery.support import (
 TOKEN = "a-secret-token"
 
 
-def sink_for(settings: Settings, **more: Any) -> InfluxSink:
+def sink_for(settings: Settings, **more: Any) -> InfluxSink:  # noqa: ANN401 - any of the sink's own arguments
+    """Returns a sink that counts and rejects for itself."""
     return InfluxSink(settings, Counters(), ListRejects(), **more)
 
 
 def closed_port() -> int:
+    """Returns a port at which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
@@ -55,7 +57,7 @@ def read_request(connection: socket.socket) -> None:
 
 
 @contextmanager
-def raw_server(answer: bytes | None, *, reset: bool = False) -> Iterator[str]:
+def raw_server(answer: bytes | None, *, reset: bool = False) -> Generator[str]:
     """Accepts one connection after the other and answers with some bytes, or with silence."""
     kept: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -84,7 +86,7 @@ def raw_server(answer: bytes | None, *, reset: bool = False) -> Iterator[str]:
 
 
 def test_a_write_says_where_to_and_comes_gzipped(tiny: TinyServer) -> None:
-    """A request names org, bucket and precision, has the token in its header and the points, no comments, in its body."""
+    """A request names org, bucket and precision, has the token in a header, and points without comments in its body."""
     sink = sink_for(settings_for(tiny.url, influxdb_org="o 1", influxdb_bucket="b&2"))
     assert sink.take(pieces_of(segment("a", line(1)), segment("b", line(2)))).taken is Taken.DONE
     [request] = tiny.requests
@@ -118,7 +120,7 @@ def test_comments_alone_need_no_request(tiny: TinyServer) -> None:
     ],
 )
 def test_an_answer_that_keeps_nothing_loses_nothing(
-    tiny: TinyServer, reply: Reply, taken: Taken, wait_s: float | None, reachable: bool
+    tiny: TinyServer, reply: Reply, taken: Taken, wait_s: float | None, *, reachable: bool
 ) -> None:
     """What was not taken is kept, and is delivered once as soon as the server takes it."""
     counters = Counters()
@@ -213,7 +215,7 @@ def test_silence_is_waited_for_no_longer_than_the_time_out() -> None:
         (b"HTTP/1.1 400 Bad\r\nContent-Length: 100\r\n\r\ncut", False, "IncompleteRead"),
     ],
 )
-def test_an_answer_that_is_none_is_waited_for(answer: bytes, reset: bool, says: str) -> None:
+def test_an_answer_that_is_none_is_waited_for(answer: bytes, *, reset: bool, says: str) -> None:
     """A connection that breaks, or that isn't HTTP, is tried again."""
     with raw_server(answer, reset=reset) as url:
         found = sink_for(settings_for(url)).take(pieces_of(segment("a", line(1))))

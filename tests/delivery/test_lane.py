@@ -11,10 +11,12 @@ from tests.delivery.support import HOLD, RETRY, FakeSegment, HandClock, ListSink
 
 
 def lane_to(sink: ListSink, clock: HandClock, policy: Policy = EAGER) -> Lane:
+    """Returns a lane whose waits are as long as they may be."""
     return Lane(sink, policy, clock=clock, backoff=Backoff(uniform=lambda _least, most: most))
 
 
 def listed(*segments: FakeSegment) -> list[Listed]:
+    """Returns segments as the rounds list them."""
     return [Listed(one, one.size()) for one in segments]
 
 

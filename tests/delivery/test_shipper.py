@@ -4,8 +4,7 @@ import contextvars
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
@@ -13,7 +12,7 @@ from otel_job_measure.delivery.lane import EAGER, LAZY, Lane
 from otel_job_measure.delivery.shipper import THREAD_NAME, Shipper
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.protocols import Mark
-from tests.delivery.support import DONE, HOLD, RETRY, FakeSource, ListSink, line, segment
+from tests.delivery.support import DONE, HOLD, RETRY, FakeSource, ListSink, forbid_shippers, line, segment
 
 LONG_S = 30.0
 
@@ -21,12 +20,12 @@ LONG_S = 30.0
 class Ship:
     """A shipper over a source and a sink in memory, with its real thread."""
 
-    def __init__(self, *, lazy: bool = False, **more: Any) -> None:
+    def __init__(self, *, lazy: bool = False) -> None:
         self.source = FakeSource()
         self.sink = ListSink()
         self.counters = Counters()
         self.lane = Lane(self.sink, LAZY if lazy else EAGER)
-        self.shipper = Shipper(self.source, [self.lane], self.counters, **more)
+        self.shipper = Shipper(self.source, [self.lane], self.counters)
         self.source.wake = self.shipper.wake
 
     def append(self, *numbers: int) -> Mark:
@@ -41,6 +40,7 @@ class Ship:
 
 @pytest.fixture
 def ship() -> Iterator[Ship]:
+    """A shipper that is closed at the end, whatever its sink answers by then."""
     ship = Ship()
     yield ship
     ship.sink.always = RETRY
@@ -48,18 +48,15 @@ def ship() -> Iterator[Ship]:
 
 
 @contextlib.contextmanager
-def no_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No thread can be started, as when the interpreter goes down."""
-
-    def start(_self: threading.Thread) -> None:
-        raise RuntimeError("can't create new thread at interpreter shutdown")
-
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """No thread of ours can be started in the block."""
     with monkeypatch.context() as patched:
-        patched.setattr(threading.Thread, "start", start)
+        forbid_shippers(patched)
         yield
 
 
 def shipper_threads() -> list[threading.Thread]:
+    """Returns the threads of shippers."""
     return [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
 
 
@@ -169,22 +166,21 @@ def test_waiting_in_an_event_loop_ends_in_time(ship: Ship) -> None:
     assert not ship.shipper._waiters
 
 
-def test_an_event_loop_that_is_gone_harms_nobody(ship: Ship) -> None:
+def test_an_event_loop_that_is_gone_harms_nobody(ship: Ship, monkeypatch: pytest.MonkeyPatch) -> None:
     """A loop that is closed while the answer is on its way is no error of the thread."""
-    loop = asyncio.new_event_loop()
-    waiting = ship.shipper.wait_for_async(ship.source.tail(), LONG_S)
-    ship.sink.during = lambda: loop.close() if not loop.is_closed() else None
-    ship.sink.answers = [RETRY]
-    # Begun by hand, so that the loop can be closed under it.
-    asyncio.events._set_running_loop(loop)
-    try:
-        waiting.send(None)
-    finally:
-        asyncio.events._set_running_loop(None)
-    assert ship.shipper.wait_for(ship.source.tail(), LONG_S)
+
+    def closed(*_args: object) -> None:
+        raise RuntimeError("Event loop is closed")
+
+    async def main() -> bool:
+        monkeypatch.setattr(asyncio.get_running_loop(), "call_soon_threadsafe", closed)
+        return await ship.shipper.wait_for_async(ship.append(1), 0.2)
+
+    with asyncio.Runner() as runner:
+        assert runner.run(main())
+        monkeypatch.undo()
     assert ship.shipper.bugs == 0
-    with contextlib.suppress(RuntimeError):
-        waiting.close()
+    assert ship.shipper.wait_for(ship.append(2), LONG_S)
 
 
 def test_nothing_to_wait_for_is_there_at_once() -> None:
@@ -210,7 +206,7 @@ def test_a_local_shipper_is_not_woken_by_each_point() -> None:
 
 
 def test_close_sends_what_is_there_and_ends_the_thread(ship: Ship) -> None:
-    """After close everything is delivered, the sink is closed and the thread is gone; a second close changes nothing."""
+    """After close everything is delivered, the sink closed and the thread gone; a second close changes nothing."""
     held = threading.Event()
     ship.sink.during = lambda: held.wait(LONG_S) and None
     for number in range(3):
@@ -284,7 +280,7 @@ def test_without_threads_close_delivers_itself(
 
 
 def test_without_threads_a_flush_delivers_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no thread can be started, a flush sends on the caller's thread, within its time, and a thread may come later."""
+    """Where no thread can be started, a flush sends on the caller's thread, in its time, until there can be one."""
     ship = Ship()
     ship.sink.answers = [RETRY]
     with no_threads(monkeypatch):
@@ -302,7 +298,7 @@ def test_without_threads_a_flush_delivers_itself(monkeypatch: pytest.MonkeyPatch
 
 
 def test_close_inside_a_flush_that_delivers_itself_ends_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A signal handler that closes while its thread delivers doesn't wait for itself, and the end is done all the same."""
+    """A signal handler that closes while its thread delivers doesn't wait for itself, and all is closed after that."""
     ship = Ship()
     seen: list[bool] = []
     with no_threads(monkeypatch):
@@ -387,7 +383,7 @@ def test_a_bug_in_the_rounds_ends_nothing(ship: Ship, caplog: pytest.LogCaptureF
     turn: Callable[..., None] = ship.shipper._rounds.turn
     failed = threading.Event()
 
-    def broken(*args: Any, **more: Any) -> None:
+    def broken(*args: object, **more: object) -> None:
         if failed.is_set():
             turn(*args, **more)
             return
@@ -404,7 +400,7 @@ def test_a_bug_at_the_end_is_no_bug_of_the_process(caplog: pytest.LogCaptureFixt
     """Whatever fails while the process ends, close comes back."""
     ship = Ship()
 
-    def broken(*_args: Any, **_more: Any) -> None:
+    def broken(*_args: object, **_more: object) -> None:
         raise ZeroDivisionError("oops")
 
     ship.shipper._rounds.finish = broken  # type: ignore[method-assign]

@@ -14,6 +14,7 @@ GOOD, OLD, BAD, HIDDEN, CONFLICT = "good", "old", "bad", "hidden", "conflict"
 
 
 def never() -> bool:
+    """Says that there is time."""
     return False
 
 
@@ -81,7 +82,7 @@ interruptions = st.lists(st.sampled_from([Kind.DELIVERED, Kind.DELIVERED, Kind.R
 
 @given(kinds=kinds, interruptions=interruptions, most_bytes=st.integers(20, 2000))
 def test_every_line_comes_to_rest_once(kinds: list[str], interruptions: list[Kind], most_bytes: int) -> None:
-    """Whatever is wrong with some lines, and however often it is interrupted, each line is settled once, and rightly."""
+    """Whatever is wrong with lines, and however often it is interrupted, each is settled once, and rightly."""
     lines = [made(kind, number) for number, kind in enumerate(kinds)]
     server = Server(most_bytes=most_bytes, interruptions=interruptions)
     run = Run(lines)

@@ -26,6 +26,7 @@ HEADER = SegmentHeader(
 TAGS = DefaultTags(datacenter="fra", project="billing", stage="production", more=())
 NOW_NS = 1_800_000_000_000_000_000
 SECOND = 1_000_000_000
+DAY = 86_400 * SECOND
 LOST = Outcome(reason=names.REASON_LOST)
 FAILED = Outcome(reason=names.REASON_ERROR, error_type="ValueError", error_message="no such file")
 
@@ -112,3 +113,27 @@ def runs(history: History) -> list[dict[str, Any]]:
     """Returns the rows of `runs` without their ids, in an order that doesn't depend on that of folding."""
     found = rows(history.path, "SELECT * FROM runs ORDER BY job, uuid, project, tags, datacenter, stage")
     return [{name: value for name, value in row.items() if name != "id"} for row in found]
+
+
+def uuids(history: History, **wanted: object) -> list[str]:
+    """Returns the ids of the latest runs."""
+    return [run.uuid for run in history.latest(**{"limit": 100, **wanted})]  # type: ignore[arg-type]
+
+
+@dataclass(eq=False)
+class HeldSegment:
+    """A segment in memory."""
+
+    name: str
+    data: bytes
+    header: SegmentHeader = HEADER
+
+    def size(self) -> int:
+        return len(self.data)
+
+    def read(self, offset: int, limit: int) -> bytes:
+        cut = self.data[offset : offset + limit]
+        return cut[: cut.rfind(b"\n") + 1] or self.data[offset : self.data.find(b"\n", offset) + 1]
+
+    def delete(self) -> None:
+        self.data = b""

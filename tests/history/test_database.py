@@ -3,6 +3,8 @@
 import logging
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -221,11 +223,68 @@ def test_a_database_of_another_program_is_not_touched(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     """A missing state directory and a folder in the file's place are told as they are."""
-    with pytest.raises(HistoryError, match=r"history\.lock cannot be taken: .*No such file"):
+    with pytest.raises(HistoryError, match=r"history\.db cannot be locked: .*No such file"):
         use(database(tmp_path / "missing"))
     (tmp_path / "history.db").mkdir()
     with pytest.raises(HistoryError, match=r"history\.db cannot be used: unable to open"):
         use(database(tmp_path))
+
+
+def test_whether_there_is_a_file_cannot_always_be_told(tmp_path: Path) -> None:
+    """A name that the file system refuses is an error that says so, not a history that is empty."""
+    opened = Database(tmp_path / ("x" * 300), clock=ManualClock(), versions=(_FIRST,))
+    with pytest.raises(HistoryError, match=r"cannot be read: .*too long"):
+        opened.exists()
+
+
+def test_a_damaged_file_that_cannot_be_set_aside_stays(tmp_path: Path) -> None:
+    """Then nothing is begun anew, and the error says both."""
+    path = tmp_path / f"{'x' * 235}.db"
+    path.write_bytes(b"no database" * 1000)
+    opened = Database(path, clock=ManualClock(), versions=(_FIRST,))
+    with pytest.raises(HistoryError, match=r"is damaged and cannot be set aside: .*too long"):
+        use(opened)
+    assert path.read_bytes() == b"no database" * 1000
+
+
+def test_a_killed_process_leaves_what_was_committed(tmp_path: Path) -> None:
+    """SIGKILL in the middle of a transaction takes that one back, and frees the lock."""
+    opened = database(tmp_path, _MANY)
+    use(opened)
+    script = """
+import os, pathlib, sys
+from otel_job_measure.history.database import Database
+from otel_job_measure.testing import ManualClock
+opened = Database(pathlib.Path(sys.argv[1]), clock=ManualClock(), versions=[""])
+with opened.transaction() as connection:
+    connection.execute("PRAGMA cache_size = 2")  # so that changed pages reach the file at once
+    connection.execute("UPDATE runs SET text = 'changed'")
+    os.kill(os.getpid(), 9)
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / "history.db")]
+    killed = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    assert killed.returncode == -9, killed.stderr
+    assert (tmp_path / "history.db-journal").stat().st_size > 4096
+    assert {text for _, text in use(opened)} == {"0" * 500}
+    assert not (tmp_path / "history.db-journal").exists()
+
+
+def test_a_descriptor_that_is_the_apps_by_now_is_left_alone(tmp_path: Path) -> None:
+    """An app may close what isn't its own, and get our number for a file of its own in the middle of a transaction."""
+    opened = database(tmp_path)
+    use(opened)
+    status = (tmp_path / "history.lock").stat()
+    with (tmp_path / "theirs").open("wb") as theirs:
+        with opened.transaction():
+            (ours,) = [
+                int(fd.name)
+                for fd in Path("/proc/self/fd").iterdir()
+                if _file_of(int(fd.name)) == (status.st_dev, status.st_ino)
+            ]
+            os.dup2(theirs.fileno(), ours)
+        assert os.write(ours, b"still open") == 10
+        os.close(ours)
+    assert use(opened) == [(1,)]
 
 
 def test_a_path_may_hold_what_a_url_may_not(tmp_path: Path) -> None:

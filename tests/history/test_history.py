@@ -2,7 +2,6 @@
 
 import logging
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,32 +9,10 @@ import pytest
 from otel_job_measure.errors import HistoryError
 from otel_job_measure.history import Behind, History
 from otel_job_measure.history.errors import BusyHistoryError
-from otel_job_measure.journal.protocols import SegmentHeader
 from otel_job_measure.journal.statedir import lock
 from otel_job_measure.points import DefaultTags
 from otel_job_measure.testing import ManualClock
-from tests.history.support import FAILED, HEADER, LOST, NOW_NS, SECOND, Lines, history_in, no_pause, piece, rows
-
-DAY = 86_400 * SECOND
-
-
-@dataclass(eq=False)
-class HeldSegment:
-    """A segment in memory."""
-
-    name: str
-    data: bytes
-    header: SegmentHeader = HEADER
-
-    def size(self) -> int:
-        return len(self.data)
-
-    def read(self, offset: int, limit: int) -> bytes:
-        cut = self.data[offset : offset + limit]
-        return cut[: cut.rfind(b"\n") + 1] or self.data[offset : self.data.find(b"\n", offset) + 1]
-
-    def delete(self) -> None:
-        self.data = b""
+from tests.history.support import FAILED, LOST, NOW_NS, SECOND, HeldSegment, Lines, history_in, piece, rows, uuids
 
 
 @pytest.fixture
@@ -59,11 +36,6 @@ def history(tmp_path: Path) -> History:
         ]
     )
     return made
-
-
-def uuids(history: History, **wanted: object) -> list[str]:
-    """Returns the ids of the latest runs."""
-    return [run.uuid for run in history.latest(**{"limit": 100, **wanted})]  # type: ignore[arg-type]
 
 
 def test_the_latest_runs_come_first(history: History) -> None:
@@ -164,152 +136,6 @@ def test_what_came_before_a_held_lock_stays_in(tmp_path: Path) -> None:
     history.fold([piece(data)])
     assert history.positions() == {"local-1.lp": len(data)}
     assert rows(history.path, "SELECT count(*) AS n FROM runs") == [{"n": 2000}]
-
-
-def test_catching_up_folds_all_that_segments_hold(tmp_path: Path) -> None:
-    """Nothing is behind afterwards, and a second time there is nothing to do."""
-    segments = [
-        HeldSegment(str(number), b"# header\n" + Lines(uuid=f"run-{number}").start(NOW_NS + number))
-        for number in range(300)
-    ]
-    history = history_in(tmp_path)
-    assert history.catch_up(segments) == Behind()
-    assert len(uuids(history, limit=1000)) == 300
-    segments[0].data += Lines(uuid="run-0").end()
-    assert history_in(tmp_path).catch_up(segments) == Behind()
-    assert uuids(history, words=["end"]) == ["run-0"]
-
-
-def test_a_command_says_how_much_it_could_not_fold(tmp_path: Path) -> None:
-    """With the lock held for longer than it has time, the points that are not in are counted, comments are not."""
-    clock = ManualClock(wall=NOW_NS)
-    history = History(tmp_path / "history.db", retention_s=1e9, clock=clock, pause=clock.advance)
-    data = b"# header\n" + Lines(uuid="a").start() + Lines(uuid="a").end() + b"# alive 1\n"
-    held = lock(tmp_path / "history.lock")
-    assert held is not None
-    try:
-        behind = history.catch_up([HeldSegment("one", data)], within_s=2)
-        assert (behind.bytes, behind.points) == (len(data), 3)
-        assert "in use by another process" in behind.why
-        assert clock.monotonic_ns() == pytest.approx(2 * SECOND, rel=0.01)
-        assert history.catch_up([HeldSegment("two", b"# header\n")], within_s=0) == Behind()
-    finally:
-        os.close(held)
-    assert history.catch_up([HeldSegment("one", data)]) == Behind()
-
-
-def test_a_command_waits_until_another_process_is_done(tmp_path: Path) -> None:
-    """People have patience: a lock that is freed while they wait costs nothing but that."""
-    history_in(tmp_path).fold([piece(Lines(uuid="a").start())])
-    held = lock(tmp_path / "history.lock")
-    assert held is not None
-    waits: list[float] = []
-
-    def pause(seconds: float) -> None:
-        waits.append(seconds)
-        if len(waits) == 3:
-            os.close(held)
-
-    history = History(tmp_path / "history.db", retention_s=1e9, clock=ManualClock(wall=NOW_NS), pause=pause)
-    assert uuids(history) == ["a"]
-    assert len(waits) == 3
-
-
-def test_a_question_does_not_wait_for_ever(tmp_path: Path) -> None:
-    """When the time is over the answer is an error that says why."""
-    clock = ManualClock(wall=NOW_NS)
-    history_in(tmp_path).fold([piece(Lines(uuid="a").start())])
-    history = History(tmp_path / "history.db", retention_s=1e9, clock=clock, pause=clock.advance)
-    held = lock(tmp_path / "history.lock")
-    assert held is not None
-    try:
-        with pytest.raises(BusyHistoryError):
-            history.latest(limit=1)
-    finally:
-        os.close(held)
-
-
-def test_catching_up_stops_when_its_time_is_over(tmp_path: Path) -> None:
-    """A backlog of hours is not folded while somebody waits for a table; the rest is told."""
-
-    class QuickClock(ManualClock):
-        def monotonic_ns(self) -> int:
-            self.advance(0.4)
-            return ManualClock.monotonic_ns(self)
-
-    line = Lines(uuid="a").start()
-    segments = [HeldSegment(str(number), line * (1024 * 1024 // len(line) + 1)) for number in range(3)]
-    history = History(tmp_path / "history.db", retention_s=1e9, clock=QuickClock(wall=NOW_NS), pause=no_pause)
-    behind = history.catch_up(segments, within_s=2)
-    assert 0 < behind.points < 3 * len(segments[0].data) // len(line) + 1
-    assert behind.why == "it takes more than 2 s"
-
-
-@pytest.mark.parametrize("when", ["before", "on the way"])
-def test_a_history_that_is_damaged_is_made_anew_from_what_is_there(
-    tmp_path: Path, when: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Segments that are still there are folded again from their beginning, and the old file is kept."""
-    one = Lines(uuid="one").start(NOW_NS) + Lines(uuid="two").start(NOW_NS + 1)
-    two = Lines(uuid="one").end()
-    history = history_in(tmp_path)
-    history.fold([piece(one, "segment")])
-    history.path.write_bytes(b"no database" * 1000)
-    if when == "before":
-        history = history_in(tmp_path)
-    else:
-        history.fold([piece(two, "segment", len(one))])
-        assert [run.uuid for run in history.latest(limit=9)] == ["one"]
-    assert history.catch_up([HeldSegment("segment", one + two)]) == Behind()
-    assert [(run.uuid, run.status) for run in history.latest(limit=9)] == [("two", "running"), ("one", "end")]
-    assert len(list(tmp_path.glob("history.db.corrupt-*"))) == 1
-    assert "was damaged" in caplog.text
-
-
-def test_old_runs_go_a_few_at_a_time(tmp_path: Path) -> None:
-    """Runs that ended before the retention go with the folding, open ones by their start, others stay."""
-    clock = ManualClock(wall=NOW_NS)
-    history = history_in(tmp_path, clock, retention_s=DAY / SECOND)
-    old = NOW_NS - 2 * DAY
-    data = b"".join(
-        Lines(uuid=f"old-{number}").start(old + number) + Lines(uuid=f"old-{number}").end(old + SECOND + number)
-        for number in range(700)
-    )
-    kept = Lines(uuid="long").start(old) + Lines(uuid="long").end(NOW_NS) + Lines(uuid="open").start(NOW_NS)
-    history.fold([piece(data + Lines(uuid="old open").start(old) + kept)])
-    assert uuids(history, limit=1000) == ["open", "long"]
-    history.fold([piece(Lines(uuid="old again").start(old), "two")])
-    assert "old again" in uuids(history)
-    clock.advance(601)
-    history.fold([piece(Lines(uuid="new").start(NOW_NS + 1), "three")])
-    assert uuids(history) == ["new", "open", "long"]
-
-
-def test_segments_that_nobody_spoke_of_are_forgotten_in_time(tmp_path: Path) -> None:
-    """What a process that was killed could not delete does not stay for ever."""
-    clock = ManualClock(wall=NOW_NS)
-    history = history_in(tmp_path, clock, retention_s=DAY / SECOND)
-    history.fold([piece(Lines(uuid="a").start(), "of the dead")])
-    clock.advance(2 * DAY / SECOND)
-    history.fold([piece(Lines(uuid="b").start(clock.wall_ns()), "of the living")])
-    assert set(history.positions()) == {"of the living"}
-
-
-def test_pruning_that_finds_the_lock_held_waits_for_another_time(tmp_path: Path) -> None:
-    """The points are in all the same."""
-    held: list[int | None] = []
-    history = History(
-        tmp_path / "history.db",
-        retention_s=DAY / SECOND,
-        clock=ManualClock(wall=NOW_NS),
-        pause=lambda _seconds: held.append(lock(tmp_path / "history.lock")),
-    )
-    old = Lines(uuid="old").start(NOW_NS - 2 * DAY)
-    history.fold([piece(old)])
-    assert len(held) == 1
-    assert held[0] is not None
-    os.close(held[0])
-    assert uuids(history) == []
 
 
 def test_an_error_says_what_is_wrong(tmp_path: Path) -> None:

@@ -178,7 +178,9 @@ class App:
     def __init__(self, *processors: SpanProcessor, **arguments: Any) -> None:
         """Sets it up."""
         self.exporter = InMemorySpanExporter()
-        arguments.setdefault("resource", Resource({"service.name": "billing"}))
+        # With a resource that isn't made so, children of a fork may hang in the SDK (1.45): it takes a lock of
+        # `concurrent.futures`, which that module frees in the child only after the provider's turn.
+        arguments.setdefault("resource", Resource.create({"service.name": "billing"}))
         self.provider = TracerProvider(shutdown_on_exit=False, **arguments)
         for processor in processors:
             self.provider.add_span_processor(processor)

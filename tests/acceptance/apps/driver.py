@@ -7,9 +7,12 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from otel_job_measure import JobMeasure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class App:
@@ -84,7 +87,7 @@ class App:
 
 def answer(value: object) -> None:
     """Answers a line."""
-    print(json.dumps(value, default=str), flush=True)
+    os.write(1, f"{json.dumps(value, default=str)}\n".encode())
 
 
 def main() -> None:

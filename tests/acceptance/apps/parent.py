@@ -2,10 +2,14 @@
 
 import logging
 import multiprocessing
+import os
 import sys
-from multiprocessing.queues import SimpleQueue
+from typing import TYPE_CHECKING, Any
 
 from otel_job_measure import JobMeasure
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import SimpleQueue
 
 CHILDREN = 3
 MEASURE = JobMeasure()
@@ -30,9 +34,9 @@ def children(method: str) -> list[str]:
             pool.close()
             pool.join()
         return found
-    context = multiprocessing.get_context(method)
+    context: Any = multiprocessing.get_context(method)
     uuids: SimpleQueue[str] = context.SimpleQueue()
-    processes = [context.Process(target=work, args=(uuids,)) for _ in range(CHILDREN)]  # type: ignore[attr-defined]
+    processes = [context.Process(target=work, args=(uuids,)) for _ in range(CHILDREN)]
     for process in processes:
         process.start()
     for process in processes:
@@ -48,7 +52,7 @@ def main(method: str) -> None:
     with MEASURE.run("parent") as parent:
         found = children(method)
     assert MEASURE.flush(30)
-    print(before.uuid, parent.uuid, *found, flush=True)
+    os.write(1, f"{' '.join([before.uuid, parent.uuid, *found])}\n".encode())
     sys.stdin.read()
 
 

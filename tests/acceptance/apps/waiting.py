@@ -22,7 +22,7 @@ def wait() -> None:
         bucket=environ["INFLUXDB_BUCKET"],
     )
     for row in until(influx.lines, "the start is in InfluxDB"):
-        print(row.fields["status"], row.fields["uuid"])
+        os.write(1, f"{row.fields['status']} {row.fields['uuid']}\n".encode())
 
 
 if __name__ == "__main__":

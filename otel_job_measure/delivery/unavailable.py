@@ -1,0 +1,39 @@
+"""What stands in for InfluxDB where the library that delivers cannot be loaded."""
+
+from collections.abc import Sequence
+
+from otel_job_measure.journal.protocols import Answer, Piece, Taken
+
+
+class Unavailable:
+    """A sink that takes nothing, so that points wait where another process finds them.
+
+    A job must not fail of it: Python itself refuses to load some modules once the main thread has come to its end,
+    while jobs go on in others.
+
+    Args:
+        words: Why the library cannot be loaded.
+    """
+
+    name = "influxdb"
+    reachable: bool | None = None
+    """Whether the server answered the last request: there was none."""
+    last_success_ns: int | None = None
+    """When the server last took points: it never did."""
+
+    def __init__(self, words: str) -> None:
+        self._answer = Answer(taken=Taken.HOLD, words=words)
+
+    def position(self, segment: str) -> int:  # noqa: ARG002 - the sink's
+        """Returns 0: nothing was sent."""
+        return 0
+
+    def take(self, pieces: Sequence[Piece]) -> Answer:  # noqa: ARG002 - the same
+        """Takes nothing, and says why."""
+        return self._answer
+
+    def forget(self, segments: Sequence[str]) -> None:
+        """Has nothing to forget."""
+
+    def close(self) -> None:
+        """Has nothing to close."""

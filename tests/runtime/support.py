@@ -1,0 +1,62 @@
+"""What tests of whole `JobMeasure`s share: what a state directory holds, and processes of their own."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from otel_job_measure.runtime.reading import up_to_date
+from otel_job_measure.settings import Settings
+from tests.delivery.support import TinyServer
+
+ROOT: Final = Path(__file__).parents[2]
+THREAD: Final = "otel-job-measure"
+DEAD: Final = "http://127.0.0.1:9"
+"""Where nobody listens."""
+
+
+def destination(url: str) -> dict[str, str]:
+    """Returns the variables of a server."""
+    return {"INFLUXDB_URL": url, "INFLUXDB_TOKEN": "a-token", "INFLUXDB_ORG": "o", "INFLUXDB_BUCKET": "b"}
+
+
+def segments(state_dir: Path, where: str = "*") -> list[Path]:
+    """Returns the segments of a state directory, those of `slots/*` or of `ready` if asked for."""
+    return sorted(path for path in state_dir.glob(f"{where}/**/*.lp") if path.parent.name != "rejected")
+
+
+def history(state_dir: Path) -> list[tuple[str, str, str | None]]:
+    """Returns job, status and reason of each run that anybody can be told of, sorted."""
+    found = up_to_date(Settings(state_dir=state_dir)).history.latest(limit=1000)
+    return sorted((run.job, run.status, run.reason) for run in found)
+
+
+def delivered(server: TinyServer) -> list[str]:
+    """Returns the jobs whose ends a server was sent, in the order in which they came."""
+    lines = [line.decode() for request in server.requests for line in request.lines]
+    return [line.partition("job=")[2].partition(" ")[0] for line in lines if ' status="end"' in line.replace(",", " ")]
+
+
+def said(caplog: pytest.LogCaptureFixture, level: int = logging.WARNING) -> list[str]:
+    """Returns what was logged from some level on."""
+    return [record.getMessage() for record in caplog.records if record.levelno >= level]
+
+
+def told_by(code: str, *words: object, environment: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON
+    """Runs code in a Python of its own and returns the last line that it prints, which is JSON.
+
+    From 3.12 on, Python warns of every fork beside a thread.
+    """
+    command = [sys.executable, "-W", "ignore:This process:DeprecationWarning", "-c", code, *map(str, words)]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
