@@ -81,6 +81,8 @@ def took(duration_s: float | None) -> str:
     """
     if duration_s is None:
         return ""
+    if duration_s < 0.0009995:  # noqa: PLR2004 - from here on it would be rounded to 1000 µs
+        return f"{duration_s * 1e6:.0f} µs"
     if duration_s < 0.9995:  # noqa: PLR2004 - from here on it would be rounded to 1000 ms
         return f"{duration_s * 1000:.{1 if duration_s < 0.00995 else 0}f} ms"  # noqa: PLR2004 - 9.9 ms, 10 ms
     if duration_s < _MINUTE_S - 0.005:

@@ -107,7 +107,12 @@ class Lane:
         """Returns how much of a segment the sink has, in bytes."""
         position = self._positions.get(segment)
         if position is None:
-            position = self._positions[segment] = self.sink.position(segment)
+            try:
+                position = self.sink.position(segment)
+            except Exception:  # noqa: BLE001 - a bug in a sink must not stop the others; what it has is sent again
+                self._quiet.bug("position", "%s failed to say what it has", self.sink.name)
+                position = 0
+            self._positions[segment] = position
         return position
 
     def has_all(self, listed: Listed) -> bool:

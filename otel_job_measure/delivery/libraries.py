@@ -10,6 +10,7 @@ _LATER: Final = (
     "email.message",  # by the first answer with headers
     "encodings.idna",  # by the first host with a name
     "tokenize",  # by the first traceback in a log
+    "tracemalloc",  # by the first warning of a library
 )
 
 

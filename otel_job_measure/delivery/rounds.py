@@ -263,7 +263,10 @@ class Rounds:
                 self._source.upkeep()
 
     def _keep_only(self, listing: Sequence[Listed]) -> None:
-        here = {segment.name for segment, _ in (*listing, *self._own())}
+        own = self._own()
+        if self._troubled:
+            return  # who knows what is here
+        here = {segment.name for segment, _ in (*listing, *own)}
         for lane in self.lanes:
             lane.keep_only(here)
         self._had_ns = {name: since_ns for name, since_ns in self._had_ns.items() if name in here}

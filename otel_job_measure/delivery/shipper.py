@@ -103,8 +103,10 @@ class Shipper:
             return self._ship_here(mark, timeout_s)
         bell = Bell()
         waiter = self._add_waiter(Waiter(mark=mark, unless_down=unless_down, tell=bell.ring))
-        bell.wait(timeout_s)
-        self._waiters.remove(waiter)
+        try:
+            bell.wait(timeout_s)
+        finally:
+            self._waiters.remove(waiter)
         return waiter.reached
 
     async def wait_for_async(self, mark: Mark, timeout_s: float, *, unless_down: bool = False) -> bool:
@@ -123,7 +125,8 @@ class Shipper:
         waiter = self._add_waiter(Waiter(mark=mark, unless_down=unless_down, tell=tell))
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(told.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await told.wait()
         finally:
             self._waiters.remove(waiter)
         return waiter.reached

@@ -9,8 +9,9 @@ from otel_job_measure.journal.protocols import Piece
 LEAST_BYTES: Final = 16 * 1024
 FIRST_BYTES: Final = 64 * 1024
 MOST_BYTES: Final = 1024 * 1024
-_AIM_NS: Final = 9_000_000
-"""A transaction may take 20 ms, since a fork of the process waits for it; one can be slower than the one before."""
+_AIM_NS: Final = 7_000_000
+"""A transaction may take 20 ms, since a fork of the process waits for it: this much for folding, then the commit; and
+one can be slower than the one before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

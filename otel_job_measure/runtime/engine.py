@@ -107,7 +107,7 @@ class Engine:
         """Waits until every point so far is at its destination, or, without shipping, on disk."""
         if self.journal.waiting:
             self.journal.upkeep()
-        return self._arrives(self.journal.tail(), timeout_s)
+        return self._arrives(self.journal.tail(), timeout_s, self._shipping)
 
     def close(self, timeout_s: float) -> bool:
         """Sends what is not sent yet, and gives the slot back; a later point opens everything again.
@@ -123,7 +123,7 @@ class Engine:
         # Who is not the first waits here for the first.
         settled = shipping is not None and shipping.close(timeout_s, dies_with_process=fleeting)
         if is_first:
-            self._has_sent = self._arrives(mark, 0)
+            self._has_sent = self._arrives(mark, 0, shipping)
             self._close_journal(mark, delivered=settled and self._has_sent)
         return self._has_sent
 
@@ -136,14 +136,14 @@ class Engine:
         self._lock = threading.RLock()
         self._rest()
 
-    def _arrives(self, mark: Mark, timeout_s: float) -> bool:
+    def _arrives(self, mark: Mark, timeout_s: float, shipping: "Shipping | None") -> bool:
         if self.journal.waiting:
             return False
         if mark <= (0, 0):
             return True  # nothing was measured
         if not self.settings.ship or self.settings.destination is None:
             return not self._opener.in_memory
-        return self._shipping is not None and self._shipping.wait_for(mark, timeout_s)
+        return shipping is not None and shipping.wait_for(mark, timeout_s)
 
     def _close_journal(self, mark: Mark, *, delivered: bool) -> None:
         if not self._is_closed:

@@ -12,8 +12,12 @@ from otel_job_measure.journal.statedir import StateDir
 from otel_job_measure.journal.store import Store
 from otel_job_measure.settings import Settings
 
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_MOUNTS = Path("/proc/mounts")
 _FLEETING = {"tmpfs", "ramfs", "overlay", "aufs"}
 """File systems that end with the machine or the container."""
+_ESCAPED = {ord(char): f"\\{ord(char):03o}" for char in " \t\n\\"}
+"""How the list of mounts writes what would break its lines."""
 
 
 def identity_of(settings: Settings) -> Identity:
@@ -31,7 +35,7 @@ def identity_of(settings: Settings) -> Identity:
 def boot_id() -> str:
     """Returns what tells one boot of this machine from another; empty where the system doesn't say."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
         return ""
 
@@ -43,12 +47,16 @@ def dies_with_process(path: Path) -> bool:
         path: An absolute path.
     """
     try:
-        mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+        mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return False
-    kinds = dict(line.split(" ")[1:3] for line in mounts if line.count(" ") > 1)  # device, folder, kind
-    folder = next((str(parent) for parent in (path, *path.parents) if str(parent) in kinds), None)
-    return folder is not None and kinds[folder] in _FLEETING
+    # Device, folder, kind; of two on one folder the last is the one that is seen.
+    kinds = dict(line.split(" ")[1:3] for line in mounts if line.count(" ") > 1)
+    for parent in (path, *path.parents):
+        kind = kinds.get(str(parent).translate(_ESCAPED))
+        if kind is not None:
+            return kind in _FLEETING
+    return False
 
 
 class StoreOpener:

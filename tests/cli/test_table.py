@@ -94,7 +94,9 @@ def test_what_does_something_to_a_terminal_is_shown_instead() -> None:
     ("duration_s", "text"),
     [
         (None, ""),
-        (0.0, "0.0 ms"),
+        (0.0, "0 µs"),
+        (0.0009994, "999 µs"),
+        (0.0009996, "1.0 ms"),
         (0.00123, "1.2 ms"),
         (0.00996, "10 ms"),
         (0.123, "123 ms"),

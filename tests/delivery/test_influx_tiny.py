@@ -1,5 +1,6 @@
 """What a real InfluxDB does not answer by itself: proxies, login pages, silence."""
 
+import contextlib
 import logging
 import os
 import socket
@@ -305,6 +306,59 @@ def test_a_secret_that_the_server_repeats_is_not_repeated(tiny: TinyServer, capl
     answer = sink_for(settings_for(tiny.url)).take(pieces_of(segment("a", line(1))))
     assert "Token ***" in answer.words
     assert TOKEN not in caplog.text
+
+
+def test_a_client_with_a_password_signs_in_again_when_its_session_ends(tiny: TinyServer) -> None:
+    """A client that signs in with user and password does so for us too, once a session."""
+    client: Any = InfluxDBClient(tiny.url, username="u", password="p", org="o")
+    sink = sink_for(settings_for(tiny.url), client=client)
+    tiny.replies = [Reply(204, {"set-cookie": "first"}), Reply(), Reply(), Reply(401)]
+    tiny.always = Reply(204, {"set-cookie": "second"})
+    found = [sink.take(pieces_of(segment(f"s{number}", line(number)))).taken for number in range(4)]
+    sink.close()
+    del client
+    assert found == [Taken.DONE, Taken.DONE, Taken.HOLD, Taken.DONE]
+    cookies = [request.headers.get("Cookie") for request in tiny.requests]
+    assert cookies == [None, "first", "first", "first", None, "second"]
+    assert [request.path for request in tiny.requests if request.path.endswith("sign")] == []
+
+
+def test_an_answer_that_drips_is_not_waited_for_longer_than_the_time_out() -> None:
+    """A server that sends a byte now and then, and never ends, costs one time-out."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                read_request(connection)
+                connection.sendall(b"HTTP/1.1 400 Bad\r\nContent-Length: 1000000\r\n\r\n")
+                while not over.wait(0.01):
+                    connection.sendall(b"x")
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        answer = sink_for(settings_for(url, timeout_s=0.2)).take(pieces_of(segment("a", line(1))))
+        over.set()
+        thread.join()
+    assert (answer.taken, answer.words) == (Taken.RETRY, f"no answer from {url} within 0.2 s")
+
+
+def test_an_endless_answer_is_read_no_further_than_needed(tiny: TinyServer) -> None:
+    """A page of many megabytes is judged by its beginning, and the next request works."""
+    sink = sink_for(settings_for(tiny.url))
+    tiny.replies = [Reply(503, {}, b"x" * 6_000_000)]
+    pieces = pieces_of(segment("a", line(1)))
+    assert [sink.take(pieces).taken for _ in range(2)] == [Taken.RETRY, Taken.DONE]
+    sink.close()
+
+
+def test_a_connection_that_ends_before_tls_is_waited_for() -> None:
+    """A server that is just being started again behind TLS is no reason to wait for a minute."""
+    with raw_server(b"") as url:
+        answer = sink_for(settings_for(url.replace("http:", "https:"))).take(pieces_of(segment("a", line(1))))
+    assert answer.taken is Taken.RETRY
 
 
 def test_a_bug_below_is_told_without_the_words_of_the_library(

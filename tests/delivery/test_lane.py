@@ -181,6 +181,18 @@ def test_a_sink_that_raises_is_a_sink_that_fails(caplog: pytest.LogCaptureFixtur
     assert lane.serve(listed(one)) == 1
 
 
+def test_a_sink_that_cannot_say_what_it_has_is_given_all(caplog: pytest.LogCaptureFixture) -> None:
+    """A sink that fails to tell its position gets everything, which does no harm, and the bug is logged."""
+
+    class Forgetful(ListSink):
+        def position(self, segment: str) -> int:
+            raise ZeroDivisionError("oops")
+
+    sink = Forgetful()
+    assert lane_to(sink, HandClock()).serve(listed(segment("a", line(1)))) == 1
+    assert [record.getMessage() for record in caplog.records] == ["list failed to say what it has"]
+
+
 def test_failures_are_logged_once_a_minute_and_so_is_their_end(caplog: pytest.LogCaptureFixture) -> None:
     """One warning when delivery begins to fail, one a minute after that, and one line when it works again."""
     caplog.set_level(logging.INFO)

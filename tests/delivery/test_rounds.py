@@ -1,3 +1,5 @@
+from typing import NoReturn
+
 import pytest
 
 from otel_job_measure.delivery.backlog import Backlog
@@ -240,6 +242,31 @@ def test_a_source_that_raises_is_tried_again_later(caplog: pytest.LogCaptureFixt
     machine.source.trouble = None
     machine.turn()
     assert machine.sinks[0].lines == [line(1)]
+
+
+def test_a_folder_that_cannot_be_read_is_somebody_elses(caplog: pytest.LogCaptureFixture) -> None:
+    """Where what others left can't be seen, that is logged, and own points are delivered all the same."""
+    machine = Machine(EAGER)
+
+    def left() -> NoReturn:
+        raise OSError("unmounted")
+
+    machine.source.left = left  # type: ignore[method-assign]
+    assert machine.rounds.look(lambda: True) == Looked(elsewhere=True)
+    machine.append(1)
+    machine.turn()
+    assert machine.sinks[0].lines == [line(1)]
+    assert "sending what others left failed" in caplog.text
+
+
+def test_nothing_is_forgotten_while_the_journal_cannot_be_read() -> None:
+    """A journal that can't be listed right now is not taken for an empty one."""
+    machine = Machine(EAGER)
+    machine.append(1)
+    machine.turn()
+    machine.source.trouble = OSError("gone")
+    machine.rounds.look(lambda: True)
+    assert machine.sinks[0].forgotten == []
 
 
 def test_the_end_sends_what_is_there_and_one_batch_of_others() -> None:

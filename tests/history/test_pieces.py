@@ -35,7 +35,7 @@ def test_small_pieces_share_a_transaction() -> None:
 
 def test_a_slow_transaction_makes_the_next_one_smaller() -> None:
     """What took too long is cut in proportion, but never to nothing, and never more than to a quarter."""
-    assert next_room(400_000, 400_000, 18 * _MS) == 200_000
+    assert next_room(400_000, 400_000, 14 * _MS) == 200_000
     assert next_room(400_000, 400_000, 10_000 * _MS) == 100_000
     assert next_room(LEAST_BYTES, LEAST_BYTES, 10_000 * _MS) == LEAST_BYTES
 
@@ -43,7 +43,7 @@ def test_a_slow_transaction_makes_the_next_one_smaller() -> None:
 def test_a_fast_transaction_makes_the_next_one_larger() -> None:
     """Up to twice as large at once, and never above the bound."""
     assert next_room(FIRST_BYTES, FIRST_BYTES, 1 * _MS) == 2 * FIRST_BYTES
-    assert next_room(400_000, 400_000, 8 * _MS) == 450_000
+    assert next_room(400_000, 400_000, 5 * _MS) == 560_000
     assert next_room(MOST_BYTES, MOST_BYTES, 1 * _MS) == MOST_BYTES
 
 

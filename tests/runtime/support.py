@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 import pytest
 
+from otel_job_measure import JobMeasure
 from otel_job_measure.runtime.reading import up_to_date
-from otel_job_measure.settings import Settings
+from otel_job_measure.settings import Arguments, Settings
 from tests.delivery.support import TinyServer
 
 ROOT: Final = Path(__file__).parents[2]
@@ -21,14 +22,36 @@ DEAD: Final = "http://127.0.0.1:9"
 """Where nobody listens."""
 
 
-def destination(url: str) -> dict[str, str]:
-    """Returns the variables of a server."""
-    return {"INFLUXDB_URL": url, "INFLUXDB_TOKEN": "a-token", "INFLUXDB_ORG": "o", "INFLUXDB_BUCKET": "b"}
+def there(url: str, **more: Unpack[Arguments]) -> Arguments:
+    """Returns settings that send points to a server."""
+    known: Arguments = {
+        "influxdb_url": url,
+        "influxdb_token": "a-token",
+        "influxdb_org": "o",
+        "influxdb_bucket": "b",
+    }
+    return {**known, **more}
 
 
-def segments(state_dir: Path, where: str = "*") -> list[Path]:
-    """Returns the segments of a state directory, those of `slots/*` or of `ready` if asked for."""
-    return sorted(path for path in state_dir.glob(f"{where}/**/*.lp") if path.parent.name != "rejected")
+def variables(url: str) -> dict[str, str]:
+    """Returns the same as variables."""
+    return {name.upper(): str(value) for name, value in there(url).items()}
+
+
+def sending(server: TinyServer, **more: Unpack[Arguments]) -> JobMeasure:
+    """Returns one that delivers to a server."""
+    return JobMeasure(**there(server.url, **more))
+
+
+def run(measure: JobMeasure, name: str) -> None:
+    """Runs a job that does nothing."""
+    with measure.run(name):
+        pass
+
+
+def segments(state_dir: Path) -> list[Path]:
+    """Returns the segments of a state directory, in slots or ready to be sent by anybody."""
+    return sorted([*state_dir.glob("slots/*/*.lp"), *state_dir.glob("ready/*.lp")])
 
 
 def history(state_dir: Path) -> list[tuple[str, str, str | None]]:

@@ -3,14 +3,13 @@
 import logging
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from otel_job_measure import JobMeasure, Settings
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.testing import recorded_runs
-from tests.runtime.support import DEAD, destination, history, said, segments
+from tests.runtime.support import DEAD, history, run, said, segments, there, variables
 
 
 def test_an_argument_goes_before_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +43,7 @@ def test_what_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """The token is in no representation."""
-    for name, value in destination(DEAD).items():
+    for name, value in variables(DEAD).items():
         monkeypatch.setenv(name, value)
     shown = repr(JobMeasure())
     assert DEAD in shown
@@ -62,21 +61,21 @@ def test_a_journal_is_shared(state_dir: Path) -> None:
 
 def test_another_destination_has_a_journal_of_its_own(state_dir: Path) -> None:
     """Whatever goes somewhere else is in a segment and a slot of its own."""
-    there: dict[str, Any] = {"influxdb_url": DEAD, "influxdb_token": "t", "influxdb_org": "o"}
-    measures = [JobMeasure(), *(JobMeasure(**there, influxdb_bucket=bucket) for bucket in ("a", "b", "a"))]
-    for number, measure in enumerate(measures):
-        with measure.run(f"job-{number}"):
-            pass
-    found = {path.parent.name: [line for line in path.read_text().splitlines()] for path in segments(state_dir)}
-    assert len(found) == 3
-    assert sorted(sum('status="start"' in line for line in lines) for lines in found.values()) == [1, 1, 2]
+    for job in ("first", "second"):
+        run(JobMeasure(), f"{job}-here")
+        for bucket in ("a", "b"):
+            run(JobMeasure(**there(DEAD, influxdb_bucket=bucket)), f"{job}-{bucket}")
+    slots = {path.parent.name: path.read_text() for path in segments(state_dir)}
+    for where in ("here", "a", "b"):
+        [text] = [text for text in slots.values() if f"job=first-{where} " in text]
+        assert f"job=second-{where} " in text
+    assert len(slots) == 3
 
 
 def test_another_state_directory_has_a_journal_of_its_own(tmp_path: Path) -> None:
     """The place is a part of what makes a journal."""
     for folder in ("a", "b"):
-        with JobMeasure(state_dir=tmp_path / folder).run(folder):
-            pass
+        run(JobMeasure(state_dir=tmp_path / folder), folder)
     assert [history(tmp_path / folder) for folder in ("a", "b")] == [[("a", "end", None)], [("b", "end", None)]]
 
 
@@ -106,8 +105,7 @@ def test_a_relative_state_directory_is_made_absolute_at_once(monkeypatch: pytest
     monkeypatch.chdir(here)
     measure = JobMeasure(state_dir="kept")
     monkeypatch.chdir(elsewhere)
-    with measure.run("nightly"):
-        pass
+    run(measure, "nightly")
     assert history(here / "kept") == [("nightly", "end", None)]
     assert list(elsewhere.iterdir()) == []
 
@@ -125,8 +123,7 @@ def test_nothing_is_said_while_all_is_well(caplog: pytest.LogCaptureFixture) -> 
     """At INFO a run, a flush and a close leave no line."""
     caplog.set_level(logging.INFO)
     measure = JobMeasure()
-    with measure.run("nightly"):
-        pass
+    run(measure, "nightly")
     assert measure.flush()
     assert measure.close()
     assert said(caplog, logging.INFO) == []
@@ -159,7 +156,7 @@ class TestDisabled:
 
     def test_everything_passes_through(self, state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Each door works, and there is neither a file nor a thread, though a server is configured."""
-        for name, value in {**destination(DEAD), "OTEL_JOB_MEASURE_DISABLED": "true"}.items():
+        for name, value in {**variables(DEAD), "OTEL_JOB_MEASURE_DISABLED": "true"}.items():
             monkeypatch.setenv(name, value)
         before = threading.enumerate()
         measure = JobMeasure()
@@ -172,8 +169,7 @@ class TestDisabled:
     def test_there_is_nothing_to_send(self) -> None:
         """`flush`, `close` and `health` have nothing to complain of."""
         measure = JobMeasure(disabled=True, state_dir="memory")
-        with measure.run("nightly"):
-            pass
+        run(measure, "nightly")
         assert measure.flush(0)
         assert measure.close(0)
         assert measure.health().dropped == {}

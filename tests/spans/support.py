@@ -22,6 +22,9 @@ from otel_job_measure.spans.opener import Opener
 from otel_job_measure.spans.processor import RunSpanProcessor
 from otel_job_measure.spans.recorder import Recorder
 
+Anything = Any
+"""What jobs, chains and the classes of others take and give."""
+
 T0 = 1_800_000_000_000_000_007
 
 
@@ -131,25 +134,25 @@ class Bench:
         settings: Those of the recorder.
     """
 
-    def __init__(self, provider: AnyProvider | None = None, **settings: Any) -> None:
+    def __init__(self, provider: AnyProvider | None = None, **settings: Anything) -> None:
         """Puts them together as `JobMeasure` does."""
         self.journal = ListJournal()
         self.recorder = Recorder(Settings(**settings), lambda: self.journal)
         self.opener = Opener(self.recorder, provider, version="1.2.3")
 
-    def run(self, name: Any = "nightly") -> RunDoor:
+    def run(self, name: Anything = "nightly") -> RunDoor:
         """Gives the context manager."""
         return RunDoor(self.opener, name)
 
-    def job(self, function: Callable[..., Any], **arguments: Any) -> Any:
+    def job(self, function: Callable[..., Any], **arguments: Anything) -> Anything:
         """Gives a function's measured form."""
         return job(self.opener, "nightly", **arguments)(function)
 
-    async def middleware(self, ctx: object, call_next: Callable[[], Any]) -> Any:
+    async def middleware(self, ctx: object, call_next: Callable[[], Any]) -> Anything:
         """Is the middleware."""
         return await middleware(self.opener, ctx, call_next)
 
-    def sync_middleware(self, ctx: object, call_next: Callable[[], Any]) -> Any:
+    def sync_middleware(self, ctx: object, call_next: Callable[[], Any]) -> Anything:
         """Is the middleware of synchronous chains."""
         return sync_middleware(self.opener, ctx, call_next)
 
@@ -157,7 +160,7 @@ class Bench:
         """Gives a chain with the middleware."""
         return compose([self.middleware], handler)
 
-    def processor(self, **arguments: Any) -> RunSpanProcessor:
+    def processor(self, **arguments: Anything) -> RunSpanProcessor:
         """Gives a processor for the app's own spans."""
         return RunSpanProcessor(lambda: self.recorder, **arguments)
 
@@ -175,7 +178,7 @@ class App:
         **arguments: Those of the provider.
     """
 
-    def __init__(self, *processors: SpanProcessor, **arguments: Any) -> None:
+    def __init__(self, *processors: SpanProcessor, **arguments: Anything) -> None:
         """Sets it up."""
         self.exporter = InMemorySpanExporter()
         # With a resource that isn't made so, children of a fork may hang in the SDK (1.45): it takes a lock of

@@ -3,7 +3,6 @@
 import logging
 import random
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from opentelemetry import baggage, context, propagate, trace
@@ -22,7 +21,7 @@ from opentelemetry.sdk.trace.sampling import (
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags, TraceState
 from opentelemetry.util.types import Attributes
 
-from tests.spans.support import App, Bench, Seen
+from tests.spans.support import Anything, App, Bench, Seen
 
 
 class Bare(Sampler):
@@ -49,7 +48,7 @@ class Bare(Sampler):
 class Adding(Bare):
     """A sampler that adds an attribute, and leaves out those it was given."""
 
-    def should_sample(self, *arguments: Any, **more: Any) -> SamplingResult:  # type: ignore[override]
+    def should_sample(self, *arguments: Anything, **more: Anything) -> SamplingResult:
         return SamplingResult(self.decision, {"sampling.rule": "all"})
 
 
@@ -259,7 +258,7 @@ def test_a_sampler_that_raises_costs_only_the_span() -> None:
     """The run is recorded without one."""
 
     class Broken(Bare):
-        def should_sample(self, *arguments: Any, **more: Any) -> SamplingResult:  # type: ignore[override]
+        def should_sample(self, *arguments: Anything, **more: Anything) -> SamplingResult:
             raise RuntimeError("a bug of another's")
 
     bench = Bench(App(sampler=Broken(Decision.DROP)).provider)
@@ -273,7 +272,7 @@ def test_a_bug_of_ours_in_the_processor_is_held_back(app: App) -> None:
     """The app's spans start and end, and later processors see them."""
     bench = Bench(app.provider)
 
-    def broken() -> Any:
+    def broken() -> Anything:
         raise RuntimeError("a bug of ours")
 
     processor = type(bench.processor())(broken)
@@ -339,7 +338,7 @@ def test_an_error_set_by_hand_is_a_failure(app: App, description: str | None) ->
 
 def test_an_exception_tells_more_than_a_status_set_before(app: App, bench: Bench) -> None:
     """A job that sets ERROR and then raises has failed by what it raised."""
-    with pytest.raises(TimeoutError), bench.run():
+    with pytest.raises(TimeoutError), bench.run():  # noqa: PT012 - it is about both
         trace.get_current_span().set_status(StatusCode.ERROR, "something")
         raise TimeoutError
     assert bench.journal.only.reason == "timeout"
@@ -347,7 +346,7 @@ def test_an_exception_tells_more_than_a_status_set_before(app: App, bench: Bench
 
 def test_a_status_of_ok_set_by_hand_does_not_hide_a_failure(app: App, bench: Bench) -> None:
     """The SDK keeps OK for ever; the run has failed."""
-    with pytest.raises(ValueError, match="x"), bench.run():
+    with pytest.raises(ValueError, match="x"), bench.run():  # noqa: PT012 - it is about both
         trace.get_current_span().set_status(StatusCode.OK)
         raise ValueError("x")
     assert bench.journal.only.reason == "error"

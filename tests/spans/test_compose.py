@@ -9,6 +9,7 @@ import pytest
 
 from otel_job_measure.errors import MisuseError, UsageError
 from otel_job_measure.spans.compose import compose, compose_sync
+from tests.spans.support import Anything
 
 Next = Callable[[], Awaitable[Any]]
 
@@ -16,7 +17,7 @@ Next = Callable[[], Awaitable[Any]]
 def noting(words: list[str], name: str) -> Callable[[Any, Next], Awaitable[Any]]:
     """Gives a middleware that notes when it begins and ends."""
 
-    async def noted(ctx: Any, call_next: Next) -> Any:
+    async def noted(ctx: Anything, call_next: Next) -> Anything:
         words.append(f"{name} begins")
         result = await call_next()
         words.append(f"{name} ends")
@@ -42,7 +43,7 @@ def test_middlewares_go_around_each_other_and_the_handler() -> None:
 def test_sync_middlewares_and_handlers_fit_in() -> None:
     """A sync middleware returns what `next` gave it, or something else."""
 
-    def passing(ctx: int, call_next: Callable[[], Any]) -> Any:
+    def passing(ctx: int, call_next: Callable[[], Any]) -> Anything:
         return call_next()
 
     def stopping(ctx: int, call_next: Callable[[], Any]) -> str:
@@ -61,7 +62,7 @@ def test_without_middlewares_there_is_the_handler() -> None:
 def test_a_chain_can_run_many_times_at_once() -> None:
     """Each run has its own `next`s."""
 
-    async def main() -> list[str]:
+    async def main() -> list[Any]:
         composed = compose([noting([], "a")], lambda ctx: ctx)
         return await asyncio.gather(*(composed(number) for number in range(3)))
 
@@ -72,11 +73,11 @@ def test_next_twice_is_misuse() -> None:
     """The rest of the chain runs once; the error says whose doing it was."""
     handled: list[int] = []
 
-    async def twice(ctx: Any, call_next: Next) -> None:
+    async def twice(ctx: Anything, call_next: Next) -> None:
         await call_next()
         await call_next()
 
-    def sync_twice(ctx: Any, call_next: Callable[[], Any]) -> None:
+    def sync_twice(ctx: Anything, call_next: Callable[[], Any]) -> None:
         call_next()
         call_next()
 
@@ -105,7 +106,9 @@ def test_the_list_is_taken_as_it_is() -> None:
         (None, print, "list of middlewares, and got None (NoneType)"),
     ],
 )
-def test_what_cannot_be_called_is_named_at_once(make: Any, middlewares: Any, handler: Any, said: str) -> None:
+def test_what_cannot_be_called_is_named_at_once(
+    make: Anything, middlewares: Anything, handler: Anything, said: str
+) -> None:
     """With its place and what it is."""
     with pytest.raises(UsageError) as caught:
         make(middlewares, handler)

@@ -2,14 +2,13 @@
 
 import asyncio
 import datetime as dt
-from typing import Any
 
 import pytest
 from opentelemetry import trace
 
 from otel_job_measure.errors import MisuseError
 from otel_job_measure.spans.run import JobRun
-from tests.spans.support import App, Bench
+from tests.spans.support import Anything, App, Bench
 
 
 def test_the_start_is_recorded_before_the_job_and_the_end_after_it(bench: Bench) -> None:
@@ -150,7 +149,9 @@ def test_leaving_without_entering_does_nothing(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("name", [None, 7, "", b"nightly"])
-def test_a_name_that_is_none_is_measured_as_unnamed(bench: Bench, name: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_name_that_is_none_is_measured_as_unnamed(
+    bench: Bench, name: Anything, caplog: pytest.LogCaptureFixture
+) -> None:
     """The job is on its way: it runs, with a warning."""
     with bench.run(name) as run:
         assert run.name == "unnamed"

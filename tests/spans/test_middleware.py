@@ -11,12 +11,12 @@ from opentelemetry import trace
 
 from otel_job_measure.spans.compose import compose, compose_sync
 from otel_job_measure.spans.middleware import middleware, sync_middleware
-from tests.spans.support import App, Bench
+from tests.spans.support import Anything, App, Bench
 
 CONTEXTS = [SimpleNamespace(name="nightly"), {"name": "nightly"}]
 
 
-async def answer(ctx: Any) -> Any:
+async def answer(ctx: Anything) -> Anything:
     """Is a handler."""
     await asyncio.sleep(0)
     return ctx
@@ -24,14 +24,14 @@ async def answer(ctx: Any) -> Any:
 
 @pytest.mark.parametrize("ctx", CONTEXTS, ids=["attribute", "item"])
 @pytest.mark.parametrize("handler", [answer, lambda ctx: ctx], ids=["async", "sync"])
-def test_a_chain_measures_its_handler(bench: Bench, ctx: Any, handler: Callable[[Any], Any]) -> None:
+def test_a_chain_measures_its_handler(bench: Bench, ctx: Anything, handler: Callable[[Any], Any]) -> None:
     """The name is the context's; the chain gives what the handler gives."""
     assert asyncio.run(bench.chain(handler)(ctx)) is ctx
     assert (bench.journal.only.job, bench.journal.only.status) == ("nightly", "end")
 
 
 @pytest.mark.parametrize("ctx", CONTEXTS, ids=["attribute", "item"])
-def test_a_sync_chain_does_the_same(bench: Bench, ctx: Any) -> None:
+def test_a_sync_chain_does_the_same(bench: Bench, ctx: Anything) -> None:
     """With the twin."""
     assert compose_sync([bench.sync_middleware], lambda ctx: ctx)(ctx) is ctx
     assert (bench.journal.only.job, bench.journal.only.status) == ("nightly", "end")
@@ -40,7 +40,7 @@ def test_a_sync_chain_does_the_same(bench: Bench, ctx: Any) -> None:
 def test_the_sync_middleware_works_in_an_async_chain(app: App, bench: Bench) -> None:
     """The run lasts until the rest of the chain is awaited out."""
 
-    async def handler(ctx: Any) -> str:
+    async def handler(ctx: Anything) -> str:
         await asyncio.sleep(0)
         assert bench.journal.only.status is None
         assert trace.get_current_span().is_recording()
@@ -54,7 +54,7 @@ def test_next_may_return_anything_that_can_be_awaited_or_not(bench: Bench) -> No
     """Chains of other makers hand on futures, or plain values."""
 
     class Promise:
-        def __await__(self) -> Any:
+        def __await__(self) -> Anything:
             yield from asyncio.sleep(0).__await__()
             return "kept"
 
@@ -72,7 +72,7 @@ def test_a_failing_handler_fails_the_run_and_its_error_goes_on(bench: Bench) -> 
     """The very exception."""
     error = ValueError("x")
 
-    def failing(ctx: Any) -> None:
+    def failing(ctx: Anything) -> None:
         raise error
 
     with pytest.raises(ValueError, match="x") as caught:

@@ -13,7 +13,7 @@ from opentelemetry.util.types import AnyValue
 from otel_job_measure.errors import UsageError
 from otel_job_measure.points import Outcome, run_id_of_span
 from otel_job_measure.spans.rules import SpanRule
-from tests.spans.support import T0, App, Bench
+from tests.spans.support import T0, Anything, App, Bench
 
 JOB = {"scheduling.job.name": "nightly"}
 
@@ -49,7 +49,7 @@ def test_a_span_with_a_jobs_name_is_a_run(app: App, measured: Bench) -> None:
 
 
 @pytest.mark.parametrize(("given", "used"), [("run-7", True), ("", False), (7, False)])
-def test_a_run_id_of_the_apps_own_is_the_uuid(app: App, measured: Bench, given: Any, used: bool) -> None:  # noqa: FBT001
+def test_a_run_id_of_the_apps_own_is_the_uuid(app: App, measured: Bench, given: Anything, used: bool) -> None:  # noqa: FBT001
     """Where it is a string that says something."""
     with app.tracer.start_as_current_span("x", attributes={**JOB, "scheduling.job.run_id": given}) as span:
         pass
@@ -57,7 +57,9 @@ def test_a_run_id_of_the_apps_own_is_the_uuid(app: App, measured: Bench, given: 
 
 
 @pytest.mark.parametrize("name", [7, "", ["nightly"]])
-def test_a_name_that_is_none_is_unnamed(app: App, measured: Bench, name: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_name_that_is_none_is_unnamed(
+    app: App, measured: Bench, name: Anything, caplog: pytest.LogCaptureFixture
+) -> None:
     """The job is on its way: it is measured, with one warning."""
     for _ in range(2):
         with app.tracer.start_as_current_span("x", attributes={"scheduling.job.name": name}):
@@ -87,7 +89,7 @@ def test_a_span_that_only_records_has_no_ids_in_its_row() -> None:
     """Nobody could find them in the trace backend."""
 
     class Recording(AlwaysRecordSampler):
-        def should_sample(self, *arguments: Any, **more: Any) -> Any:
+        def should_sample(self, *arguments: Anything, **more: Anything) -> Anything:
             answer = super().should_sample(*arguments, **more)
             return type(answer)(answer.decision, JOB)
 

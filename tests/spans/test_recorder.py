@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 from opentelemetry import trace
@@ -15,7 +14,7 @@ from otel_job_measure.spans.doors import RunDoor
 from otel_job_measure.spans.opener import Opener
 from otel_job_measure.spans.recorder import Recorder
 from otel_job_measure.spans.run import Run
-from tests.spans.support import T0, Bench, ListJournal
+from tests.spans.support import T0, Anything, Bench, ListJournal
 
 
 class HandClock:
@@ -96,7 +95,7 @@ def test_a_journal_that_raises_does_not_reach_the_job(bench: Bench, caplog: pyte
 def test_without_a_journal_the_job_still_knows_its_run() -> None:
     """Whatever happens on our side, `run.uuid` and `run.started` are there."""
 
-    def gone() -> Any:
+    def gone() -> Anything:
         raise DiskFullError
 
     recorder = Recorder(Settings(), gone)
@@ -167,17 +166,17 @@ def test_every_door_waits_for_the_start_where_that_was_asked_for() -> None:
     server = Confirming()
     bench, seen = server.bench, list[int]()
 
-    def note(*_arguments: Any) -> None:
+    def note(*_arguments: Anything) -> None:
         seen.append(len(server.asked))
 
     async def note_async() -> None:
         note()
 
-    def steps() -> Any:
+    def steps() -> Anything:
         note()
         yield
 
-    async def steps_async() -> Any:
+    async def steps_async() -> Anything:
         note()
         yield
 
@@ -233,9 +232,7 @@ def test_an_interruption_while_waiting_ends_the_run(error: BaseException, reason
     assert trace.get_current_span() is trace.INVALID_SPAN
 
 
-@pytest.mark.parametrize(
-    "module", ["recorder", "run", "guard", "outcome", "naming", "compose"]
-)
+@pytest.mark.parametrize("module", ["recorder", "run", "guard", "outcome", "naming", "compose"])
 def test_what_needs_no_opentelemetry_loads_none(module: str) -> None:
     """`exec` records a run in a process that should start fast."""
     code = (
