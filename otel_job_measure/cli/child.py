@@ -45,6 +45,7 @@ _FROM_A_TERMINAL: Final = {
     signal.SIGWINCH,
 }
 _STOPS: Final = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
+_KEEP_UP_S: Final = 10.0
 _TO_LEAVE: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 
@@ -91,10 +92,12 @@ class Child:
 
     Args:
         pid: Its process id.
+        keep_up: Is called every ten seconds while the command runs; it must not raise.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, keep_up: Callable[[], None]) -> None:
         self.pid = pid
+        self._keep_up = keep_up
         # What came before the command was there has reached nobody, not even a terminal's. What a terminal sends
         # in just this moment comes twice to a process that has only begun and dies of the first.
         while (info := signal.sigtimedwait(_HELD, 0)) is not None:
@@ -130,8 +133,10 @@ class Child:
             ending = self._look()
             if ending is not None:
                 return ending
-            info = signal.sigwaitinfo(_HELD)
-            if self._is_for_it(info) and not _came_to_all(info):
+            info = signal.sigtimedwait(_HELD, _KEEP_UP_S)
+            if info is None:
+                self._keep_up()
+            elif self._is_for_it(info) and not _came_to_all(info):
                 self._pass_on(info.si_signo)
 
     def _look(self) -> Ending | None:

@@ -47,7 +47,7 @@ class Given:
             complain(reason.words)
             measured.deliver()
             return child.Ending(code=reason.code)
-        return child.Child(pid).wait(measured.deliver if measured.delivers else None)
+        return child.Child(pid, measured.keep_up).wait(measured.deliver if measured.delivers else None)
 
 
 # The class has no public name.

@@ -54,6 +54,11 @@ class MeasuredCommand:
             if self._span is not None:
                 self._span.load()
 
+    def keep_up(self) -> None:
+        """Gives a sign of life, and writes what could not be written before; for a process without a shipper."""
+        with _going_on("the journal is not looked after"):
+            self._opened.keep_up()
+
     def end(self, ending: Ending) -> None:
         """Appends the run's end to the journal.
 

@@ -20,6 +20,8 @@ _GAP = 2
 _HEADINGS = ("job", "started", "took", "status", "reason", "uuid")
 _STYLES = {names.STATUS_END: "green", names.STATUS_FAILED: "red", RUNNING: "yellow"}
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
+# Up to where, how many a second, digits after the point, name: the bounds are where rounding leads to the next one.
+_UNITS = ((0.0009995, 1e6, 0, "µs"), (0.00995, 1e3, 1, "ms"), (0.9995, 1e3, 0, "ms"), (_MINUTE_S, 1, 2, "s"))
 
 
 def print_runs(runs: Sequence[HistoryRun]) -> None:
@@ -81,12 +83,10 @@ def took(duration_s: float | None) -> str:
     """
     if duration_s is None:
         return ""
-    if duration_s < 0.0009995:  # noqa: PLR2004 - from here on it would be rounded to 1000 µs
-        return f"{duration_s * 1e6:.0f} µs"
-    if duration_s < 0.9995:  # noqa: PLR2004 - from here on it would be rounded to 1000 ms
-        return f"{duration_s * 1000:.{1 if duration_s < 0.00995 else 0}f} ms"  # noqa: PLR2004 - 9.9 ms, 10 ms
     if duration_s < _MINUTE_S - 0.005:
-        return f"{duration_s:.2f} s"
+        return next(
+            f"{duration_s * per_s:.{digits}f} {unit}" for bound, per_s, digits, unit in _UNITS if duration_s < bound
+        )
     seconds = round(duration_s)
     if seconds < _HOUR_S:
         return f"{seconds // _MINUTE_S}m {seconds % _MINUTE_S:02}s"

@@ -50,7 +50,7 @@ class Shipper:
         drops: bool = True,
     ) -> None:
         self._clock = clock or SystemClock()
-        self._bell = Bell()
+        self._bell, self._over_bell = Bell(), Bell()
         self._backlog = Backlog(counters)
         self._rounds = Rounds(
             source, lanes, backlog=self._backlog, clock=self._clock, drops=drops, pause=self._bell.wait
@@ -72,7 +72,6 @@ class Shipper:
         self._ends_ns = 0
         self._patient = False
         self._over = False
-        self._over_bell = Bell()
         self._settled = False
 
     # For the job's thread

@@ -21,6 +21,10 @@ class OpenedRecorder:
             self._engine.ship()
             self._engine.journal.wake()
 
+    def keep_up(self) -> None:
+        """Gives a sign of life, every ten seconds at most, and writes what could not be written before."""
+        self._engine.journal.upkeep()
+
     def close(self, timeout_s: float) -> bool:
         """Sends what is not sent yet, and leaves the rest to others.
 

@@ -52,7 +52,8 @@ def dies_with_process(path: Path) -> bool:
         return False
     # Device, folder, kind; of two on one folder the last is the one that is seen.
     kinds = dict(line.split(" ")[1:3] for line in mounts if line.count(" ") > 1)
-    for parent in (path, *path.parents):
+    real = Path(os.path.realpath(path))  # resolve() raises where links lead in a ring
+    for parent in (real, *real.parents):
         kind = kinds.get(str(parent).translate(_ESCAPED))
         if kind is not None:
             return kind in _FLEETING

@@ -1,9 +1,10 @@
 """The history as a command reads it: with everything folded in that can be."""
 
+import contextlib
 from dataclasses import dataclass
 
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.errors import StateDirError
+from otel_job_measure.errors import HistoryError, StateDirError
 from otel_job_measure.history.history import Behind, History
 from otel_job_measure.journal.adoption import adopt
 from otel_job_measure.journal.statedir import StateDir
@@ -67,8 +68,9 @@ def up_to_date(settings: Settings) -> UpToDate:
         with state.adopting() as held:
             if held:
                 adopt(state, clock=clock, boot_id=boot_id())
-        segments = [*state.ready_segments(), *state.living_segments()]
-        behind = history.catch_up(segments)
+        # The living ones first: one that is adopted between the two looks is then seen twice, and not missed.
+        segments = {segment.name: segment for segment in (*state.living_segments(), *state.ready_segments())}
+        behind = history.catch_up(list(segments.values()))
         if not behind.bytes:
             _drop_local(state, history)
     except OSError as error:
@@ -89,4 +91,5 @@ def _drop_local(state: StateDir, history: History) -> None:
         for segment in done:
             segment.delete()
         history.forget(segment.name for segment in done)
-        history.clean()
+        with contextlib.suppress(HistoryError):  # another process is at it: what is noted of them does no harm
+            history.clean()

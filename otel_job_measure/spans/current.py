@@ -50,3 +50,7 @@ class Current:
         if self._token is not None:
             context_api.detach(self._token)
             self._token = None
+
+
+NOT_CURRENT = Current(None)
+"""For all runs without a span."""

@@ -12,7 +12,7 @@ from opentelemetry.trace import Span, SpanContext, SpanKind, TracerProvider, get
 from otel_job_measure import names
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.spans import live
-from otel_job_measure.spans.current import Current
+from otel_job_measure.spans.current import NOT_CURRENT, Current
 from otel_job_measure.spans.describe import describe_end, start_attributes, valid
 from otel_job_measure.spans.live import RUN_KEY, LiveSpan
 from otel_job_measure.spans.outcome import outcome_of
@@ -107,7 +107,7 @@ class Opening:
         self, opener: Opener, name: str, expected: tuple[type[BaseException], ...], kind: SpanKind, *, swallow: bool
     ) -> None:
         self.run = Run(name)
-        self.current = Current(None)
+        self.current = NOT_CURRENT
         self._opener = opener
         self._recorder = opener.recorder
         self._expected = expected

@@ -1,7 +1,7 @@
 """The span processors: from a span's start and end to the start and end of its run."""
 
 from collections.abc import Callable, Iterable
-from typing import cast
+from typing import Final, cast
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -17,6 +17,8 @@ from otel_job_measure.spans.recorder import Recorder
 from otel_job_measure.spans.rules import SpanRule
 from otel_job_measure.spans.run import Run
 from otel_job_measure.spans.status import error_said
+
+_NAME: Final = names.ATTR_NAME
 
 
 class OwnSpanProcessor(SpanProcessor):
@@ -54,7 +56,7 @@ class OwnSpanProcessor(SpanProcessor):
         """
         # Every span of the app comes through here, and a block of the guard around it all would cost as much again.
         try:
-            found = live.watched(span.context)
+            found = live.find(id(span.context))
             if found is not None:
                 self._ended(found, span)
         except Exception as error:  # noqa: BLE001 - the guard's
@@ -110,8 +112,8 @@ class RunSpanProcessor(OwnSpanProcessor):
                 cast("Opened", parent_context[RUN_KEY]).took(span)
                 return
             attributes = span.attributes
-            if attributes is not None and names.ATTR_NAME in attributes:
-                self._by_name(span, attributes[names.ATTR_NAME])
+            if attributes is not None and _NAME in attributes:
+                self._by_name(span, attributes[_NAME])
             elif self._rules:
                 self._by_rule(span)
         except Exception as error:  # noqa: BLE001 - the guard's
@@ -132,7 +134,7 @@ class RunSpanProcessor(OwnSpanProcessor):
     def _started(self, span: Span, name: object, rule: SpanRule | None) -> None:
         context = span.get_span_context()
         recorder = self._measure()
-        if recorder.settings.disabled or live.watched(context) is not None:
+        if recorder.settings.disabled or live.find(id(context)) is not None:
             return
         given = (span.attributes or {}).get(names.ATTR_RUN_ID)
         uuid = given if isinstance(given, str) and given else run_id_of_span(context.span_id)

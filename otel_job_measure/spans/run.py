@@ -25,8 +25,7 @@ class Run:
     """
 
     __slots__ = (
-        "_end_claim",
-        "_start_claim",
+        "_unclaimed",
         "began_ns",
         "duration_s",
         "end_ns",
@@ -64,24 +63,24 @@ class Run:
         self.duration_s = None
         self.outcome = self.failure = None
         self.trace = None
-        self._start_claim = [True]
-        self._end_claim = [True]
+        # Taking something out of a dict is one step for every thread, signal handler and garbage collector.
+        self._unclaimed = {"start": True, "end": True}
 
     def claim_start(self) -> bool:
         """Tells whether the caller is the one who records the start; only the first is."""
-        return _claim(self._start_claim)
+        return self._unclaimed.pop("start", False)
 
     def give_back_start(self) -> None:
         """Lets another caller record the start: the one who had claimed it was interrupted."""
-        self._start_claim.append(True)
+        self._unclaimed["start"] = True
 
     def claim_end(self) -> bool:
         """Tells whether the caller is the one who records the end; only the first is."""
-        return _claim(self._end_claim)
+        return self._unclaimed.pop("end", False)
 
     def give_back_end(self) -> None:
         """Lets another caller record the end."""
-        self._end_claim.append(True)
+        self._unclaimed["end"] = True
 
 
 class JobRun:
@@ -125,13 +124,3 @@ class JobRun:
 
     def __repr__(self) -> str:
         return f"<JobRun {self.name!r} {self.uuid}>"
-
-
-def _claim(claim: list[bool]) -> bool:
-    # Taking the last element of a list is one step for every thread, signal handler and garbage collector.
-    if not claim:
-        return False
-    try:
-        return claim.pop()
-    except IndexError:
-        return False

@@ -59,12 +59,12 @@ def test_what_a_process_leaves_by_os_exit_is_delivered_by_the_next(
     runs.become({left_open: "lost", finished: "end", later.run("later"): "end"}, "the next process has sent all")
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "pool"])
-def test_the_children_of_multiprocessing_deliver_their_runs(method: str, processes: Processes, runs: Runs) -> None:
+@pytest.mark.parametrize("method", ["fork", "spawn", "pool", "os.fork"])
+def test_children_deliver_their_runs(method: str, processes: Processes, runs: Runs) -> None:
     """Children have delivered when they are joined; they end their own runs and not the one they were made in."""
     app = processes.app("parent", method, **runs.variables)
     uuids = app.line().split()
-    assert len(set(uuids)) == 5
+    assert len(set(uuids)) == 8
     assert runs.outcomes() == dict.fromkeys(uuids, "end")
-    assert sorted(run.job for run in runs.all().values()) == ["before", "child", "child", "child", "parent"]
+    assert sorted(run.job for run in runs.all().values()) == ["before", *["child"] * 6, "parent"]
     assert app.end() == 0

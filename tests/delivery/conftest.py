@@ -2,7 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.delivery.support import TinyServer
+from tests.delivery.ship import LONG_S, Ship
+from tests.delivery.support import RETRY, TinyServer
 
 
 @pytest.fixture
@@ -19,3 +20,12 @@ def tiny_tls() -> Iterator[TinyServer]:
     server = TinyServer(tls=True)
     yield server
     server.close()
+
+
+@pytest.fixture
+def ship() -> Iterator[Ship]:
+    """A shipper that is closed at the end, whatever its sink answers by then."""
+    ship = Ship()
+    yield ship
+    ship.sink.always = RETRY
+    ship.shipper.close(LONG_S)

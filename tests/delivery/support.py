@@ -10,9 +10,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from otel_job_measure.delivery.shipper import THREAD_NAME
 from otel_job_measure.journal.protocols import Answer, Mark, Piece, Segment, SegmentHeader, Taken
 from otel_job_measure.settings import Settings
 
@@ -236,18 +233,6 @@ class TinyServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-
-
-def forbid_shippers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets no thread of ours be started, as when the interpreter goes down."""
-    start = threading.Thread.start
-
-    def refuse(self: threading.Thread) -> None:
-        if self.name == THREAD_NAME:
-            raise RuntimeError("can't create new thread at interpreter shutdown")
-        start(self)
-
-    monkeypatch.setattr(threading.Thread, "start", refuse)
 
 
 def settings_for(url: str, **more: Any) -> Settings:  # noqa: ANN401 - any of the arguments of Settings

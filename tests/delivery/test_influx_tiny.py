@@ -1,13 +1,7 @@
 """What a real InfluxDB does not answer by itself: proxies, login pages, silence."""
 
-import contextlib
 import logging
 import os
-import socket
-import struct
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -21,8 +15,8 @@ from otel_job_measure.errors import SettingsError
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.protocols import Taken
 from otel_job_measure.settings import Settings
+from tests.delivery.ship import sink_for
 from tests.delivery.support import (
-    CA_FILE,
     HandClock,
     ListRejects,
     Reply,
@@ -34,56 +28,6 @@ from tests.delivery.support import (
 )
 
 TOKEN = "a-secret-token"
-
-
-def sink_for(settings: Settings, **more: Any) -> InfluxSink:  # noqa: ANN401 - any of the sink's own arguments
-    """Returns a sink that counts and rejects for itself."""
-    return InfluxSink(settings, Counters(), ListRejects(), **more)
-
-
-def closed_port() -> int:
-    """Returns a port at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-def read_request(connection: socket.socket) -> None:
-    """Reads a whole request: a connection that is closed with unread bytes in it is a broken one."""
-    with connection.makefile("rb") as request:
-        length = 0
-        while header := request.readline().strip():
-            name, _, value = header.partition(b":")
-            length = int(value) if name.lower() == b"content-length" else length
-        request.read(length)
-
-
-@contextmanager
-def raw_server(answer: bytes | None, *, reset: bool = False) -> Generator[str]:
-    """Accepts one connection after the other and answers with some bytes, or with silence."""
-    kept: list[socket.socket] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                kept.append(connection)
-                if answer is not None:
-                    read_request(connection)
-                    connection.sendall(answer)
-                    if reset:
-                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                    connection.close()
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join()
-    for connection in kept:
-        connection.close()
 
 
 def test_a_write_says_where_to_and_comes_gzipped(tiny: TinyServer) -> None:
@@ -192,90 +136,6 @@ def test_a_rejects_folder_that_fails_stops_nothing(tiny: TinyServer, caplog: pyt
     sink.close()
 
 
-def test_nobody_at_the_door() -> None:
-    """A refused connection is waited for, with the address in words."""
-    url = f"http://127.0.0.1:{closed_port()}"
-    sink = sink_for(settings_for(url))
-    answer = sink.take(pieces_of(segment("a", line(1))))
-    assert (answer.taken, answer.words) == (Taken.RETRY, f"no answer from {url}: Connection refused")
-    assert sink.reachable is False
-
-
-def test_silence_is_waited_for_no_longer_than_the_time_out() -> None:
-    """A server that accepts and says nothing costs one time-out."""
-    with raw_server(None) as url:
-        answer = sink_for(settings_for(url, timeout_s=0.2)).take(pieces_of(segment("a", line(1))))
-    assert (answer.taken, answer.words) == (Taken.RETRY, f"no answer from {url} within 0.2 s")
-
-
-@pytest.mark.parametrize(
-    ("answer", "reset", "says"),
-    [
-        (b"", True, "Connection reset by peer"),
-        (b"SSH-2.0-OpenSSH\r\n", False, "BadStatusLine"),
-        (b"HTTP/1.1 400 Bad\r\nContent-Length: 100\r\n\r\ncut", False, "IncompleteRead"),
-    ],
-)
-def test_an_answer_that_is_none_is_waited_for(answer: bytes, *, reset: bool, says: str) -> None:
-    """A connection that breaks, or that isn't HTTP, is tried again."""
-    with raw_server(answer, reset=reset) as url:
-        found = sink_for(settings_for(url)).take(pieces_of(segment("a", line(1))))
-    assert found.taken is Taken.RETRY
-    assert says in found.words
-
-
-def test_a_host_without_an_address_is_waited_for() -> None:
-    """A name that can't be resolved now may be there later."""
-    answer = sink_for(settings_for("http://no-such-host.invalid")).take(pieces_of(segment("a", line(1))))
-    assert answer.taken is Taken.RETRY
-    assert "has no address" in answer.words
-
-
-def test_a_certificate_that_nobody_trusts_is_held(tiny_tls: TinyServer) -> None:
-    """A TLS error tells which variables to look at, and is tried again each minute."""
-    answer = sink_for(settings_for(tiny_tls.url)).take(pieces_of(segment("a", line(1))))
-    assert answer.taken is Taken.HOLD
-    assert "self-signed certificate" in answer.words
-    assert "OTEL_JOB_MEASURE_CA_FILE" in answer.words
-    assert tiny_tls.requests == []
-
-
-def test_a_certificate_of_the_ca_file_is_trusted(tiny_tls: TinyServer) -> None:
-    """With its own certificate authority a private server can be used."""
-    sink = sink_for(settings_for(tiny_tls.url, ca_file=CA_FILE))
-    assert sink.take(pieces_of(segment("a", line(1)))).taken is Taken.DONE
-    sink.close()
-
-
-def test_tls_to_a_server_without_is_held(tiny: TinyServer) -> None:
-    """An https address of a server that only speaks http is put right by whoever set it."""
-    sink = sink_for(settings_for(tiny.url.replace("http:", "https:")))
-    answer = sink.take(pieces_of(segment("a", line(1))))
-    assert answer.taken is Taken.HOLD
-    assert "INFLUXDB_URL begin with http://" in answer.words
-
-
-def test_a_proxy_carries_the_request(tiny: TinyServer) -> None:
-    """The proxy gets the request, with its user and password in the header that is meant for them."""
-    proxy = tiny.url.replace("//", "//u%40x:p%3Aw@")
-    sink = sink_for(settings_for("http://influx.example:8086", proxy=proxy))
-    assert sink.take(pieces_of(segment("a", line(1)))).taken is Taken.DONE
-    [request] = tiny.requests
-    assert request.path.startswith("http://influx.example:8086/api/v2/write?")
-    assert request.headers["proxy-authorization"] == "Basic dUB4OnA6dw=="
-    sink.close()
-
-
-def test_a_proxy_that_is_down_is_named_without_its_password() -> None:
-    """Who reads the log learns that it is the proxy, and not its password."""
-    sink = sink_for(settings_for("https://influx.example", proxy=f"http://u:pass@127.0.0.1:{closed_port()}"))
-    answer = sink.take(pieces_of(segment("a", line(1))))
-    assert (answer.taken, answer.words) == (
-        Taken.RETRY,
-        "no answer from the proxy of OTEL_JOB_MEASURE_PROXY: Connection refused",
-    )
-
-
 def test_a_new_token_in_the_file_is_used(tiny: TinyServer, tmp_path: Path) -> None:
     """A token that is rotated takes effect with the next request."""
     file = tmp_path / "token"
@@ -323,28 +183,6 @@ def test_a_client_with_a_password_signs_in_again_when_its_session_ends(tiny: Tin
     assert [request.path for request in tiny.requests if request.path.endswith("sign")] == []
 
 
-def test_an_answer_that_drips_is_not_waited_for_longer_than_the_time_out() -> None:
-    """A server that sends a byte now and then, and never ends, costs one time-out."""
-    over = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def drip() -> None:
-            connection, _ = server.accept()
-            with connection, contextlib.suppress(OSError):
-                read_request(connection)
-                connection.sendall(b"HTTP/1.1 400 Bad\r\nContent-Length: 1000000\r\n\r\n")
-                while not over.wait(0.01):
-                    connection.sendall(b"x")
-
-        thread = threading.Thread(target=drip, daemon=True)
-        thread.start()
-        url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        answer = sink_for(settings_for(url, timeout_s=0.2)).take(pieces_of(segment("a", line(1))))
-        over.set()
-        thread.join()
-    assert (answer.taken, answer.words) == (Taken.RETRY, f"no answer from {url} within 0.2 s")
-
-
 def test_an_endless_answer_is_read_no_further_than_needed(tiny: TinyServer) -> None:
     """A page of many megabytes is judged by its beginning, and the next request works."""
     sink = sink_for(settings_for(tiny.url))
@@ -352,13 +190,6 @@ def test_an_endless_answer_is_read_no_further_than_needed(tiny: TinyServer) -> N
     pieces = pieces_of(segment("a", line(1)))
     assert [sink.take(pieces).taken for _ in range(2)] == [Taken.RETRY, Taken.DONE]
     sink.close()
-
-
-def test_a_connection_that_ends_before_tls_is_waited_for() -> None:
-    """A server that is just being started again behind TLS is no reason to wait for a minute."""
-    with raw_server(b"") as url:
-        answer = sink_for(settings_for(url.replace("http:", "https:"))).take(pieces_of(segment("a", line(1))))
-    assert answer.taken is Taken.RETRY
 
 
 def test_a_bug_below_is_told_without_the_words_of_the_library(
@@ -403,16 +234,6 @@ def test_the_apps_logging_stays_as_it_is(tiny: TinyServer) -> None:
     finally:
         root.handlers[:] = handlers
         theirs.setLevel(level)
-
-
-def test_the_end_of_the_process_bounds_each_request() -> None:
-    """In a hurry a request takes no longer than the time that is left."""
-    clock = HandClock()
-    with raw_server(None) as url:
-        sink = sink_for(settings_for(url, timeout_s=30), clock=clock)
-        sink.hurry(clock.monotonic_ns() + 200_000_000, patient=False)
-        answer = sink.take(pieces_of(segment("a", line(1))))
-    assert answer.words == f"no answer from {url} within 0.2 s"
 
 
 def test_a_slow_request_ends_a_hurried_go(tiny: TinyServer) -> None:

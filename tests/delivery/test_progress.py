@@ -102,3 +102,17 @@ def test_segments_of_living_processes_are_read_on(tiny: TinyServer, path: Path) 
     source.others = [segment("other", line(9))]
     look()
     assert list(json.loads(path.read_bytes())["destinations"]["d"]) == ["living", "other"]
+
+
+def test_what_is_gone_is_forgotten_while_the_command_runs(tiny: TinyServer, path: Path) -> None:
+    """Positions of segments that were deleted don't pile up in the file."""
+    source = FakeSource()
+    source.segments = []
+    source.others = [segment("a", line(1)), segment("b", line(2))]
+    sink = InfluxSink(settings_for(tiny.url), Counters(), ListRejects(), progress=FileProgress(path, "d"))
+    rounds = Rounds(source, [Lane(sink)])
+    rounds.look(lambda: True)
+    assert source.others == []
+    rounds.look(lambda: True)
+    rounds.close()
+    assert json.loads(path.read_bytes())["destinations"] == {}

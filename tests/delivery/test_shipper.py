@@ -1,63 +1,14 @@
 import asyncio
-import contextlib
 import contextvars
-import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from otel_job_measure.delivery.lane import EAGER, LAZY, Lane
-from otel_job_measure.delivery.shipper import THREAD_NAME, Shipper
-from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.protocols import Mark
-from tests.delivery.support import DONE, HOLD, RETRY, FakeSource, ListSink, forbid_shippers, line, segment
-
-LONG_S = 30.0
-
-
-class Ship:
-    """A shipper over a source and a sink in memory, with its real thread."""
-
-    def __init__(self, *, lazy: bool = False) -> None:
-        self.source = FakeSource()
-        self.sink = ListSink()
-        self.counters = Counters()
-        self.lane = Lane(self.sink, LAZY if lazy else EAGER)
-        self.shipper = Shipper(self.source, [self.lane], self.counters)
-        self.source.wake = self.shipper.wake
-
-    def append(self, *numbers: int) -> Mark:
-        self.counters.appended(len(numbers))
-        return self.source.append(*map(line, numbers))
-
-    def is_known_down(self) -> bool:
-        """Waits until the server is known to be down."""
-        self.shipper.wait_for(self.source.tail(), LONG_S, unless_down=True)
-        return self.shipper.known_down
-
-
-@pytest.fixture
-def ship() -> Iterator[Ship]:
-    """A shipper that is closed at the end, whatever its sink answers by then."""
-    ship = Ship()
-    yield ship
-    ship.sink.always = RETRY
-    ship.shipper.close(LONG_S)
-
-
-@contextlib.contextmanager
-def no_threads(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
-    """No thread of ours can be started in the block."""
-    with monkeypatch.context() as patched:
-        forbid_shippers(patched)
-        yield
-
-
-def shipper_threads() -> list[threading.Thread]:
-    """Returns the threads of shippers."""
-    return [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
+from tests.delivery.ship import LONG_S, Ship, shipper_threads
+from tests.delivery.support import DONE, HOLD, RETRY, line
 
 
 def test_there_is_no_thread_before_the_first_point(ship: Ship) -> None:
@@ -205,146 +156,6 @@ def test_a_local_shipper_is_not_woken_by_each_point() -> None:
     assert ship.sink.lines == [line(1), line(2)]
 
 
-def test_close_sends_what_is_there_and_ends_the_thread(ship: Ship) -> None:
-    """After close everything is delivered, the sink closed and the thread gone; a second close changes nothing."""
-    held = threading.Event()
-    ship.sink.during = lambda: held.wait(LONG_S) and None
-    for number in range(3):
-        ship.append(number)
-    held.set()
-    assert ship.shipper.close(LONG_S)
-    assert ship.sink.lines == [line(number) for number in range(3)]
-    assert ship.sink.closed == 1
-    for thread in shipper_threads():
-        thread.join(LONG_S)
-    assert shipper_threads() == []
-    assert ship.shipper.close(LONG_S)
-    assert ship.sink.closed == 1
-    assert ship.shipper.wait_for(ship.source.tail(), LONG_S)
-    assert not ship.shipper.wait_for(Mark(5, 5), LONG_S)
-
-
-def test_close_takes_no_longer_than_it_may(ship: Ship) -> None:
-    """A request that hangs doesn't hold up the end of a process, and who waits at the same time isn't either."""
-    held = threading.Event()
-    begun = threading.Event()
-
-    def hang() -> None:
-        begun.set()
-        held.wait(LONG_S)
-
-    ship.sink.during = hang
-    ship.append(1)
-    assert begun.wait(LONG_S)
-    assert not ship.shipper.close(0.05)
-    assert not ship.shipper.close(0.05)
-    held.set()
-    assert ship.shipper.close(LONG_S)
-
-
-def test_close_without_a_point_does_nothing() -> None:
-    """A process that measured nothing doesn't look into the state directory at its end."""
-    ship = Ship()
-    ship.source.others = [segment("left", line(1))]
-    ship.shipper.close(LONG_S)
-    assert (ship.source.looked, ship.source.adopted, ship.sink.batches) == (0, 0, [])
-    assert ship.sink.closed == 1
-    ship.append(1)
-    assert shipper_threads() == []
-
-
-def test_who_waits_is_told_when_it_is_over(ship: Ship) -> None:
-    """A flush that runs while another thread closes ends with it."""
-    ship.sink.always = RETRY
-    mark = ship.append(1)
-    found: list[bool] = []
-    flushing = threading.Thread(target=lambda: found.append(ship.shipper.wait_for(mark, LONG_S)))
-    flushing.start()
-    ship.shipper.close(LONG_S)
-    flushing.join(LONG_S)
-    assert found == [False]
-
-
-def test_without_threads_close_delivers_itself(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Where no thread can be started, points wait until the end and are sent on the caller's thread then."""
-    ship = Ship()
-    with no_threads(monkeypatch):
-        ship.append(1)
-        ship.append(2)
-        assert ship.sink.lines == []
-        assert ship.shipper.close(LONG_S)
-    assert ship.sink.lines == [line(1), line(2)]
-    assert len([record for record in caplog.records if "no thread can be started" in record.message]) == 1
-
-
-def test_without_threads_a_flush_delivers_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no thread can be started, a flush sends on the caller's thread, in its time, until there can be one."""
-    ship = Ship()
-    ship.sink.answers = [RETRY]
-    with no_threads(monkeypatch):
-        mark = ship.append(1)
-        assert ship.shipper.wait_for(mark, LONG_S)
-        assert ship.sink.lines == [line(1)]
-        ship.sink.always = RETRY
-        assert not ship.shipper.wait_for(ship.append(2), 0.05)
-        assert not asyncio.run(ship.shipper.wait_for_async(ship.source.tail(), LONG_S))
-    ship.sink.always = DONE
-    ship.shipper._start_after_ns = 0
-    assert ship.shipper.wait_for(ship.append(3), LONG_S)
-    assert ship.shipper.close(LONG_S)
-    assert ship.sink.lines == [line(1), line(2), line(3)]
-
-
-def test_close_inside_a_flush_that_delivers_itself_ends_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A signal handler that closes while its thread delivers doesn't wait for itself, and all is closed after that."""
-    ship = Ship()
-    seen: list[bool] = []
-    with no_threads(monkeypatch):
-        mark = ship.append(1)
-        ship.sink.during = lambda: seen.append(ship.shipper.close(LONG_S)) if not seen else None
-        assert ship.shipper.wait_for(mark, LONG_S)
-    assert seen == [False]
-    assert ship.sink.closed == 1
-    assert ship.shipper.close(LONG_S)
-
-
-def test_what_dies_with_the_process_is_tried_until_the_end(ship: Ship) -> None:
-    """In memory a failure doesn't end the attempt."""
-    ship.sink.answers = [RETRY, RETRY]
-    ship.append(1)
-    assert ship.shipper.close(LONG_S, dies_with_process=True)
-    assert ship.sink.lines == [line(1)]
-
-
-def test_what_survives_the_process_is_tried_once(ship: Ship) -> None:
-    """On disk the first failure is the last attempt."""
-    ship.sink.always = HOLD
-    ship.append(1)
-    assert ship.is_known_down()
-    tried = len(ship.sink.batches)
-    assert not ship.shipper.close(LONG_S)
-    assert len(ship.sink.batches) == tried + 1
-
-
-def test_the_thread_asks_itself_without_a_deadlock(ship: Ship) -> None:
-    """A finalizer of somebody's that runs on our thread may wait and close: it gets an answer at once."""
-    seen: list[bool] = []
-
-    def finalizer() -> None:
-        if not seen:
-            seen.append(ship.shipper.wait_for(ship.source.tail(), LONG_S))
-            seen.append(ship.shipper.close(LONG_S))
-
-    ship.sink.during = finalizer
-    mark = ship.append(1)
-    ship.shipper.wait_for(mark, LONG_S)
-    assert ship.shipper.close(LONG_S)
-    assert seen == [False, False]
-    assert ship.sink.lines == [line(1)]
-
-
 def test_a_point_in_a_signal_handler_wakes_without_a_deadlock(ship: Ship) -> None:
     """Handlers that append in the middle of an append's wake-up, or of the start of the thread, block nothing."""
     numbers = iter(range(100_000))
@@ -363,29 +174,14 @@ def test_a_point_in_a_signal_handler_wakes_without_a_deadlock(ship: Ship) -> Non
     assert ship.shipper.wait_for(ship.source.tail(), LONG_S)
 
 
-def test_in_a_forked_child_the_parents_shipper_does_nothing(ship: Ship) -> None:
-    """A child that closes or flushes what it inherited gets an answer at once, and sends nothing of its parent's."""
-    mark = ship.append(1)
-    assert ship.shipper.wait_for(mark, LONG_S)
-    batches = len(ship.sink.batches)
-    child = os.fork()
-    if child == 0:
-        ship.shipper.wake()
-        ship.append(2)
-        nothing = not ship.shipper.wait_for(ship.source.tail(), LONG_S) and not ship.shipper.close(LONG_S)
-        os._exit(0 if nothing and len(ship.sink.batches) == batches and ship.sink.closed == 0 else 1)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
-
-
 def test_a_bug_in_the_rounds_ends_nothing(ship: Ship, caplog: pytest.LogCaptureFixture) -> None:
     """Whatever fails inside a turn is logged, and points are delivered all the same when it is over."""
-    turn: Callable[..., None] = ship.shipper._rounds.turn
+    turn = ship.shipper._rounds.turn
     failed = threading.Event()
 
-    def broken(*args: object, **more: object) -> None:
+    def broken(go_on: Callable[[], bool], *, hurry: bool = False) -> None:
         if failed.is_set():
-            turn(*args, **more)
+            turn(go_on, hurry=hurry)
             return
         failed.set()
         raise ZeroDivisionError("oops")
@@ -394,20 +190,6 @@ def test_a_bug_in_the_rounds_ends_nothing(ship: Ship, caplog: pytest.LogCaptureF
     assert ship.shipper.wait_for(ship.append(1), LONG_S)
     assert "delivering points failed; it is tried again" in caplog.text
     assert "ZeroDivisionError: oops" in caplog.text
-
-
-def test_a_bug_at_the_end_is_no_bug_of_the_process(caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever fails while the process ends, close comes back."""
-    ship = Ship()
-
-    def broken(*_args: object, **_more: object) -> None:
-        raise ZeroDivisionError("oops")
-
-    ship.shipper._rounds.finish = broken  # type: ignore[method-assign]
-    ship.append(1)
-    assert not ship.shipper.close(LONG_S)
-    assert ship.sink.closed == 1
-    assert "delivering the last points failed" in caplog.text
 
 
 def test_the_thread_has_an_empty_context(ship: Ship) -> None:

@@ -14,7 +14,8 @@ from otel_job_measure.delivery.lane import Lane
 from otel_job_measure.delivery.shipper import Shipper
 from otel_job_measure.delivery.untraced import untraced
 from otel_job_measure.journal.counters import Counters
-from tests.delivery.support import FakeSource, ListRejects, TinyServer, forbid_shippers, line, settings_for
+from tests.delivery.ship import forbid_shippers
+from tests.delivery.support import FakeSource, ListRejects, TinyServer, line, settings_for
 
 
 def test_the_context_is_empty_and_says_to_keep_out() -> None:

@@ -81,7 +81,9 @@ def test_the_columns_are_time_tags_and_fields(tmp_path: Path) -> None:
     history.fold([piece(Lines(uuid="b", tags=tags).start(), segment="two")])
     found = rows(history.path, 'SELECT uuid, "host.name" FROM "scheduling-job" WHERE status = \'start\' ORDER BY uuid')
     assert found == [{"uuid": "a", "host.name": None}, {"uuid": "b", "host.name": "web-1"}]
-    assert rows(history.path, "SELECT uuid FROM runs WHERE tags ->> 'host.name' = 'web-1'") == [{"uuid": "b"}]
+    assert rows(history.path, """SELECT uuid FROM runs WHERE json_extract(tags, '$."host.name"') = 'web-1'""") == [
+        {"uuid": "b"}
+    ]
 
 
 def test_a_tag_that_sql_cannot_name_has_no_column(tmp_path: Path) -> None:

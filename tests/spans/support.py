@@ -8,6 +8,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanContext
 from opentelemetry.trace import TracerProvider as AnyProvider
 
 from otel_job_measure import names
@@ -196,6 +197,17 @@ class App:
         spans = self.exporter.get_finished_spans()
         assert len({span.name for span in spans}) == len(spans)
         return {span.name: span for span in spans}
+
+    def context(self, name: str) -> SpanContext:
+        """Returns the context of an exported span."""
+        return context_of(self.exported[name])
+
+
+def context_of(span: ReadableSpan) -> SpanContext:
+    """Returns the context of a span that has one."""
+    context = span.get_span_context()
+    assert context is not None
+    return context
 
 
 class Seen(SpanProcessor):

@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.sampling import (
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags, TraceState
 from opentelemetry.util.types import Attributes
 
-from tests.spans.support import Anything, App, Bench, Seen
+from tests.spans.support import Anything, App, Bench, Seen, context_of
 
 
 class Bare(Sampler):
@@ -95,7 +95,7 @@ def test_what_a_sampler_adds_and_says_is_kept() -> None:
         seen = Seen()
         with Bench(App(seen, sampler=Bare(decision)).provider).run():
             pass
-        assert seen.ended[0].context.trace_state.get("vendor") == "kept"
+        assert context_of(seen.ended[0]).trace_state.get("vendor") == "kept"
 
 
 @pytest.mark.parametrize("sampled", [True, False])
@@ -251,7 +251,7 @@ def test_a_span_whose_start_another_made_fail_is_used_all_the_same(app: App, ben
     with bench.run(), trace.use_span(trace.get_current_span()):
         assert trace.get_current_span().is_recording()
     assert "run nightly" in app.exported
-    assert bench.journal.only.facts["trace_id"] == format(app.exported["run nightly"].context.trace_id, "032x")
+    assert bench.journal.only.facts["trace_id"] == format(app.context("run nightly").trace_id, "032x")
 
 
 def test_a_sampler_that_raises_costs_only_the_span() -> None:
@@ -283,6 +283,14 @@ def test_a_bug_of_ours_in_the_processor_is_held_back(app: App) -> None:
         pass
     assert list(app.exported) == ["app's"]
     assert len(seen.ended) == 1
+    assert not bench.journal.appended
+
+
+def test_what_is_no_span_is_held_back_too(bench: Bench) -> None:
+    """A provider of another make may hand us anything."""
+    processor: Any = bench.processor()
+    processor.on_start(object())
+    processor.on_end(object())
     assert not bench.journal.appended
 
 
@@ -370,6 +378,15 @@ def test_names_and_messages_of_any_kind_can_be_exported(app: App) -> None:
         str(text).encode()
 
 
+def test_a_ring_of_exceptions_is_walked_but_once(app: App, bench: Bench) -> None:
+    """Python allows one to be its own cause."""
+    error, cause = ValueError("x"), ValueError("y")
+    error.__cause__, cause.__cause__ = cause, error
+    with pytest.raises(ValueError, match="x"), bench.run():
+        raise error
+    assert len(app.exported["run nightly"].events) == 1
+
+
 def test_seeded_randomness_that_repeats_span_ids_confuses_no_runs(app: App, bench: Bench) -> None:
     """A job that seeds `random` makes the SDK repeat its ids; runs are told apart all the same."""
     doors = [bench.run(f"job {number}") for number in range(3)]
@@ -379,7 +396,7 @@ def test_seeded_randomness_that_repeats_span_ids_confuses_no_runs(app: App, benc
             door.__enter__()
         for door in reversed(doors):
             door.__exit__(None, None, None)
-    assert len({span.context.span_id for name, span in app.exported.items() if name != "request"}) == 1
+    assert len({context_of(span).span_id for name, span in app.exported.items() if name != "request"}) == 1
     assert [(run.job, run.status) for run in bench.journal.runs] == [(f"job {n}", "end") for n in range(3)]
     assert len({run.uuid for run in bench.journal.runs}) == 3
 

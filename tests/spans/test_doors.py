@@ -101,7 +101,7 @@ def test_a_job_can_say_that_it_failed(app: App, message: str | None) -> None:
 
 def test_an_exception_tells_more_than_fail(bench: Bench) -> None:
     """A job that says that it failed and then raises has failed by what it raised."""
-    with pytest.raises(TimeoutError), bench.run() as run:
+    with pytest.raises(TimeoutError), bench.run() as run:  # noqa: PT012 - it is about both
         run.fail("something")
         raise TimeoutError
     assert bench.journal.only.reason == "timeout"

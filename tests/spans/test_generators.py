@@ -313,11 +313,11 @@ def test_each_step_may_come_from_another_task(bench: Bench, caplog: pytest.LogCa
 def test_what_a_coroutine_leaves_behind_is_closed_in_any_context(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The garbage collector closes it wherever it happens to run: no error in the log, and that place stays as it is."""
+    """The garbage collector closes it where it happens to run: no error in the log, and that place stays as it is."""
     caplog.set_level(logging.DEBUG, "opentelemetry")
 
     class Forever:
-        def __await__(self) -> Iterator[None]:
+        def __await__(self) -> Generator[None, None, None]:
             while True:
                 yield
 
@@ -352,7 +352,7 @@ def test_garbage_of_a_job_is_closed_inside_a_task_of_that_job(
     """A task started in the job inherits its very context, and must keep it."""
 
     class Forever:
-        def __await__(self) -> Iterator[None]:
+        def __await__(self) -> Generator[None, None, None]:
             while True:
                 yield
 

@@ -20,6 +20,7 @@ class HandClock:
 
 
 def fail(guards: Guards, what: str = "writing", error: BaseException | None = None) -> None:
+    """Fails at something of ours."""
     with guards(what):
         raise error or OSError("disk full")
 
@@ -81,7 +82,12 @@ def test_a_log_handler_that_raises_is_held_back_too() -> None:
 def test_failures_of_many_threads_are_all_counted(caplog: pytest.LogCaptureFixture) -> None:
     """A guard has no lock, and needs none."""
     guards = Guards()
-    threads = [threading.Thread(target=lambda: [fail(guards) for _ in range(200)]) for _ in range(4)]
+
+    def work() -> None:
+        for _ in range(200):
+            fail(guards)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

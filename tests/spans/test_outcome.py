@@ -30,7 +30,7 @@ class SpeechlessError(Exception):
         (KeyboardInterrupt(), "signal", "KeyboardInterrupt", ""),
         (SystemExit(3), "exit", "SystemExit", "3"),
         (SystemExit("bye"), "exit", "SystemExit", "bye"),
-        (SystemExit(True), "exit", "SystemExit", "True"),
+        (SystemExit(*[True]), "exit", "SystemExit", "True"),
         (SystemExit(""), "exit", "SystemExit", ""),
         (SystemExit(0.0), "exit", "SystemExit", "0.0"),
         (ExceptionGroup("two", [TimeoutError()]), "error", "ExceptionGroup", "two (1 sub-exception)"),
@@ -41,7 +41,7 @@ def test_each_exception_has_its_reason(error: BaseException, reason: str, error_
     assert outcome_of(error) == Outcome(reason=reason, error_type=error_type, error_message=message)
 
 
-@pytest.mark.parametrize("error", [None, SystemExit(), SystemExit(None), SystemExit(0), SystemExit(False)])
+@pytest.mark.parametrize("error", [None, SystemExit(), SystemExit(None), SystemExit(0), SystemExit(*[False])])
 def test_a_return_and_a_good_exit_are_no_failures(error: BaseException | None) -> None:
     """`sys.exit()` and `sys.exit(0)` are how scripts end well."""
     assert outcome_of(error) == ENDED

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from types import FrameType
 from typing import Any
@@ -43,7 +43,7 @@ def test_one_job_many_times_at_once_in_threads(bench: Bench) -> None:
 def test_one_job_many_times_at_once_in_tasks(app: App, bench: Bench) -> None:
     """All of them open at the same time, each with its own span."""
 
-    async def main() -> list[int]:
+    async def main() -> list[Any]:
         everybody = asyncio.Event()
 
         async def nightly() -> int:
@@ -68,11 +68,11 @@ def test_a_child_of_fork_ends_no_run_of_its_parent(app: App, bench: Bench) -> No
     """Neither its points nor its span; what the child begins is its own."""
     read, write = os.pipe()
     parent = os.getpid()
+    bench_of_app, child = Bench(), 0
+    app.provider.add_span_processor(bench_of_app.processor())
+    app_span = app.tracer.start_span("x", attributes={"scheduling.job.name": "span's"})
     try:
         with app.tracer.start_as_current_span("app's"), bench.run("parent's"):
-            bench_of_app = Bench(app.provider)
-            app.provider.add_span_processor(bench_of_app.processor())
-            app_span = app.tracer.start_span("x", attributes={"scheduling.job.name": "span's"})
             child = os.fork()
             if child == 0:
                 with bench.run("child's"):
@@ -87,7 +87,7 @@ def test_a_child_of_fork_ends_no_run_of_its_parent(app: App, bench: Bench) -> No
             os._exit(0)
     os.close(write)
     app_span.end()
-    with open(read, encoding="utf-8") as pipe:
+    with os.fdopen(read, encoding="utf-8") as pipe:
         said = pipe.read().splitlines()
     os.waitpid(child, 0)
     assert said == ["parent's:None", "child's:end", "span's:None", "app's", "run child's", "x"]
@@ -96,7 +96,7 @@ def test_a_child_of_fork_ends_no_run_of_its_parent(app: App, bench: Bench) -> No
 
 
 @contextmanager
-def handler(function: Callable[[], None]) -> Iterator[None]:
+def handler(function: Callable[[], None]) -> Generator[None]:
     """Calls a function for each SIGUSR1."""
 
     def handle(_number: int, _frame: FrameType | None) -> None:
@@ -203,7 +203,8 @@ def blocks(bench: Bench) -> Callable[[], Any]:
 
 def functions(bench: Bench) -> Callable[[], Any]:
     """Gives a job in a function."""
-    return bench.job(lambda: None)
+    measured: Callable[[], Any] = bench.job(lambda: None)
+    return measured
 
 
 def coroutines(bench: Bench) -> Callable[[], Any]:

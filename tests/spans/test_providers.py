@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from opentelemetry import trace
@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import NonRecordingSpan, Tracer
 
 from otel_job_measure.spans.sampler import RecordingSampler
-from tests.spans.support import Anything, App, Bench, Seen
+from tests.spans.support import Anything, App, Bench, Seen, context_of
 
 
 def global_is_empty() -> bool:
@@ -44,7 +44,7 @@ def test_the_global_provider_set_after_us_is_used(app: App) -> None:
     assert list(app.exported) == ["run after"]
     assert [run.status for run in bench.journal.runs] == ["end", "end"]
     assert "trace_id" not in bench.journal.runs[0].facts
-    assert bench.journal.runs[1].facts["trace_id"] == format(app.exported["run after"].context.trace_id, "032x")
+    assert bench.journal.runs[1].facts["trace_id"] == format(app.context("run after").trace_id, "032x")
 
 
 def test_the_apps_provider_set_during_a_run_does_not_touch_it(app: App) -> None:
@@ -140,7 +140,7 @@ def test_without_a_provider_tags_come_from_opentelemetrys_variables(monkeypatch:
 
 @pytest.mark.parametrize("given", [True, False])
 def test_a_fork_after_a_run_hangs_no_child(given: bool) -> None:  # noqa: FBT001
-    """A provider of the SDK (1.45) can do that: it uses a lock that is free again only after its own turn in the child."""
+    """A provider of the SDK (1.45) may do that: in the child it asks for a lock that is freed only after its turn."""
     app = (
         "from opentelemetry.sdk.trace import TracerProvider; provider = TracerProvider()"
         if given
@@ -243,8 +243,27 @@ def test_a_provider_of_another_kind_records_all_the_same(app: App) -> None:
     assert list(app.exported) == ["run nightly"]
     assert app.exported["run nightly"].attributes is not None
     assert app.exported["run nightly"].attributes["scheduling.job.status"] == "end"
-    assert bench.journal.only.facts["span_id"] == format(app.exported["run nightly"].context.span_id, "016x")
+    assert bench.journal.only.facts["span_id"] == format(app.context("run nightly").span_id, "016x")
     assert not bench.failures
+
+
+def test_a_provider_that_loses_our_context_measures_a_run_once() -> None:
+    """Then our processor sees a span with a job's name, and nothing that says whose run it is."""
+    app = App()
+
+    class Losing(Foreign):
+        def get_tracer(self, *arguments: Anything, **more: Anything) -> Tracer:
+            tracer: Any = super().get_tracer(*arguments, **more)
+            start = tracer.start_span
+            tracer.start_span = lambda name, context, **how: start(name, **how)
+            return cast("Tracer", tracer)
+
+    bench = Bench(Losing(app))
+    app.provider.add_span_processor(bench.processor())
+    with bench.run() as run:
+        pass
+    assert list(app.exported) == ["run nightly"]
+    assert (bench.journal.only.uuid, bench.journal.only.status) == (run.uuid, "end")
 
 
 def test_a_provider_of_another_kind_may_drop_the_span() -> None:
@@ -319,7 +338,7 @@ def test_a_provider_that_takes_no_processor_still_measures() -> None:
 
 
 def test_a_run_that_begins_inside_the_binding_has_no_span() -> None:
-    """A signal handler, or the garbage collector, may begin one while the SDK holds its lock: asking again would hang."""
+    """A signal handler may begin one while the SDK holds its lock: to ask again would hang."""
 
     class Interrupted(TracerProvider):
         inside: Callable[[], None] | None = None
@@ -389,5 +408,5 @@ def test_a_processor_that_starts_spans_of_its_own_does_not_take_our_place() -> N
     with bench.run("second"):
         pass
     ran = [span for span in app.exporter.get_finished_spans() if span.name == "run nightly"]
-    assert bench.journal.runs[0].facts["span_id"] == format(ran[0].context.span_id, "016x")
+    assert bench.journal.runs[0].facts["span_id"] == format(context_of(ran[0]).span_id, "016x")
     assert [run.status for run in bench.journal.runs] == ["end", "end"]

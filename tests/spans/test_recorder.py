@@ -105,6 +105,24 @@ def test_without_a_journal_the_job_still_knows_its_run() -> None:
     assert recorder.guards.counts().keys() == {"preparing a run", "recording a start", "recording an end"}
 
 
+def test_a_resource_that_raises_costs_the_points_and_not_the_job() -> None:
+    """Whatever a provider of another make has for its attributes."""
+
+    class Broken(dict[str, object]):
+        def get(self, *_asked: object) -> object:
+            raise KeyError
+
+    journal = ListJournal()
+    recorder = Recorder(Settings(), lambda: journal)
+    run = Run("nightly")
+    recorder.prepare(run, Broken())
+    recorder.start(run)
+    recorder.settle(run, ENDED)
+    recorder.end(run)
+    assert not journal.appended
+    assert recorder.guards.counts() == {"preparing a run": 1}
+
+
 def test_tags_of_a_resource_are_found_once() -> None:
     """And those of many resources are not kept for ever."""
     recorder = Recorder(Settings(), ListJournal)

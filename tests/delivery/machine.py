@@ -1,0 +1,52 @@
+"""Rounds over fakes."""
+
+from otel_job_measure.delivery.backlog import Backlog
+from otel_job_measure.delivery.backoff import Backoff
+from otel_job_measure.delivery.lane import Lane, Policy
+from otel_job_measure.delivery.rounds import Rounds
+from otel_job_measure.journal.counters import Counters
+from tests.delivery.support import FakeSource, HandClock, ListSink, line
+
+
+class Machine:
+    """Rounds over fakes, with a clock that goes on by as much as they wait."""
+
+    def __init__(self, *policies: Policy, drops: bool = True) -> None:
+        self.clock = HandClock()
+        self.source = FakeSource()
+        self.sinks = [ListSink(f"sink{number}") for number, _ in enumerate(policies)]
+        self.counters = Counters()
+        self.backlog = Backlog(self.counters)
+        self.going = True
+        self.rounds = Rounds(
+            self.source,
+            [
+                Lane(sink, policy, clock=self.clock, backoff=Backoff(uniform=lambda _least, most: most))
+                for sink, policy in zip(self.sinks, policies, strict=True)
+            ],
+            backlog=self.backlog,
+            clock=self.clock,
+            drops=drops,
+            pause=self.clock.advance,
+            uniform=lambda _least, most: most,
+        )
+
+    def append(self, *numbers: int) -> None:
+        self.source.append(*map(line, numbers))
+        self.counters.appended(len(numbers))
+
+    def turn(self) -> None:
+        self.rounds.turn(lambda: self.going)
+
+    def run(self, seconds: float) -> int:
+        """Runs for some time, and returns how often there was something to do."""
+        ends_ns = self.clock.monotonic_ns() + int(seconds * 1e9)
+        turns = 0
+        while self.clock.monotonic_ns() < ends_ns:
+            self.turn()
+            self.clock.advance(max(0.001, self.rounds.wait_s()))
+            turns += 1
+        return turns
+
+    def finish(self, seconds: float, *, patient: bool = False) -> None:
+        self.rounds.finish(self.clock.monotonic_ns() + int(seconds * 1e9), patient=patient)
