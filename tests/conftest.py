@@ -1,6 +1,6 @@
 """What all tests share: an environment of their own, and a real InfluxDB for those that ask for it."""
 
-import concurrent.futures.thread  # noqa: F401 - after the first TracerProvider, the SDK would hang in forked children
+import concurrent.futures.thread  # noqa: F401  # pyright: ignore[reportUnusedImport] - after the first TracerProvider, the SDK would hang in forked children
 import os
 from collections.abc import Iterator
 from pathlib import Path

@@ -61,8 +61,11 @@ class Recorder:
             start_ns: When it began, in nanoseconds since 1970, where that is not for us to say; None means now.
         """
         with self._preparing:
-            run.series = series(run.name, self.tags(resource))
             run.start_ns = self._journal().stamp() if start_ns is None else start_ns
+            run.series = series(run.name, self.tags(resource))
+        if run.series is None:
+            with self._preparing:
+                run.series = series(run.name, self.tags(_NO_RESOURCE))
         if not run.start_ns:
             run.start_ns = self.clock.wall_ns()
         run.began_ns = self.clock.monotonic_ns()

@@ -56,7 +56,7 @@ def segments(state_dir: Path) -> list[Path]:
 
 def history(state_dir: Path) -> list[tuple[str, str, str | None]]:
     """Returns job, status and reason of each run that anybody can be told of, sorted."""
-    found = up_to_date(Settings(state_dir=state_dir)).history.latest(limit=1000)
+    found = up_to_date(Settings(state_dir=state_dir)).history.latest(limit=1_000_000)
     return sorted((run.job, run.status, run.reason) for run in found)
 
 

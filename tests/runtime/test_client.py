@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.client.write_api import SYNCHRONOUS
 
 from otel_job_measure import JobMeasure, Settings
 from otel_job_measure.errors import SettingsError
@@ -30,7 +31,7 @@ def test_only_the_bucket_is_to_be_set(client: Any, server: TinyServer) -> None: 
     [request] = {(request.path, request.headers["Authorization"]) for request in server.requests}
     assert request == ("/api/v2/write?org=its+org&bucket=jobs&precision=ns", "Token the app's")
     server.requests.clear()
-    client.write_api().write(bucket="its own", record="still works=1")
+    client.write_api(SYNCHRONOUS).write(bucket="its own", record="still works=1")
     assert len(server.requests) == 1
 
 

@@ -293,7 +293,7 @@ def test_a_close_that_cannot_put_things_away_harms_nobody(state_dir: Path, caplo
     (state_dir / "ready").rmdir()
     (state_dir / "ready").write_text("")
     measure.close(1)
-    assert "could not be put away" in said(caplog)[0]
+    assert any("could not be put away" in words for words in said(caplog))
 
 
 def test_the_clock_of_a_test_is_the_journals(state_dir: Path) -> None:

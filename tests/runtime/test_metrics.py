@@ -8,8 +8,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 
 from otel_job_measure import JobMeasure
-from tests.delivery.support import Reply, TinyServer
-from tests.runtime.support import run, sending
+from tests.delivery.support import TinyServer
+from tests.runtime.support import DEAD, run, there
 
 
 class Meters:
@@ -43,27 +43,18 @@ def meters() -> Iterator[Meters]:
 
 
 def test_they_tell_what_health_tells(server: TinyServer, meters: Meters) -> None:
-    """Delivered and rejected points are counted, and nothing is pending in the end."""
-    server.replies = [Reply(204), Reply(413)]
-    measure = sending(server, meter_provider=meters.provider)
+    """Nothing before the first point, and what became of each in the end."""
+    measure = JobMeasure(**there(server.url), meter_provider=meters.provider)
     assert meters.read() == {"delivered": 0, "rejected": 0, "expired": 0, "pending": 0}
     run(measure, "nightly")
     assert measure.close(10)
-    health = measure.health()
     assert meters.read() == {"delivered": 3, "rejected": 0, "expired": 0, "pending": 0}
-    assert health.delivered == 3
+    assert measure.health().delivered == 3
 
 
 def test_they_tell_why_points_were_dropped(meters: Meters) -> None:
     """By cause, as an attribute."""
-    measure = JobMeasure(
-        influxdb_url="http://127.0.0.1:9",
-        influxdb_token="t",
-        influxdb_org="o",
-        influxdb_bucket="b",
-        state_dir="memory",
-        meter_provider=meters.provider,
-    )
+    measure = JobMeasure(**there(DEAD, state_dir="memory"), meter_provider=meters.provider)
     run(measure, "nightly")
     assert not measure.close(0.1)
     assert meters.read()["dropped.memory"] == 3
@@ -71,7 +62,7 @@ def test_they_tell_why_points_were_dropped(meters: Meters) -> None:
 
 def test_they_go_to_the_global_provider_where_none_is_given(server: TinyServer, meters: Meters) -> None:
     """Also where the app sets it later."""
-    measure = sending(server)
+    measure = JobMeasure(**there(server.url))
     metrics.set_meter_provider(meters.provider)
     run(measure, "nightly")
     assert measure.flush(10)
@@ -81,7 +72,7 @@ def test_they_go_to_the_global_provider_where_none_is_given(server: TinyServer, 
 def test_two_with_one_journal_count_once(server: TinyServer, meters: Meters) -> None:
     """A journal's points are told by the first who uses it."""
     for name in ("a", "b"):
-        measure = sending(server, meter_provider=meters.provider)
+        measure = JobMeasure(**there(server.url), meter_provider=meters.provider)
         run(measure, name)
         assert measure.flush(10)
     assert meters.read()["delivered"] == 6
@@ -90,7 +81,7 @@ def test_two_with_one_journal_count_once(server: TinyServer, meters: Meters) -> 
 def test_two_journals_add_up(server: TinyServer, meters: Meters) -> None:
     """Those of two destinations are one sum."""
     for bucket in ("a", "b"):
-        measure = sending(server, influxdb_bucket=bucket, meter_provider=meters.provider)
+        measure = JobMeasure(**there(server.url, influxdb_bucket=bucket), meter_provider=meters.provider)
         run(measure, bucket)
         assert measure.close(10)
     assert meters.read()["delivered"] == 6

@@ -102,10 +102,10 @@ def test_without_a_journal_the_job_still_knows_its_run() -> None:
     with RunDoor(Opener(recorder), "nightly") as run:
         assert len(run.uuid) == 12
         assert run.started.year > 2000
-    assert recorder.guards.counts().keys() == {"preparing a run", "recording a start", "recording an end"}
+    assert recorder.guards.counts() == {"preparing a run": 1, "recording a start": 1, "recording an end": 2}
 
 
-def test_a_resource_that_raises_costs_the_points_and_not_the_job() -> None:
+def test_a_resource_that_raises_costs_its_tags_and_no_points() -> None:
     """Whatever a provider of another make has for its attributes."""
 
     class Broken(dict[str, object]):
@@ -113,13 +113,14 @@ def test_a_resource_that_raises_costs_the_points_and_not_the_job() -> None:
             raise KeyError
 
     journal = ListJournal()
-    recorder = Recorder(Settings(), lambda: journal)
+    recorder = Recorder(Settings(stage="test"), lambda: journal)
     run = Run("nightly")
     recorder.prepare(run, Broken())
     recorder.start(run)
     recorder.settle(run, ENDED)
     recorder.end(run)
-    assert not journal.appended
+    assert journal.only.start is not None
+    assert journal.only.start.tags == {"job": "nightly", "stage": "test"}
     assert recorder.guards.counts() == {"preparing a run": 1}
 
 

@@ -1,0 +1,170 @@
+"""The end of a process: what is not sent is sent for a bounded time, and nothing is lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from otel_job_measure.runtime import exits
+from tests.delivery.support import TinyServer
+from tests.runtime.support import DEAD, delivered, history, said, segments, told_by, variables
+
+JOB = """
+import os, sys, threading
+from otel_job_measure import JobMeasure
+
+measure = JobMeasure()
+with measure.run("nightly"):
+    pass
+"""
+
+
+def ended(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs code in a Python of its own."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_without_a_destination_the_history_has_everything(state_dir: Path) -> None:
+    """A process that ends by itself leaves its runs in the history and no segment."""
+    done = ended(JOB)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert segments(state_dir) == []
+    assert history(state_dir) == [("nightly", "end", None)]
+
+
+@pytest.mark.parametrize("how", ["sys.exit(3)", "raise ValueError", "os.kill(os.getpid(), 2)"])
+def test_a_process_that_ends_badly_sends_all_the_same(how: str, server: TinyServer, state_dir: Path) -> None:
+    """Whatever ends Python as it does by itself: an exit code, an exception, an interrupt."""
+    done = ended(f"{JOB}{how}", **variables(server.url))
+    assert done.returncode in {3, 1, -signal.SIGINT}
+    assert delivered(server) == ["nightly"]
+    assert segments(state_dir) == []
+
+
+def test_a_process_that_leaves_at_once_leaves_its_segment(server: TinyServer, state_dir: Path) -> None:
+    """After `os._exit` the next one finds it; the run has ended, and is not taken for lost."""
+    ended(f"{JOB}os._exit(0)")
+    [segment] = segments(state_dir)
+    assert segment.parent.parent.name == "slots"
+    assert history(state_dir) == [("nightly", "end", None)]
+
+
+def test_a_server_that_is_gone_holds_nobody_up(state_dir: Path) -> None:
+    """The first request that fails is the last, and the segment waits for the next process."""
+    began_s = time.monotonic()
+    done = ended(JOB, **variables(DEAD))
+    assert time.monotonic() - began_s < 5
+    assert done.returncode == 0
+    [segment] = segments(state_dir)
+    assert segment.parent.name == "ready"
+
+
+def test_a_server_that_hangs_holds_nobody_up_for_longer_than_was_set(server: TinyServer, state_dir: Path) -> None:
+    """`OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT` bounds the end of a process."""
+    over = threading.Event()
+    server.during = lambda: over.wait(60)
+    began_s = time.monotonic()
+    done = ended(JOB, **variables(server.url), OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT="0.3")
+    over.set()
+    assert time.monotonic() - began_s < 8
+    assert done.returncode == 0
+    assert [path.parent.name for path in segments(state_dir)] == ["ready"]
+
+
+def test_a_run_that_is_open_in_a_daemon_thread_is_lost(state_dir: Path) -> None:
+    """Python ends without it, and whoever looks next says so; what had ended has ended."""
+    done = ended(
+        JOB
+        + """
+inside = threading.Event()
+
+def for_ever():
+    with measure.run("for-ever"):
+        inside.set()
+        threading.Event().wait()
+
+threading.Thread(target=for_ever, daemon=True).start()
+inside.wait()
+"""
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.parent.parent.name for path in segments(state_dir)] == ["slots"]
+    assert history(state_dir) == [("for-ever", "failed", "lost"), ("nightly", "end", None)]
+
+
+def test_a_job_that_runs_at_exit_is_measured(state_dir: Path) -> None:
+    """Before our own part of it and after: what comes after is written, and found by the next one."""
+    done = ended(
+        """
+import atexit
+from otel_job_measure import JobMeasure
+
+def late(name):
+    with measure.run(name):
+        pass
+
+atexit.register(late, "after")
+measure = JobMeasure()
+atexit.register(late, "before")
+"""
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert history(state_dir) == [("after", "end", None), ("before", "end", None)]
+
+
+def test_jobs_in_a_thread_that_outlives_the_main_thread_are_measured(server: TinyServer, state_dir: Path) -> None:
+    """Python waits for such a thread before it ends, and so do we."""
+    ended(
+        JOB
+        + """
+def later():
+    threading.main_thread().join()
+    with measure.run("later"):
+        pass
+
+threading.Thread(target=later).start()
+""",
+        **variables(server.url),
+    )
+    assert sorted(delivered(server)) == ["later", "nightly"]
+    assert segments(state_dir) == []
+
+
+def test_two_destinations_are_both_served(server: TinyServer, state_dir: Path) -> None:
+    """Each engine of a process is closed."""
+    told_by(
+        JOB + "with JobMeasure(influxdb_bucket='another').run('weekly'):\n    print('null')",
+        environment=variables(server.url),
+    )
+    assert sorted(delivered(server)) == ["nightly", "weekly"]
+    assert segments(state_dir) == []
+
+
+def test_one_that_fails_to_close_does_not_keep_the_others_from_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bug of ours is logged, and the process ends as it would."""
+    closed: list[str] = []
+
+    class Broken:
+        def close_at_exit(self) -> None:
+            closed.append("broken")
+            raise ZeroDivisionError
+
+    class Sound:
+        def close_at_exit(self) -> None:
+            closed.append("sound")
+
+    both = {Broken(), Sound()}
+    monkeypatch.setattr(exits, "_watched", both)
+    exits._close_all()
+    assert sorted(closed) == ["broken", "sound"]
+    assert said(caplog) == ["the last points could not be sent"]
