@@ -131,7 +131,7 @@ class RecordedRun:
         reason: Why it failed; None where it didn't. With `runs=False` nobody tells, nor what follows.
         error_type: The exception's class.
         error_message: Its text, where `error_message` is on.
-        duration_s: How long it took; None while it runs.
+        duration_s: How long it took by the clock of the recording, at least 1 µs; None while it runs.
         tags: The default tags and those of `OTEL_JOB_MEASURE_TAGS`.
     """
 
@@ -220,7 +220,6 @@ def _run(uuid: str, start: Point, end: Point | None, row: Point | None) -> Recor
     if end is None:
         return RecordedRun(job=job, uuid=uuid, status="running", tags=tags)
     told = {} if row is None else {**row.tags, **row.fields}
-    duration_s = told.get(names.FIELD_DURATION, ((end.time_ns or 0) - (start.time_ns or 0)) / 1e9)
     return RecordedRun(
         job=job,
         uuid=uuid,
@@ -228,7 +227,7 @@ def _run(uuid: str, start: Point, end: Point | None, row: Point | None) -> Recor
         reason=_text(told.get(names.TAG_REASON)),
         error_type=_text(told.get(names.FIELD_ERROR_TYPE)),
         error_message=_text(told.get(names.FIELD_ERROR_MESSAGE)),
-        duration_s=float(duration_s),
+        duration_s=((end.time_ns or 0) - (start.time_ns or 0)) / 1e9,
         tags=tags,
     )
 

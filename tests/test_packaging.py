@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.uncovered import uncovered
+
 ROOT = Path(__file__).parents[1]
 PUBLIC_NAMES = [
     "Health",
@@ -87,8 +89,7 @@ TELL = "\nseen['modules'] = sorted(set(sys.modules) - before); print(json.dumps(
 
 def watched(code: str) -> dict[str, list[str]]:
     """Returns what was seen while `code` ran in a new process."""
-    # Without coverage, whose own files and threads would be seen too.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    environment = uncovered()
     command = [sys.executable, "-B", "-c", WATCHED_IMPORT + code + TELL]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

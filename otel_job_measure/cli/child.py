@@ -93,11 +93,13 @@ class Child:
     Args:
         pid: Its process id.
         keep_up: Is called every ten seconds while the command runs; it must not raise.
+        note: Is told how the command ended as soon as it has, by the thread that sees it; it must not raise.
     """
 
-    def __init__(self, pid: int, keep_up: Callable[[], None]) -> None:
+    def __init__(self, pid: int, keep_up: Callable[[], None], note: Callable[[Ending], None]) -> None:
         self.pid = pid
         self._keep_up = keep_up
+        self._note = note
         # What came before the command was there has reached nobody, not even a terminal's. What a terminal sends
         # in just this moment comes twice to a process that has only begun and dies of the first.
         while (info := signal.sigtimedwait(_HELD, 0)) is not None:
@@ -132,6 +134,7 @@ class Child:
         while True:
             ending = self._look()
             if ending is not None:
+                self._note(ending)
                 return ending
             info = signal.sigtimedwait(_HELD, _KEEP_UP_S)
             if info is None:

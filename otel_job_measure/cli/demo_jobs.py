@@ -64,7 +64,7 @@ class Jobs:
         try:
             self._say(name, f"{path.name} adds up to {parse():.2f}")
         except ValueError as error:
-            self._say(name, f"raised {type(error).__name__}: {error}")
+            self._say(name, f"{type(error).__name__}: {error}")
 
     async def _fetch_rates(self) -> None:
         async def fetch(ctx: MutableMapping[str, Any]) -> int:

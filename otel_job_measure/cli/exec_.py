@@ -11,7 +11,7 @@ from otel_job_measure.cli.measured import MeasuredCommand
 from otel_job_measure.cli.words import complain, in_one_line
 from otel_job_measure.settings import Settings
 
-_USAGE = "%(prog)s [-h] [--env-file FILE] NAME -- COMMAND [ARGUMENT ...]"
+_USAGE = "%(prog)s [-h] [--env-file FILE] NAME -- COMMAND [ARG ...]"
 _DESCRIPTION = """Runs a command and measures it. Its input, output, signals and exit code are its own. Whatever fails
 on our side is said on stderr, and the command runs all the same."""
 
@@ -42,12 +42,17 @@ class Given:
             pid = command.start(self.arguments, self.environment | measured.variables, self.mask)
         except command.NoRoom as reason:
             complain(f"{reason.words}: it runs in our place, so its end is not measured")
-            return child.Ending(code=self.replace_us())
+            ending = child.Ending(code=self.replace_us())
+            measured.note(ending)
+            return ending
         except command.NotStarted as reason:
             complain(reason.words)
+            ending = child.Ending(code=reason.code)
+            measured.note(ending)
             measured.deliver()
-            return child.Ending(code=reason.code)
-        return child.Child(pid, measured.keep_up).wait(measured.deliver if measured.delivers else None)
+            return ending
+        started = child.Child(pid, measured.keep_up, measured.note)
+        return started.wait(measured.deliver if measured.delivers else None)
 
 
 # The class has no public name.

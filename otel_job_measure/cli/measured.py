@@ -59,19 +59,25 @@ class MeasuredCommand:
         with _going_on("the journal is not looked after"):
             self._opened.keep_up()
 
-    def end(self, ending: Ending) -> None:
-        """Appends the run's end to the journal.
+    def note(self, ending: Ending) -> None:
+        """Appends the run's end to the journal; whoever sees the end does so at once, also while `deliver` is at work.
 
         Args:
             ending: How the command ended.
         """
-        outcome = outcome_of(ending)
         with _going_on("the end is not measured"):
-            self._recorder.settle(self._run, outcome)
+            self._recorder.settle(self._run, outcome_of(ending))
             self._recorder.end(self._run)
+
+    def end(self, ending: Ending) -> None:
+        """Ends the span of a run whose end was noted; after `deliver`, which brings the span's exporter.
+
+        Args:
+            ending: How the command ended.
+        """
         with _going_on("the span is not exported"):
             if self._span is not None:
-                self._span.end(self._run, outcome)
+                self._span.end(self._run, outcome_of(ending))
 
     def close(self) -> None:
         """Sends what is not sent yet, for at most `OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT`."""

@@ -26,6 +26,8 @@ from otel_job_measure.settings import Settings
 
 _ALL = "all"
 _LOOK_S = 1.0
+_TRIES = 20
+_PAUSE_S = 0.05
 _DESCRIPTION = """Sends to InfluxDB what processes with OTEL_JOB_MEASURE_SHIP=off have written, and what processes left
 that are gone. It runs until it is stopped by SIGTERM or SIGINT."""
 
@@ -107,6 +109,11 @@ class _Shipment:
     def once(self) -> int:
         """Sends what is there, and says what became of it."""
         looked = untraced(self._look)
+        tries = _TRIES
+        while looked.elsewhere and tries:  # a process that only looks is done in milliseconds
+            tries -= 1
+            self._bell.wait(_PAUSE_S)
+            looked = untraced(self._look)
         self._rounds.close()
         counts = self._counters.now()
         print(f"{counts.delivered} points accepted, {counts.rejected} rejected, {counts.expired} expired")

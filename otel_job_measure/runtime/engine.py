@@ -22,6 +22,7 @@ from otel_job_measure.spans.recorder import Recorder
 if TYPE_CHECKING:
     from otel_job_measure.runtime.shipping import Shipping
 
+_MOST_S: Final = 3600.0
 _log = logging.getLogger(names.LOGGER)
 _stand_ins: Final[list[Journal]] = []
 _living: "WeakSet[Engine]" = WeakSet()
@@ -54,6 +55,7 @@ class Engine:
         self._is_closed = False
         self._has_sent = False
         self._lock = threading.RLock()
+        self._closing = threading.RLock()
         host = identity_of(settings).host
         self.journal = SegmentJournal(self._opener, clock=self._clock, counters=self.counters, host=host)
         _hook_forks(self)
@@ -115,17 +117,15 @@ class Engine:
         Returns:
             Whether every point so far is at its destination, or, without shipping, on disk.
         """
-        with self._lock:
-            is_first, self._is_closed = not self._is_closed, True
-            shipping = self._shipping
-        fleeting = self._opener.in_memory or dies_with_process(self.settings.state_path)
-        mark = self.journal.tail()
-        # Who is not the first waits here for the first.
-        settled = shipping is not None and shipping.close(timeout_s, dies_with_process=fleeting)
-        if is_first:
-            self._has_sent = self._arrives(mark, 0, shipping)
-            self._close_journal(mark, delivered=settled and self._has_sent)
-        return self._has_sent
+        if not self._closing.acquire(timeout=min(max(timeout_s, 0), _MOST_S)):
+            return False  # another thread is at it
+        try:
+            if not self._is_closed:
+                self._is_closed = True
+                self._has_sent = self._close(timeout_s)
+            return self._has_sent
+        finally:
+            self._closing.release()
 
     def close_at_exit(self) -> None:
         """Closes when the process ends, for at most `OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT`."""
@@ -134,6 +134,7 @@ class Engine:
     def forked(self) -> None:
         """Begins anew in a forked child, with its first point; the journal does so by itself."""
         self._lock = threading.RLock()
+        self._closing = threading.RLock()
         self._rest()
 
     def _arrives(self, mark: Mark, timeout_s: float, shipping: "Shipping | None") -> bool:
@@ -144,6 +145,14 @@ class Engine:
         if not self.settings.ship or self.settings.destination is None:
             return not self._opener.in_memory
         return shipping is not None and shipping.wait_for(mark, timeout_s)
+
+    def _close(self, timeout_s: float) -> bool:
+        shipping, mark = self._shipping, self.journal.tail()
+        fleeting = self._opener.in_memory or dies_with_process(self.settings.state_path)
+        settled = shipping is not None and shipping.close(timeout_s, dies_with_process=fleeting)
+        has_sent = self._arrives(mark, 0, shipping)
+        self._close_journal(mark, delivered=settled and has_sent)
+        return has_sent
 
     def _close_journal(self, mark: Mark, *, delivered: bool) -> None:
         if not self._is_closed:

@@ -62,6 +62,20 @@ class OwnSpanProcessor(SpanProcessor):
         except Exception as error:  # noqa: BLE001 - the guard's
             self._ending.caught(error)
 
+    def shutdown(self) -> None:
+        """Does nothing: jobs run after it too."""
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002 - the SDK's signature
+        """Has nothing to flush.
+
+        Args:
+            timeout_millis: How long it might take.
+
+        Returns:
+            True, at once; older releases of the SDK leave that to each processor.
+        """
+        return True
+
     def _ended(self, found: LiveSpan, span: ReadableSpan) -> None:
         run, recorder = found.run, found.recorder
         if not found.ours:

@@ -7,9 +7,9 @@ from shlex import join
 import pytest
 
 from tests.acceptance.conftest import Secrets
-from tests.acceptance.processes import Process, Processes
+from tests.acceptance.processes import Process, Processes, until
 from tests.acceptance.recorded import Runs
-from tests.support.exec_ import COMMAND
+from tests.support.exec_ import COMMAND, EXEC, points
 
 pytestmark = pytest.mark.acceptance
 
@@ -76,3 +76,20 @@ def test_a_command_whose_rows_cannot_be_sent_leaves_them_to_the_next(
         assert "no answer from" in early.stderr
     assert cron(processes, env_file, "good").end() == 0
     assert sorted(runs.outcomes().values()) == ["end", "exit"]
+
+
+def test_the_end_of_a_command_is_noted_when_it_ends(
+    processes: Processes, runs: Runs, state_dir: Path, tmp_path: Path
+) -> None:
+    """A run ends with its command, not with the loading of what delivers, which goes on for as long as it takes."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    (slow / "influxdb_client.py").write_text(f"open({str(gate)!r}).read()\nraise ImportError('too late')\n")
+    command = processes.start(*EXEC, "sh", "-c", "exit 3", **runs.variables, PYTHONPATH=str(slow))
+    with gate.open("w"):  # now it is being loaded
+        until(lambda: len(points(state_dir)) == 3, "the end is on disk")
+    assert command.end() == 3
+    assert processes.ship(**runs.variables)[0] == 0
+    assert list(runs.outcomes().values()) == ["exit"]

@@ -35,6 +35,16 @@ def test_a_process_that_ends_with_its_run_has_delivered_it(
     assert runs.outcomes() == {uuid: outcome}
 
 
+def test_a_run_that_is_open_when_its_process_ends_is_lost(processes: Processes, runs: Runs) -> None:
+    """A process that ends in good order in the middle of a run delivers what there is; its next of kin ends the run."""
+    app = processes.driver(**runs.variables)
+    left_open, finished = app.begin("open"), app.run("finished")
+    assert app.end() == 0
+    assert runs.outcomes() == {left_open: "start", finished: "end"}
+    assert processes.ship(**runs.variables)[0] == 0
+    assert runs.outcomes() == {left_open: "lost", finished: "end"}
+
+
 def test_a_first_run_after_the_main_thread_has_ended_is_kept(processes: Processes, runs: Runs) -> None:
     """Where the interpreter is too far gone to load what delivers, the job runs all the same; the next one sends it."""
     app = processes.app("leaving", "late", **runs.variables)

@@ -11,6 +11,7 @@ from otel_job_measure.errors import SettingsError
 from otel_job_measure.points import Point
 from tests.support.exec_ import BREAK, COMMAND, EXEC, LISTEN, line, patched, points, run, running
 from tests.support.influx import InfluxServer
+from tests.support.uncovered import uncovered
 
 ON = b"goes on\n"
 GO_ON = ["sh", "-c", "echo goes on; exit 3"]
@@ -242,7 +243,7 @@ def test_only_appending_loads_nothing_heavy() -> None:
     """Where nothing is sent, no SDK, client, table library or database is loaded."""
     asked: list[dict[str, str]] = [{}, {"OTEL_JOB_MEASURE_SHIP": "off"}]
     for variables in asked:
-        environment = os.environ | variables | {"PYTHONPROFILEIMPORTTIME": "1"}
+        environment = uncovered() | variables | {"PYTHONPROFILEIMPORTTIME": "1"}
         done = run([*EXEC, "true"], environment=environment)
         loaded = {text.rpartition("|")[2].strip() for text in done.stderr.decode().splitlines()}
         assert "otel_job_measure.spans.recorder" in loaded

@@ -180,6 +180,8 @@ class Request:
     path: str
     headers: dict[str, str]
     lines: list[bytes]
+    port: int
+    """The client's, which tells one connection from another."""
 
 
 class TinyServer:
@@ -198,7 +200,8 @@ class TinyServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 plain = gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body
-                tiny.requests.append(Request(self.path, dict(self.headers), plain.splitlines()))
+                request = Request(self.path, dict(self.headers), plain.splitlines(), self.client_address[1])
+                tiny.requests.append(request)
                 tiny.during()
                 reply = tiny.replies.pop(0) if tiny.replies else tiny.always
                 self.send_response(reply.status)

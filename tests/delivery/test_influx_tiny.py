@@ -100,7 +100,7 @@ def test_too_large_is_halved_and_remembered(tiny: TinyServer) -> None:
     tiny.replies = [Reply(413)]
     lines = [line(number) for number in range(1000)]
     assert sink.take(pieces_of(segment("a", *lines))).taken is Taken.DONE
-    assert [len(request.lines) for request in tiny.requests] == [1000, 500, 500]
+    assert [request.lines for request in tiny.requests] == [lines, lines[:500], lines[500:]]
     assert sink.take(pieces_of(segment("b", *lines))).taken is Taken.DONE
     assert [len(request.lines) for request in tiny.requests[3:]] == [500, 500]
     sink.close()
@@ -262,8 +262,10 @@ def test_a_child_of_fork_has_connections_of_its_own(tiny: TinyServer) -> None:
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     assert sink.take(pieces_of(segment("d", line(4)))).taken is Taken.DONE
-    assert sorted(request.lines[0] for request in tiny.requests) == [line(number) for number in range(1, 5)]
     sink.close()
+    ports = {request.lines[0]: request.port for request in tiny.requests}
+    assert ports.keys() == {line(number) for number in range(1, 5)}
+    assert ports[line(1)] == ports[line(3)] == ports[line(4)] != ports[line(2)]
 
 
 def test_few_unfinished_batches_are_kept(tiny: TinyServer) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from otel_job_measure.delivery.bell import Bell
+from otel_job_measure.delivery.rounds import UPKEEP_S
 from otel_job_measure.journal.protocols import Mark
 from tests.delivery.ship import LONG_S, Ship, shipper_threads
 from tests.delivery.support import DONE, HOLD, RETRY, line
@@ -23,12 +25,12 @@ def test_there_is_no_thread_before_the_first_point(ship: Ship) -> None:
 
 
 def test_points_are_delivered_without_a_flush(ship: Ship) -> None:
-    """The first and every later point arrive although nobody waits for them."""
+    """The first and every later point arrive although nobody waits for them, and long before the next upkeep."""
     arrived = threading.Semaphore(0)
     ship.sink.during = arrived.release
     for number in range(5):
         ship.append(number)
-        assert arrived.acquire(timeout=LONG_S)
+        assert arrived.acquire(timeout=UPKEEP_S / 2)
     assert ship.shipper.wait_for(ship.source.tail(), LONG_S)
     assert ship.sink.lines == [line(number) for number in range(5)]
 
@@ -143,16 +145,31 @@ def test_nothing_to_wait_for_is_there_at_once() -> None:
     assert shipper_threads() == []
 
 
+class CountingBell(Bell):
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = threading.Event()
+        self.rings = 0
+
+    def ring(self) -> None:
+        self.rings += 1
+        super().ring()
+
+    def wait(self, timeout_s: float) -> bool:
+        self.waiting.set()
+        return super().wait(timeout_s)
+
+
 def test_a_local_shipper_is_not_woken_by_each_point() -> None:
     """With the history alone, points cost the job no wake-up."""
     ship = Ship(lazy=True)
-    turned = threading.Event()
-    ship.sink.during = turned.set
+    bell = CountingBell()
+    ship.shipper._bell = bell
     ship.append(1)
+    assert bell.waiting.wait(LONG_S)
     ship.append(2)
-    assert not ship.shipper._idle
+    assert bell.rings == 0
     assert ship.shipper.close(LONG_S)
-    assert turned.is_set()
     assert ship.sink.lines == [line(1), line(2)]
 
 

@@ -1,5 +1,6 @@
 import asyncio
 import os
+import signal
 import threading
 
 import pytest
@@ -62,7 +63,7 @@ def test_who_waits_is_told_when_it_is_over(ship: Ship) -> None:
     ship.sink.always = RETRY
     mark = ship.append(1)
     found: list[bool] = []
-    flushing = threading.Thread(target=lambda: found.append(ship.shipper.wait_for(mark, LONG_S)))
+    flushing = threading.Thread(target=lambda: found.append(ship.shipper.wait_for(mark, 3600)))
     flushing.start()
     ship.shipper.close(LONG_S)
     flushing.join(LONG_S)
@@ -156,9 +157,10 @@ def test_in_a_forked_child_the_parents_shipper_does_nothing(ship: Ship) -> None:
     batches = len(ship.sink.batches)
     child = os.fork()
     if child == 0:
+        signal.alarm(20)  # it doesn't wait for what is not there
         ship.shipper.wake()
         ship.append(2)
-        nothing = not ship.shipper.wait_for(ship.source.tail(), LONG_S) and not ship.shipper.close(LONG_S)
+        nothing = not ship.shipper.wait_for(ship.source.tail(), 3600) and not ship.shipper.close(3600)
         os._exit(0 if nothing and len(ship.sink.batches) == batches and ship.sink.closed == 0 else 1)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0

@@ -1,68 +1,124 @@
-"""What the README shows is true."""
+"""The README and the pages: their examples run, their commands exist, their links lead somewhere."""
 
+import argparse
+import importlib
 import re
 import shlex
+from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from otel_job_measure.cli import main
+from otel_job_measure import cli
+from otel_job_measure.runtime import engines, ready
+from otel_job_measure.settings.table import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-_blocks = re.compile(r"^```(\w+)\n(.*?)^```$|<!-- invisible-code\n(.*?)-->", re.DOTALL | re.MULTILINE).findall
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+_block = re.compile(r"^```(\w+)\n(.*?)^```$|^<!-- invisible-code\n(.*?)^-->$", re.MULTILINE | re.DOTALL)
+_link = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+_ours = re.compile(r"\b(?:OTEL_JOB_MEASURE|INFLUXDB|CLUSTER|PROJECT)_[A-Z_]+\b(?!…)")
 
 
-def blocks(language: str) -> list[str]:
-    """Returns the README's code in one language, for Python with what is not shown."""
+@pytest.fixture(autouse=True)
+def _nothing_made_yet() -> Iterator[None]:
+    """A process in which no `JobMeasure` was made."""
+    yield
+    ready.forget_ready_measure()
+    while engines._engines:
+        engines._engines.popitem()[1].close(0)
+
+
+def examples() -> list[tuple[int, str]]:
+    """Returns the README's Python, in the order of the page, each with the lines that stand before it."""
     return [
-        shown or hidden
-        for kind, shown, hidden in _blocks(README)
-        if kind == language or (hidden and language == "python")
+        (README.count("\n", 0, found.start()) + 1, found[2] if found[1] == "python" else found[3])
+        for found in _block.finditer(README)
+        if found[1] in {"python", None}
     ]
 
 
-def test_the_examples_run(state_dir: Path) -> None:
-    """All Python of the README, from its top to its end, as one program."""
-    code = "\n".join(blocks("python"))
-    assert code.count("import") > 5
+def shell_lines() -> list[str]:
+    """Returns the commands of the README, those of its crontab too."""
+    found = [
+        line.partition("#")[0].strip()
+        for block in _block.finditer(README)
+        if block[1] in {"sh", "crontab"}
+        for line in block[2].splitlines()
+    ]
+    return [line for line in found if line]
+
+
+def headings(page: Path) -> set[str]:
+    """Returns the anchors of a page, as they are made of its headings."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+def test_the_examples_of_the_readme_run(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One after the other, in one namespace, as somebody would who reads along."""
     namespace: dict[str, Any] = {"__name__": "readme"}
-    exec(compile(code, "README.md", "exec"), namespace)  # noqa: S102 - our own README
-    measure = namespace["measure"]
-    assert measure.close()
-    assert (state_dir / "history.db").exists()
+    for before, code in examples():
+        exec(compile("\n" * before + code, ROOT / "README.md", "exec"), namespace)  # noqa: S102 - our own page
+    assert len(examples()) > 8
+    assert capsys.readouterr().out == "0 0 0 {}\n"
+    assert state_dir.is_dir()
 
 
-def commands() -> list[list[str]]:
-    """Returns every command line of ours that the README shows, without what follows a pipe or stands after `--`."""
-    text = "\n".join([*blocks("sh"), *blocks("crontab")])
-    found = [shlex.split(line, comments=True) for line in re.findall(r"otel-job-measure .*", text)]
-    return [words[1 : words.index("|") if "|" in words else None] for words in found]
+def test_the_examples_can_fail() -> None:
+    """The parser of this test sees the code that checks the examples, too."""
+    assert sum("assert" in code for _, code in examples()) > 3
 
 
-def test_the_commands_are_understood(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each line about `runs` ends with 0, on a machine that has measured nothing yet."""
-    lines = commands()
-    assert [words[0] for words in lines].count("runs") == 3
-    for words in lines:
-        if words[0] == "runs":
-            assert main(words) == 0
-    assert "--since" not in capsys.readouterr().out
+def parser() -> argparse.ArgumentParser:
+    """Returns a command line with every command."""
+    made = argparse.ArgumentParser(prog="otel-job-measure")
+    commands = made.add_subparsers(required=True)
+    for module in cli._COMMANDS.values():
+        importlib.import_module(module).add_parser(commands)
+    return made
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "servers"])
-def test_the_targets_of_make_exist(target: str) -> None:
-    """What the README tells a stranger to type is in the Makefile."""
-    assert f"make {target}" in README
-    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+def test_our_commands_exist_with_the_options_that_are_shown() -> None:
+    """Whatever the README shows of `otel-job-measure` can be parsed."""
+    shown = [line.partition("otel-job-measure ")[2].partition("|")[0] for line in shell_lines()]
+    shown += [found.partition("`")[0] for found in README.split("`otel-job-measure ")[1:]]
+    names = {words[0]: parser().parse_args(words) for line in shown if (words := shlex.split(line))}
+    assert {"runs", "exec", "ship"} <= names.keys()
 
 
-@pytest.mark.parametrize(
-    "page", [page.relative_to(ROOT).as_posix() for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))]
-)
-def test_links_lead_somewhere(page: str) -> None:
-    """Every link of a page to another file of the project finds it."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
-        assert ((ROOT / page).parent / link).exists(), link
+def test_the_targets_of_make_exist() -> None:
+    """`make demo`, `make test` and whatever else is named."""
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    shown = set(re.findall(r"\bmake (\w+)", "\n".join([*shell_lines(), *re.findall(r"`(.*?)`", README)])))
+    assert {"demo", "test", "servers"} <= shown <= targets
+
+
+def test_what_is_to_be_installed_exists() -> None:
+    """The distribution and its extras have the names that the README tells."""
+    extras = metadata.metadata("otel-job-measure").get_all("Provides-Extra") or []
+    shown = re.findall(r"pip install '?([\w-]+)(?:\[(\w+)\])?", README)
+    assert {name for name, _ in shown} == {"otel-job-measure"}
+    assert {extra for _, extra in shown if extra} <= set(extras)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_variable_that_is_named_exists(page: Path) -> None:
+    """A variable that means nothing would be set in vain."""
+    known = {variable for setting in SETTINGS for variable in setting.variables} | {"INFLUXDB_TEST_URL"}
+    assert set(_ours.findall(page.read_text(encoding="utf-8"))) - known == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_links_lead_somewhere(page: Path) -> None:
+    """To a file of the project, and to a heading that is on it."""
+    for link in _link.findall(page.read_text(encoding="utf-8")):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in headings(target), link

@@ -6,6 +6,8 @@ import os
 import resource
 import signal
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -16,8 +18,9 @@ from otel_job_measure.journal.segments import SegmentFile
 from otel_job_measure.journal.statedir import StateDir
 from tests.journal.support import HandClock, begin, finish, journal_in, points_in, statuses, whole_lines
 from tests.support.interrupting import interrupting
+from tests.support.uncovered import uncovered
 
-FORKS = 20
+ROOT = Path(__file__).parents[2]
 
 
 def segment_of(journal: SegmentJournal) -> SegmentFile:
@@ -296,34 +299,43 @@ def test_a_child_takes_a_slot_of_its_own_and_leaves_the_parents_alone(tmp_path: 
     assert segment_of(journal).path.parent.parent.name == "slots"
 
 
+_FORKING = """
+import os, signal, sys
+from pathlib import Path
+from tests.journal.support import begin, finish, journal_in, points_in, statuses
+from tests.support.interrupting import interrupting
+from tests.support.uncovered import uncovered
+
+journal = journal_in(Path(sys.argv[1]))
+pids, forking, outer = [], [], []
+
+def handler():
+    if len(pids) >= 20 or forking:
+        return  # a fork inside the hooks of a fork is more than the interpreter promises
+    forking.append(True)
+    pid = os.fork()
+    forking.clear()
+    if pid == 0:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.alarm(20)  # a child that hangs ends in a signal
+        finish(journal, begin(journal, "child"), "child")
+        os._exit(0)
+    pids.append(pid)
+
+with interrupting(handler, every_s=0.003):
+    while len(pids) < 20:
+        outer.append(begin(journal))
+assert not any(os.waitpid(pid, 0)[1] for pid in pids)
+found = statuses(points_in(Path(sys.argv[1])))
+assert all(found[uuid] == ["start"] for uuid in outer)
+assert sum("end" in rows for rows in found.values()) == len(pids)
+"""
+
+
 def test_a_fork_inside_an_append_hangs_nobody(tmp_path: Path) -> None:
     """A handler forks at any line of the journal; each child measures a run of its own and exits."""
-    journal = journal_in(tmp_path)
-    pids: list[int] = []
-    forking: list[bool] = []
-
-    def handler() -> None:
-        if len(pids) >= FORKS or forking:
-            return  # a fork inside the hooks of a fork is more than the interpreter promises
-        forking.append(True)
-        pid = os.fork()
-        forking.clear()
-        if pid == 0:
-            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(20)  # a child that hangs ends in a signal
-            finish(journal, begin(journal, "child"), "child")
-            os._exit(0)
-        pids.append(pid)
-
-    outer: list[str] = []
-    with interrupting(handler, every_s=0.003):
-        while len(pids) < FORKS:
-            outer.append(begin(journal))
-    assert [os.waitpid(pid, 0)[1] for pid in pids] == [0] * len(pids)
-    found = statuses(points_in(tmp_path))
-    assert all(found[uuid] == ["start"] for uuid in outer)
-    assert sum("end" in rows for rows in found.values()) == len(pids)
+    environment = uncovered()  # coverage has locks of its own
+    subprocess.run([sys.executable, "-c", _FORKING, tmp_path], check=True, env=environment, cwd=ROOT, timeout=100)
 
 
 def test_a_step_back_of_the_clock_takes_another_slot(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from otel_job_measure import JobMeasure
 from otel_job_measure.runtime.reading import up_to_date
 from otel_job_measure.settings import Arguments, Settings
 from tests.delivery.support import TinyServer
+from tests.support.uncovered import uncovered
 
 ROOT: Final = Path(__file__).parents[2]
 THREAD: Final = "otel-job-measure"
@@ -71,14 +72,21 @@ def said(caplog: pytest.LogCaptureFixture, level: int = logging.WARNING) -> list
     return [record.getMessage() for record in caplog.records if record.levelno >= level]
 
 
-def told_by(code: str, *words: object, environment: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON
+def told_by(code: str, *words: object, environment: Mapping[str, str] | None = None, is_covered: bool = True) -> Any:  # noqa: ANN401 - JSON
     """Runs code in a Python of its own and returns the last line that it prints, which is JSON.
+
+    A fork beside threads can hang on a lock of coverage's: such code is not followed by it.
 
     From 3.12 on, Python warns of every fork beside a thread.
     """
     command = [sys.executable, "-W", "ignore:This process:DeprecationWarning", "-c", code, *map(str, words)]
     done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False
+        command,
+        cwd=ROOT,
+        env={**(os.environ if is_covered else uncovered()), **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert not done.stderr

@@ -229,7 +229,8 @@ for thread in threads:
     thread.join()
 measure.close()
 print(json.dumps(uuids))
-"""
+""",
+        is_covered=False,
     )
     found = history(state_dir)
     assert len(told) == len(set(told)) == len(found)

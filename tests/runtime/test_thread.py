@@ -31,6 +31,18 @@ def run(name):
         pass
 
 """
+# What our thread does at its first look at what others left.
+ADOPTING = """
+looked = threading.Event()
+
+def adopt():
+    looked.set()
+    {}
+
+measure._engine.journal.adopt = adopt
+run("a")
+looked.wait(30)
+"""
 CLOSED = "\nmeasure.close(0.5)\nprint(json.dumps(imported))"
 
 
@@ -83,8 +95,8 @@ def test_no_answer_makes_it_import_anything(more: dict[str, str], server: TinySe
 
 def test_a_bug_makes_it_import_nothing(server: TinyServer) -> None:
     """A traceback is logged without one."""
-    code = WATCH + "measure._engine.journal.adopt = None\nrun('a')\nmeasure.flush(5)" + CLOSED
-    assert told_by(code, environment=variables(server.url)) == []
+    code = WATCH + ADOPTING.format("1 / 0") + CLOSED
+    assert told_by(code, environment=variables(server.url), is_covered=False) == []
 
 
 def test_a_state_directory_that_goes_away_makes_it_import_nothing(state_dir: Path) -> None:
@@ -95,12 +107,12 @@ def test_a_state_directory_that_goes_away_makes_it_import_nothing(state_dir: Pat
 
 def test_the_end_of_the_process_makes_it_import_nothing(server: TinyServer) -> None:
     """The thread sends what is left while Python ends."""
-    last = "import atexit\natexit.register(lambda: print(json.dumps(imported)))\n"
-    assert told_by(last.join(WATCH.split("\n\n", 1)) + "run('a')", environment=variables(server.url)) == []
+    last = "import atexit\natexit.register(lambda: print(json.dumps(imported)))"
+    assert told_by(f"{last}\n{WATCH}run('a')", environment=variables(server.url), is_covered=False) == []
     assert delivered(server) == ["a"]
 
 
 def test_the_watch_sees_an_import() -> None:
     """What the tests above rely on does see an import in our thread."""
-    code = WATCH + "measure._engine.journal.adopt = lambda: __import__('wave')\nrun('a')" + CLOSED
-    assert "wave" in told_by(code)
+    code = "\nseen = threading.Event()\nmeasure._engine.journal.adopt = lambda: (__import__('wave'), seen.set())\n"
+    assert "wave" in told_by(f"{WATCH}{code}run('a')\nseen.wait(30){CLOSED}")

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import inspect
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
@@ -81,6 +82,28 @@ def test_asend_and_athrow_reach_the_job(bench: Bench) -> None:
 
     asyncio.run(main())
     assert bench.journal.only.reason == "end"
+
+
+def test_nothing_that_was_sent_is_kept(bench: Bench) -> None:
+    """As in a synchronous one."""
+
+    class Big:
+        pass
+
+    async def nightly() -> AsyncGenerator[None, Big]:
+        while True:
+            yield
+
+    async def main() -> None:
+        steps, big = bench.job(nightly)(), Big()
+        gone = weakref.ref(big)
+        await anext(steps)
+        await steps.asend(big)
+        del big
+        assert gone() is None
+        await steps.aclose()
+
+    asyncio.run(main())
 
 
 def test_what_an_async_generator_doesnt_catch_comes_out(bench: Bench) -> None:

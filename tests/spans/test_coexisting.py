@@ -149,12 +149,13 @@ def test_a_status_of_ok_set_by_hand_does_not_hide_a_failure(app: App, bench: Ben
     assert app.exported["run nightly"].status.status_code is StatusCode.OK
 
 
-def test_names_and_messages_of_any_kind_can_be_exported(app: App) -> None:
+@pytest.mark.parametrize(("message", "cause"), [("no file \udcff", "x"), ("no file", "\udcfe")])
+def test_names_and_messages_of_any_kind_can_be_exported(app: App, message: str, cause: str) -> None:
     """A lone surrogate, as file names have them, would cost the app a whole batch of spans in its exporter."""
     bench = Bench(app.provider, stage="\udcff", error_message=True)
     name = "job \udcff \N{SNOWMAN}"
     with pytest.raises(OSError, match="no file"), bench.run(name):
-        raise OSError("no file \udcff") from ValueError("\udcfe")
+        raise OSError(message) from ValueError(cause)
     (span,) = app.exported.values()
     assert "\N{SNOWMAN}" in span.name
     span.to_json().encode()

@@ -1,6 +1,5 @@
 """Providers that are not the SDK's, or do less than they could."""
 
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -102,11 +101,16 @@ def test_a_disabled_scope_leaves_a_run_without_a_span() -> None:
 
     app = App(_tracer_configurator=ours_is_off)  # there is no public way yet to disable a scope
     bench = Bench(app.provider)
-    with app.tracer.start_as_current_span("request") as request:
+    app.provider.add_span_processor(bench.processor())
+    with app.tracer.start_as_current_span("request", attributes={"scheduling.job.name": "app's"}) as request:
         with bench.run("outer"), bench.run("inner"):
             assert trace.get_current_span() is request
         assert request.is_recording()
-    assert [run.status for run in bench.journal.runs] == ["end", "end"]
+    assert [(run.job, run.status) for run in bench.journal.runs] == [
+        ("app's", "end"),
+        ("outer", "end"),
+        ("inner", "end"),
+    ]
     assert list(app.exported) == ["request"]
     assert not bench.failures
 
@@ -145,26 +149,32 @@ def test_a_run_that_begins_inside_the_binding_has_no_span() -> None:
     """A signal handler may begin one while the SDK holds its lock: to ask again would hang."""
 
     class Interrupted(TracerProvider):
-        inside: Callable[[], None] | None = None
+        asked = 0
 
         def get_tracer(self, *arguments: Anything, **more: Anything) -> Tracer:
-            inside, self.inside = self.inside, None
-            if inside is not None:
-                inside()
+            self.asked += 1
+            if self.asked == 1:
+                with bench.run("handler"):
+                    pass
             return super().get_tracer(*arguments, **more)
 
     provider = Interrupted(shutdown_on_exit=False)
     bench = Bench()
-
-    def handler() -> None:
-        with bench.run("handler"):
-            pass
-
-    provider.inside = handler
-    trace.set_tracer_provider(provider)
-    with bench.run("job"):
+    with bench.run("before"):
         pass
-    assert {run.job: run.status for run in bench.journal.runs} == {"handler": "end", "job": "end"}
+    trace.set_tracer_provider(provider)
+    asked_when_done: list[int] = []
+    with bench.run("job"):
+        asked_when_done.append(provider.asked)
+    with bench.run("after"):
+        pass
+    assert provider.asked == asked_when_done[0] == 2
+    assert {run.job: (run.status, "span_id" in run.facts) for run in bench.journal.runs} == {
+        "before": ("end", False),
+        "handler": ("end", False),
+        "job": ("end", True),
+        "after": ("end", True),
+    }
 
 
 @pytest.mark.parametrize("app", [App(), App(sampler=ALWAYS_ON)])

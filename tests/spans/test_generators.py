@@ -2,6 +2,7 @@
 
 import gc
 import inspect
+import weakref
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -86,6 +87,25 @@ def test_send_and_throw_reach_the_job(bench: Bench) -> None:
         steps.send(None)
     assert stop.value.value == "done"
     assert bench.journal.only.reason == "end"
+
+
+def test_nothing_that_was_sent_is_kept(bench: Bench) -> None:
+    """A big thing that the job has done with can go, also while the job waits."""
+
+    class Big:
+        pass
+
+    def nightly() -> Generator[None, Big, None]:
+        while True:
+            yield
+
+    steps, big = bench.job(nightly)(), Big()
+    gone = weakref.ref(big)
+    next(steps)
+    steps.send(big)
+    del big
+    assert gone() is None
+    steps.close()
 
 
 def test_what_the_job_doesnt_catch_comes_out(bench: Bench) -> None:

@@ -124,6 +124,23 @@ def test_a_resource_that_raises_costs_its_tags_and_no_points() -> None:
     assert recorder.guards.counts() == {"preparing a run": 1}
 
 
+def test_an_end_without_a_stamp_comes_after_its_start() -> None:
+    """By the monotonic clock, and at least a microsecond."""
+    journal, journals = ListJournal(), list[ListJournal]()
+
+    def journal_of_the_moment() -> ListJournal:
+        if not journals:
+            raise DiskFullError
+        return journals.pop()
+
+    recorder = Recorder(Settings(), journal_of_the_moment, clock=HandClock())
+    run = Run("nightly")
+    journals.append(journal)
+    recorder.prepare(run)
+    recorder.settle(run, ENDED)
+    assert run.end_ns == run.start_ns + 1000
+
+
 def test_tags_of_a_resource_are_found_once() -> None:
     """And those of many resources are not kept for ever."""
     recorder = Recorder(Settings(), ListJournal)

@@ -68,6 +68,7 @@ def main(method: str) -> None:
     logging.basicConfig(level=logging.DEBUG)
     with MEASURE.run("before") as before:
         pass
+    assert MEASURE.flush(30)  # so that there is a thread and a connection, which are the parent's
     with MEASURE.run("parent") as parent:
         found = children(method)
     assert MEASURE.flush(30)

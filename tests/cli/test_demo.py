@@ -1,0 +1,149 @@
+"""`otel-job-measure demo`, as somebody sees it who has just cloned the project."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from otel_job_measure.cli import main
+from tests.delivery.support import TinyServer
+from tests.support.exec_ import COMMAND
+
+OUTCOMES = {
+    ("hash-files", "end", ""),
+    ("parse-orders", "end", ""),
+    ("parse-returns", "failed", "error"),
+    ("fetch-rates", "end", ""),
+    ("sync-inventory", "end", ""),
+    ("rebuild-index", "failed", "lost"),
+    ("back-up-orders", "end", ""),
+}
+SAID = [
+    "  parse-orders     orders.csv adds up to 155937.50",
+    "  parse-returns    ValueError: could not convert string to float: 'twelve'",
+    "  fetch-rates      3 rates, in a chain of async middlewares",
+    "  sync-inventory   twice at the same time",
+    "  rebuild-index    its process ended by SIGKILL, in the middle of the run",
+    "  back-up-orders   `cp` by `otel-job-measure exec`, exit code 0",
+]
+_row = re.compile(r"(\S+) +\d\d-\d\d \d\d:\d\d:\d\d +(?:[\d.]+ [mµ]?s +)?(end|failed|running) +(\w*) *\b(\w{12})")
+
+
+@pytest.fixture
+def server() -> Iterator[TinyServer]:
+    """A server that takes everything."""
+    tiny = TinyServer()
+    yield tiny
+    tiny.close()
+
+
+def demo(folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Runs it in an environment without anything of ours but a state directory."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "OTEL_JOB_MEASURE_STATE_DIR": str(folder / "state")}
+    environment |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")} | more
+    command = [*COMMAND, "demo", "--env-file", os.devnull]
+    return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=90)
+
+
+def rows(output: str) -> list[tuple[str, str, str]]:
+    """Returns job, status and reason of each row of the table."""
+    return [(found[1], found[2], found[3]) for line in output.splitlines() if (found := _row.match(line))]
+
+
+def test_each_job_is_shown_with_what_happened_to_it(tmp_path: Path) -> None:
+    """Two that overlap, one that fails, one that is killed, one that is a command; and where they are kept."""
+    done = demo(tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = rows(done.stdout)
+    assert set(found) == OUTCOMES
+    assert len(found) == len(OUTCOMES) + 1
+    assert found.count(("sync-inventory", "end", "")) == 2
+    assert str(tmp_path / "state" / "history.db") in done.stdout
+    lines = [line for line in done.stdout.splitlines() if str(tmp_path) not in line]
+    assert max(map(len, lines)) <= 80
+    for line in SAID:
+        assert line in lines
+
+
+def test_a_second_time_shows_only_its_own_runs(tmp_path: Path) -> None:
+    """It can be run as often as one likes; all of them are kept."""
+    for _ in range(2):
+        done = demo(tmp_path)
+        assert done.returncode == 0
+        assert len(rows(done.stdout)) == 8
+    command = [*COMMAND, "runs", "--state-dir", str(tmp_path / "state"), "--json"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert len(listed.stdout.splitlines()) == 16
+
+
+def test_it_leaves_its_files_nowhere(tmp_path: Path) -> None:
+    """Neither in the working directory nor where temporary files are."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    assert demo(tmp_path, TMPDIR=str(temporary)).returncode == 0
+    assert list(temporary.iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "state", "tmp"]
+
+
+def test_with_a_server_it_ships(tmp_path: Path, server: TinyServer) -> None:
+    """It says where to, and how many points were accepted."""
+    variables = {"URL": server.url, "TOKEN": "t", "ORG": "acme", "BUCKET": "jobs"}
+    done = demo(tmp_path, **{f"INFLUXDB_{name}": value for name, value in variables.items()})
+    assert done.returncode == 0, done.stderr
+    assert set(rows(done.stdout)) == OUTCOMES
+    assert f"{server.url} org=acme bucket=jobs\nhas accepted " in done.stdout
+    lines = {line for request in server.requests for line in request.lines}
+    assert sum(b'status="start"' in line for line in lines) == 8
+
+
+def test_without_the_server_it_says_what_waits(tmp_path: Path) -> None:
+    """The jobs have run, and the exit code tells that not all was shipped."""
+    variables = {"URL": "http://127.0.0.1:9", "TOKEN": "t", "ORG": "acme", "BUCKET": "jobs"}
+    done = demo(
+        tmp_path,
+        **{f"INFLUXDB_{name}": value for name, value in variables.items()},
+        OTEL_JOB_MEASURE_TIMEOUT="0.2",
+        OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT="0.2",
+    )
+    assert done.returncode == 1
+    assert set(rows(done.stdout)) == OUTCOMES
+    assert "points wait" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        ({"INFLUXDB_URL": "localhost:8086"}, "INFLUXDB_URL"),
+        ({"OTEL_JOB_MEASURE_DISABLED": "true"}, "turn that off"),
+        (
+            {
+                "OTEL_JOB_MEASURE_HISTORY": "off",
+                "INFLUXDB_URL": "http://127.0.0.1:9",
+                "INFLUXDB_TOKEN": "t",
+                "INFLUXDB_ORG": "o",
+                "INFLUXDB_BUCKET": "b",
+            },
+            "turn that off",
+        ),
+    ],
+)
+def test_settings_that_it_cannot_work_with_are_one_error(
+    more: dict[str, str], complaint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1, and no job is run."""
+    for name, value in more.items():
+        monkeypatch.setenv(name, value)
+    assert main(["demo", "--env-file", os.devnull]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("otel-job-measure: ")
+    assert complaint in err
+
+
+def test_it_reads_an_env_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that isn't there is an error."""
+    assert main(["demo", "--env-file", str(tmp_path / "no-such-file")]) == 1
+    assert "no-such-file" in capsys.readouterr().err
