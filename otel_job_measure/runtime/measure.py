@@ -31,7 +31,7 @@ class JobMeasure:
     Args:
         settings: Ready settings; then the environment is left alone, and arguments beside it change single ones.
         tracer_provider: Where the runs' spans come from; None means the app's global provider, also one that is set
-            later, and a private one while there is none.
+            later; while there is none, runs are recorded without a span.
         meter_provider: Where the metrics `otel_job_measure.points.…` go; None means the global one. Of several
             `JobMeasure` with one journal the first decides.
         influxdb_client: A client of the app's own to deliver with; its server, organization and rights are taken, so

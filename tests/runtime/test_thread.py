@@ -43,7 +43,7 @@ measure._engine.journal.adopt = adopt
 run("a")
 looked.wait(30)
 """
-CLOSED = "\nmeasure.close(0.5)\nprint(json.dumps(imported))"
+CLOSED = "\nmeasure.close(10)\nprint(json.dumps(imported))"
 
 
 def our_threads() -> list[threading.Thread]:
