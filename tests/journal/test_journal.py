@@ -3,8 +3,6 @@
 import gc
 import multiprocessing
 import os
-import resource
-import signal
 import stat
 import subprocess
 import sys
@@ -185,101 +183,6 @@ def test_a_run_that_ends_in_the_garbage_collector_is_written(tmp_path: Path) -> 
     assert all(sorted(found[uuid]) == ["end", "start"] for uuid in uuids)
 
 
-@pytest.mark.parametrize("victim", ["segment", "lock", "both"])
-def test_an_app_that_closes_our_descriptors_loses_us_nothing(tmp_path: Path, victim: str) -> None:
-    """The app closes what isn't its own and opens files under the same numbers: they stay its own, byte for byte."""
-    journal = journal_in(tmp_path / "state")
-    first = begin(journal)
-    path = segment_of(journal).path
-    ours = {link.readlink(): int(link.name) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
-    lock = path.parent / "lock"
-    closed = {"segment": [ours[path]], "lock": [ours[lock]], "both": [ours[path], ours[lock]]}[victim]
-    for fd in closed:
-        os.close(fd)
-    apps = [(tmp_path / f"app-{number}").open("w+b", buffering=0) for number in range(3)]
-    assert {file.fileno() for file in apps} & set(closed)
-    journal.upkeep()
-    second = begin(journal)
-    finish(journal, first)
-    finish(journal, second)
-    journal.close(delivered=False)
-    assert [file.read() for file in apps] == [b"", b"", b""]
-    for file in apps:
-        file.write(b"still mine")
-        file.close()
-    found = statuses(points_in(tmp_path / "state"))
-    assert {uuid: sorted(set(rows)) for uuid, rows in found.items()} == {
-        first: ["end", "start"],
-        second: ["end", "start"],
-    }
-
-
-@pytest.mark.parametrize("what", ["segment", "slot", "state"])
-def test_what_is_deleted_under_us_is_made_again(tmp_path: Path, what: str) -> None:
-    """Somebody's `rm` takes the segment, the slot or the whole folder: the next run is kept in a new one."""
-    journal = journal_in(tmp_path / "state")
-    still_open = begin(journal)
-    segment = segment_of(journal).path
-    target = {"segment": segment, "slot": segment.parent, "state": tmp_path / "state"}[what]
-    _remove(target)
-    uuid = begin(journal)
-    finish(journal, uuid)
-    found = statuses(points_in(tmp_path / "state"))
-    assert found[uuid] == ["start", "end"]
-    assert found[still_open] == ["start"]
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        for entry in path.iterdir():
-            _remove(entry)
-        path.rmdir()
-    else:
-        path.unlink()
-
-
-def test_a_full_disk_is_waited_out_in_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Where nothing can be appended the points wait, one error is logged, and they are written when there is room."""
-    clock = HandClock()
-    journal = journal_in(tmp_path, clock=clock)
-    first = begin(journal)
-    size = segment_of(journal).path.stat().st_size
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, hard))  # room for a part of a line
-    try:
-        finish(journal, first)
-        second = begin(journal)
-        assert journal.waiting == 2
-        assert segment_of(journal).path.stat().st_size == size, "the part of a line was not cut off"
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
-    assert len(caplog.records) == 1
-    assert "wait in memory" in caplog.text
-    journal.upkeep()
-    assert journal.waiting == 0
-    assert statuses(points_in(tmp_path)) == {first: ["start", "end"], second: ["start"]}
-
-
-def test_what_waits_in_memory_is_bounded_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the bound the oldest points go, and are counted under their cause."""
-    monkeypatch.setattr("otel_job_measure.journal.journal._MAX_WAITING", 10)
-    journal = journal_in(tmp_path)
-    begin(journal)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
-    try:
-        for _ in range(15):
-            begin(journal)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
-    assert journal.waiting == 10
-    assert journal._counters.now().dropped == {"memory": 5}  # pyright: ignore[reportPrivateUsage]
-
-
 def test_a_child_takes_a_slot_of_its_own_and_leaves_the_parents_alone(tmp_path: Path) -> None:
     """After a fork parent and child write into different slots, and the parent's lock outlives the child."""
     journal = journal_in(tmp_path)
@@ -405,3 +308,17 @@ def test_readers_stop_at_the_last_newline(tmp_path: Path) -> None:
     assert segment.read(whole, 10) == b""
     segment.delete()
     assert (segment.size(), segment.read(0, 10)) == (0, b"")
+
+
+def test_a_segment_is_read_and_deleted_where_an_adopter_has_put_it(tmp_path: Path) -> None:
+    """A process that was taken for gone still ships what is its own."""
+    journal = journal_in(tmp_path)
+    begin(journal)
+    segment = segment_of(journal)
+    segment.path.rename(tmp_path / "ready" / segment.name)
+    assert segment.read(0, 1 << 20).count(b"\n") == 2
+    segment.move(tmp_path / "ready")
+    assert segment.path.parent.name == "ready"
+    segment.delete()
+    segment.move(tmp_path / "rejected")  # gone is gone
+    assert segment.read(0, 1 << 20) == b""
