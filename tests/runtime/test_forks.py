@@ -143,7 +143,7 @@ print(json.dumps(run("after")))
 
 @pytest.mark.timeout(60)
 def test_a_fork_after_a_run_hangs_no_child() -> None:
-    """The tracer provider that is ours alone does nothing at a fork: the SDK's own way deadlocks in such a child."""
+    """No tracer provider of ours is there at a fork: what the SDK does with each would deadlock in such a child."""
     told = told_by(
         START
         + """
