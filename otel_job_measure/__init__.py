@@ -3,6 +3,8 @@
 import importlib
 from typing import TYPE_CHECKING
 
+from otel_job_measure.forks import fork_gate
+
 if TYPE_CHECKING:
     from otel_job_measure.delivery.health import Health
     from otel_job_measure.runtime.measure import JobMeasure
@@ -41,7 +43,8 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    with fork_gate():  # a fork during an import in another thread would hang the child at the same import
+        found: object = getattr(importlib.import_module(f"{__name__}.{home}"), name)
     globals()[name] = found
     return found
 

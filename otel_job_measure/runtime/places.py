@@ -53,11 +53,8 @@ def dies_with_process(path: Path) -> bool:
     # Device, folder, kind; of two on one folder the last is the one that is seen.
     kinds = dict(line.split(" ")[1:3] for line in mounts if line.count(" ") > 1)
     real = Path(os.path.realpath(path))  # resolve() raises where links lead in a ring
-    for parent in (real, *real.parents):
-        kind = kinds.get(str(parent).translate(_ESCAPED))
-        if kind is not None:
-            return kind in _FLEETING
-    return False
+    folders = (str(folder).translate(_ESCAPED) for folder in (real, *real.parents))
+    return next((kinds[folder] for folder in folders if folder in kinds), "") in _FLEETING
 
 
 class StoreOpener:

@@ -1,6 +1,7 @@
 """`flush`, `close` and `health`, and what becomes of points before, between and after them."""
 
 import asyncio
+import sys
 import threading
 from pathlib import Path
 
@@ -244,6 +245,28 @@ def test_what_is_appended_between_the_last_look_and_the_close_is_kept(state_dir:
     assert [path.parent.name for path in segments(state_dir)] == ["ready"]
 
 
+def test_a_close_waits_for_another_no_longer_than_it_may(server: TinyServer) -> None:
+    """Then nobody knows yet, and it says so."""
+    measure = sending(server)
+    asked, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        asked.set()
+        go_on.wait(30)
+
+    server.during = hold
+    run(measure, "nightly")
+    asked.wait(30)
+    first = threading.Thread(target=measure.close, args=(30,))
+    first.start()
+    while not measure._engine._is_closed:
+        first.join(0.001)
+    assert not measure.close(0)
+    go_on.set()
+    first.join()
+    assert measure.close(0)
+
+
 def test_two_closes_at_once_end_together(server: TinyServer) -> None:
     """The second waits for the first, and both tell the same."""
     measure = sending(server)
@@ -294,6 +317,20 @@ def test_a_close_that_cannot_put_things_away_harms_nobody(state_dir: Path, caplo
     (state_dir / "ready").write_text("")
     measure.close(1)
     assert any("could not be put away" in words for words in said(caplog))
+
+
+def test_where_the_client_cannot_be_loaded_points_wait(
+    monkeypatch: pytest.MonkeyPatch, state_dir: Path, server: TinyServer
+) -> None:
+    """The job runs, and another process finds its segment."""
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "otel_job_measure.delivery.wire", None)
+        measure = sending(server)
+    run(measure, "nightly")
+    assert not measure.flush(0.1)
+    assert measure.health().reachable is None
+    assert not measure.close(0.1)
+    assert [path.parent.name for path in segments(state_dir)] == ["ready"]
 
 
 def test_the_clock_of_a_test_is_the_journals(state_dir: Path) -> None:
