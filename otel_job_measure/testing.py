@@ -201,7 +201,9 @@ class RecordedRuns(Sequence[RecordedRun]):
 
 @contextlib.contextmanager
 def recorded_runs(clock: Clock | None = None) -> Generator[RecordedRuns]:
-    """Records the runs of every `JobMeasure` in memory while the block runs, whatever its settings say.
+    """Records the runs of every `JobMeasure` in memory while the block runs, wherever its settings point.
+
+    What was made with `disabled` measures nothing here either.
 
     Args:
         clock: Where the runs' times come from; None for the machine's clocks.

@@ -24,6 +24,23 @@ def add_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def folder(text: str) -> Path:
+    """Takes the state directory of a command line, where an empty one is most often a variable that was never set.
+
+    Args:
+        text: The word.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ArgumentTypeError: It is empty.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; it takes the path of a state directory")
+    return Path(text)
+
+
 def load(path: Path | None, default: Path = DEFAULT) -> None:
     """Puts the variables of the file into the environment of this process; what is set there goes first.
 

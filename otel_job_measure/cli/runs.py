@@ -15,6 +15,7 @@ from otel_job_measure import names
 from otel_job_measure.cli import env_file
 from otel_job_measure.errors import HistoryError, JobMeasureError
 from otel_job_measure.history.questions import WORDS, HistoryRun
+from otel_job_measure.points.text import clean_tag
 from otel_job_measure.settings import Settings
 from otel_job_measure.settings.values import MEMORY
 
@@ -44,8 +45,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "runs", help="list the latest runs", description="Lists the latest runs, newest first."
     )
     env_file.add_option(parser)
-    parser.add_argument("--state-dir", metavar="DIR", type=Path, help="the state directory (default: the setting)")
-    parser.add_argument("--job", metavar="NAME", help="only runs of this job")
+    parser.add_argument(
+        "--state-dir", metavar="DIR", type=env_file.folder, help="the state directory (default: the setting)"
+    )
+    parser.add_argument("--job", metavar="NAME", type=_job, help="only runs of this job")
     parser.add_argument(
         "--status",
         metavar="STATUS",
@@ -82,13 +85,9 @@ def run(args: argparse.Namespace) -> int:
     except (JobMeasureError, OSError) as error:
         print(f"otel-job-measure: {error}", file=sys.stderr)
         return 1
-    try:
-        _show(runs, as_json=args.json, nothing=_nothing(args, settings.state_path))
-        sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    exit_code = _show(runs, as_json=args.json, nothing=_nothing(args, settings.state_path))
     _say_what_is_missing(found)
-    return 0
+    return exit_code
 
 
 def as_object(run: HistoryRun) -> dict[str, Any]:
@@ -129,7 +128,28 @@ def _settings(state_dir: Path | None) -> Settings:
     return settings
 
 
-def _show(runs: Sequence[HistoryRun], *, as_json: bool, nothing: str) -> None:
+def _show(runs: Sequence[HistoryRun], *, as_json: bool, nothing: str) -> int:
+    """Prints what was found; returns the exit code."""
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison] - closed by whoever started us
+        return 0
+    try:
+        _print(runs, as_json=as_json, nothing=nothing)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough
+        _print_no_more()
+    except OSError as error:
+        _print_no_more()
+        print(f"otel-job-measure: the runs cannot be printed: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _print_no_more() -> None:
+    # What is still in the buffer would fail once more when Python ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _print(runs: Sequence[HistoryRun], *, as_json: bool, nothing: str) -> None:
     if as_json:
         for found in runs:
             print(json.dumps(as_object(found)))
@@ -158,6 +178,11 @@ def _iso(time_ns: int | None) -> str | None:
         return None
     whole, ns = divmod(time_ns, 10**9)
     return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{ns:09}Z"
+
+
+def _job(text: str) -> str:
+    """Returns a job's name as its rows have it, which is not always as the job had it."""
+    return clean_tag(text) or names.UNNAMED
 
 
 def _since_ns(text: str) -> int:

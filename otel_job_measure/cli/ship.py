@@ -4,7 +4,6 @@ import argparse
 import logging
 import signal
 import sys
-from pathlib import Path
 from types import FrameType
 
 from otel_job_measure.cli import env_file
@@ -18,9 +17,9 @@ from otel_job_measure.delivery.untraced import untraced
 from otel_job_measure.errors import JobMeasureError
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.rejects import FileRejects
-from otel_job_measure.journal.statedir import StateDir
 from otel_job_measure.runtime.left_behind import LeftBehind
 from otel_job_measure.runtime.places import boot_id
+from otel_job_measure.runtime.reading import opened
 from otel_job_measure.runtime.shipping import history_sink
 from otel_job_measure.settings import Settings
 
@@ -40,7 +39,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """
     parser = commands.add_parser("ship", help="send what other processes have written", description=_DESCRIPTION)
     env_file.add_option(parser)
-    parser.add_argument("--state-dir", metavar="DIR", type=Path, help="the state directory (default: the setting)")
+    parser.add_argument(
+        "--state-dir", metavar="DIR", type=env_file.folder, help="the state directory (default: the setting)"
+    )
     parser.add_argument("--once", action="store_true", help="send what is there now, say how much, and end")
     parser.add_argument(
         "--redirect",
@@ -84,13 +85,12 @@ class _Shipment:
 
     Raises:
         SettingsError: There is no destination, or no state directory.
-        OSError: The state directory cannot be used.
+        StateDirError: It cannot be used.
     """
 
     def __init__(self, settings: Settings, redirected: list[str]) -> None:
         clock = SystemClock()
-        state = StateDir(settings.state_path)
-        state.make()
+        state = opened(settings)
         self._counters = Counters()
         self._progress = FileProgress(state.positions, settings.destination_id)
         rejects = FileRejects(state.rejected, settings.destination_id)
@@ -100,7 +100,10 @@ class _Shipment:
         lanes = [self._influx]
         if history is not None:
             lanes.append(Lane(history, LAZY, clock=clock))  # it holds back what InfluxDB has for an hour at most
-        others = {s.header.destination for s in state.ready_segments()} if _ALL in redirected else set(redirected)
+        there = {segment.header.destination for segment in state.ready_segments()}
+        others = there if _ALL in redirected else set(redirected)
+        for unknown in sorted(others - there):
+            print(f"nothing waits for a destination {unknown!r}", file=sys.stderr)
         self._source = LeftBehind(state, settings.destination_id, others, clock=clock, boot_id=boot_id())
         self._rounds = Rounds(self._source, lanes, clock=clock)
         self._bell = Bell()

@@ -66,7 +66,10 @@ class InfluxSink:
         progress: Progress | None = None,
     ) -> None:
         if settings.destination is None:
-            raise SettingsError(f"nothing says where to deliver: {names.ENV_INFLUXDB_URL} is missing")
+            raise SettingsError(
+                f"nothing says where to deliver: {names.ENV_INFLUXDB_URL} is missing, with {names.ENV_INFLUXDB_TOKEN}, "
+                f"{names.ENV_INFLUXDB_ORG} and {names.ENV_INFLUXDB_BUCKET}"
+            )
         self._destination = settings.destination
         self._settings = settings
         self._counters = counters

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.filestore import FileStore, Identity
@@ -84,7 +85,10 @@ class StoreOpener:
             try:
                 return self._files(open_runs)
             except OSError as error:
-                complain(f"points are kept in memory and end with this process, for want of a place: {error}")
+                complain(
+                    f"points are kept in memory and end with this process, since {names.ENV_PREFIX}STATE_DIR "
+                    f"({self._settings.state_path}) cannot be used: {error}"
+                )
         self.in_memory = True
         return MemoryStore(self._identity, self._clock, open_runs, self._counters)
 

@@ -2,7 +2,9 @@
 
 import contextlib
 from dataclasses import dataclass
+from pathlib import Path
 
+from otel_job_measure import names
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.errors import HistoryError, StateDirError
 from otel_job_measure.history.history import Behind, History
@@ -57,13 +59,15 @@ def up_to_date(settings: Settings) -> UpToDate:
         The history.
 
     Raises:
-        SettingsError: There is no state directory.
+        SettingsError: The settings name no state directory.
         StateDirError: It cannot be used.
         HistoryError: The history cannot be read.
     """
     clock = SystemClock()
+    history = History(StateDir(settings.state_path).history, retention_s=settings.retention_s, clock=clock)
+    if _is_not_there_yet(settings.state_path):  # who only looks makes nothing
+        return UpToDate(history=history, behind=Behind())
     state = opened(settings)
-    history = History(state.history, retention_s=settings.retention_s, clock=clock)
     try:
         with state.adopting() as held:
             if held:
@@ -78,8 +82,13 @@ def up_to_date(settings: Settings) -> UpToDate:
     return UpToDate(history=history, behind=behind)
 
 
+def _is_not_there_yet(path: Path) -> bool:
+    nearest = next(folder for folder in (path, *path.parents) if folder.exists())
+    return nearest != path and nearest.is_dir()
+
+
 def _unusable(state: StateDir, error: OSError) -> StateDirError:
-    return StateDirError(f"the state directory {state.root} cannot be used: {error}")
+    return StateDirError(f"the state directory {state.root} ({names.ENV_PREFIX}STATE_DIR) cannot be used: {error}")
 
 
 def _drop_local(state: StateDir, history: History) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from otel_job_measure import JobMeasure
 from otel_job_measure.cli import main
 from otel_job_measure.history import History
 from otel_job_measure.journal.protocols import Piece
@@ -245,7 +247,7 @@ def test_what_cannot_be_read_is_1(
     words: list[str] = []
     if how == "a file":
         state_dir.write_text("")
-        expected = f"the state directory {state_dir} cannot be used"
+        expected = f"the state directory {state_dir} (OTEL_JOB_MEASURE_STATE_DIR) cannot be used"
     elif how == "memory":
         monkeypatch.setenv("OTEL_JOB_MEASURE_STATE_DIR", "memory")
         expected = "with the state directory 'memory' nothing is kept"
@@ -307,3 +309,42 @@ def test_no_heavy_library_is_loaded_for_json(recorded: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_who_only_looks_makes_nothing(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that is not there yet, by a typo perhaps, is still not there afterwards."""
+    assert main(["runs"]) == 0
+    assert str(state_dir) in capsys.readouterr().err
+    assert not state_dir.exists()
+
+
+def test_an_empty_state_dir_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that was never set doesn't mean the current folder."""
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(SystemExit) as stopped:
+        main(["runs", "--state-dir", ""])
+    assert stopped.value.code == 2
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_an_output_that_takes_nothing_is_one_line(state_dir: Path, words: list[str]) -> None:
+    """A full disk behind stdout ends with 1 and without a traceback, a closed one with 0."""
+    fold(state_dir, [piece(Lines(uuid="a").start())])
+    command = [sys.executable, "-m", "otel_job_measure", "runs", *words]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "No space left" in done.stderr
+    closed = subprocess.run(["sh", "-c", f"{shlex.join(command)} >&-"], capture_output=True, text=True, check=False)
+    assert (closed.returncode, closed.stderr) == (0, "")
+
+
+def test_a_job_is_found_by_the_name_that_it_was_given(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The rows hold the nearest thing to it: a newline as two characters."""
+    with JobMeasure().run("two\nlines"):
+        pass
+    assert main(["runs", "--json", "--job", "two\nlines"]) == 0
+    assert json.loads(capsys.readouterr().out)["job"] == r"two\nlines"
