@@ -188,18 +188,20 @@ class Shipper:
         """Starts the thread where there is none; returns whether there is one."""
         if self._thread is not None or self._closing or not self._starting.acquire(blocking=False):
             return self._thread is not None
-        self._wanted = True
-        now_ns = self._clock.monotonic_ns()
-        if now_ns >= self._start_after_ns:
-            thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
-            try:
-                thread.start()
-                self._thread = thread
-            except RuntimeError as error:
-                # The interpreter is going down, or there are too many: `close` and `wait_for` deliver themselves.
-                self._start_after_ns = now_ns + _START_AGAIN_NS
-                self._quiet.warning("thread", "no thread can be started to deliver points: %s", error)
-        self._starting.release()
+        try:
+            self._wanted = True
+            now_ns = self._clock.monotonic_ns()
+            if now_ns >= self._start_after_ns:
+                thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
+                try:
+                    thread.start()
+                    self._thread = thread
+                except RuntimeError as error:
+                    # The interpreter is going down, or there are too many: `close` and `wait_for` deliver themselves.
+                    self._start_after_ns = now_ns + _START_AGAIN_NS
+                    self._quiet.warning("thread", "no thread can be started to deliver points: %s", error)
+        finally:  # an interruption of the job must not end delivery for good
+            self._starting.release()
         return self._thread is not None
 
     def _run(self) -> None:

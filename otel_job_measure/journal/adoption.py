@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from otel_job_measure.clock import Clock
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal import slots
 from otel_job_measure.journal.protocols import SegmentHeader
-from otel_job_measure.journal.segments import TEMPORARY_SUFFIX, SegmentFile
-from otel_job_measure.journal.statedir import StateDir, segments_in
+from otel_job_measure.journal.segments import SUFFIX, TEMPORARY_SUFFIX, SegmentFile
+from otel_job_measure.journal.slots import Slot
+from otel_job_measure.journal.statedir import StateDir, not_inherited, segments_in
 from otel_job_measure.points.line_protocol import parse
 from otel_job_measure.points.outcome import Outcome
 from otel_job_measure.points.rows import ending_lines
@@ -45,8 +47,12 @@ def adopt(state: StateDir, *, clock: Clock, boot_id: str) -> int:
     """
     lost = 0
     for folder in state.slot_folders():
-        with contextlib.suppress(FileNotFoundError):
+        try:
             lost += _adopt_slot(state, folder, clock, boot_id)
+        except FileNotFoundError:
+            continue  # somebody has deleted it
+        except OSError as error:  # another user's, or no room: the other slots and `max_bytes` are seen to all the same
+            _log.warning("what %s holds cannot be adopted now: %s", folder, error)
     if lost:
         _log.warning("runs whose processes are gone: %d; they are recorded as lost", lost)
     return lost
@@ -61,12 +67,22 @@ def _adopt_slot(state: StateDir, folder: Path, clock: Clock, boot_id: str) -> in
     slot = slots.hold(folder, int(folder.name), create=is_missing)
     if slot is None:
         return 0
-    segments = sorted(segments_in(folder), key=lambda segment: segment.header.ordinal)
+    with not_inherited(slot.lock_fd):
+        return _adopt_held(state, slot, clock, boot_id)
+
+
+def _adopt_held(state: StateDir, slot: Slot, clock: Clock, boot_id: str) -> int:
+    folder = slot.folder
+    try:
+        segments = sorted(_all_segments(folder), key=lambda segment: segment.header.ordinal)
+    except OSError:
+        slot.abandon()  # without the newest, an older one would tell of open runs that have ended since
+        raise
     if segments and segments[-1].header.boot_id != boot_id and not _is_silent(folder, clock):
         slot.abandon()  # without the sign of life that a release gives
         return 0
     try:
-        lost = close_runs(segments[-1]) if segments else 0
+        lost = close_runs(segments[-1], segments[:-1]) if segments else 0
         # The newest goes last: without it, an older one would tell of open runs that have ended since.
         for segment in segments:
             segment.move(state.ready)
@@ -75,6 +91,12 @@ def _adopt_slot(state: StateDir, folder: Path, clock: Clock, boot_id: str) -> in
         return lost
     finally:
         slot.release()
+
+
+def _all_segments(folder: Path) -> list[SegmentFile]:
+    for path in folder.glob(f"*{SUFFIX}"):
+        path.open("rb").close()
+    return segments_in(folder)
 
 
 def _is_silent(folder: Path, clock: Clock) -> bool:
@@ -90,16 +112,19 @@ class _Runs:
     """The start lines of runs without an ending in the old measurement, by uuid."""
     run_rows: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     """The run rows whose old row is missing, by uuid."""
+    ended: set[bytes] = field(default_factory=set[bytes])
     greatest_ns: int = 0
 
 
-def close_runs(segment: SegmentFile) -> int:
+def close_runs(segment: SegmentFile, others: Sequence[SegmentFile] = ()) -> int:
     """Appends the endings of the runs that a segment leaves open; the caller holds its slot's lock.
 
     The times come from the segment alone, after its greatest one, so that whoever does it again does the same.
 
     Args:
         segment: The newest of its journal.
+        others: Those before it. A rotation that was interrupted leaves a newest one that nobody wrote to: the endings
+            are then in the one before.
 
     Returns:
         How many runs were ended as lost.
@@ -109,6 +134,9 @@ def close_runs(segment: SegmentFile) -> int:
     """
     end = segment.size()
     runs = _read(segment, end)
+    if runs.started:
+        for other in others:
+            _leave_out_ended(runs, other)
     lines: list[bytes] = []
     lost = 0
     for uuid, start in runs.started.items():
@@ -139,6 +167,13 @@ def _read(segment: SegmentFile, end: int) -> _Runs:
     return runs
 
 
+def _leave_out_ended(runs: _Runs, segment: SegmentFile) -> None:
+    older = _read(segment, segment.size())
+    runs.greatest_ns = max(runs.greatest_ns, older.greatest_ns)
+    for uuid in older.ended:
+        runs.started.pop(uuid, None)
+
+
 def _note(runs: _Runs, line: bytes) -> None:
     if line.startswith(_RUN_ROW):
         with contextlib.suppress(LineProtocolError):
@@ -153,6 +188,7 @@ def _note(runs: _Runs, line: bytes) -> None:
         else:
             runs.started.pop(uuid, None)
             runs.run_rows.pop(uuid, None)
+            runs.ended.add(uuid)
 
 
 def _status_and_uuid(line: bytes) -> tuple[str, bytes] | None:

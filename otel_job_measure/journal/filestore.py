@@ -124,8 +124,11 @@ class FileStore:
             self._limit = size + _RETRY_ROTATION
             self._begin_segment()
 
-    def move(self) -> None:
+    def move(self, last_ns: int) -> None:
         """Goes on in another slot.
+
+        Args:
+            last_ns: The last time that this one gave.
 
         Raises:
             OSError: There is no other.
@@ -141,7 +144,7 @@ class FileStore:
         # The new segment says what is open, so the old ones hold nothing that an adopter could take for lost.
         for segment in self._segments[:-1]:
             segment.move(self._state.ready)
-        before.release()
+        before.release(last_ns)
 
     def check(self) -> None:
         """Takes the lock and the segment again where the app has closed our descriptors."""

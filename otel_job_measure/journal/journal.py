@@ -157,7 +157,8 @@ class SegmentJournal:
             until: How far that was found out, where another thread may have appended something since.
         """
         with self._lock:
-            if self._open or self._seat is None:
+            if self._open or self._seat is None or self._draining or self._opening:
+                # In a signal handler an append of this very thread may be under way, of a run not yet noted.
                 # The slot stays ours while a run of ours is open: else an adopter would end it as lost.
                 return
             seat, self._seat = self._seat, None
@@ -218,7 +219,10 @@ class SegmentJournal:
 
     def _keep_waiting(self, queue: deque[_Item], error: OSError) -> None:
         while len(queue) > _MAX_WAITING:
-            self._counters.dropped(queue.popleft().points, "memory")
+            item = queue.popleft()
+            self._counters.dropped(item.points, "memory")
+            if item.ends is not None:
+                self._open.pop(item.ends, None)
         self._complaints.append((logging.ERROR, f"points cannot be written; {len(queue)} wait in memory: {error}"))
 
     def _warn(self, words: str) -> None:
@@ -264,7 +268,7 @@ class SegmentJournal:
             if self._draining or self._seat is not seat:
                 return
             try:
-                seat.store.move()
+                seat.store.move(seat.clock.now_ns())
             except OSError as error:
                 self._complaints.append((logging.WARNING, f"the clock was set back, there is no other slot: {error}"))
             self._seat = _Seat(seat.store, RunClock(self._clock, seat.store.slot))

@@ -84,7 +84,7 @@ class MemoryStore:
             self._counters.dropped(oldest.read(0, oldest.size()).count(b"\n"), "memory")
         self._segments = kept
 
-    def move(self) -> None:
+    def move(self, last_ns: int) -> None:  # noqa: ARG002 - nobody else takes the slot
         """Goes on with another slot's times."""
         self.slot = (self.slot + 1) % COUNT
 

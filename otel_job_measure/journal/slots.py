@@ -38,10 +38,14 @@ class Slot:
             return False
         return (status.st_dev, status.st_ino) == self.identity and same_file(status, self.folder / "lock")
 
-    def release(self) -> None:
-        """Gives the slot back; it rests for two seconds."""
+    def release(self, last_ns: int | None = None) -> None:
+        """Gives the slot back; it rests for two seconds, after the last time that it gave.
+
+        Args:
+            last_ns: That time, in ns since 1970, where the clock was set back behind it; None for the present.
+        """
         if is_descriptor_of(self.lock_fd, self.identity):
-            os.utime(self.lock_fd)
+            os.utime(self.lock_fd, None if last_ns is None else (last_ns / 1e9, last_ns / 1e9))
             os.close(self.lock_fd)
 
     def abandon(self) -> None:

@@ -47,7 +47,7 @@ class RunClock:
             # Below the bound a claim says nothing: an earlier one may have been pruned.
             us = max(us, self._pruned_us) + 1
         if len(self._claims) >= self._prune_at:
-            self._prune(us)
+            self._prune(self.now_ns() // 1000)  # and not from a time that only follows a later start
         return us * 1000 + self.slot
 
     def correct(self) -> bool:

@@ -12,6 +12,8 @@ from otel_job_measure.journal import flocks
 from otel_job_measure.journal.segments import SUFFIX, SegmentFile, destination_of
 
 _log = logging.getLogger(names.LOGGER)
+_held: set[int] = set()
+_hooked: list[bool] = []
 _DIR_MODE = 0o700
 _FILE_MODE = 0o600
 
@@ -52,10 +54,13 @@ class StateDir:
     def adopting(self) -> Generator[bool]:
         """Holds `adopt.lock`; gives False where another process holds it."""
         fd = lock(self.root / "adopt.lock")
-        try:
-            yield fd is not None
-        finally:
-            if fd is not None:
+        if fd is None:
+            yield False
+            return
+        with not_inherited(fd):
+            try:
+                yield True
+            finally:
                 os.close(fd)
 
     def ready_segments(self, destination: str | None = None) -> list[SegmentFile]:
@@ -72,6 +77,7 @@ class StateDir:
     def segments_of(self, folder: Path, destination: str | None = None) -> list[SegmentFile]:
         """Returns the segments in a slot, oldest first; one that is adopted meanwhile is found in `ready/`."""
         found = segments_in(folder, destination)
+        found.sort(key=lambda segment: segment.header.ordinal)  # the clock may have stepped between two of them
         for segment in found:
             segment.elsewhere = self.ready
         return found
@@ -86,7 +92,7 @@ class StateDir:
 def segments_in(folder: Path, destination: str | None = None) -> list[SegmentFile]:
     """Returns a folder's segments, oldest first; what is no segment is left alone and named in the log."""
     found: list[SegmentFile] = []
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
         for path in folder.iterdir():
             if path.suffix == SUFFIX and (destination is None or destination_of(path.name) == destination):
                 found += _opened(path)
@@ -112,6 +118,25 @@ def make_folder(folder: Path) -> None:
     except FileExistsError:
         if not folder.is_dir():
             raise
+
+
+@contextlib.contextmanager
+def not_inherited(fd: int) -> Generator[None]:
+    """Sees to it that a child that is forked in the block doesn't hold a lock for as long as it lives."""
+    if not _hooked:
+        _hooked.append(True)
+        os.register_at_fork(after_in_child=_close_inherited)
+    _held.add(fd)
+    try:
+        yield
+    finally:
+        _held.discard(fd)
+
+
+def _close_inherited() -> None:
+    while _held:
+        with contextlib.suppress(OSError):
+            os.close(_held.pop())
 
 
 def lock(path: Path, *, create: bool = True) -> int | None:

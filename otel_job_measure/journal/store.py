@@ -31,8 +31,8 @@ class Store(Protocol):
         """
         ...
 
-    def move(self) -> None:
-        """Goes on in another slot: the wall clock was set back.
+    def move(self, last_ns: int) -> None:
+        """Goes on in another slot: the wall clock was set back behind the last time that this one gave.
 
         Raises:
             OSError: There is none.

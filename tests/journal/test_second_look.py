@@ -1,0 +1,107 @@
+"""What an adopter and a fork must not get wrong."""
+
+import dataclasses
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from otel_job_measure.clock import SystemClock
+from otel_job_measure.journal import segments, slots
+from otel_job_measure.journal.adoption import adopt
+from otel_job_measure.journal.filestore import FileStore
+from otel_job_measure.journal.stamps import RunClock
+from otel_job_measure.journal.statedir import StateDir
+from tests.journal.support import IDENTITY, HandClock, begin, finish, journal_in, points_in
+from tests.journal.test_adoption import adopt_all, lost
+from tests.journal.test_journal import segment_of
+
+
+def test_a_child_does_not_hold_the_lock_of_adopters(tmp_path: Path) -> None:
+    """A worker that is forked while its parent adopts lives long; others adopt all the same."""
+    state = StateDir(tmp_path)
+    state.make()
+    reader, writer = os.pipe()
+    with state.adopting() as held:
+        assert held
+        pid = os.fork()
+        if pid == 0:
+            os.write(writer, b".")
+            signal.pause()
+            os._exit(0)
+        assert os.read(reader, 1) == b"."
+    try:
+        with state.adopting() as held:
+            assert held
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(reader)
+        os.close(writer)
+
+
+def test_an_interrupted_rotation_makes_no_ended_run_a_lost_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest segment is one that nobody ever wrote to; the endings are in the one before."""
+    pid = os.fork()
+    if pid == 0:
+        journal = journal_in(tmp_path)
+        uuid = begin(journal)
+        store = journal._seat.store if journal._seat is not None else None
+        assert isinstance(store, FileStore)
+        store._ordinal += 1
+        later = dataclasses.replace(segment_of(journal).header, ordinal=1)
+        line = segment_of(journal).path.read_bytes().split(b"\n")[1] + b"\n"
+        segments.create(segment_of(journal).path.parent, later, line)
+        finish(journal, uuid)
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    assert len(list(tmp_path.rglob("*.lp"))) == 2
+    assert adopt_all(tmp_path) == 0
+    assert not lost(tmp_path)
+
+
+def test_a_slot_that_cannot_be_read_whole_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With too many files open the newest segment can't be seen, and without it nothing is said of open runs."""
+    pid = os.fork()
+    if pid == 0:
+        begin(journal_in(tmp_path))
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    opening = Path.open
+
+    def too_many(path: Path, mode: str = "r") -> object:
+        if path.suffix == ".lp":
+            raise OSError(24, "Too many open files")
+        return opening(path, mode)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", too_many)
+        assert adopt(StateDir(tmp_path), clock=SystemClock(), boot_id=IDENTITY.boot_id) == 0
+    assert not lost(tmp_path)
+    assert adopt_all(tmp_path) == 1
+    assert len(points_in(tmp_path)) == 3
+
+
+def test_the_slot_before_a_step_back_rests_until_its_times_are_past(tmp_path: Path) -> None:
+    """An hour of times comes again, and nobody gives them in that slot a second time."""
+    clock = HandClock(wall=SystemClock.wall_ns())
+    journal = journal_in(tmp_path, clock=clock)
+    finish(journal, begin(journal))
+    number = journal.stamp() % 1000
+    clock.wall -= 3_600_000_000_000
+    journal.upkeep()
+    clock.pass_by(1800)
+    assert slots.take_number(StateDir(tmp_path), number, clock) is None
+    clock.pass_by(1805)
+    assert slots.take_number(StateDir(tmp_path), number, clock) is not None
+
+
+def test_an_end_that_only_follows_its_start_does_not_move_the_clock() -> None:
+    """A run that began before the clock was set back ends after its start; the next times are the wall's."""
+    hand = HandClock()
+    clock = RunClock(hand, slot=5)
+    for _ in range(1023):
+        clock.stamp()
+    clock.stamp(after_ns=hand.wall + 3_600_000_000_000)
+    assert clock.stamp() < hand.wall + 10_000_000
