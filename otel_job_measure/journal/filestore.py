@@ -96,22 +96,26 @@ class FileStore:
     def _segment(self) -> SegmentFile:
         return self._segments[-1]
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> bool:
         """Appends whole lines in one write; a short write is cut off again.
+
+        Returns:
+            Whether the segment is full, or the slot may be another one now.
 
         Raises:
             OSError: Nothing of them is in the segment.
         """
         size = self._size_if_ours()
+        is_lost = size is None or self._is_torn
         if size is None or self._is_torn:
-            self._retake() if size is None else self._begin_segment()
-            size = self._segment.good_end or 0
+            size = self._taken_again(is_ours=size is not None)
         written = os.write(self._fd, data)
         if written != len(data):
             self._cut(size)
             msg = f"only {written} of {len(data)} bytes could be written"
             raise OSError(msg)
-        self._segment.good_end = size + written
+        self._segments[-1].good_end = good_end = size + written
+        return is_lost or good_end >= self._limit
 
     def rotate_if_full(self) -> None:
         """Begins a new segment where the present one is full.
@@ -260,6 +264,11 @@ class FileStore:
         except OSError:
             # Readers stop at the last good byte, and nothing is ever appended behind the torn line.
             self._is_torn = True
+
+    def _taken_again(self, *, is_ours: bool) -> int:
+        """Makes sure that there is a whole segment of ours to append to, and returns its size."""
+        self._begin_segment() if is_ours else self._retake()
+        return self._segment.good_end or 0
 
     def _retake(self) -> None:
         """Takes the lock and the segment again, or a new slot with a new segment."""

@@ -69,9 +69,11 @@ class MemoryStore:
         self.slot = secrets.randbelow(COUNT)
         self._segments = [self._new_segment()]
 
-    def write(self, data: bytes) -> None:
-        """Appends whole lines."""
-        self._segments[-1].append(data)
+    def write(self, data: bytes) -> bool:
+        """Appends whole lines, and returns whether the present segment is full."""
+        segment = self._segments[-1]
+        segment.append(data)
+        return segment.size() >= _SEGMENT_BYTES
 
     def rotate_if_full(self) -> None:
         """Begins a new segment, so that those before it can go, and gives up the oldest beyond the bound."""
