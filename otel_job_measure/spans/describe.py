@@ -6,36 +6,12 @@ from opentelemetry.trace import Span, Status, StatusCode
 
 from otel_job_measure import names
 from otel_job_measure.points.outcome import Outcome
-from otel_job_measure.points.tags import DefaultTags
+from otel_job_measure.spans.job import valid
 from otel_job_measure.spans.outcome import text_of
 from otel_job_measure.spans.run import Run
 from otel_job_measure.spans.status import error_said
 
 _LONGEST_CHAIN = 64  # a chain of exceptions may be a ring
-
-
-def valid(text: str) -> str:
-    """Gives a text that is UTF-8: with a lone surrogate in it an exporter would lose a whole batch of the app's spans.
-
-    Args:
-        text: Any string.
-
-    Returns:
-        The same, with question marks for what is no valid Unicode.
-    """
-    return text if text.isascii() else text.encode(errors="replace").decode()
-
-
-def start_attributes(run: Run, tags: DefaultTags) -> dict[str, str]:
-    """Returns what a span of ours says at its start."""
-    found = {names.ATTR_NAME: valid(run.name), names.ATTR_RUN_ID: run.uuid}
-    if tags.datacenter is not None:
-        found[names.ATTR_DATACENTER] = valid(tags.datacenter)
-    if tags.project is not None:
-        found[names.ATTR_PROJECT] = valid(tags.project)
-    if tags.stage is not None:
-        found[names.ATTR_STAGE] = valid(tags.stage)
-    return found
 
 
 def describe_end(span: Span, run: Run, outcome: Outcome, error: BaseException | None) -> None:

@@ -20,7 +20,7 @@ class RunDoor:
 
     def __init__(self, opener: Opener, name: str) -> None:
         self._opener = opener
-        self._name = usable_name(name, "the name given to run()")
+        self._name = name if type(name) is str and name else usable_name(name, "the name given to run()")
         self._opening: Opening | None = None
 
     def __enter__(self) -> JobRun:

@@ -1,4 +1,4 @@
-"""The spans whose end we wait for."""
+"""The spans of the app's own whose end we wait for, and the way to the doors of ours."""
 
 from typing import Final, Protocol
 
@@ -26,21 +26,17 @@ class LiveSpan:
 
     Args:
         context: The span's own context object.
-        run: The run that the span describes.
+        run: The run that the span describes; the end of the one is the end of the other.
         recorder: Who records it.
-        ours: Whether a door of ours ends it; else the end of the span is the end of the run.
         rule: How the run was recognised, where that was by a rule.
     """
 
-    __slots__ = ("context", "ours", "recorder", "rule", "run")
+    __slots__ = ("context", "recorder", "rule", "run")
 
-    def __init__(
-        self, context: SpanContext, run: Run, recorder: Recorder, *, ours: bool, rule: SpanRule | None = None
-    ) -> None:
+    def __init__(self, context: SpanContext, run: Run, recorder: Recorder, *, rule: SpanRule | None = None) -> None:
         self.context = context
         self.run = run
         self.recorder = recorder
-        self.ours = ours
         self.rule = rule
 
 

@@ -22,8 +22,9 @@ _NAME: Final = names.ATTR_NAME
 
 
 class OwnSpanProcessor(SpanProcessor):
-    """Records the runs that were opened through us, on whatever provider their spans come from.
+    """Tells the doors of ours of the spans that start for their runs, also where a later processor raises.
 
+    The end of such a run is recorded by its door, before its span ends.
     Its `force_flush` returns at once and its `shutdown` does nothing, so that it never takes time from the app's
     exporters; the points of runs have a `flush` of their own.
 
@@ -32,10 +33,7 @@ class OwnSpanProcessor(SpanProcessor):
     """
 
     def __init__(self, guards: Guards | None = None) -> None:
-        guards = guards or Guards()
-        self._starting = guards("measuring the start of a span")
-        self._ending = guards("measuring the end of a span")
-        self._deciding = guards("finding out how a run ended")
+        self._starting = (guards or Guards())("measuring the start of a span")
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Records a run's start.
@@ -45,22 +43,10 @@ class OwnSpanProcessor(SpanProcessor):
             parent_context: The context it was started with, which tells whose run it is.
         """
         if parent_context is not None and RUN_KEY in parent_context:
-            with self._starting:
+            try:
                 cast("Opened", parent_context[RUN_KEY]).took(span)
-
-    def on_end(self, span: ReadableSpan) -> None:
-        """Records a run's end.
-
-        Args:
-            span: The span that has ended.
-        """
-        # Every span of the app comes through here, and a block of the guard around it all would cost as much again.
-        try:
-            found = live.find(id(span.context))
-            if found is not None:
-                self._ended(found, span)
-        except Exception as error:  # noqa: BLE001 - the guard's
-            self._ending.caught(error)
+            except Exception as error:  # noqa: BLE001 - the guard's
+                self._starting.caught(error)
 
     def shutdown(self) -> None:
         """Does nothing: jobs run after it too."""
@@ -76,25 +62,6 @@ class OwnSpanProcessor(SpanProcessor):
         """
         return True
 
-    def _ended(self, found: LiveSpan, span: ReadableSpan) -> None:
-        run, recorder = found.run, found.recorder
-        if not found.ours:
-            if live.forget(found.context) is None:
-                return
-            recorder.settle(run, self._outcome(found, span), end_ns=span.end_time)
-        elif run.outcome is None:
-            return  # somebody in the job has ended our span; the run goes on
-        recorder.end(run)
-
-    def _outcome(self, found: LiveSpan, span: ReadableSpan) -> Outcome:
-        said: Outcome | None = None
-        with self._deciding:
-            if found.rule is not None and found.rule.outcome is not None:
-                said = found.rule.outcome(span.attributes or {})
-        with self._deciding:
-            said = said or error_said(span)
-        return said or ENDED
-
 
 class RunSpanProcessor(OwnSpanProcessor):
     """Records also the spans that the app opens itself: those with `scheduling.job.name`, and those of the rules.
@@ -108,7 +75,10 @@ class RunSpanProcessor(OwnSpanProcessor):
     def __init__(
         self, measure: Callable[[], Recorder], rules: Iterable[SpanRule] = (), *, guards: Guards | None = None
     ) -> None:
+        guards = guards or Guards()
         super().__init__(guards)
+        self._ending = guards("measuring the end of a span")
+        self._deciding = guards("finding out how a run ended")
         self._measure = measure
         self._rules: dict[str, list[SpanRule]] = {}
         for rule in rules:
@@ -133,6 +103,30 @@ class RunSpanProcessor(OwnSpanProcessor):
         except Exception as error:  # noqa: BLE001 - the guard's
             self._starting.caught(error)
 
+    def on_end(self, span: ReadableSpan) -> None:
+        """Records the end of a run whose span the app has opened.
+
+        Args:
+            span: The span that has ended.
+        """
+        # Every span of the app comes through here, and a block of the guard around it all would cost as much again.
+        try:
+            found = live.find(id(span.context))
+            if found is not None and live.forget(found.context) is not None:
+                found.recorder.settle(found.run, self._outcome(found, span), end_ns=span.end_time)
+                found.recorder.end(found.run)
+        except Exception as error:  # noqa: BLE001 - the guard's
+            self._ending.caught(error)
+
+    def _outcome(self, found: LiveSpan, span: ReadableSpan) -> Outcome:
+        said: Outcome | None = None
+        with self._deciding:
+            if found.rule is not None and found.rule.outcome is not None:
+                said = found.rule.outcome(span.attributes or {})
+        with self._deciding:
+            said = said or error_said(span)
+        return said or ENDED
+
     def _by_name(self, span: Span, name: object) -> None:
         # Ours come here only where a provider has lost their context; who opened them records them.
         if _scope(span) != names.SCOPE:
@@ -156,7 +150,7 @@ class RunSpanProcessor(OwnSpanProcessor):
         recorder.prepare(run, span.resource.attributes, start_ns=span.start_time)
         if context.trace_flags.sampled:
             run.trace = (context.trace_id, context.span_id)
-        if live.watch(LiveSpan(context, run, recorder, ours=False, rule=rule)):
+        if live.watch(LiveSpan(context, run, recorder, rule=rule)):
             recorder.start(run)
 
 
