@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal import slots
-from otel_job_measure.journal.adoption import adopt
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.limits import enforce
 from otel_job_measure.journal.protocols import Mark, Segment, SegmentHeader
 from otel_job_measure.journal.segments import SegmentFile, create
 from otel_job_measure.journal.slots import is_descriptor_of
@@ -177,6 +175,10 @@ class FileStore:
 
     def adopt(self) -> None:
         """Closes the runs of those who are gone, puts their segments into `ready/`, and sees to the bound."""
+        # Who ships has them loaded, and nobody else comes here: what only appends can do without.
+        from otel_job_measure.journal.adoption import adopt  # noqa: PLC0415 - as said
+        from otel_job_measure.journal.limits import enforce  # noqa: PLC0415 - as said
+
         with self._state.adopting() as held:
             if held:
                 adopt(self._state, clock=self._clock, boot_id=self._identity.boot_id)

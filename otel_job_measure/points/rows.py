@@ -5,7 +5,7 @@ import math
 import re
 
 from otel_job_measure import names
-from otel_job_measure.points.line_protocol import escape_tag, quote
+from otel_job_measure.points.escaping import escape_tag, quote
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.points.series import Series
 from otel_job_measure.points.text import clean_field, clean_tag

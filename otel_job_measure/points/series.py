@@ -3,7 +3,7 @@
 import re
 
 from otel_job_measure import names
-from otel_job_measure.points.line_protocol import escape_measurement, escape_tag, misread
+from otel_job_measure.points.escaping import escape_measurement, escape_tag, misread
 from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.points.text import clean_tag, warn_once
 

@@ -11,6 +11,7 @@ from otel_job_measure.delivery.unavailable import Unavailable
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.history.history import History
 from otel_job_measure.history.sink import HistorySink
+from otel_job_measure.journal import adoption, limits
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.protocols import Answer, Mark, Piece, Rejects, Sink, Source, Taken
 from otel_job_measure.journal.rejects import FileRejects, LoggedRejects
@@ -19,6 +20,10 @@ from otel_job_measure.settings import Settings
 
 if TYPE_CHECKING:
     from otel_job_measure.delivery.influx import InfluxSink
+
+
+LOADED_FOR_ITS_THREAD = (adoption, limits)
+"""What the journal needs only where somebody ships, and its thread must not import."""
 
 
 class Shipping:
