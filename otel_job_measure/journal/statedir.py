@@ -176,6 +176,6 @@ def same_file(status: os.stat_result, path: Path) -> bool:
     """Returns whether a path still names the file of a status: a lock file may have been exchanged under its name."""
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except OSError:  # gone, or behind something that is no folder any more, or that may not be entered
         return False
     return (status.st_dev, status.st_ino) == (found.st_dev, found.st_ino)

@@ -130,7 +130,9 @@ class JobMeasure:
             True when InfluxDB has every point of this process; without a server, or with `SHIP=off`, when they are on
             disk.
         """
-        return self._engine.flush(timeout)
+        with self.recorder.guards("flushing points"):
+            return self._engine.flush(timeout)
+        return False
 
     def close(self, timeout: float | None = None) -> bool:
         """Sends what is not sent yet and gives everything back; it happens by itself when the process exits.
@@ -143,7 +145,9 @@ class JobMeasure:
         Returns:
             Whether everything was sent.
         """
-        return self._engine.close(self.settings.shutdown_timeout_s if timeout is None else timeout)
+        with self.recorder.guards("closing the journal"):
+            return self._engine.close(self.settings.shutdown_timeout_s if timeout is None else timeout)
+        return False
 
     def health(self) -> Health:
         """Returns what this process knows of the delivery of its points."""
