@@ -315,9 +315,7 @@ def test_a_bug_of_ours_in_flush_or_close_is_logged_and_no_more(
         patched.setattr(Engine, "close", broken)
         assert not measure.flush(1)
         assert not measure.close(1)
-    assert ["flushing points failed" in words or "closing the journal failed" in words for words in said(caplog)] == [
-        True
-    ] * 2
+    assert [words.partition(" failed")[0] for words in said(caplog)] == ["flushing points", "closing the journal"]
 
 
 def test_what_waits_in_memory_is_not_flushed(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
