@@ -4,7 +4,7 @@ import contextlib
 import gzip
 import ssl
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -80,6 +80,7 @@ class FakeSource:
     def __init__(self) -> None:
         self.segments = [segment("own-0")]
         self.others: list[FakeSegment] | None = []
+        self.window = 1000
         self.dropped: list[str] = []
         self.adopted = 0
         self.kept_up = 0
@@ -105,9 +106,10 @@ class FakeSource:
         return tuple(self.segments)
 
     @contextlib.contextmanager
-    def left(self) -> Generator[Sequence[Segment] | None]:
+    def left(self) -> Generator[Iterable[Sequence[Segment]] | None]:
         self.looked += 1
-        yield None if self.others is None else tuple(self.others)
+        others = None if self.others is None else tuple(self.others)
+        yield None if others is None else (others[at : at + self.window] for at in range(0, len(others), self.window))
 
     def adopt(self) -> None:
         self.adopted += 1
