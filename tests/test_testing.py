@@ -12,7 +12,6 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from otel_job_measure import JobMeasure, JobSpanProcessor, compose_sync, job_measure_sync
 from otel_job_measure.journal.protocols import Answer, Taken
-from otel_job_measure.runtime import engines, ready
 from otel_job_measure.testing import ListSink, ManualClock, MemoryJournal, RecordedRuns, recorded_runs
 from tests.delivery.support import pieces_of, segment
 
@@ -24,15 +23,6 @@ DEAD = {
     "OTEL_JOB_MEASURE_CONFIRM_START": "server",
     "OTEL_JOB_MEASURE_CONFIRM_TIMEOUT": "1h",
 }
-
-
-@pytest.fixture(autouse=True)
-def _nothing_made_yet() -> Iterator[None]:
-    """A process in which no `JobMeasure` was made."""
-    yield
-    ready.forget_ready_measure()
-    while engines._engines:
-        engines._engines.popitem()[1].close(0)
 
 
 @pytest.fixture
@@ -204,7 +194,7 @@ def test_there_are_no_files_no_threads_and_no_server(monkeypatch: pytest.MonkeyP
     """Whatever the settings say: not even a start that is to be confirmed by a dead server waits."""
     for name, value in DEAD.items():
         monkeypatch.setenv(name, value)
-    before = set(threading.enumerate())  # the thread of an earlier test may be on its way out
+    before = threading.enumerate()
     with recorded_runs() as runs:
         measure = JobMeasure()
         with measure.run("nightly"):
@@ -218,7 +208,7 @@ def test_there_are_no_files_no_threads_and_no_server(monkeypatch: pytest.MonkeyP
         assert measure.flush(0)
         assert measure.close(0)
     assert [run.job for run in runs] == ["nightly", "weekly"]
-    assert set(threading.enumerate()) <= before
+    assert threading.enumerate() == before
     assert not state_dir.exists()
 
 
