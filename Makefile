@@ -8,12 +8,13 @@ WORKERS ?= auto
 PYTEST ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo servers test lint types imports pytest format clean
+.PHONY: help setup demo servers test soak lint types imports pytest format clean
 
 help:
 	@echo 'make demo      real jobs, measured, with no server at all'
 	@echo 'make test      lint, types, import rules, tests with coverage'
 	@echo 'make servers   builds the InfluxDB that the tests write to (once, about five minutes)'
+	@echo 'make soak      every fault of docs/reliability.md at length (at most 20 minutes), with its table'
 	@echo 'make setup     the virtual environment .venv (PYTHON=python3.12 for another Python)'
 	@echo 'make lint, make types, make imports, make pytest, make format, make clean'
 
@@ -35,6 +36,11 @@ servers:
 	tests/servers/build.sh
 
 test: lint types imports pytest
+
+# SOAK='--only SIGKILL' for some; SOAK='--markdown docs/reliability.md' writes the table there.
+SOAK ?=
+soak: setup
+	$(BIN)/python -m tests.faults.soak $(SOAK)
 
 lint: setup
 	$(BIN)/ruff check .
