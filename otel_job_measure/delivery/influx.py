@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.delivery.answers import Kind, Response, Verdict, judge
+from otel_job_measure.delivery.answers import Kind, Response, Verdict, judge, short
 from otel_job_measure.delivery.libraries import load
 from otel_job_measure.delivery.progress import Progress
 from otel_job_measure.delivery.quiet import QuietLog
@@ -201,6 +201,9 @@ class InfluxSink:
         return max(_LEAST_TIMEOUT_S, min(self._settings.timeout_s, left_s))
 
     def _reject(self, line: bytes, words: str) -> None:
+        self._quiet.warning(
+            "rejected", "InfluxDB refuses a point: %s; `otel-job-measure rejected` shows what it refused", short(words)
+        )
         try:
             self._rejects.put(line, words)
         except Exception:  # noqa: BLE001 - a full disk must not stop the other lines

@@ -3,10 +3,11 @@
 import contextlib
 import logging
 import os
-from collections.abc import Generator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from pathlib import Path
 
 from otel_job_measure import names
+from otel_job_measure.clock import Clock
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal import flocks
 from otel_job_measure.journal.locks import lock
@@ -14,6 +15,9 @@ from otel_job_measure.journal.segments import SUFFIX, SegmentFile, destination_o
 
 _log = logging.getLogger(names.LOGGER)
 _DIR_MODE = 0o700
+_WINDOW = 1000
+_LOOKED_NS = 20_000_000_000
+"""How long one look at what the dead left is enough for all processes; each of them looks every 30 s."""
 
 
 class StateDir:
@@ -32,6 +36,7 @@ class StateDir:
         self.history = root / "history.db"
         self.history_lock = root / "history.lock"
         self.positions = root / "shipped.json"
+        self._adopt_lock = root / "adopt.lock"
 
     def make(self) -> None:
         """Makes the folders that are missing, for the owner alone.
@@ -51,7 +56,7 @@ class StateDir:
     @contextlib.contextmanager
     def adopting(self) -> Generator[bool]:
         """Holds `adopt.lock`; gives False where another process holds it."""
-        taken = lock(self.root / "adopt.lock")
+        taken = lock(self._adopt_lock)
         if taken is None:
             yield False
             return
@@ -60,9 +65,34 @@ class StateDir:
         finally:
             taken.release()
 
+    def was_looked_after(self, clock: Clock) -> bool:
+        """Returns whether somebody has adopted what the dead left a moment ago; the caller holds `adopt.lock`."""
+        with contextlib.suppress(OSError):
+            return 0 <= clock.wall_ns() - self._adopt_lock.stat().st_mtime_ns < _LOOKED_NS
+        return False
+
+    def note_look(self, clock: Clock) -> None:
+        """Lets all other processes know that this has just been done; the caller holds `adopt.lock`."""
+        with contextlib.suppress(OSError):
+            os.utime(self._adopt_lock, ns=(clock.wall_ns(), clock.wall_ns()))
+
     def ready_segments(self, destination: str | None = None) -> list[SegmentFile]:
         """Returns the segments in `ready/`, oldest first, of one destination or of all."""
         return segments_in(self.ready, destination)
+
+    def ready_windows(self, destinations: Collection[str]) -> Iterator[list[SegmentFile]]:
+        """Yields the segments in `ready/` that go to some destinations, a thousand at a time, each time oldest first.
+
+        There can be any number of them: what a day without a server leaves must not take all memory.
+        """
+        names_here = [name for name in _names_in(self.ready) if destination_of(name) in destinations]
+        for begin in range(0, len(names_here), _WINDOW):
+            paths = (self.ready / name for name in names_here[begin : begin + _WINDOW])
+            yield _sorted(segment for path in paths for segment in _opened(path))
+
+    def ready_destinations(self) -> set[str]:
+        """Returns the ids of the destinations that the segments in `ready/` go to."""
+        return {destination_of(name) for name in _names_in(self.ready)}
 
     def living_segments(self, destination: str | None = None) -> list[SegmentFile]:
         """Returns the segments in the slots, each slot's oldest first."""
@@ -88,13 +118,18 @@ class StateDir:
 
 def segments_in(folder: Path, destination: str | None = None) -> list[SegmentFile]:
     """Returns a folder's segments, oldest first; what is no segment is left alone and named in the log."""
-    found: list[SegmentFile] = []
+    here = (name for name in _names_in(folder) if destination is None or destination_of(name) == destination)
+    return _sorted(segment for name in here for segment in _opened(folder / name))
+
+
+def _names_in(folder: Path) -> list[str]:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-        for path in folder.iterdir():
-            if path.suffix == SUFFIX and (destination is None or destination_of(path.name) == destination):
-                found += _opened(path)
-    found.sort(key=lambda segment: (segment.header.created_ns, segment.header.ordinal, segment.name))
-    return found
+        return [name for name in os.listdir(folder) if name.endswith(SUFFIX)]  # noqa: PTH208 - a hundred thousand names, not as many paths
+    return []
+
+
+def _sorted(segments: Iterable[SegmentFile]) -> list[SegmentFile]:
+    return sorted(segments, key=lambda segment: (segment.header.created_ns, segment.header.ordinal, segment.name))
 
 
 def _opened(path: Path) -> list[SegmentFile]:
