@@ -110,6 +110,8 @@ def test_the_span_of_a_run_is_exported(collector: Collector, state_dir: Path) ->
         "scheduling.job.run_id": start.fields["uuid"],
         "scheduling.job.project": "billing",
         "scheduling.job.stage": "test",
+        "scheduling.job.host": os.uname().nodename,
+        "scheduling.job.duration": "",  # no string
         "scheduling.job.status": "failed",
         "scheduling.job.reason": "exit",
         "error.type": "exit 3",

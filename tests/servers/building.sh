@@ -17,11 +17,11 @@ clean() {
     rm -rf "$work"
 }
 
-# build_once TARGET BUILD [--path]: prints TARGET. Where is_built says that it isn't there, BUILD is called in an empty
+# build_once BUILD [--path]: prints $target. Where is_built says that it is not there, BUILD is called in an empty
 # folder, $work, after waiting for whoever else is building; --path prints and builds nothing.
 build_once() {
-    local target="$1" build="$2" started=$SECONDS
-    if [[ "${3-}" == --path ]] || is_built; then
+    local build="$1" started=$SECONDS
+    if [[ "${2-}" == --path ]] || is_built; then
         printf '%s\n' "$target"
         return
     fi
@@ -85,5 +85,4 @@ for each in json.load(sys.stdin).get("Replace") or ():
     left = old["Path"] + ("@" + old["Version"] if "Version" in old else "")
     print(left + "=" + new["Path"] + ("@" + new["Version"] if "Version" in new else ""))
 ' | while read -r replaced; do go mod edit -replace="$replaced"; done
-    go mod tidy >&2
 }

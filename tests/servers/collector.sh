@@ -20,4 +20,4 @@ build() {
     is_built || fail "the collector that was built doesn't start."
 }
 
-build_once "$target" build "$@"
+build_once build "$@"

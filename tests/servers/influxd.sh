@@ -85,6 +85,7 @@ build() {
     cd module
     say "building InfluxDB $version with $(go env GOVERSION) and $(rustc --version) (about five minutes)"
     write_module "$module" "v$version" "$module/cmd/influxd"
+    go mod tidy >&2
     write_rustc_wrapper
     GOBIN="$work/bin" go install "github.com/influxdata/pkg-config@$pkg_config_version" >&2
     PKG_CONFIG="$work/bin/pkg-config" RUSTC_WRAPPER="$work/rustc-wrapper" \
@@ -95,4 +96,4 @@ build() {
     keep "$work/influxd" "$target"
 }
 
-build_once "$target" build "$@"
+build_once build "$@"

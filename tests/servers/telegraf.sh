@@ -23,4 +23,4 @@ build() {
     is_built || fail "the Telegraf that was built doesn't start."
 }
 
-build_once "$target" build "$@"
+build_once build "$@"
