@@ -6,12 +6,14 @@ import logging
 import os
 import pickle
 import traceback
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 from urllib3 import ProxyManager
 
+from otel_job_measure import JobMeasure
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.settings import Secret, Settings
 from tests.settings.support import PREFIX, SERVER, TOKEN, from_env, settings
@@ -78,6 +80,17 @@ def test_a_changed_copy_is_checked_again() -> None:
         dataclasses.replace(FULL, influxdb_bucket=None)
 
 
+def test_changed_settings_are_checked_as_new_ones_are() -> None:
+    """What is not named stays, the secrets too; None unsets."""
+    changed = FULL.changed(project="p", proxy=None)
+    assert (changed.project, changed.proxy, changed.token(), changed.state_path) == ("p", None, TOKEN, Path("/state"))
+    assert FULL.changed() == FULL
+    with pytest.raises(SettingsError, match="TIMEOUT"):
+        FULL.changed(timeout_s=-1)
+    with pytest.raises(SettingsError, match="INFLUXDB_BUCKET"):
+        FULL.changed(influxdb_bucket=None)
+
+
 def test_settings_are_frozen() -> None:
     """Nobody changes them behind a running shipper's back."""
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -114,7 +127,8 @@ def test_no_error_shows_a_secret(wrong: dict[str, object]) -> None:
     environ = {name.upper(): value for name, value in (good | wrong).items() if isinstance(value, str)}
     environ[PREFIX + "PROXY"] = environ.pop("PROXY")
     errors: list[BaseException] = []
-    for make in (settings, partial(from_env, {})):
+    makers: list[Callable[..., object]] = [settings, partial(from_env, {}), FULL.changed]
+    for make in [*makers, JobMeasure, partial(JobMeasure, FULL)]:
         with pytest.raises((SettingsError, TypeError)) as caught:
             make(**good | wrong)
         errors.append(caught.value)
