@@ -5,9 +5,7 @@ thread of whoever makes a `JobMeasure`: an import in the shipper's thread while 
 """
 
 import copy
-import os
 import time
-import weakref
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -22,6 +20,7 @@ from urllib3 import exceptions
 
 from otel_job_measure import names
 from otel_job_measure.delivery.answers import Response
+from otel_job_measure.delivery.wires.children import never_collect_in_children
 from otel_job_measure.delivery.wires.http import Variables, no_answer, proxy_of, response_of
 from otel_job_measure.settings import Destination, Settings
 
@@ -76,8 +75,7 @@ class Wire:
         self._destination = destination
         self._api = api
         self._service = _untyped(WriteService)(api)
-        _living.add(self)
-        _hook_forks()
+        never_collect_in_children(self)
 
     @classmethod
     def of_settings(cls, settings: Settings, destination: Destination) -> "Wire":
@@ -145,19 +143,6 @@ class Wire:
     def close(self) -> None:
         """Closes the connections."""
         self._api.rest_client.pool_manager.clear()
-
-
-_living: "weakref.WeakSet[Wire]" = weakref.WeakSet()
-_of_parents: list[Wire] = []
-_hooked = False
-
-
-def _hook_forks() -> None:
-    global _hooked  # noqa: PLW0603 - fork hooks belong to the process and cannot be taken back
-    if not _hooked:
-        _hooked = True
-        # Never collected in a child: a pool closes its connections then, under a lock that may be held for ever.
-        os.register_at_fork(after_in_child=lambda: _of_parents.extend(_living))
 
 
 def _untyped(what: object) -> Any:  # noqa: ANN401 - that is its purpose: the client's classes are generated, without types
