@@ -104,7 +104,10 @@ def judge_grpc(code: str, details: str, *, wait_s: float | None) -> Verdict:
     Returns:
         What to do with the lines that were sent.
     """
-    words = f"{_WHO} answered {code}" + (f": {short(details)}" if details else "")
+    # The library says UNAVAILABLE too, of a receiver that cannot be reached.
+    words = f"{_WHO} {'is' if code == 'UNAVAILABLE' else 'answered'} {code}" + (
+        f": {short(details)}" if details else ""
+    )
     if code == "RESOURCE_EXHAUSTED" and _TOO_LARGE in details:
         return Verdict(kind=Kind.TOO_LARGE, words=words)
     if code == "UNAVAILABLE" and (advice := _connection_advice(details)):

@@ -14,7 +14,7 @@ from otel_job_measure.journal.protocols import Answer, Mark, Piece, Segment, Seg
 from otel_job_measure.settings import Settings
 
 CA_FILE = Path(__file__).with_name("ca.pem")
-_SERVER_PEM = Path(__file__).with_name("server.pem")
+SERVER_PEM = Path(__file__).with_name("server.pem")
 DONE = Answer(taken=Taken.DONE)
 RETRY = Answer(taken=Taken.RETRY, words="refused")
 HOLD = Answer(taken=Taken.HOLD, words="set something")
@@ -182,6 +182,8 @@ class Request:
     lines: list[bytes]
     port: int
     """The client's, which tells one connection from another."""
+    body: bytes
+    """As it was before compression."""
 
 
 class TinyServer:
@@ -200,7 +202,7 @@ class TinyServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 plain = gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body
-                request = Request(self.path, dict(self.headers), plain.splitlines(), self.client_address[1])
+                request = Request(self.path, dict(self.headers), plain.splitlines(), self.client_address[1], plain)
                 tiny.requests.append(request)
                 tiny.during()
                 reply = tiny.replies.pop(0) if tiny.replies else tiny.always
@@ -223,7 +225,7 @@ class TinyServer:
         self._server = Server(("127.0.0.1", 0), Handler)
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(_SERVER_PEM)
+            context.load_cert_chain(SERVER_PEM)
             self._server.socket = context.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )

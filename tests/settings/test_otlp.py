@@ -175,7 +175,7 @@ def test_a_client_of_influxdb_is_of_no_use_to_a_receiver() -> None:
     "wrong",
     [
         {"otlp_headers": f"a={TOKEN}\n{TOKEN}"},
-        {"otlp_headers": f"{TOKEN} {TOKEN}"},
+        {"otlp_headers": f"a b={TOKEN}"},
         {"otlp_headers": [TOKEN]},
         {"otlp_endpoint": f"http://user:{TOKEN}@c"},
         {"otlp_endpoint": f"user:{TOKEN}@c"},

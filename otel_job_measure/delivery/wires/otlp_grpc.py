@@ -26,7 +26,6 @@ _PORTS: Final = {"http": 80, "https": 443}
 _OPTIONS: Final = (
     ("grpc.primary_user_agent", "otel-job-measure"),
     ("grpc.enable_retries", 0),  # the shipper sees to that
-    ("grpc.enable_http_proxy", 0),  # not that of the environment: OTEL_JOB_MEASURE_PROXY, or none
     ("grpc.use_local_subchannel_pool", 1),  # a new channel is a new connection, not one that waits to try again
 )
 _users: Final[set[int]] = set()
@@ -92,8 +91,8 @@ class Wire:
         scheme, _, host = self._url.partition("://")
         target = host if host.rpartition("]")[2].count(":") else f"{host}:{_PORTS[scheme]}"
         proxy = self._settings.proxy
-        # A slice has the URL's own characters; printed, it hides the password.
-        options = (*_OPTIONS, *(() if proxy is None else (("grpc.http_proxy", proxy[:]),)))
+        # Not that of the environment. A slice has the URL's own characters; printed, it hides the password.
+        options = (*_OPTIONS, ("grpc.enable_http_proxy", 0) if proxy is None else ("grpc.http_proxy", proxy[:]))
         if scheme == "http":
             return grpc.insecure_channel(target, options)
         return grpc.secure_channel(target, self._credentials(), options)
