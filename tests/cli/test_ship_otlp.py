@@ -88,7 +88,7 @@ def test_redirect_goes_from_one_sink_to_the_other(
     receiver: TinyServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What waits for an InfluxDB that is gone goes to the receiver, and the other way round."""
-    left(JobMeasure(sink="influxdb", ship=False, **there("http://gone.example")), "from influxdb")
+    left(JobMeasure(**there("http://gone.example", sink="influxdb", ship=False)), "from influxdb")
     assert main(ONCE) == 0
     told = capsys.readouterr().err
     assert "wait for http://gone.example org=o bucket=b;" in told

@@ -108,7 +108,7 @@ class GrpcReceiver:
 
     def answer(self, body: bytes, context: grpc.ServicerContext) -> bytes:
         """Answers one request."""
-        metadata = {each.key: each.value for each in context.invocation_metadata()}
+        metadata = dict(context.invocation_metadata())
         self.requests.append(GrpcRequest(metadata, body, context.peer()))
         if self.silent is not None:
             self.silent.wait()
@@ -130,10 +130,11 @@ class _Handlers(grpc.GenericRpcHandler):
     def __init__(self, receiver: GrpcReceiver) -> None:
         self._receiver = receiver
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401 - generic in bytes
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
         if handler_call_details.method != "/opentelemetry.proto.collector.logs.v1.LogsService/Export":
             return None
-        return grpc.unary_unary_rpc_method_handler(self._receiver.answer)
+        handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(self._receiver.answer)
+        return handler
 
 
 class Sent:

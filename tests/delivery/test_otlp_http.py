@@ -116,7 +116,7 @@ def test_a_certificate_that_nobody_trusts_is_held(http_tls: TinyServer) -> None:
 def test_a_certificate_of_a_file_is_trusted(http_tls: TinyServer, argument: str) -> None:
     """The standard's variable, or ours for every server; our own certificate can be shown besides."""
     shown = {"otlp_client_certificate": SERVER_PEM, "otlp_client_key": SERVER_PEM}
-    sent = Sent(otlp(http_tls.url, **{argument: CA_FILE}, **shown))
+    sent = Sent(otlp(http_tls.url, "http/protobuf", **{argument: CA_FILE}, **shown))
     assert sent.take().taken is Taken.DONE
     sent.sink.close()
 

@@ -35,15 +35,15 @@ def receiver(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 def sending(receiver: TinyServer | GrpcReceiver, **more: Unpack[Arguments]) -> JobMeasure:
     """Returns one that delivers to a receiver."""
-    protocol = "grpc" if isinstance(receiver, GrpcReceiver) else "http/protobuf"
     headers = f"authorization=Bearer%20{SECRET}"
     known: Arguments = {
         "sink": "otlp",
         "otlp_endpoint": receiver.url,
-        "otlp_protocol": protocol,
+        "otlp_protocol": "grpc" if isinstance(receiver, GrpcReceiver) else "http/protobuf",
         "otlp_headers": headers,
     }
-    return JobMeasure(**{**known, **more})
+    arguments: Arguments = {**known, **more}
+    return JobMeasure(**arguments)
 
 
 def rows(receiver: TinyServer | GrpcReceiver) -> list[tuple[object, object]]:
@@ -72,7 +72,7 @@ def test_a_start_arrives_while_its_job_runs(receiver: Any) -> None:  # noqa: ANN
 
 def test_what_a_receiver_does_not_take_waits(receiver: Any, state_dir: Path) -> None:  # noqa: ANN401 - the same
     """It stays in the journal while the receiver refuses, and comes when it does not any more."""
-    refused = GrpcReply("UNAUTHENTICATED") if isinstance(receiver, GrpcReceiver) else Reply(401)
+    refused: Any = GrpcReply("UNAUTHENTICATED") if isinstance(receiver, GrpcReceiver) else Reply(401)
     accepted, receiver.always = receiver.always, refused
     measure = sending(receiver)
     run(measure, "nightly")
@@ -134,7 +134,8 @@ def test_a_partial_success_is_in_health_and_in_the_folder_of_the_rejected(
 ) -> None:
     """What was not taken is counted; since nobody knows which, all that were sent with it are kept."""
     body = partial(1, "too old")
-    receiver.replies = [GrpcReply(body=body) if isinstance(receiver, GrpcReceiver) else Reply(200, PROTOBUF, body)]
+    reply: Any = GrpcReply(body=body) if isinstance(receiver, GrpcReceiver) else Reply(200, PROTOBUF, body)
+    receiver.replies = [reply]
     measure = sending(receiver)
     with measure.run("nightly"):
         assert measure.flush(30)
