@@ -1,6 +1,5 @@
 """`JobMeasure`: the settings, the journal, the shipper and the doors of a team's jobs, in one value."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
@@ -54,9 +53,12 @@ class JobMeasure:
         influxdb_client: "InfluxDBClient | None" = None,
         **arguments: Unpack[Arguments],
     ) -> None:
-        if influxdb_client is not None and (settings is None or settings.destination is None):
-            arguments = {**_known(influxdb_client), **arguments}
-        settings = Settings.from_env(**arguments) if settings is None else dataclasses.replace(settings, **arguments)
+        try:
+            if influxdb_client is not None and (settings is None or settings.destination is None):
+                arguments = {**_known(influxdb_client), **arguments}
+            settings = Settings.from_env(**arguments) if settings is None else settings.changed(**arguments)
+        finally:
+            del arguments  # a traceback of what is raised can show the local variables, and a token is among them
         if influxdb_client is not None and settings.sink != names.SINK_INFLUXDB:
             raise SettingsError(f"influxdb_client: means nothing where {names.ENV_SINK} is {settings.sink!r}")
         self._engine = engines.engine_for(settings, client=influxdb_client, meter_provider=meter_provider)
@@ -153,7 +155,7 @@ class JobMeasure:
         return engines.health(self._engine)
 
     def __repr__(self) -> str:
-        return f"JobMeasure({self.settings!r})"
+        return f"JobMeasure({self.__dict__.get('settings', 'not made')!r})"
 
 
 def _known(client: "InfluxDBClient") -> Arguments:

@@ -158,6 +158,28 @@ class Settings:
             raise SettingsError("\n".join([*unknown, *problems]))
         return cls(**cast("Arguments", good))
 
+    def changed(self, **arguments: Unpack[Arguments]) -> Self:
+        """Makes settings that differ from these in some arguments; None and the empty string unset what was set.
+
+        Args:
+            **arguments: Those of `Settings`.
+
+        Returns:
+            The settings.
+
+        Raises:
+            SettingsError: Something is wrong, as in `Settings`, or there is no such argument.
+        """
+        unknown = unknown_arguments(arguments)
+        given = {name: arguments.get(name, getattr(self, name)) for name in BY_ARGUMENT}
+        good, problems = _checked(given, {})
+        # As in `from_env`: `dataclasses.replace` would keep a token in clear where a traceback can show it.
+        given.clear()
+        del arguments
+        if unknown or (problems and not good.get("disabled")):
+            raise SettingsError("\n".join([*unknown, *problems]))
+        return type(self)(**cast("Arguments", good))
+
     @property
     def in_memory(self) -> bool:
         """Returns whether there is no state directory."""

@@ -12,12 +12,8 @@ from otel_job_measure.clock import SystemClock
 from otel_job_measure.runtime.engine import Engine
 from otel_job_measure.settings import Arguments
 from tests.delivery.support import Reply, TinyServer
-from tests.runtime.support import DEAD, THREAD, delivered, history, run, said, segments, sending, there
-
-
-def threads() -> list[str]:
-    """Returns the names of our threads that live."""
-    return [thread.name for thread in threading.enumerate() if thread.name == THREAD]
+from tests.runtime.support import DEAD, delivered, history, run, said, segments, sending, there
+from tests.support.ours import left_threads
 
 
 class TestWithoutADestination:
@@ -37,7 +33,7 @@ class TestWithoutADestination:
         run(measure, "nightly")
         assert measure.close()
         assert segments(state_dir) == []
-        assert threads() == []
+        assert left_threads() == []
         assert history(state_dir) == [("nightly", "end", None)]
 
     def test_close_before_the_first_run_has_nothing_to_send(self, state_dir: Path) -> None:
@@ -105,7 +101,7 @@ class TestWithADestination:
         assert measure.close(10)
         assert delivered(server) == ["nightly"]
         assert segments(state_dir) == []
-        assert threads() == []
+        assert left_threads() == []
 
     def test_a_second_run_is_delivered_as_surely_as_the_first(self, server: TinyServer) -> None:
         """Before, after a flush, after a close, after another: each run is there in the end, once."""
