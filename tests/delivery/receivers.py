@@ -130,7 +130,7 @@ class _Handlers(grpc.GenericRpcHandler):
     def __init__(self, receiver: GrpcReceiver) -> None:
         self._receiver = receiver
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
         if handler_call_details.method != "/opentelemetry.proto.collector.logs.v1.LogsService/Export":
             return None
         handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(self._receiver.answer)
