@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@echo 'setting up .venv (about half a minute)'
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --editable '.[otlp]' --group dev
+	@$(BIN)/python -m pip install --quiet --editable '.[otlp,otlp-grpc]' --group dev
 	@touch $@
 
 demo: setup

@@ -1,4 +1,4 @@
-"""Where lines go that InfluxDB will never take: a file each destination, with the server's words above each line."""
+"""Where lines go that the server will never take: a file each destination, with the server's words above each line."""
 
 import logging
 import os
@@ -38,7 +38,7 @@ class FileRejects:
         try:
             self._append(comment + line + b"\n")
         except OSError as error:
-            _log.error("a line that InfluxDB refused cannot be kept (%s): %r, refused with: %s", error, line, words)
+            _log.error("a line that was refused cannot be kept (%s): %r, refused with: %s", error, line, words)
 
     def _append(self, data: bytes) -> None:
         fd = self._open()
@@ -69,4 +69,4 @@ class LoggedRejects:
 
     def put(self, line: bytes, words: str) -> None:
         """Logs one line with the server's words."""
-        _log.error("InfluxDB refused a line, and there is no folder to keep it in: %r: %s", line[:1024], words)
+        _log.error("a line was refused, and there is no folder to keep it in: %r: %s", line[:1024], words)

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
+from otel_job_measure import names
 from otel_job_measure.delivery.health import Health
+from otel_job_measure.errors import SettingsError
 from otel_job_measure.runtime import engines
 from otel_job_measure.runtime.version import version
 from otel_job_measure.settings import Arguments, Settings
@@ -39,6 +41,7 @@ class JobMeasure:
 
     Raises:
         SettingsError: A setting is wrong; the message names it, what it got and what it takes.
+        MissingDependencyError: A library that a setting asks for is not installed.
     """
 
     def __init__(
@@ -56,6 +59,8 @@ class JobMeasure:
             settings = Settings.from_env(**arguments) if settings is None else settings.changed(**arguments)
         finally:
             del arguments  # a traceback of what is raised can show the local variables, and a token is among them
+        if influxdb_client is not None and settings.sink != names.SINK_INFLUXDB:
+            raise SettingsError(f"influxdb_client: means nothing where {names.ENV_SINK} is {settings.sink!r}")
         self._engine = engines.engine_for(settings, client=influxdb_client, meter_provider=meter_provider)
         self.settings = settings
         self.recorder = self._engine.recorder(settings)
@@ -127,7 +132,7 @@ class JobMeasure:
             timeout: How long to wait at most, in seconds.
 
         Returns:
-            True when InfluxDB has every point of this process; without a server, or with `SHIP=off`, when they are on
+            True when the server has every point of this process; without one, or with `SHIP=off`, when they are on
             disk.
         """
         with self.recorder.guards("flushing points"):
