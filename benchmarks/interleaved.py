@@ -1,0 +1,129 @@
+"""Several contenders, each in a process of its own, by turns."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.contenders.contender import Where
+from benchmarks.samples import Samples
+
+ROOT: Final = Path(__file__).parents[1]
+_SEED: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turns:
+    """How the contenders take turns.
+
+    Args:
+        rounds: How many times each has its turn, after one to warm up; the order changes from round to round.
+        most: How many runs a turn has at most.
+        for_s: How long a turn lasts at most, in seconds.
+    """
+
+    rounds: int
+    most: int
+    for_s: float
+
+
+def interleaved(contenders: Mapping[str, Where], turns: Turns) -> dict[str, Samples]:
+    """Times contenders by turns.
+
+    Args:
+        contenders: Where each keeps and sends what it measures, by its name.
+        turns: How they take turns.
+
+    Returns:
+        Their samples, by name.
+    """
+    samples = {name: Samples() for name in contenders}
+    chance = random.Random(_SEED)  # noqa: S311 - the order of turns is no secret
+    with started(contenders) as children:
+        for child in children.values():
+            child.turn(turns)
+        for _ in range(turns.rounds):
+            order = list(children)
+            chance.shuffle(order)
+            for name in order:
+                samples[name].rounds.append(children[name].turn(turns))
+    return samples
+
+
+class Child:
+    """A child process with one contender.
+
+    Args:
+        name: The contender's.
+        where: Where it keeps and sends what it measures.
+        command: What to start, if not the child of this package.
+    """
+
+    def __init__(self, name: str, where: Where, command: Sequence[str] | None = None) -> None:
+        where.folder.mkdir(parents=True, exist_ok=True)
+        self._name = name
+        told = json.dumps([name, where.as_object()])
+        self._process = subprocess.Popen(
+            [*(command or [sys.executable, "-m", "benchmarks.child"]), told],
+            cwd=ROOT,
+            env=environment(where.folder),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ready(self) -> None:
+        """Waits until it is ready."""
+        self._answer()
+
+    def turn(self, turns: Turns) -> list[int]:
+        """Lets it run for one turn.
+
+        Returns:
+            How long each run took, in ns.
+        """
+        took: list[int] = self._ask({"most": turns.most, "for_s": turns.for_s})
+        return took
+
+    def end(self) -> None:
+        """Ends it as its contender wants it ended."""
+        self._process.communicate()
+
+    def _ask(self, question: object) -> Any:  # noqa: ANN401 - it comes from JSON
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> Any:  # noqa: ANN401 - it comes from JSON
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the child of {self._name!r} ended with {self._process.wait()}")
+        return json.loads(line)
+
+
+@contextmanager
+def started(contenders: Mapping[str, Where]) -> Generator[dict[str, Child]]:
+    """Starts a child for each contender, and ends all of them."""
+    children: dict[str, Child] = {}
+    try:
+        for name, where in contenders.items():
+            children[name] = Child(name, where)
+        for child in children.values():
+            child.ready()
+        yield children
+    finally:
+        for child in children.values():
+            child.end()
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Returns the environment of a child: nothing of the user's own settings goes in."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "PYTHONPATH": str(ROOT)}
