@@ -1,6 +1,8 @@
 """A child process with one contender, which runs its job when it is told to and says how long each run took."""
 
 import json
+import os
+import signal
 import sys
 import time
 from array import array
@@ -22,6 +24,8 @@ def main() -> None:
     for line in sys.stdin:
         told = json.loads(line)
         took_ns = timed(contender.run, most=told["most"], for_s=told["for_s"])
+        if told.get("kill"):
+            os.kill(os.getpid(), signal.SIGKILL)
         contender.settle()
         _wait_until_quiet()
         print(json.dumps(took_ns.tolist()), flush=True)

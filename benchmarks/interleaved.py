@@ -5,17 +5,19 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.contenders.contender import Where
+from benchmarks.contenders.node import NODE, node_command
 from benchmarks.samples import Samples
 
 ROOT: Final = Path(__file__).parents[1]
 _SEED: Final = 4
+_LONG_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +64,15 @@ class Child:
     Args:
         name: The contender's.
         where: Where it keeps and sends what it measures.
-        command: What to start, if not the child of this package.
     """
 
-    def __init__(self, name: str, where: Where, command: Sequence[str] | None = None) -> None:
+    def __init__(self, name: str, where: Where) -> None:
         where.folder.mkdir(parents=True, exist_ok=True)
         self._name = name
         told = json.dumps([name, where.as_object()])
+        command = node_command() if name == NODE else [sys.executable, "-m", "benchmarks.child"]
         self._process = subprocess.Popen(
-            [*(command or [sys.executable, "-m", "benchmarks.child"]), told],
+            [*command, told],
             cwd=ROOT,
             env=environment(where.folder),
             stdin=subprocess.PIPE,
@@ -88,18 +90,23 @@ class Child:
         Returns:
             How long each run took, in ns.
         """
-        took: list[int] = self._ask({"most": turns.most, "for_s": turns.for_s})
+        self._tell({"most": turns.most, "for_s": turns.for_s})
+        took: list[int] = self._answer()
         return took
 
     def end(self) -> None:
         """Ends it as its contender wants it ended."""
         self._process.communicate()
 
-    def _ask(self, question: object) -> Any:  # noqa: ANN401 - it comes from JSON
+    def kill_after(self, runs: int) -> None:
+        """Lets it run the job so many times and end itself by SIGKILL right after the last."""
+        self._tell({"most": runs, "for_s": _LONG_S, "kill": True})
+        self._process.communicate()
+
+    def _tell(self, what: object) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.write(json.dumps(what) + "\n")
         self._process.stdin.flush()
-        return self._answer()
 
     def _answer(self) -> Any:  # noqa: ANN401 - it comes from JSON
         assert self._process.stdout is not None

@@ -5,7 +5,12 @@ from typing import Final
 
 from benchmarks.contenders.bare import Bare
 from benchmarks.contenders.contender import Contender, Where
+from benchmarks.contenders.cronwatch import Cronwatch
+from benchmarks.contenders.influx import ByHand
+from benchmarks.contenders.metrics import Metrics
 from benchmarks.contenders.ours import Ours
+from benchmarks.contenders.pings import Pings
+from benchmarks.contenders.sentry import SentryMonitor
 from benchmarks.contenders.spans import Spans
 
 CONTENDERS: Final[Mapping[str, Callable[[Where], Contender]]] = {
@@ -23,4 +28,10 @@ CONTENDERS: Final[Mapping[str, Callable[[Where], Contender]]] = {
     "ours + BatchSpanProcessor": Ours.with_batch,
     "ours + BatchSpanProcessor, SHIP=off": Ours.with_batch_appending,
     "ours + BatchSpanProcessor + OTLP": Ours.with_export,
+    "influxdb-client, synchronous": ByHand.synchronous,
+    "influxdb-client, batching": ByHand.batching,
+    "sentry-sdk monitor": SentryMonitor,
+    "healthchecks-style pings": Pings,
+    "OpenTelemetry metrics": Metrics,
+    "cronwatch-sdk (SQLite)": Cronwatch,
 }
