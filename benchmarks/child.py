@@ -1,5 +1,6 @@
 """A child process with one contender, which runs its job when it is told to and says how long each run took."""
 
+import itertools
 import json
 import os
 import signal
@@ -7,9 +8,12 @@ import sys
 import time
 from array import array
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from benchmarks.contenders import CONTENDERS
-from benchmarks.contenders.contender import Where
+from benchmarks.contenders.contender import AsyncContender, Contender, Where
+from benchmarks.steps import steps
 
 _LOOK_S = 0.02
 _QUIET_NS = 1_000_000
@@ -23,13 +27,26 @@ def main() -> None:
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         told = json.loads(line)
-        took_ns = timed(contender.run, most=told["most"], for_s=told["for_s"])
+        took_ns = _took_ns(contender, told)
         if told.get("kill"):
             os.kill(os.getpid(), signal.SIGKILL)
         contender.settle()
         _wait_until_quiet()
         print(json.dumps(took_ns.tolist()), flush=True)
     contender.close()
+
+
+def _took_ns(contender: Contender, told: dict[str, Any]) -> "array[int]":
+    """Has the contender run the job as it was told: one after another, in threads, or in tasks of an event loop."""
+    most, for_s, threads = told["most"], told["for_s"], told.get("threads", 1)
+    if told.get("tasks"):
+        assert isinstance(contender, AsyncContender)
+        return steps(contender.run_async, tasks=told["tasks"], most=most, for_s=for_s)
+    if threads == 1:
+        return timed(contender.run, most=most, for_s=for_s)
+    with ThreadPoolExecutor(threads) as pool:
+        found = [pool.submit(timed, contender.run, most=most, for_s=for_s) for _ in range(threads)]
+        return array("q", itertools.chain.from_iterable(each.result() for each in found))
 
 
 def timed(run: Callable[[], object], *, most: int, for_s: float) -> "array[int]":

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,11 +28,15 @@ class Turns:
         rounds: How many times each has its turn, after one to warm up; the order changes from round to round.
         most: How many runs a turn has at most.
         for_s: How long a turn lasts at most, in seconds.
+        threads: How many threads run the job at once.
+        tasks: How many tasks of an event loop do; 0 for the synchronous job.
     """
 
     rounds: int
     most: int
     for_s: float
+    threads: int = 1
+    tasks: int = 0
 
 
 def interleaved(contenders: Mapping[str, Where], turns: Turns) -> dict[str, Samples]:
@@ -62,14 +66,14 @@ class Child:
     """A child process with one contender.
 
     Args:
-        name: The contender's.
+        name: The contender's; what follows a slash tells several of one kind apart.
         where: Where it keeps and sends what it measures.
     """
 
     def __init__(self, name: str, where: Where) -> None:
         where.folder.mkdir(parents=True, exist_ok=True)
         self._name = name
-        told = json.dumps([name, where.as_object()])
+        told = json.dumps([name.partition("/")[0], where.as_object()])
         command = node_command() if name == NODE else [sys.executable, "-m", "benchmarks.child"]
         self._process = subprocess.Popen(
             [*command, told],
@@ -90,7 +94,19 @@ class Child:
         Returns:
             How long each run took, in ns.
         """
-        self._tell({"most": turns.most, "for_s": turns.for_s})
+        self.begin(turns)
+        return self.took()
+
+    def begin(self, turns: Turns) -> None:
+        """Lets it run for one turn, without waiting for it."""
+        self._tell(asdict(turns))
+
+    def took(self) -> list[int]:
+        """Waits for the end of its turn.
+
+        Returns:
+            How long each run took, in ns.
+        """
         took: list[int] = self._answer()
         return took
 

@@ -1,6 +1,6 @@
 """The job itself, measured by nobody."""
 
-from benchmarks.contenders.contender import Where, job
+from benchmarks.contenders.contender import Where, async_job, job
 
 
 class Bare:
@@ -12,6 +12,10 @@ class Bare:
     def run(self) -> object:
         """Runs the job once."""
         return job()
+
+    async def run_async(self) -> object:
+        """Runs the asynchronous job once."""
+        return await async_job()
 
     def settle(self) -> None:
         """Has nothing to send."""

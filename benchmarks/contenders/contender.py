@@ -1,12 +1,13 @@
 """What is compared: one way to measure a job, ready to run that job again and again."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Coroutine, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
-JOB = "nightly"
-TAGS = {"datacenter": "eu-1", "project": "billing", "stage": "production"}
+JOB: Final = "nightly"
+TAGS: Final[dict[str, Any]] = {"datacenter": "eu-1", "project": "billing", "stage": "production"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,21 @@ class Contender(Protocol):
         ...
 
 
+@runtime_checkable
+class AsyncContender(Protocol):
+    """One way to measure an asynchronous job."""
+
+    def run_async(self) -> Coroutine[Any, Any, object]:
+        """Makes a coroutine that runs the job once, measured."""
+        ...
+
+
 def job() -> int:
     """Does next to nothing, so that what is timed is the measuring."""
+    return 42
+
+
+async def async_job() -> int:
+    """Does next to nothing, and waits once for its event loop."""
+    await asyncio.sleep(0)
     return 42

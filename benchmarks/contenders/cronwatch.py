@@ -16,10 +16,15 @@ class Cronwatch:
 
     def run(self) -> object:
         """Runs the job once."""
-        return self._job.run(lambda _: job())
+        return self._job.run(_job)
 
     def settle(self) -> None:
         """Has nothing to send."""
 
     def close(self) -> None:
         self._client.close()
+
+
+def _job(context: object) -> int:
+    del context
+    return job()

@@ -4,7 +4,7 @@ from typing import Any
 
 from opentelemetry.sdk.trace import TracerProvider
 
-from benchmarks.contenders.contender import JOB, TAGS, Where, job
+from benchmarks.contenders.contender import JOB, TAGS, Where, async_job, job
 from benchmarks.contenders.spans import NullExporter, otlp, provider
 from otel_job_measure import JobMeasure
 
@@ -30,6 +30,7 @@ class Ours:
         self.measure = JobMeasure(tracer_provider=traced, **settings)
         self._provider = traced
         self.run = self.measure.job(JOB)(job)
+        self.run_async = self.measure.job(JOB)(async_job)
 
     @classmethod
     def as_it_comes(cls, where: Where) -> "Ours":

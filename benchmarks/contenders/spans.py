@@ -6,7 +6,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-from benchmarks.contenders.contender import JOB, Where, job
+from benchmarks.contenders.contender import JOB, TAGS, Where, async_job, job
+from otel_job_measure import JobMeasure, JobSpanProcessor
 
 
 class NullExporter(SpanExporter):
@@ -45,6 +46,12 @@ def otlp(where: Where) -> SpanExporter:
     return OTLPSpanExporter(endpoint=f"{where.server}/v1/traces")
 
 
+def _watched(made: TracerProvider, where: Where) -> TracerProvider:
+    measure = JobMeasure(tracer_provider=made, state_dir=where.folder / "state", ship=False, **TAGS)
+    made.add_span_processor(JobSpanProcessor(measure=measure))
+    return made
+
+
 class Spans:
     """A span around the job, with the job's name in its own name and nothing else.
 
@@ -73,10 +80,32 @@ class Spans:
         """Makes spans that go through a `BatchSpanProcessor` to a server, by OTLP over HTTP."""
         return cls(provider(otlp(where)))
 
+    @classmethod
+    def watched(cls, where: Where) -> "Spans":
+        """Makes spans that our processor looks at, which are no job's."""
+        return cls(_watched(provider(None), where))
+
+    @classmethod
+    def batched_and_watched(cls, where: Where) -> "Spans":
+        """The same, through a `BatchSpanProcessor` too."""
+        return cls(_watched(provider(NullExporter()), where))
+
+    @classmethod
+    def beside(cls, where: Where) -> "Spans":
+        """Makes spans on a provider that a `JobMeasure` uses for its own."""
+        made = provider(None)
+        JobMeasure(tracer_provider=made, state_dir=where.folder / "state", ship=False, **TAGS)
+        return cls(made)
+
     def run(self) -> object:
         """Runs the job once."""
         with self._tracer.start_as_current_span(f"run {JOB}"):
             return job()
+
+    async def run_async(self) -> object:
+        """Runs the asynchronous job once."""
+        with self._tracer.start_as_current_span(f"run {JOB}"):
+            return await async_job()
 
     def settle(self) -> None:
         """Exports what is left."""

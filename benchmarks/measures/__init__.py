@@ -4,13 +4,17 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from benchmarks.bench import Bench
-from benchmarks.measures import job_thread, losses, peers
+from benchmarks.measures import crowds, event_loop, job_thread, losses, other_spans, peers
 from benchmarks.tables import Part
 
 MEASURES: Final[Mapping[str, Callable[[Bench], Part]]] = {
     "job-thread": job_thread.measure,
     "peers": peers.measure,
     "losses": losses.measure,
+    "processes": crowds.processes,
+    "threads": crowds.threads,
+    "event-loop": event_loop.measure,
+    "other-spans": other_spans.measure,
 }
 """Each by its name, in the order of the docs."""
 

@@ -54,7 +54,7 @@ def measure(bench: Bench) -> Part:
             Column(title="and when the next process has had its turn", unit="count"),
         ),
         rows=tuple((name, each.ended, each.killed, each.later) for name, each in found.items()),
-        note="The next process is another of the same kind for all but ours, where it is `otel-job-measure ship --once`.",
+        note="The next process is another of the same kind; for ours it is `otel-job-measure ship --once`.",
     )
     return Part(tables=(table,))
 
