@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from benchmarks.bench import Bench
-from benchmarks.measures import crowds, event_loop, job_thread, losses, other_spans, peers
+from benchmarks.measures import crowds, drain, event_loop, history, job_thread, losses, other_spans, peers, visible
 from benchmarks.tables import Part
 
 MEASURES: Final[Mapping[str, Callable[[Bench], Part]]] = {
@@ -15,6 +15,9 @@ MEASURES: Final[Mapping[str, Callable[[Bench], Part]]] = {
     "threads": crowds.threads,
     "event-loop": event_loop.measure,
     "other-spans": other_spans.measure,
+    "drain": drain.measure,
+    "visible": visible.measure,
+    "history": history.measure,
 }
 """Each by its name, in the order of the docs."""
 
