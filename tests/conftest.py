@@ -11,6 +11,7 @@ from opentelemetry import context
 
 from tests.support.influx import HOW_TO_GET_ONE, InfluxServer, fresh_server, own_server
 from tests.support.influxd import binary_path
+from tests.support.ours import forget_measures, left_threads
 from tests.support.telemetry import forget_global_providers
 
 # As they were before the first test got an environment of its own.
@@ -72,6 +73,14 @@ def state_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_ours_left() -> Iterator[None]:
+    """A process in which no `JobMeasure` was made; afterwards no thread of ours lives."""
+    yield
+    forget_measures()
+    assert left_threads() == []
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 _COMMANDS = {
     "demo": "otel_job_measure.cli.demo",
     "exec": "otel_job_measure.cli.exec_",
+    "rejected": "otel_job_measure.cli.rejected",
     "runs": "otel_job_measure.cli.runs",
     "ship": "otel_job_measure.cli.ship",
 }

@@ -59,7 +59,7 @@ class RunSpan:
         self._span = self._provider.get_tracer(names.SCOPE).start_span(
             job.span_name,
             _propagator.extract(carrier, Context()),
-            attributes=job.attributes(run.uuid),
+            attributes=job.attributes(run),
             start_time=run.start_ns,
         )
         context = self._span.get_span_context()

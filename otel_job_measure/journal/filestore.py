@@ -2,15 +2,15 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal import slots
 from otel_job_measure.journal.counters import Counters
+from otel_job_measure.journal.locks import is_descriptor_of
 from otel_job_measure.journal.protocols import Mark, Segment, SegmentHeader
 from otel_job_measure.journal.segments import SegmentFile, create
-from otel_job_measure.journal.slots import is_descriptor_of
 from otel_job_measure.journal.statedir import StateDir, make_folder
 
 _MAX_SEGMENT = 16 * 1024 * 1024
@@ -74,6 +74,7 @@ class FileStore:
         self._is_delivered = is_delivered
         self._segments: tuple[SegmentFile, ...] = ()
         self._is_torn = False
+        self._has_looked = False
         self._limit = _MAX_SEGMENT
         self._ordinal = -1
         self._fd = -1
@@ -163,26 +164,35 @@ class FileStore:
         return self._segments
 
     @contextlib.contextmanager
-    def left(self) -> Generator[Sequence[Segment] | None]:
+    def left(self) -> Generator[Iterable[Sequence[Segment]] | None]:
         """Holds `adopt.lock` and gives what others left for this destination."""
         with self._state.adopting() as held:
             own = {segment.name for segment in self.own()}
             if not held:
                 yield None
             else:
-                ready = self._state.ready_segments(self._identity.destination)
-                yield [segment for segment in ready if segment.name not in own]
+                ready = self._state.ready_windows({self._identity.destination})
+                yield ([segment for segment in window if segment.name not in own] for window in ready)
 
     def adopt(self) -> None:
-        """Closes the runs of those who are gone, puts their segments into `ready/`, and sees to the bound."""
+        """Closes the runs of those who are gone, puts their segments into `ready/`, and sees to the bound.
+
+        A new process always does; after that one of all does it for all, since each would look into every slot.
+        """
         # Who ships has them loaded, and nobody else comes here: what only appends can do without.
         from otel_job_measure.journal.adoption import adopt  # noqa: PLC0415 - as said
         from otel_job_measure.journal.limits import enforce  # noqa: PLC0415 - as said
 
         with self._state.adopting() as held:
-            if held:
+            if not held:
+                return
+            is_due = not self._has_looked or not self._state.was_looked_after(self._clock)
+            if is_due:
                 adopt(self._state, clock=self._clock, boot_id=self._identity.boot_id)
-                closed = {segment.path for segment in self._segments[:-1]}
+                self._state.note_look(self._clock)
+                self._has_looked = True
+            closed = {str(segment.path) for segment in self._segments[:-1]}
+            if is_due or closed:
                 enforce(self._state, self._max_bytes, self._counters, self._is_delivered, closed)
 
     def deleted(self) -> Sequence[Segment]:

@@ -10,7 +10,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -110,8 +110,8 @@ class SegmentJournal:
         seat = self._seat
         return () if seat is None else seat.store.own()
 
-    def left(self) -> AbstractContextManager[Sequence[Segment] | None]:
-        """Gives what others left in `ready/`."""
+    def left(self) -> AbstractContextManager[Iterable[Sequence[Segment]] | None]:
+        """Gives what others left in `ready/`, some at a time."""
         return (self._seat or self._take_seat()).store.left()
 
     def adopt(self) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal.counters import Counters
@@ -102,7 +102,7 @@ class MemoryStore:
         return tuple(self._segments)
 
     @contextlib.contextmanager
-    def left(self) -> Generator[Sequence[Segment] | None]:
+    def left(self) -> Generator[Iterable[Sequence[Segment]] | None]:
         """Gives nothing: no other process leaves anything here."""
         yield ()
 

@@ -6,7 +6,7 @@ from opentelemetry.trace import Span, Status, StatusCode
 
 from otel_job_measure import names
 from otel_job_measure.points.outcome import Outcome
-from otel_job_measure.spans.job import valid
+from otel_job_measure.points.text import valid
 from otel_job_measure.spans.outcome import text_of
 from otel_job_measure.spans.run import Run
 from otel_job_measure.spans.status import error_said
@@ -23,6 +23,8 @@ def describe_end(span: Span, run: Run, outcome: Outcome, error: BaseException | 
         outcome: How the run ended.
         error: What the job raised, if anything.
     """
+    if run.duration_s is not None:  # by a monotonic clock: not quite the difference of the span's times
+        span.set_attribute(names.ATTR_DURATION, run.duration_s)
     span.set_attribute(names.ATTR_STATUS, outcome.status)
     if outcome.reason is None:
         return

@@ -4,7 +4,8 @@ from types import TracebackType
 
 from otel_job_measure.errors import MisuseError
 from otel_job_measure.spans.naming import usable_name
-from otel_job_measure.spans.opener import Opener, Opening
+from otel_job_measure.spans.opener import Opener
+from otel_job_measure.spans.opening import Opening
 from otel_job_measure.spans.run import JobRun
 
 

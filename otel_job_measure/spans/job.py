@@ -6,6 +6,8 @@ from typing import Final
 from otel_job_measure import names
 from otel_job_measure.points.series import Series, series
 from otel_job_measure.points.tags import DefaultTags
+from otel_job_measure.points.text import valid
+from otel_job_measure.spans.run import Run
 
 
 class Job:
@@ -34,22 +36,16 @@ class Job:
         )
         self._attributes |= {attribute: valid(tag) for attribute, tag in given if tag is not None}
 
-    def attributes(self, uuid: str) -> dict[str, str]:
-        """Returns what the span of one run says at its start.
+    def attributes(self, run: Run) -> dict[str, str]:
+        """Returns what the span of a run says at its start.
+
+        Whoever writes the run's rows from the span needs no more to write the very rows that we write. All texts are
+        valid Unicode: with a lone surrogate an exporter would lose a whole batch of the app's spans.
 
         Args:
-            uuid: The run's id.
+            run: A prepared run.
         """
-        return {**self._attributes, names.ATTR_RUN_ID: uuid}
-
-
-def valid(text: str) -> str:
-    """Gives a text that is UTF-8: with a lone surrogate in it an exporter would lose a whole batch of the app's spans.
-
-    Args:
-        text: Any string.
-
-    Returns:
-        The same, with question marks for what is no valid Unicode.
-    """
-    return text if text.isascii() else text.encode(errors="replace").decode()
+        found = {**self._attributes, names.ATTR_RUN_ID: run.uuid}
+        if run.host:
+            found[names.ATTR_HOST] = valid(run.host)
+        return found

@@ -11,6 +11,7 @@ from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.points.runids import run_id_of_span
 from otel_job_measure.spans import live
 from otel_job_measure.spans.guard import Guards
+from otel_job_measure.spans.job import Job
 from otel_job_measure.spans.live import RUN_KEY, LiveSpan, Opened
 from otel_job_measure.spans.naming import usable_name
 from otel_job_measure.spans.recorder import Recorder
@@ -79,6 +80,7 @@ class RunSpanProcessor(OwnSpanProcessor):
         super().__init__(guards)
         self._ending = guards("measuring the end of a span")
         self._deciding = guards("finding out how a run ended")
+        self._describing = guards("describing a run on its span")
         self._measure = measure
         self._rules: dict[str, list[SpanRule]] = {}
         for rule in rules:
@@ -149,11 +151,21 @@ class RunSpanProcessor(OwnSpanProcessor):
         given = (span.attributes or {}).get(names.ATTR_RUN_ID)
         uuid = given if isinstance(given, str) and given else run_id_of_span(context.span_id)
         run = Run(usable_name(name, f"the attribute {names.ATTR_NAME} of a span"), uuid)
-        recorder.prepare(run, span.resource.attributes, start_ns=span.start_time)
+        job = recorder.prepare(run, span.resource.attributes, start_ns=span.start_time)
         if context.trace_flags.sampled:
             run.trace = (context.trace_id, context.span_id)
         if live.watch(LiveSpan(context, run, recorder, rule=rule)):
             recorder.start(run)
+            # One that a rule has recognised stays as it is: what the rule says of its end cannot stand on it.
+            if rule is None and job is not None and context.trace_flags.sampled:
+                with self._describing:
+                    _describe(span, run, job)
+
+
+def _describe(span: Span, run: Run, job: Job) -> None:
+    """Says on a span of the app's own what our rows say, so that others can write the same; what is there stays."""
+    given = span.attributes or {}
+    span.set_attributes({name: text for name, text in job.attributes(run).items() if name not in given})
 
 
 def _plain(attributes: Mapping[str, object] | None) -> Mapping[str, object]:

@@ -72,14 +72,16 @@ class Recorder:
             What it has in common with all runs of its job; None where that can't be found.
         """
         job = self._jobs.get((run.name, id(resource))) or self._new_job(run.name, resource)
-        if job is not None:
-            run.series = job.series
         try:
-            run.start_ns = self._journal().stamp() if start_ns is None else start_ns
+            journal = self._journal()
+            run.host = journal.host
+            run.start_ns = journal.stamp() if start_ns is None else start_ns
         except Exception as error:  # noqa: BLE001 - the guard's
             self._preparing.caught(error)
-            run.start_ns = self.clock.wall_ns()
+            run.start_ns = self.clock.wall_ns() if start_ns is None else start_ns
         run.began_ns = self.clock.monotonic_ns()
+        if job is not None:
+            run.series = job.series
         return job
 
     def start(self, run: Run) -> None:
@@ -92,9 +94,10 @@ class Recorder:
             return
         try:
             if run.claim_start():
-                self._write_start(run, run.series)
-        except Exception as error:  # noqa: BLE001 - the guard's
-            self._starting.caught(error)
+                try:
+                    self._write_start(run, run.series)
+                except Exception as error:  # noqa: BLE001 - the guard's
+                    self._starting.caught(error)
         except BaseException:  # an interruption of the job: the end will record the start too; twice does no harm
             run.give_back_start()
             raise
@@ -134,9 +137,10 @@ class Recorder:
             if run.claim_end():
                 if "start" in run.unclaimed:  # that was interrupted
                     self.start(run)
-                self._write_end(run, run.series)
-        except Exception as error:  # noqa: BLE001 - the guard's
-            self._ending.caught(error)
+                try:
+                    self._write_end(run, run.series)
+                except Exception as error:  # noqa: BLE001 - the guard's
+                    self._ending.caught(error)
         except BaseException:
             run.give_back_end()
             raise

@@ -17,7 +17,6 @@ from otel_job_measure.cli import main
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.history.database import Database
 from otel_job_measure.journal.statedir import StateDir
-from otel_job_measure.runtime import engines
 from otel_job_measure.settings import Arguments, Settings
 from tests.delivery.support import Reply, TinyServer
 from tests.runtime.support import DEAD, delivered, history, run, segments, there, variables
@@ -27,14 +26,12 @@ ONCE = ["ship", "--once", "--env-file", os.devnull]
 
 
 @pytest.fixture(autouse=True)
-def _nothing_made_yet() -> Iterator[None]:
-    """A process in which no `JobMeasure` was made, and whose log is as pytest has it."""
+def _log_as_it_was() -> Iterator[None]:
+    """A log as pytest has it: the command sets it up."""
     root = logging.getLogger()
     before = root.level
     yield
     root.setLevel(before)
-    while engines._engines:
-        engines._engines.popitem()[1].close(0)
 
 
 @pytest.fixture
@@ -216,7 +213,8 @@ def test_it_goes_on_until_it_is_stopped(server: TinyServer, state_dir: Path, num
         try:
             for job in ("first", "second"):
                 left(job, server.url, state_dir=state_dir)
-                assert came.acquire(timeout=30)
+                while job not in delivered(server):  # it may be seen while it is written
+                    assert came.acquire(timeout=30)
             process.send_signal(number)
             out, err = process.communicate(timeout=30)
         except BaseException:

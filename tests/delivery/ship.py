@@ -59,11 +59,6 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
         yield
 
 
-def shipper_threads() -> list[threading.Thread]:
-    """Returns the threads of shippers."""
-    return [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
-
-
 def sink_for(settings: Settings, **more: Any) -> InfluxSink:  # noqa: ANN401 - any of the sink's own arguments
     """Returns a sink that counts and rejects for itself."""
     return InfluxSink(settings, Counters(), ListRejects(), **more)

@@ -9,19 +9,20 @@ import pytest
 from otel_job_measure.delivery.bell import Bell
 from otel_job_measure.delivery.rounds import UPKEEP_S
 from otel_job_measure.journal.protocols import Mark
-from tests.delivery.ship import LONG_S, Ship, shipper_threads
+from tests.delivery.ship import LONG_S, Ship
 from tests.delivery.support import DONE, HOLD, RETRY, line
+from tests.support.ours import our_threads
 
 
 def test_there_is_no_thread_before_the_first_point(ship: Ship) -> None:
     """A process that measures nothing has no thread of ours, and one that does has one daemon with a name."""
-    assert shipper_threads() == []
+    assert our_threads() == []
     mark = ship.append(1)
     assert ship.shipper.wait_for(mark, LONG_S)
-    [thread] = shipper_threads()
+    [thread] = our_threads()
     assert thread.daemon
     ship.append(2)
-    assert shipper_threads() == [thread]
+    assert our_threads() == [thread]
 
 
 def test_points_are_delivered_without_a_flush(ship: Ship) -> None:
@@ -142,7 +143,7 @@ def test_nothing_to_wait_for_is_there_at_once() -> None:
     local = Ship(lazy=True)
     local.source.segments[-1].data += line(1) + b"\n"
     assert local.shipper.wait_for(local.source.tail(), LONG_S)
-    assert shipper_threads() == []
+    assert our_threads() == []
 
 
 class CountingBell(Bell):

@@ -6,8 +6,9 @@ import threading
 import pytest
 
 from otel_job_measure.journal.protocols import Mark
-from tests.delivery.ship import LONG_S, Ship, no_threads, shipper_threads
+from tests.delivery.ship import LONG_S, Ship, no_threads
 from tests.delivery.support import DONE, HOLD, RETRY, line, segment
+from tests.support.ours import left_threads
 
 
 def test_close_sends_what_is_there_and_ends_the_thread(ship: Ship) -> None:
@@ -20,9 +21,7 @@ def test_close_sends_what_is_there_and_ends_the_thread(ship: Ship) -> None:
     assert ship.shipper.close(LONG_S)
     assert ship.sink.lines == [line(number) for number in range(3)]
     assert ship.sink.closed == 1
-    for thread in shipper_threads():
-        thread.join(LONG_S)
-    assert shipper_threads() == []
+    assert left_threads() == []
     assert ship.shipper.close(LONG_S)
     assert ship.sink.closed == 1
     assert ship.shipper.wait_for(ship.source.tail(), LONG_S)
@@ -55,7 +54,7 @@ def test_close_without_a_point_does_nothing() -> None:
     assert (ship.source.looked, ship.source.adopted, ship.sink.batches) == (0, 0, [])
     assert ship.sink.closed == 1
     ship.append(1)
-    assert shipper_threads() == []
+    assert left_threads() == []
 
 
 def test_who_waits_is_told_when_it_is_over(ship: Ship) -> None:

@@ -4,7 +4,6 @@ import argparse
 import importlib
 import re
 import shlex
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 
 from otel_job_measure import cli
-from otel_job_measure.runtime import engines, ready
 from otel_job_measure.settings.table import SETTINGS
 
 ROOT = Path(__file__).parents[2]
@@ -21,15 +19,6 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglo
 _block = re.compile(r"^```(\w+)\n(.*?)^```$|^<!-- invisible-code\n(.*?)^-->$", re.MULTILINE | re.DOTALL)
 _link = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _ours = re.compile(r"\b(?:OTEL_JOB_MEASURE|INFLUXDB|CLUSTER|PROJECT)_[A-Z_]+\b(?!…)")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_made_yet() -> Iterator[None]:
-    """A process in which no `JobMeasure` was made."""
-    yield
-    ready.forget_ready_measure()
-    while engines._engines:
-        engines._engines.popitem()[1].close(0)
 
 
 def examples() -> list[tuple[int, str]]:

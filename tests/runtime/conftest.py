@@ -4,20 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from otel_job_measure.runtime import engines, ready
 from otel_job_measure.spans import naming
 from tests.delivery.support import TinyServer
 
 
 @pytest.fixture(autouse=True)
-def _nothing_made_yet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A process in which no `JobMeasure` was made and nothing was said."""
+def _nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process in which nothing was said."""
     monkeypatch.setattr(naming, "_warned", set[str]())
-    ready.forget_ready_measure()
-    yield
-    ready.forget_ready_measure()
-    while engines._engines:
-        engines._engines.popitem()[1].close(0)
 
 
 @pytest.fixture

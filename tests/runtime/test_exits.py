@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -59,9 +58,7 @@ def test_a_process_that_leaves_at_once_leaves_its_segment(server: TinyServer, st
 
 def test_a_server_that_is_gone_holds_nobody_up(state_dir: Path) -> None:
     """The first request that fails is the last, and the segment waits for the next process."""
-    began_s = time.monotonic()
-    done = ended(JOB, **variables(DEAD))
-    assert time.monotonic() - began_s < 5
+    done = ended(JOB, **variables(DEAD), OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT="10m")
     assert done.returncode == 0
     [segment] = segments(state_dir)
     assert segment.parent.name == "ready"
@@ -70,11 +67,12 @@ def test_a_server_that_is_gone_holds_nobody_up(state_dir: Path) -> None:
 def test_a_server_that_hangs_holds_nobody_up_for_longer_than_was_set(server: TinyServer, state_dir: Path) -> None:
     """`OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT` bounds the end of a process."""
     over = threading.Event()
-    server.during = lambda: over.wait(60)
-    began_s = time.monotonic()
-    done = ended(JOB, **variables(server.url), OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT="0.3")
-    over.set()
-    assert time.monotonic() - began_s < 8
+    server.during = over.wait
+    bounds = {"OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT": "0.3", "OTEL_JOB_MEASURE_TIMEOUT": "10m"}
+    try:
+        done = ended(JOB, **variables(server.url), **bounds)
+    finally:
+        over.set()
     assert done.returncode == 0
     assert [path.parent.name for path in segments(state_dir)] == ["ready"]
 

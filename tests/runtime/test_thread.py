@@ -1,13 +1,13 @@
 """The shipper's thread: when it starts, and that it never imports a module."""
 
-import threading
 from pathlib import Path
 
 import pytest
 
 from otel_job_measure import JobMeasure
 from tests.delivery.support import Reply, TinyServer
-from tests.runtime.support import DEAD, THREAD, delivered, run, sending, there, told_by, variables
+from tests.runtime.support import DEAD, delivered, run, sending, there, told_by, variables
+from tests.support.ours import our_threads
 
 # An import of ours in a thread, while the process forks, would hang the child for ever. The hook sees every import of a
 # module that is not loaded yet.
@@ -44,11 +44,6 @@ run("a")
 looked.wait(30)
 """
 CLOSED = "\nmeasure.close(10)\nprint(json.dumps(imported))"
-
-
-def our_threads() -> list[threading.Thread]:
-    """Returns our threads that live."""
-    return [thread for thread in threading.enumerate() if thread.name == THREAD]
 
 
 @pytest.mark.parametrize("url", [None, DEAD], ids=["local", "shipping"])
