@@ -75,7 +75,6 @@ class FileStore:
         self._counters = counters
         self._is_delivered = is_delivered
         self._segments: tuple[SegmentFile, ...] = ()
-        self._is_torn = False
         self._has_looked = False
         self._limit = _MAX_SEGMENT
         self._ordinal = -1
@@ -104,9 +103,11 @@ class FileStore:
             OSError: Nothing of them is in the segment.
         """
         size = self._size_if_ours()
-        if size is None or self._is_torn:
-            self._retake() if size is None else self._begin_segment()
-            size = self._segment.good_end or 0
+        if size is None:
+            self._retake()
+        elif size != self._segment.good_end:
+            self._leave_segment(size)
+        size = self._segment.good_end or 0
         written = os.write(self._fd, data)
         if written != len(data):
             self._cut(size)
@@ -149,9 +150,12 @@ class FileStore:
 
     def check(self) -> None:
         """Takes the lock and the segment again where the app has closed our descriptors."""
-        if not self._slot.is_held() or self._size_if_ours() is None:
-            with contextlib.suppress(OSError):  # the next append tries again and says what is wrong
+        size = self._size_if_ours()
+        with contextlib.suppress(OSError):  # the next append tries again and says what is wrong
+            if not self._slot.is_held() or size is None:
                 self._retake()
+            elif size != self._segment.good_end:
+                self._leave_segment(size)
 
     def tail(self) -> Mark:
         """Returns the place after the last good byte."""
@@ -237,7 +241,6 @@ class FileStore:
             *self._segments,
             segment,
         )  # in one step: the shipper's thread reads it without a lock
-        self._is_torn = False
         self._ordinal = ordinal
         self._limit = self._segment_limit()
 
@@ -265,11 +268,16 @@ class FileStore:
         return status.st_size
 
     def _cut(self, size: int) -> None:
-        try:
+        # Where that fails, readers stop at the last good byte, and the next append leaves the segment.
+        with contextlib.suppress(OSError):
             os.ftruncate(self._fd, size)
-        except OSError:
-            # Readers stop at the last good byte, and nothing is ever appended behind the torn line.
-            self._is_torn = True
+
+    def _leave_segment(self, size: int) -> None:
+        """Begins a new one where ours does not end where we have ended it: a torn line, or somebody else's hand."""
+        left = self._segment
+        self._begin_segment()
+        if size < (left.good_end or 0):
+            left.good_end = None  # readers take what is there
 
     def _retake(self) -> None:
         """Takes the lock and the segment again, or a new slot with a new segment."""

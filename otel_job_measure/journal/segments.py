@@ -65,7 +65,7 @@ def decode_header(line: bytes) -> SegmentHeader:
             label=str(content["label"]),
             runs=bool(content["runs"]),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         msg = f"not the header of a segment of format {FORMAT}: {line[:80]!r}"
         raise LineProtocolError(msg) from error
 
