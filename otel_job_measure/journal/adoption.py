@@ -269,7 +269,7 @@ def _old_row_of(run_row: bytes) -> bytes:
 
 
 def _append(segment: SegmentFile, end: int, lines: bytes) -> None:
-    fd = os.open(segment.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    fd = os.open(segment.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         os.ftruncate(fd, end)  # the line that its writer was killed in
         if os.write(fd, lines) != len(lines):

@@ -293,7 +293,7 @@ class FileStore:
         self._fd = -1
         if self._segment.path.parent == self._slot.folder:
             with contextlib.suppress(FileNotFoundError):
-                fd = os.open(self._segment.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+                fd = os.open(self._segment.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
                 self._segment.good_end = os.fstat(fd).st_size
                 self._fd = fd
                 return

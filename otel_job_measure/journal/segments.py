@@ -14,6 +14,7 @@ SUFFIX = ".lp"
 TEMPORARY_SUFFIX = ".tmp"
 _MARK = b"# otel-job-measure "
 _MODE = 0o600
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TAIL = 64 * 1024
 
 
@@ -94,7 +95,7 @@ class SegmentFile:
             OSError: The file cannot be read.
             LineProtocolError: Its first line is no header.
         """
-        with path.open("rb") as file:
+        with os.fdopen(os.open(path, _READ), "rb") as file:
             return cls(path, decode_header(file.readline()))
 
     @property
@@ -152,11 +153,11 @@ class SegmentFile:
 
     def _open(self) -> int:
         try:
-            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            return os.open(self.path, _READ)
         except FileNotFoundError:
             if self.elsewhere is None:
                 raise
-            return os.open(self.elsewhere / self.name, os.O_RDONLY | os.O_CLOEXEC)
+            return os.open(self.elsewhere / self.name, _READ)
 
 
 def create(folder: Path, header: SegmentHeader, lines: bytes) -> tuple[int, Path, int]:

@@ -11,6 +11,7 @@ from otel_job_measure.clock import Clock
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal import flocks
 from otel_job_measure.journal.segments import SUFFIX, SegmentFile, destination_of
+from otel_job_measure.journal.strangers import refuse_strangers
 
 _log = logging.getLogger(names.LOGGER)
 _held: set[int] = set()
@@ -46,13 +47,14 @@ class StateDir:
         """Makes the folders that are missing, for the owner alone.
 
         Raises:
-            OSError: It cannot be made or written, or the system has no flock.
+            OSError: It cannot be made or written, it is another user's, or the system has no flock.
         """
         if not flocks.IS_AVAILABLE:  # pragma: no cover - see above
             msg = "this system has no flock"
             raise OSError(msg)
         for folder in (self.root, self.slots, self.ready, self.rejected):
             make_folder(folder)
+            refuse_strangers(folder, may_be_link=folder is self.root)
         if not os.access(self.slots, os.W_OK | os.X_OK):
             msg = f"{self.slots} cannot be written"
             raise PermissionError(msg)
@@ -215,7 +217,7 @@ def lock(path: Path, *, create: bool = True) -> int | None:
     Raises:
         OSError: The file cannot be opened, or the file system has no flock.
     """
-    flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if create else 0)
     try:
         fd = os.open(path, flags, _FILE_MODE)
     except FileNotFoundError:
