@@ -14,7 +14,7 @@
 """
 
 import contextlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
@@ -24,7 +24,7 @@ from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.filestore import Identity
 from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.memory import MemoryStore
-from otel_job_measure.journal.protocols import Answer, Piece, Taken
+from otel_job_measure.journal.protocols import Answer, Mark, Piece, Taken
 from otel_job_measure.points.line_protocol import Point, parse
 from otel_job_measure.runtime.engine import stand_in
 
@@ -154,6 +154,7 @@ class RecordedRuns(Sequence[RecordedRun]):
 
     def __init__(self, journal: MemoryJournal) -> None:
         self._journal = journal
+        self._seen: tuple[Mark, list[RecordedRun]] = (Mark(0, 0), [])
 
     def of(self, job: str) -> list[RecordedRun]:
         """Returns the runs of one job."""
@@ -165,9 +166,10 @@ class RecordedRuns(Sequence[RecordedRun]):
         Raises:
             AssertionError: It ran not at all, or more than once; the message says what was measured.
         """
-        found = self.of(job)
+        runs = self._runs()
+        found = [run for run in runs if run.job == job]
         if len(found) != 1:
-            seen = ", ".join(f"{run.job} ({run.status})" for run in self) or "nothing"
+            seen = ", ".join(f"{run.job} ({run.status})" for run in runs) or "nothing"
             raise AssertionError(f"one run of {job!r} was expected, and {len(found)} were measured; in all: {seen}")
         return found[0]
 
@@ -181,10 +183,20 @@ class RecordedRuns(Sequence[RecordedRun]):
     def __getitem__(self, index: int | slice) -> RecordedRun | list[RecordedRun]:
         return self._runs()[index]
 
+    def __iter__(self) -> Iterator[RecordedRun]:
+        return iter(self._runs())  # what begins while somebody goes through them belongs to the next time
+
     def __repr__(self) -> str:
         return f"RecordedRuns({self._runs()!r})"
 
     def _runs(self) -> list[RecordedRun]:
+        """Returns the runs so far; they are read again only when something was written since."""
+        mark = self._journal.tail()
+        if mark != self._seen[0]:
+            self._seen = (mark, self._read())
+        return self._seen[1]
+
+    def _read(self) -> list[RecordedRun]:
         starts: dict[str, Point] = {}
         ends: dict[str, Point] = {}
         rows: dict[str, Point] = {}

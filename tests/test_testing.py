@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from otel_job_measure import JobMeasure, JobSpanProcessor, compose_sync, job_measure_sync
 from otel_job_measure.journal.protocols import Answer, Taken
+from otel_job_measure.points import Point
 from otel_job_measure.testing import ListSink, ManualClock, MemoryJournal, RecordedRuns, recorded_runs
 from tests.delivery.support import pieces_of, segment
 
@@ -107,6 +108,28 @@ def test_runs_are_a_sequence_in_the_order_in_which_they_began(measure: JobMeasur
     assert [run.uuid for run in runs.of("inner")] == [runs[1].uuid, runs[2].uuid]
     assert runs.of("other") == []
     assert runs[0].uuid in repr(runs)
+
+
+def test_going_through_runs_reads_them_once(runs: RecordedRuns, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are; one that begins meanwhile belongs to the next time."""
+    measure = JobMeasure(project="billing")
+    for _ in range(20):
+        with measure.run("nightly"):
+            pass
+    looks: list[None] = []
+    points = MemoryJournal.points
+
+    def counted(journal: MemoryJournal) -> list[Point]:
+        looks.append(None)
+        return points(journal)
+
+    monkeypatch.setattr(MemoryJournal, "points", counted)
+    assert [run.status for run in runs] == ["end"] * len(runs) == [runs[at].status for at in range(20)]
+    assert len(looks) == 1
+    for _ in runs:
+        with measure.run("another"):
+            pass
+    assert (len(runs), len(looks)) == (40, 2)
 
 
 def test_one_says_what_was_measured_instead(measure: JobMeasure, runs: RecordedRuns) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
+from otel_job_measure import names
 from otel_job_measure.runtime.measure import JobMeasure
 from otel_job_measure.spans.compose import compose
 
@@ -31,6 +32,8 @@ class Jobs:
     def __init__(self, measure: JobMeasure, folder: Path, say: Callable[[str, str], None]) -> None:
         self._measure = measure
         self._folder = folder
+        # Absolute, whatever the variable says: the children work in another folder.
+        self._environment = {**os.environ, f"{names.ENV_PREFIX}STATE_DIR": str(measure.settings.state_dir)}
         self._say = say
         _make_files(folder)
 
@@ -93,14 +96,17 @@ class Jobs:
         self._say("sync-inventory", "twice at the same time")
 
     def _be_killed(self) -> None:
-        killed = subprocess.run([sys.executable, "-c", _KILLED], check=False, cwd=self._folder)  # noqa: S603 - ours
+        killed = self._run([sys.executable, "-c", _KILLED])
         name = signal.Signals(-killed.returncode).name if killed.returncode < 0 else f"exit {killed.returncode}"
         self._say("rebuild-index", f"its process ended by {name}, in the middle of the run")
 
     def _exec(self) -> None:
         command = [sys.executable, "-m", "otel_job_measure", "exec", "back-up-orders", "--"]
-        done = subprocess.run([*command, "cp", "orders.csv", "orders.bak"], check=False, cwd=self._folder)  # noqa: S603 - ours
+        done = self._run([*command, "cp", "orders.csv", "orders.bak"])
         self._say("back-up-orders", f"`cp` by `otel-job-measure exec`, exit code {done.returncode}")
+
+    def _run(self, command: list[str]) -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run(command, check=False, cwd=self._folder, env=self._environment)  # noqa: S603 - ours
 
 
 def rebuild_index_until_killed() -> None:

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from otel_job_measure.cli.words import complain
 from otel_job_measure.settings import parse_env_file
 
 DEFAULT: Final = Path("/etc/otel-job-measure.env")
@@ -46,13 +47,25 @@ def load(path: Path | None, default: Path = DEFAULT) -> None:
 
     Args:
         path: The file that was asked for.
-        default: The file that is read where none was asked for, if it is there.
+        default: The file that is read where none was asked for, if it is there. Where it is another user's, who
+            keeps a token in it, that is said and no error.
 
     Raises:
         SettingsError: The file cannot be read, or a line of it is wrong.
     """
-    if path is None and not default.exists():
+    if path is None and not _can_be_read(default):
         return
     for name, value in parse_env_file(path or default).items():
         if not os.environ.get(name):
             os.environ[name] = value
+
+
+def _can_be_read(default: Path) -> bool:
+    try:
+        default.open("rb").close()
+    except PermissionError:
+        complain(f"{default} is passed over: this user may not read it")
+        return False
+    except OSError:
+        return default.exists()  # whatever it is, its reader says what is wrong with it
+    return True

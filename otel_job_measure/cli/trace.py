@@ -17,7 +17,8 @@ from otel_job_measure import names
 from otel_job_measure.cli.tracing import TRACEPARENT, TRACESTATE
 from otel_job_measure.points.outcome import Outcome
 from otel_job_measure.points.tags import DefaultTags
-from otel_job_measure.spans.describe import describe_end, start_attributes, valid
+from otel_job_measure.points.text import valid
+from otel_job_measure.spans.describe import describe_end, start_attributes
 from otel_job_measure.spans.run import Run
 
 if TYPE_CHECKING:

@@ -118,6 +118,8 @@ class Batch:
                 if verdict.kind is Kind.TOO_LARGE and len(chunk) > 1:
                     self._limit.lower(_size(chunk))
                 self._halve_or_reject(chunk, verdict.words)
+            case Kind.PARTIAL:
+                self._keep_all(chunk, verdict)
             case _:
                 self.delivered += len(chunk)
                 self._counters.delivered(len(chunk))
@@ -141,6 +143,15 @@ class Batch:
             return
         self._counters.expired(len(chunk) - len(kept))
         self._again(kept)
+
+    def _keep_all(self, chunk: Sequence[bytes], verdict: Verdict) -> None:
+        """Keeps every line of which nobody knows whether it was refused; asking again would double the others."""
+        refused = min(verdict.refused, len(chunk))
+        self.delivered += len(chunk) - refused
+        self._counters.delivered(len(chunk) - refused)
+        self._counters.rejected(refused)
+        for line in chunk:
+            self._reject(line, verdict.words)
 
     def _halve_or_reject(self, chunk: Sequence[bytes], words: str) -> None:
         if len(chunk) > 1:

@@ -15,7 +15,7 @@ from otel_job_measure.journal import slots
 from otel_job_measure.journal.protocols import SegmentHeader
 from otel_job_measure.journal.segments import SUFFIX, TEMPORARY_SUFFIX, SegmentFile
 from otel_job_measure.journal.slots import Slot
-from otel_job_measure.journal.statedir import StateDir, not_inherited, segments_in
+from otel_job_measure.journal.statedir import StateDir, segments_in
 from otel_job_measure.points.line_protocol import parse
 from otel_job_measure.points.outcome import Outcome
 from otel_job_measure.points.rows import ending_lines
@@ -65,10 +65,7 @@ def _adopt_slot(state: StateDir, folder: Path, clock: Clock, boot_id: str) -> in
     if is_missing and not _is_silent(folder, clock):
         return 0  # and the lock stays missing, so that the next adopter sees it too
     slot = slots.hold(folder, int(folder.name), create=is_missing)
-    if slot is None:
-        return 0
-    with not_inherited(slot.lock_fd):
-        return _adopt_held(state, slot, clock, boot_id)
+    return 0 if slot is None else _adopt_held(state, slot, clock, boot_id)
 
 
 def _adopt_held(state: StateDir, slot: Slot, clock: Clock, boot_id: str) -> int:

@@ -10,9 +10,9 @@ from otel_job_measure.journal import slots
 from otel_job_measure.journal.adoption import adopt
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.limits import enforce
+from otel_job_measure.journal.locks import is_descriptor_of
 from otel_job_measure.journal.protocols import Mark, Segment, SegmentHeader
 from otel_job_measure.journal.segments import SegmentFile, create
-from otel_job_measure.journal.slots import is_descriptor_of
 from otel_job_measure.journal.statedir import StateDir, make_folder
 
 _MAX_SEGMENT = 16 * 1024 * 1024

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from otel_job_measure.errors import StateDirError
+from otel_job_measure.journal.locks import Lock, lock
 from otel_job_measure.journal.segments import SUFFIX, TEMPORARY_SUFFIX, destination_of
-from otel_job_measure.journal.statedir import lock
 
 _MODE = 0o600
 _TRIES = 1000
@@ -77,8 +77,8 @@ class RejectedLines:
             StateDirError: They cannot be deleted.
         """
         for path in self._files():
-            fd = self._locked(path)
-            if fd is None:
+            taken = self._locked(path)
+            if taken is None:
                 continue
             try:
                 data = path.read_bytes()
@@ -86,7 +86,7 @@ class RejectedLines:
                 if any(rejected.id in ids for _, rejected in entries):
                     _replace(path, b"".join(raw for raw, rejected in entries if rejected.id not in ids))
             finally:
-                os.close(fd)
+                taken.release()
 
     def _files(self) -> list[Path]:
         try:
@@ -96,12 +96,12 @@ class RejectedLines:
         except OSError as error:
             raise StateDirError(f"{self._folder} cannot be read: {error}") from error
 
-    def _locked(self, path: Path) -> int | None:
+    def _locked(self, path: Path) -> Lock | None:
         """Takes a file's lock, which a process holds only while it adds a line; None where the file is gone."""
         for _ in range(_TRIES):
-            fd = lock(path, create=False)
-            if fd is not None or not path.exists():
-                return fd
+            taken = lock(path, create=False)
+            if taken is not None or not path.exists():
+                return taken
             self._pause(_PAUSE_S)
         raise StateDirError(f"{path} is in use by another process")
 

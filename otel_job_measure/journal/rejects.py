@@ -1,4 +1,4 @@
-"""Where lines go that InfluxDB will never take: a file each destination, with the server's words above each line."""
+"""Where lines go that the server will never take: a file each destination, with the server's words above each line."""
 
 import logging
 import os
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.journal.locks import Lock, lock
 from otel_job_measure.journal.segments import new_name
-from otel_job_measure.journal.statedir import lock
 
 _log = logging.getLogger(names.LOGGER)
 _FILE_BYTES = 1024 * 1024
@@ -38,30 +38,30 @@ class FileRejects:
         try:
             self._append(comment + line + b"\n")
         except OSError as error:
-            _log.error("a line that InfluxDB refused cannot be kept (%s): %r, refused with: %s", error, line, words)
+            _log.error("a line that was refused cannot be kept (%s): %r, refused with: %s", error, line, words)
 
     def _append(self, data: bytes) -> None:
-        fd = self._open()
+        taken = self._open()
         try:
-            os.fchmod(fd, _MODE)
-            end = os.lseek(fd, 0, os.SEEK_END)
-            if os.write(fd, data) != len(data):
-                os.ftruncate(fd, end)
+            os.fchmod(taken.fd, _MODE)
+            end = os.lseek(taken.fd, 0, os.SEEK_END)
+            if os.write(taken.fd, data) != len(data):
+                os.ftruncate(taken.fd, end)
                 msg = "no room"
                 raise OSError(msg)
         finally:
-            os.close(fd)
+            taken.release()
 
-    def _open(self) -> int:
+    def _open(self) -> Lock:
         """Opens the file of the moment and holds its lock: who takes lines out of it must not lose this one."""
         path = self._path
-        fd = None
+        taken = None
         if path is not None and path.exists() and path.stat().st_size < _FILE_BYTES:
-            fd = lock(path, create=False)
-        while fd is None:  # somebody is at it just now, who isn't waited for
+            taken = lock(path, create=False)
+        while taken is None:  # somebody is at it just now, who isn't waited for
             self._path = self._folder / new_name(self._destination)
-            fd = lock(self._path)
-        return fd
+            taken = lock(self._path)
+        return taken
 
 
 class LoggedRejects:
@@ -69,4 +69,4 @@ class LoggedRejects:
 
     def put(self, line: bytes, words: str) -> None:
         """Logs one line with the server's words."""
-        _log.error("InfluxDB refused a line, and there is no folder to keep it in: %r: %s", line[:1024], words)
+        _log.error("a line was refused, and there is no folder to keep it in: %r: %s", line[:1024], words)

@@ -10,14 +10,12 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal import flocks
+from otel_job_measure.journal.locks import lock
 from otel_job_measure.journal.segments import SUFFIX, SegmentFile, destination_of
 from otel_job_measure.journal.strangers import refuse_strangers
 
 _log = logging.getLogger(names.LOGGER)
-_held: set[int] = set()
-_hooked: list[bool] = []
 _DIR_MODE = 0o700
-_FILE_MODE = 0o600
 _WINDOW = 1000
 _MOST_SAID = 1000
 _said: set[Path] = set()
@@ -62,15 +60,14 @@ class StateDir:
     @contextlib.contextmanager
     def adopting(self) -> Generator[bool]:
         """Holds `adopt.lock`; gives False where another process holds it."""
-        fd = lock(self._adopt_lock)
-        if fd is None:
+        taken = lock(self._adopt_lock)
+        if taken is None:
             yield False
             return
-        with not_inherited(fd):
-            try:
-                yield True
-            finally:
-                os.close(fd)
+        try:
+            yield True
+        finally:
+            taken.release()
 
     def was_looked_after(self, clock: Clock) -> bool:
         """Returns whether somebody has adopted what the dead left a moment ago; the caller holds `adopt.lock`."""
@@ -182,64 +179,3 @@ def make_folder(folder: Path) -> None:
     except FileExistsError:
         if not folder.is_dir():
             raise
-
-
-@contextlib.contextmanager
-def not_inherited(fd: int) -> Generator[None]:
-    """Sees to it that a child that is forked in the block doesn't hold a lock for as long as it lives."""
-    if not _hooked:
-        _hooked.append(True)
-        os.register_at_fork(after_in_child=_close_inherited)
-    _held.add(fd)
-    try:
-        yield
-    finally:
-        _held.discard(fd)
-
-
-def _close_inherited() -> None:
-    while _held:
-        with contextlib.suppress(OSError):
-            os.close(_held.pop())
-
-
-def lock(path: Path, *, create: bool = True) -> int | None:
-    """Takes the flock of a file, at once or not at all.
-
-    Args:
-        path: The lock file, which is never deleted.
-        create: Whether to make it where it is missing.
-
-    Returns:
-        A descriptor that holds the lock until it is closed; None where someone else holds it, or where the file is
-        missing or was exchanged meanwhile.
-
-    Raises:
-        OSError: The file cannot be opened, or the file system has no flock.
-    """
-    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if create else 0)
-    try:
-        fd = os.open(path, flags, _FILE_MODE)
-    except FileNotFoundError:
-        if create:
-            raise
-        return None
-    held = False
-    try:
-        flocks.flock_at_once(fd)
-        held = same_file(os.fstat(fd), path)
-    except BlockingIOError:
-        return None
-    finally:
-        if not held:
-            os.close(fd)
-    return fd if held else None
-
-
-def same_file(status: os.stat_result, path: Path) -> bool:
-    """Returns whether a path still names the file of a status: a lock file may have been exchanged under its name."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return False
-    return (status.st_dev, status.st_ino) == (found.st_dev, found.st_ino)

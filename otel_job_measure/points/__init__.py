@@ -6,7 +6,7 @@ from otel_job_measure.points.rows import ending_lines, start_line
 from otel_job_measure.points.runids import new_run_id, run_id_of_span
 from otel_job_measure.points.series import Series
 from otel_job_measure.points.tags import DefaultTags, resolve
-from otel_job_measure.points.text import clean_field, clean_tag
+from otel_job_measure.points.text import clean_field, clean_tag, valid
 
 __all__ = [
     "ENDED",
@@ -25,4 +25,5 @@ __all__ = [
     "resolve",
     "run_id_of_span",
     "start_line",
+    "valid",
 ]

@@ -60,6 +60,21 @@ def clean_tag(text: str) -> str:
     return clean
 
 
+def valid(text: str) -> str:
+    """Gives the nearest text that is UTF-8.
+
+    Args:
+        text: Any string.
+
+    Returns:
+        The same, with U+FFFD for what is no valid Unicode.
+    """
+    if text.isascii() or not _has_surrogate(text):
+        return text
+    # Two halves of one character find each other, a lone one is replaced.
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def warn_once(change: str, text: str) -> None:
     """Logs that a text was changed, once for each kind of change in a process.
 
@@ -76,8 +91,7 @@ def _cleaned(text: str) -> str:
     clean = text[:MAX_BYTES]  # every character takes a byte at least
     if _has_surrogate(clean):
         warn_once(_INVALID, text)
-        # Two halves of one character find each other, a lone one is replaced.
-        clean = clean.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        clean = valid(clean)
     if _has_invisible(clean):
         warn_once(_INVISIBLE, text)
         clean = clean.translate(_VISIBLE)

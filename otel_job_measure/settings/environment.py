@@ -27,15 +27,18 @@ def gathered(
         arguments: Those of `Settings`; unknown ones are passed over.
 
     Returns:
-        What was set, by argument, and the variable that it was set in. None and empty strings are nothing.
+        What was set, by argument, and the variable that it was set in. None and empty strings are nothing; nor is
+        a variable that belongs to the sink which isn't used, for others may be using it.
     """
     if environ is None:
         environ = os.environ
+    sink = _sink(environ, arguments)
     given: dict[str, object] = {}
     said_in: dict[str, str] = {}
     for setting in SETTINGS:
         for variable in setting.variables:
-            if is_set(environ.get(variable)):
+            is_read = setting.sink in ("", sink) or variable.startswith(names.ENV_PREFIX)
+            if is_read and is_set(environ.get(variable)):
                 given[setting.argument], said_in[setting.argument] = environ[variable], variable
                 break
     _settle_tokens(given, said_in)
@@ -85,6 +88,14 @@ def _home_of_user() -> str:
         return pwd.getpwuid(os.getuid()).pw_dir
     except (ImportError, KeyError):
         return ""
+
+
+def _sink(environ: Mapping[str, str], arguments: Mapping[str, object]) -> str:
+    """Returns which sink is asked for; a word that means none is told of later."""
+    said = arguments.get("sink")
+    word = said if is_set(said) else environ.get(names.ENV_SINK, "")
+    is_otlp = isinstance(word, str) and word.strip().lower() == names.SINK_OTLP
+    return names.SINK_OTLP if is_otlp else names.SINK_INFLUXDB
 
 
 def _settle_tokens(given: dict[str, object], said_in: dict[str, str]) -> None:

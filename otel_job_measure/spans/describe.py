@@ -7,6 +7,7 @@ from opentelemetry.trace import Span, Status, StatusCode
 from otel_job_measure import names
 from otel_job_measure.points.outcome import Outcome
 from otel_job_measure.points.tags import DefaultTags
+from otel_job_measure.points.text import valid
 from otel_job_measure.spans.outcome import text_of
 from otel_job_measure.spans.run import Run
 from otel_job_measure.spans.status import error_said
@@ -14,20 +15,19 @@ from otel_job_measure.spans.status import error_said
 _LONGEST_CHAIN = 64  # a chain of exceptions may be a ring
 
 
-def valid(text: str) -> str:
-    """Gives a text that is UTF-8: with a lone surrogate in it an exporter would lose a whole batch of the app's spans.
+def start_attributes(run: Run, tags: DefaultTags) -> dict[str, str]:
+    """Returns what the span of a run says at its start.
+
+    Whoever writes the run's rows from the span needs no more to write the very rows that we write. All texts are valid
+    Unicode: with a lone surrogate an exporter would lose a whole batch of the app's spans.
 
     Args:
-        text: Any string.
+        run: A prepared run.
+        tags: Its default tags.
 
     Returns:
-        The same, with question marks for what is no valid Unicode.
+        Attributes.
     """
-    return text if text.isascii() else text.encode(errors="replace").decode()
-
-
-def start_attributes(run: Run, tags: DefaultTags) -> dict[str, str]:
-    """Returns what a span of ours says at its start."""
     found = {names.ATTR_NAME: valid(run.name), names.ATTR_RUN_ID: run.uuid}
     if tags.datacenter is not None:
         found[names.ATTR_DATACENTER] = valid(tags.datacenter)
@@ -35,6 +35,8 @@ def start_attributes(run: Run, tags: DefaultTags) -> dict[str, str]:
         found[names.ATTR_PROJECT] = valid(tags.project)
     if tags.stage is not None:
         found[names.ATTR_STAGE] = valid(tags.stage)
+    if run.host:
+        found[names.ATTR_HOST] = valid(run.host)
     return found
 
 
@@ -47,6 +49,8 @@ def describe_end(span: Span, run: Run, outcome: Outcome, error: BaseException | 
         outcome: How the run ended.
         error: What the job raised, if anything.
     """
+    if run.duration_s is not None:  # by a monotonic clock: not quite the difference of the span's times
+        span.set_attribute(names.ATTR_DURATION, run.duration_s)
     span.set_attribute(names.ATTR_STATUS, outcome.status)
     if outcome.reason is None:
         return

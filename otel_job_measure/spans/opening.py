@@ -11,9 +11,10 @@ from opentelemetry.trace import Span, SpanContext, SpanKind, get_current_span
 
 from otel_job_measure import names
 from otel_job_measure.points.outcome import ENDED, FAILED, Outcome
+from otel_job_measure.points.text import valid
 from otel_job_measure.spans import live
 from otel_job_measure.spans.current import NOT_CURRENT, Current
-from otel_job_measure.spans.describe import describe_end, start_attributes, valid
+from otel_job_measure.spans.describe import describe_end, start_attributes
 from otel_job_measure.spans.live import RUN_KEY, LiveSpan
 from otel_job_measure.spans.means import Means
 from otel_job_measure.spans.outcome import outcome_of

@@ -9,7 +9,9 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from otel_job_measure import names
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.points.runids import run_id_of_span
+from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.spans import live
+from otel_job_measure.spans.describe import start_attributes
 from otel_job_measure.spans.guard import Guards
 from otel_job_measure.spans.live import RUN_KEY, LiveSpan, Opened
 from otel_job_measure.spans.naming import usable_name
@@ -36,6 +38,7 @@ class OwnSpanProcessor(SpanProcessor):
         self._starting = guards("measuring the start of a span")
         self._ending = guards("measuring the end of a span")
         self._deciding = guards("finding out how a run ended")
+        self._describing = guards("describing a run on its span")
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Records a run's start.
@@ -158,6 +161,16 @@ class RunSpanProcessor(OwnSpanProcessor):
             run.trace = (context.trace_id, context.span_id)
         if live.watch(LiveSpan(context, run, recorder, ours=False, rule=rule)):
             recorder.start(run)
+            # One that a rule has recognised stays as it is: what the rule says of its end cannot stand on it.
+            if rule is None and context.trace_flags.sampled:
+                with self._describing:
+                    _describe(span, run, recorder.tags(span.resource.attributes))
+
+
+def _describe(span: Span, run: Run, tags: DefaultTags) -> None:
+    """Says on a span of the app's own what our rows say, so that others can write the same; what is there stays."""
+    given = span.attributes or {}
+    span.set_attributes({name: text for name, text in start_attributes(run, tags).items() if name not in given})
 
 
 def _scope(span: ReadableSpan) -> str:

@@ -61,7 +61,9 @@ class Recorder:
             start_ns: When it began, in nanoseconds since 1970, where that is not for us to say; None means now.
         """
         with self._preparing:
-            run.start_ns = self._journal().stamp() if start_ns is None else start_ns
+            journal = self._journal()
+            run.host = journal.host
+            run.start_ns = journal.stamp() if start_ns is None else start_ns
             run.series = series(run.name, self.tags(resource))
         if run.series is None:
             with self._preparing:

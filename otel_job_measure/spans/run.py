@@ -30,6 +30,7 @@ class Run:
         "duration_s",
         "end_ns",
         "failure",
+        "host",
         "name",
         "outcome",
         "pid",
@@ -51,6 +52,8 @@ class Run:
     duration_s: float | None
     failure: Outcome | None
     """What `fail()` said."""
+    host: str
+    """Where it runs; empty where it cannot be recorded at all."""
     trace: tuple[int, int] | None
     """The ids of its trace and its span, where a trace backend has them."""
 
@@ -62,6 +65,7 @@ class Run:
         self.start_ns = self.began_ns = self.end_ns = 0
         self.duration_s = None
         self.outcome = self.failure = None
+        self.host = ""
         self.trace = None
         # Taking something out of a dict is one step for every thread, signal handler and garbage collector.
         self._unclaimed = {"start": True, "end": True}

@@ -143,6 +143,14 @@ def test_settings_that_it_cannot_work_with_are_one_error(
     assert complaint in err
 
 
+def test_a_relative_state_directory_is_one_for_all_its_processes(tmp_path: Path) -> None:
+    """The jobs that are processes of their own work in another folder, and are measured in the same place."""
+    done = demo(tmp_path, OTEL_JOB_MEASURE_STATE_DIR="here")
+    assert done.returncode == 0, done.stderr
+    assert set(rows(done.stdout)) == OUTCOMES
+    assert (tmp_path / "here" / "history.db").exists()
+
+
 def test_it_reads_an_env_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One that isn't there is an error."""
     assert main(["demo", "--env-file", str(tmp_path / "no-such-file")]) == 1

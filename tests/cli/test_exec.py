@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import socket
@@ -209,6 +210,28 @@ def test_the_default_env_file_is_read_where_it_is(tmp_path: Path, monkeypatch: p
     file.write_text("nonsense\n")
     with pytest.raises(SettingsError, match="line 1"):
         env_file.load(None, default=file)
+
+
+def test_a_default_env_file_of_another_user_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It holds a token that is not for this user, whose runs are measured all the same; one that was asked for is."""
+    file = tmp_path / "env"
+    file.write_text("PROJECT_NAME=machine\n")
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with monkeypatch.context() as patched:  # root may read everything
+        patched.setattr(Path, "open", denied)
+        patched.setattr(Path, "read_text", denied)
+        env_file.load(None, default=file)
+        with pytest.raises(SettingsError, match="Permission denied"):
+            env_file.load(file)
+    assert capfd.readouterr().err == f"otel-job-measure: {file} is passed over: this user may not read it\n"
+    assert "PROJECT_NAME" not in os.environ
+    with pytest.raises(SettingsError, match="Is a directory"):
+        env_file.load(None, default=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,15 @@
 import os
 import signal
 import socket
-import threading
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from queue import Queue
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.sdk.resources import OTELResourceDetector
 
 from otel_job_measure.cli import tracing
+from tests.support.backend import Backend, attributes_of
 from tests.support.exec_ import BREAK, EXEC, patched, points, run, running
 
 TELL = ["sh", "-c", "echo $TRACEPARENT; echo $TRACESTATE; exit ${CODE:-0}"]
@@ -20,7 +17,6 @@ PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 STATE = "vendor=value"
 # As at a limit of threads, but the SDK has got what it needs.
 NO_THREAD = """
-import threading
 start = threading.Thread.start
 def broken(self):
     if self.name.startswith("exec-"): raise RuntimeError("no thread")
@@ -29,61 +25,17 @@ threading.Thread.start = broken
 """
 
 
-class Collector:
-    """A trace backend: keeps what is exported to it."""
-
-    def __init__(self, code: int = 200) -> None:
-        self._requests: Queue[tuple[str, bytes]] = Queue()
-        collector = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                collector._requests.put((self.path, body))
-                self.send_response(code)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that http.server gave it
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    def spans(self, path: str = "/v1/traces") -> list[tuple[ResourceSpans, Span]]:
-        """Returns each span that has come so far, with its resource."""
-        found: list[tuple[ResourceSpans, Span]] = []
-        while not self._requests.empty():
-            asked, body = self._requests.get()
-            assert asked == path
-            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                found += [(resource, span) for scope in resource.scope_spans for span in scope.spans]
-        return found
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
 @pytest.fixture
-def collector() -> Iterator[Collector]:
+def collector() -> Iterator[Backend]:
     """A trace backend that takes everything."""
-    made = Collector()
+    made = Backend()
     yield made
     made.close()
 
 
-def environment(collector: Collector, **more: str) -> Mapping[str, str]:
+def environment(collector: Backend, **more: str) -> Mapping[str, str]:
     """Returns an environment that asks for spans at the collector."""
     return os.environ | {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url} | more
-
-
-def attributes_of(found: Span | ResourceSpans) -> dict[str, str]:
-    """Returns the attributes, which are all strings."""
-    attributes = found.resource.attributes if isinstance(found, ResourceSpans) else found.attributes
-    return {attribute.key: attribute.value.string_value for attribute in attributes}
 
 
 def carried(told: bytes) -> tuple[str, str, bool, str]:
@@ -94,7 +46,7 @@ def carried(told: bytes) -> tuple[str, str, bool, str]:
     return trace_id, span_id, bool(int(flags, 16) & 1), state
 
 
-def test_the_span_of_a_run_is_exported(collector: Collector, state_dir: Path) -> None:
+def test_the_span_of_a_run_is_exported(collector: Backend, state_dir: Path) -> None:
     """It says of the run what a job's span says, has its very times, and is the parent of the command's own."""
     done = run(
         [*EXEC, *TELL], environment=environment(collector, CODE="3", OTEL_SERVICE_NAME="billing", PROJECT_STAGE="test")
@@ -110,6 +62,8 @@ def test_the_span_of_a_run_is_exported(collector: Collector, state_dir: Path) ->
         "scheduling.job.run_id": start.fields["uuid"],
         "scheduling.job.project": "billing",
         "scheduling.job.stage": "test",
+        "scheduling.job.host": os.uname().nodename,
+        "scheduling.job.duration": "",  # no string
         "scheduling.job.status": "failed",
         "scheduling.job.reason": "exit",
         "error.type": "exit 3",
@@ -120,7 +74,7 @@ def test_the_span_of_a_run_is_exported(collector: Collector, state_dir: Path) ->
     assert (row.fields["trace_id"], row.fields["span_id"]) == ids
 
 
-def test_a_span_that_comes_in_is_the_parent(collector: Collector) -> None:
+def test_a_span_that_comes_in_is_the_parent(collector: Backend) -> None:
     """TRACEPARENT and TRACESTATE are carried through us: our span is between the two."""
     variables = environment(collector, TRACEPARENT=PARENT, TRACESTATE=STATE)
     done = run([*EXEC, *TELL], environment=variables)
@@ -130,7 +84,7 @@ def test_a_span_that_comes_in_is_the_parent(collector: Collector) -> None:
     assert span.status.code == Status.STATUS_CODE_UNSET
 
 
-def test_a_state_without_a_usable_parent_does_not_go_on(collector: Collector) -> None:
+def test_a_state_without_a_usable_parent_does_not_go_on(collector: Backend) -> None:
     """TRACESTATE belongs to one TRACEPARENT, and is not put beside another."""
     variables = environment(collector, TRACEPARENT="nonsense", TRACESTATE=STATE)
     done = run([*EXEC, *TELL], environment=variables)
@@ -142,7 +96,7 @@ def test_a_state_without_a_usable_parent_does_not_go_on(collector: Collector) ->
     "variables", [{"OTEL_TRACES_SAMPLER": "always_off"}, {"TRACEPARENT": PARENT.removesuffix("01") + "00"}]
 )
 def test_what_is_not_sampled_is_measured_and_not_exported(
-    variables: dict[str, str], collector: Collector, state_dir: Path
+    variables: dict[str, str], collector: Backend, state_dir: Path
 ) -> None:
     """The sampler decides about the span; the run is recorded, without ids that nobody could find."""
     done = run([*EXEC, *TELL], environment=environment(collector, **variables))
@@ -163,9 +117,7 @@ def test_what_is_not_sampled_is_measured_and_not_exported(
         {"OTEL_EXPORTER_OTLP_ENDPOINT": ""},
     ],
 )
-def test_where_no_span_is_wanted_there_is_none(
-    variables: dict[str, str], collector: Collector, state_dir: Path
-) -> None:
+def test_where_no_span_is_wanted_there_is_none(variables: dict[str, str], collector: Backend, state_dir: Path) -> None:
     """The standard variables that switch traces off leave what came in to the command as it is."""
     asked = {"TRACEPARENT": PARENT, "TRACESTATE": STATE} | variables
     done = run([*EXEC, *TELL], environment=environment(collector, **asked))
@@ -174,7 +126,7 @@ def test_where_no_span_is_wanted_there_is_none(
     assert len(points(state_dir)) == 3
 
 
-def test_the_variables_of_traces_alone_are_enough(collector: Collector, tmp_path: Path) -> None:
+def test_the_variables_of_traces_alone_are_enough(collector: Backend, tmp_path: Path) -> None:
     """The endpoint of traces counts without the general one, also from the file of settings; a list may name others."""
     file = tmp_path / "env"
     file.write_text(
@@ -217,7 +169,7 @@ def test_the_variables_of_traces_alone_are_enough(collector: Collector, tmp_path
     ],
 )
 def test_an_exporter_that_is_not_there_is_one_line(
-    variables: dict[str, str], broken: str, words: str, collector: Collector, state_dir: Path
+    variables: dict[str, str], broken: str, words: str, collector: Backend, state_dir: Path
 ) -> None:
     """The line tells what to install; the command runs, and is measured without a span."""
     done = run([*patched(broken), *TELL], environment=environment(collector, CODE="3", **variables))
@@ -227,7 +179,7 @@ def test_an_exporter_that_is_not_there_is_one_line(
 
 
 @pytest.mark.parametrize("method", ["start", "variables", "load", "end", "finish"])
-def test_a_span_that_fails_costs_the_run_nothing(method: str, collector: Collector, state_dir: Path) -> None:
+def test_a_span_that_fails_costs_the_run_nothing(method: str, collector: Backend, state_dir: Path) -> None:
     """Whatever of the span breaks, the command runs to its end and is measured."""
     broken = f"{BREAK}from otel_job_measure.cli.trace import RunSpan; RunSpan.{method} = broken"
     done = run([*patched(broken), "sh", "-c", "exit 3"], environment=environment(collector))
@@ -238,7 +190,7 @@ def test_a_span_that_fails_costs_the_run_nothing(method: str, collector: Collect
     assert len(points(state_dir)) == 3
 
 
-def test_where_there_is_no_thread_for_us_the_command_is_still_watched(collector: Collector, state_dir: Path) -> None:
+def test_where_there_is_no_thread_for_us_the_command_is_still_watched(collector: Backend, state_dir: Path) -> None:
     """At a limit of threads the command is waited for first; its span can't be exported, which is one line."""
     done = run([*patched(NO_THREAD), *TELL], environment=environment(collector, CODE="3"))
     assert (done.returncode, done.stderr) == (3, b"otel-job-measure: the span is not exported: no thread\n")
@@ -247,7 +199,7 @@ def test_where_there_is_no_thread_for_us_the_command_is_still_watched(collector:
 
 def test_a_backend_that_refuses_is_one_line() -> None:
     """What the exporter says of a failure is one line on stderr, after the command."""
-    refusing = Collector(code=401)
+    refusing = Backend(code=401)
     try:
         done = run([*EXEC, "sh", "-c", "exit 3"], environment=environment(refusing))
     finally:

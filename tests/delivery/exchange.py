@@ -32,6 +32,8 @@ class Request:
     lines: list[bytes]
     port: int
     """The client's, which tells one connection from another."""
+    body: bytes
+    """As it was before compression."""
 
 
 class Exchange:
@@ -54,7 +56,7 @@ class Exchange:
         """Reads the request to its end."""
         headers = dict(self.handler.headers)
         plain = gzip.decompress(self.body) if headers.get("Content-Encoding") == "gzip" else self.body
-        return Request(self.handler.path, headers, plain.splitlines(), self.handler.client_address[1])
+        return Request(self.handler.path, headers, plain.splitlines(), self.handler.client_address[1], plain)
 
     def answer(self, reply: Reply) -> None:
         """Answers."""

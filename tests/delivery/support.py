@@ -14,7 +14,7 @@ from otel_job_measure.settings import Settings
 from tests.delivery.exchange import Exchange, Play, Reply, Request
 
 CA_FILE = Path(__file__).with_name("ca.pem")
-_SERVER_PEM = Path(__file__).with_name("server.pem")
+SERVER_PEM = Path(__file__).with_name("server.pem")
 DONE = Answer(taken=Taken.DONE)
 RETRY = Answer(taken=Taken.RETRY, words="refused")
 HOLD = Answer(taken=Taken.HOLD, words="set something")
@@ -199,7 +199,7 @@ class TinyServer:
         self._server = Server((host, 0), Handler)
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(_SERVER_PEM)
+            context.load_cert_chain(SERVER_PEM)
             self._server.socket = context.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )

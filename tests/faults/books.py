@@ -9,7 +9,6 @@ from otel_job_measure import names
 REAL: Final = "ended by itself"
 """An outcome that is not known exactly: anything but `lost`."""
 _KINDS: Final = ("start", "run", "end")
-_MOST_WORDS: Final = 20
 
 
 class Found(NamedTuple):
@@ -65,7 +64,7 @@ class Books:
         found = sum(bool(kinds[kind]) for kinds in runs.values() for kind in _KINDS)
         doubled = sum(max(0, len(kinds[kind]) - 1) for kinds in runs.values() for kind in _KINDS)
         wrong = [words for uuid, kinds in runs.items() if (words := self._wrong(uuid, kinds))]
-        return Compared(len(runs), found, doubled, tuple(wrong[:_MOST_WORDS]))
+        return Compared(len(runs), found, doubled, tuple(wrong))
 
     def _wrong(self, uuid: str, kinds: dict[str, list[Found]]) -> str:
         if missing := [kind for kind in _KINDS if not kinds[kind]]:

@@ -5,7 +5,7 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +13,15 @@ from typing import Final
 
 from tests.faults import found
 from tests.faults.app import ROOT, App
-from tests.faults.books import Books, Found
+from tests.faults.books import Books, Compared, Found
 from tests.faults.fault import Fault
+from tests.faults.stepping import held
 from tests.faults.tally import Row
 from tests.support.influx import InfluxServer
 
 NOBODY: Final = "http://127.0.0.1:9"
 """Where no server listens."""
+_MOST_WORDS: Final = 20
 _LEFT_OUT: Final = (
     "COVERAGE_",
     "INFLUXDB_",
@@ -52,6 +54,7 @@ class Ground:
     patience_s: float = 60.0
     books: Books = field(default_factory=Books)
     started: list[App] = field(default_factory=list[App])
+    compared: list[Compared] = field(default_factory=list[Compared])
 
     @property
     def state_dir(self) -> Path:
@@ -129,6 +132,10 @@ class Ground:
             assert looks * pause < self.patience_s, f"{what}: not within {self.patience_s:g} s\n{self.logs()}"
             threading.Event().wait(pause)
 
+    def until_free(self, locks: Sequence[Path]) -> None:
+        """Waits until nobody holds any of some locks."""
+        self.until(lambda: not held(locks), f"nobody holds {', '.join(map(str, locks))}")
+
     def expect(self, holds: object, words: str) -> None:
         """Notes a sentence as broken where something does not hold."""
         if not holds:
@@ -138,26 +145,40 @@ class Ground:
         """Ends the runs of those who are gone, and returns the points in the files."""
         return found.adopted(self.state_dir)
 
-    def row(self, points: list[Found], *, tried: int | None = None) -> Row:
+    @contextmanager
+    def apart(self) -> Generator[None]:
+        """Forgets, at the end of the block, the runs that began in it: they belong to one try alone."""
+        before = dict(self.books.begun)
+        yield
+        self.books.begun = before
+
+    def look(self, points: list[Found]) -> None:
+        """Compares what was found with what is known by now; each look counts for itself."""
+        self.compared.append(self.books.compare(points))
+
+    def row(self, *looks: list[Found], tried: int | None = None) -> Row:
         """Returns the row of the table: what was found against what is known.
 
         Args:
-            points: What was found in the end.
+            looks: What was found in the end, beside what was given to `look`.
             tried: How often the fault came; None for as often as was asked for.
         """
-        compared = self.books.compare(points)
+        for points in looks:
+            self.look(points)
+        each = self.compared
+        expected, found_ = sum(one.expected for one in each), sum(one.found for one in each)
         if refused := found.refused(self.state_dir):
             self.books.broken.append(f"{len(refused)} lines were refused, the first: {refused[0]!r}")
         return Row(
             fault=self.fault,
             tried=self.times if tried is None else tried,
-            runs=compared.runs,
-            expected=compared.expected,
-            found=compared.found,
-            lost=compared.expected - compared.found,
-            doubled=compared.doubled,
+            runs=sum(one.runs for one in each),
+            expected=expected,
+            found=found_,
+            lost=expected - found_,
+            doubled=sum(one.doubled for one in each),
             longest_wait_s=self.books.longest_wait_s,
-            broken=(*self.books.broken, *compared.wrong),
+            broken=(*self.books.broken, *(words for one in each for words in one.wrong))[:_MOST_WORDS],
         )
 
     def logs(self) -> str:

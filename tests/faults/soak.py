@@ -6,6 +6,7 @@ was lost or doubled, or did not hold.
 
 import argparse
 import json
+import logging
 import os
 import random
 import signal
@@ -116,6 +117,7 @@ def main() -> int:
     asked = parser.parse_args()
     faults = all_faults()
     if asked.one:
+        logging.disable()  # what is wrong is in the row
         [fault] = [fault for fault in faults if fault.name == asked.one]
         print(json.dumps(asdict(one(fault, asked.seed, asked.times))))
         return 0

@@ -8,8 +8,9 @@ import pytest
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.errors import HistoryError
 from otel_job_measure.history.history import History
+from otel_job_measure.journal.locks import lock
 from otel_job_measure.journal.segments import SegmentFile
-from otel_job_measure.journal.statedir import StateDir, lock
+from otel_job_measure.journal.statedir import StateDir
 
 SOMEBODY, SOMEBODY_ELSE = 54_321, 54_322
 

@@ -8,10 +8,12 @@ import pickle
 import traceback
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from urllib3 import ProxyManager
 
+from otel_job_measure import JobMeasure
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.settings import Secret, Settings
 from tests.settings.support import PREFIX, SERVER, TOKEN, from_env, settings
@@ -19,6 +21,8 @@ from tests.settings.support import PREFIX, SERVER, TOKEN, from_env, settings
 PASSWORD = "pr0xy-pa55"
 PROXY = f"http://user:{PASSWORD}@proxy:3128"
 FULL = Settings.from_env(SERVER, proxy=PROXY, state_dir="/state")
+_measure: Any = JobMeasure  # with arguments that are wrong on purpose
+MAKERS = (settings, partial(from_env, {}), cast("Any", FULL.changed), _measure, partial(_measure, FULL))
 
 
 def shown_by(error: BaseException) -> str:
@@ -78,6 +82,17 @@ def test_a_changed_copy_is_checked_again() -> None:
         dataclasses.replace(FULL, influxdb_bucket=None)
 
 
+def test_changed_settings_are_checked_as_new_ones_are() -> None:
+    """What is not named stays, the secrets too; None unsets."""
+    changed = FULL.changed(project="p", proxy=None)
+    assert (changed.project, changed.proxy, changed.token(), changed.state_path) == ("p", None, TOKEN, Path("/state"))
+    assert FULL.changed() == FULL
+    with pytest.raises(SettingsError, match="TIMEOUT"):
+        FULL.changed(timeout_s=-1)
+    with pytest.raises(SettingsError, match="INFLUXDB_BUCKET"):
+        FULL.changed(influxdb_bucket=None)
+
+
 def test_settings_are_frozen() -> None:
     """Nobody changes them behind a running shipper's back."""
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -114,7 +129,7 @@ def test_no_error_shows_a_secret(wrong: dict[str, object]) -> None:
     environ = {name.upper(): value for name, value in (good | wrong).items() if isinstance(value, str)}
     environ[PREFIX + "PROXY"] = environ.pop("PROXY")
     errors: list[BaseException] = []
-    for make in (settings, partial(from_env, {})):
+    for make in MAKERS:
         with pytest.raises((SettingsError, TypeError)) as caught:
             make(**good | wrong)
         errors.append(caught.value)

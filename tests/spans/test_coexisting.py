@@ -50,6 +50,8 @@ def test_the_span_says_what_the_run_says(app: App) -> None:
         "scheduling.job.datacenter": "fra",
         "scheduling.job.project": "billing",
         "scheduling.job.stage": "production",
+        "scheduling.job.host": "test-host",
+        "scheduling.job.duration": story.facts["duration"],
         "scheduling.job.status": "failed",
         "scheduling.job.reason": "error",
         "error.type": "ValueError",

@@ -48,6 +48,23 @@ def test_a_span_with_a_jobs_name_is_a_run(app: App, measured: Bench) -> None:
     }
 
 
+def test_a_span_of_the_apps_own_says_what_its_rows_say(app: App) -> None:
+    """So that a collector can write the same rows; what the app has said itself stays."""
+    bench = Bench(datacenter="fra", stage="production")
+    app.provider.add_span_processor(bench.processor())
+    with app.tracer.start_as_current_span("x", attributes={**JOB, "scheduling.job.stage": "test", "own": 1}):
+        pass
+    assert app.exported["x"].attributes == {
+        "own": 1,
+        "scheduling.job.name": "nightly",
+        "scheduling.job.run_id": bench.journal.only.uuid,
+        "scheduling.job.datacenter": "fra",
+        "scheduling.job.project": "billing",
+        "scheduling.job.stage": "test",
+        "scheduling.job.host": "test-host",
+    }
+
+
 @pytest.mark.parametrize(("given", "used"), [("run-7", True), ("", False), (7, False)])
 def test_a_run_id_of_the_apps_own_is_the_uuid(app: App, measured: Bench, given: Anything, used: bool) -> None:  # noqa: FBT001
     """Where it is a string that says something."""

@@ -22,10 +22,12 @@ class Life:
     Args:
         measure: Measures its jobs.
         rng: Its chance.
+        runs: How many times each thread runs a job; 0 for as often as chance has it.
     """
 
-    def __init__(self, measure: JobMeasure, rng: random.Random) -> None:
+    def __init__(self, measure: JobMeasure, rng: random.Random, runs: int) -> None:
         self._measure = measure
+        self._runs = runs
         self._rng = rng
 
     def run(self) -> None:
@@ -38,7 +40,7 @@ class Life:
             signal.pause()
 
     def _jobs(self) -> None:
-        for _ in range(self._rng.randrange(_MOST_RUNS)):
+        for _ in range(self._runs or self._rng.randrange(_MOST_RUNS)):
             self._job(self._rng.choice(["a", "b", _LONG]), depth=self._rng.randrange(3))
 
     def _job(self, name: str, depth: int) -> None:
@@ -58,6 +60,7 @@ def live(seed: str, how: str = "") -> None:
     Args:
         seed: What its chance comes from.
         how: `exit` where SIGTERM is to end it by `sys.exit`, `_exit` by `os._exit`; by default it isn't handled.
+            `busy` where it is to run many jobs.
     """
     pid = os.fork()
     if pid == 0:
@@ -65,7 +68,7 @@ def live(seed: str, how: str = "") -> None:
             signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
         elif how == "_exit":
             signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(0))
-        Life(MEASURE, random.Random(seed)).run()
+        Life(MEASURE, random.Random(seed), 60 if how == "busy" else 0).run()
         return
     tell(f"pid {pid}")
     _, status = os.waitpid(pid, 0)

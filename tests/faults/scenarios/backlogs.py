@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections import Counter
+from functools import partial
 from typing import Final
 
 from otel_job_measure.journal.statedir import StateDir
@@ -148,8 +149,8 @@ def no_room(ground: Ground) -> Row:
         second = Asked(ground, **variables)
         second.runs(1)
         ground.until(lambda: _size(ground) <= 1024**2, "the bound is kept")
-        ground.until(lambda asked=second: asked.health()["dropped"].get("max_bytes"), "the loss is counted")
-        dropped += second.health()["dropped"]["max_bytes"]
+        ground.until(partial(_dropped, second), "the loss is counted")
+        dropped += _dropped(second)
         second.end()
     kept = len(set(in_files(ground.state_dir)))
     expected = 3 * len(ground.books.begun)
@@ -167,6 +168,11 @@ def no_room(ground: Ground) -> Row:
     )
 
 
+def _dropped(asked: Asked) -> int:
+    count: int = asked.health()["dropped"].get("max_bytes", 0)
+    return count
+
+
 def _size(ground: Ground) -> int:
     return sum(path.stat().st_size for path in segments(ground.state_dir) if path.exists())
 
@@ -177,8 +183,7 @@ def idle(ground: Ground) -> Row:
     bucket = ground.server.new_bucket()
     herd = ground.app("tests.faults.apps.herd", ground.times, 0, **ground.server.variables(bucket))
     pids = [int(pid) for pid in herd.line().removeprefix("> ").split()]
-    rows = lambda: len(ground.server.lines(bucket))  # noqa: E731 - asked twice
-    ground.until(lambda: rows() == ground.times, "all starts are in InfluxDB")
+    ground.until(lambda: len(ground.server.lines(bucket)) == ground.times, "all starts are in InfluxDB")
     window_s = 2.0 if ground.times < _SMALL_HERD else 60.0
     threading.Event().wait(window_s)  # until the looks of the beginning are over
     before_s = processor_s(pids)

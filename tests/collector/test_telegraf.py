@@ -1,0 +1,47 @@
+"""Rows through Telegraf: the very rows that the app itself writes."""
+
+from collections.abc import Callable
+
+import pytest
+
+from otel_job_measure import names
+from tests.collector.ways import come, environment, happened, keys, run_app
+from tests.support.backend import Backend
+from tests.support.collectors import Collector, Telegraf
+from tests.support.influx import InfluxServer
+
+
+@pytest.mark.parametrize("message", ["off", "on"])
+def test_rows_through_telegraf_are_the_very_rows(
+    influx: InfluxServer, bucket: str, telegraf: Callable[..., Telegraf], message: str
+) -> None:
+    """Tag for tag, field for field, to the nanosecond, also for odd names; what no span tells of is not there."""
+    more = {"OTEL_JOB_MEASURE_ERROR_MESSAGE": message}
+    through = telegraf(other := influx.new_bucket(), OTEL_JOB_MEASURE_TAGS="team", **more)
+    runs = run_app(environment(influx, bucket, through.grpc, **more))
+    direct = influx.lines(bucket)
+    assert happened(direct) == {(run.uuid, run.status, run.reason, run.error_type) for run in runs}
+    seen = {run.uuid for run in runs if run.job not in {"unsampled", "killed"}}
+    expected = [row for row in direct if row.fields["uuid"] in seen]
+    assert keys(come(influx, other, len(expected))) == keys(expected)
+    messages = {row.fields.get("error_message") for row in expected} - {None}
+    assert bool(messages) is (message == "on")
+
+
+def test_both_ways_into_one_bucket_give_each_run_once(
+    influx: InfluxServer,
+    bucket: str,
+    telegraf: Callable[..., Telegraf],
+    agent: Callable[..., Collector],
+    backend: Backend,
+) -> None:
+    """Through agent and Telegraf, with the direct way on: each row overwrites its twin."""
+    through = telegraf(bucket, OTEL_JOB_MEASURE_TAGS="team")
+    first = agent(influx.new_bucket(), backend.url, "agent-telegraf", TELEGRAF_ENDPOINT=through.address)
+    runs = run_app(environment(influx, bucket, first.http, "http/protobuf"))
+    first.stop()
+    through.stop()  # both say what they have before they go
+    rows = influx.lines(bucket)
+    assert happened(rows) == {(run.uuid, run.status, run.reason, run.error_type) for run in runs}
+    assert len(rows) == 3 * len(runs)
+    assert {row.measurement for row in rows} == {names.POINTS, names.RUNS}

@@ -1,0 +1,92 @@
+"""What the tests of ways share: an app that runs to its end, what it says has happened, and rows to compare with it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from otel_job_measure import names
+from tests.acceptance.processes import until
+from tests.support.exec_ import COMMAND
+from tests.support.influx import InfluxServer, Row
+
+APP: Final = Path(__file__).parent / "apps" / "app.py"
+
+Key = tuple[str, int, tuple[tuple[str, str], ...], tuple[tuple[str, object], ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A run, by the account of the app that ran it."""
+
+    job: str
+    uuid: str
+    status: str
+    reason: str | None
+    error_type: str | None
+
+
+def environment(
+    influx: InfluxServer, bucket: str, endpoint: str, protocol: str = "grpc", **more: str
+) -> dict[str, str]:
+    """Returns the environment of an app that writes to a bucket itself and sends its spans to an endpoint."""
+    return {
+        **os.environ,
+        **influx.variables(bucket),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+        "OTEL_JOB_MEASURE_TAGS": "team",
+        "PROJECT_STAGE": "test",
+        **more,
+    }
+
+
+def run_app(variables: Mapping[str, str]) -> list[Told]:
+    """Has the app run one of everything, another be killed in the middle of a run, and tells what they said."""
+    killed = subprocess.Popen(
+        [sys.executable, str(APP), "killed"], env=dict(variables), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with killed:
+        assert killed.stdout is not None
+        said = killed.stdout.readline()
+        killed.send_signal(signal.SIGKILL)
+    done = subprocess.run([sys.executable, str(APP), "all"], env=dict(variables), stdout=subprocess.PIPE, check=True)
+    # What a killed process left is found by the next one that looks, `ship` at the latest.
+    subprocess.run([*COMMAND, "ship", "--once"], env=dict(variables), capture_output=True, check=True)
+    return told([said, *done.stdout.splitlines()])
+
+
+def told(lines: Sequence[bytes]) -> list[Told]:
+    """Reads what an app has printed."""
+    return [Told(**json.loads(line)) for line in lines]
+
+
+def happened(rows: Sequence[Row]) -> set[tuple[Any, ...]]:
+    """Returns what run rows say has happened: uuid, status, reason and the type of the error."""
+    return {
+        (row.fields["uuid"], row.tags["status"], row.tags.get("reason"), row.fields.get("error_type"))
+        for row in rows
+        if row.measurement == names.RUNS
+    }
+
+
+def keys(rows: Sequence[Row]) -> set[Key]:
+    """Returns rows as what can be compared and put into a set: measurement, time, tags and fields."""
+    found = {_key(row) for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def come(influx: InfluxServer, bucket: str, number: int) -> list[Row]:
+    """Waits until there are so many rows of job runs in a bucket, and returns all that is there."""
+    until(lambda: sum(row.measurement in {names.POINTS, names.RUNS} for row in influx.lines(bucket)) >= number, "rows")
+    return influx.lines(bucket)
+
+
+def _key(row: Row) -> Key:
+    return (row.measurement, row.time_ns, tuple(sorted(row.tags.items())), tuple(sorted(row.fields.items())))

@@ -1,0 +1,112 @@
+"""A server's process for tests, which never outlives the process that started it."""
+
+import random
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+_START_TIMEOUT_S: Final = 60.0
+_STOP_TIMEOUT_S: Final = 30.0
+_PAUSE_S: Final = 0.05
+# Kills the server when the process that started it is gone, however it went: its end of the pipe is closed.
+_WATCH: Final = "import os, sys; sys.stdin.buffer.read(); os.kill(int(sys.argv[1]), 9)"
+
+
+class WatchedProcess:
+    """A server that can be stopped and started again, in the same folder.
+
+    Args:
+        command: What to start.
+        folder: Its working directory; its log is kept there.
+        is_ready: Tells whether it answers.
+        environment: All of its environment; None for that of the test.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        is_ready: Callable[[], bool],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._command = list(command)
+        self._folder = folder
+        self._is_ready = is_ready
+        self._environment = None if environment is None else dict(environment)
+        self._name = Path(command[0]).name
+        self._log = folder / f"{self._name}.log"
+        self._server: subprocess.Popen[bytes] | None = None
+        self._watch: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._server is not None, "the server is stopped"
+        return self._server.pid
+
+    @property
+    def words(self) -> str:
+        """Returns what it has said so far."""
+        return self._log.read_text(errors="replace")
+
+    def start(self) -> None:
+        """Starts the server and waits until it answers; does nothing when it runs."""
+        if self._server is not None and self._server.poll() is None:
+            return
+        self.stop()
+        with self._log.open("ab") as log:
+            self._server = subprocess.Popen(
+                self._command,
+                cwd=self._folder,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        watch = [sys.executable, "-I", "-S", "-c", _WATCH, str(self._server.pid)]
+        self._watch = subprocess.Popen(watch, stdin=subprocess.PIPE, start_new_session=True)
+        self._wait_until_ready(self._server)
+
+    def stop(self, *, hard: bool = False) -> None:
+        """Ends the server, with SIGKILL if `hard`; does nothing when it is stopped."""
+        if self._watch is not None:
+            self._watch.kill()
+            self._watch.communicate()
+            self._watch = None
+        if self._server is None:
+            return
+        if hard:
+            self._server.kill()
+        else:
+            self._server.terminate()
+        try:
+            self._server.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
+        self._server = None
+
+    def _wait_until_ready(self, server: subprocess.Popen[bytes]) -> None:
+        for _ in range(int(_START_TIMEOUT_S / _PAUSE_S)):
+            with suppress(OSError):
+                if self._is_ready():
+                    return
+            with suppress(subprocess.TimeoutExpired):  # the pause between two looks ends when the server does
+                server.wait(_PAUSE_S)
+                break
+        raise RuntimeError(f"{self._name} doesn't answer; the end of its log:\n{self.words[-2000:]}")
+
+
+def free_port() -> int:
+    """Returns a free port that the system gives to nobody by itself: it stays free after a stop."""
+    candidates = random.SystemRandom()
+    for _ in range(100):
+        port = candidates.randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no free port between 20000 and 32000")
