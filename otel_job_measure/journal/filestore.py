@@ -150,12 +150,10 @@ class FileStore:
 
     def check(self) -> None:
         """Takes the lock and the segment again where the app has closed our descriptors."""
-        size = self._size_if_ours()
-        with contextlib.suppress(OSError):  # the next append tries again and says what is wrong
-            if not self._slot.is_held() or size is None:
-                self._retake()
-            elif size != self._segment.good_end:
-                self._leave_segment(size)
+        size = self._size_if_ours() if self._slot.is_held() else None
+        if size != self._segment.good_end:
+            with contextlib.suppress(OSError):  # the next append tries again and says what is wrong
+                self._found_again(size)
 
     def tail(self) -> Mark:
         """Returns the place after the last good byte."""
