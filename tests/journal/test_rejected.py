@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.errors import StateDirError
+from otel_job_measure.journal.locks import lock
 from otel_job_measure.journal.rejected import RejectedLines, id_of
 from otel_job_measure.journal.rejects import FileRejects
-from otel_job_measure.journal.statedir import lock
 from tests.journal.support import HandClock
 
 BAD = b'scheduling-job,job=x status="start" nonsense'
@@ -81,12 +81,12 @@ def test_a_file_that_stays_in_use_is_said(folder: Path) -> None:
     """Who holds it may have died in the middle of something: nothing is changed."""
     FileRejects(folder, "here").put(BAD, "no")
     [path] = folder.iterdir()
-    fd = lock(path)
-    assert fd is not None
+    held = lock(path)
+    assert held is not None
     waited: list[float] = []
     with pytest.raises(StateDirError, match="in use"):
         RejectedLines(folder, pause=waited.append).take_out({id_of("here", BAD)})
-    os.close(fd)
+    held.release()
     assert len(waited) > 1
     assert len(RejectedLines(folder).all()) == 1
 
