@@ -9,9 +9,10 @@ from typing import Final
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.delivery.answers import Kind, NoAnswer, Verdict, short
+from otel_job_measure.delivery.physical import points_of
 from otel_job_measure.delivery.progress import Progress
 from otel_job_measure.delivery.quiet import QuietLog
-from otel_job_measure.delivery.splitting import Batch, SizeLimit, points_of
+from otel_job_measure.delivery.splitting import Batch, SizeLimit
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.protocols import Answer, Piece, Rejects, Taken
