@@ -13,9 +13,8 @@ SCRIPT = Path(__file__).with_name("trouble.py")
 
 def said(*words: str) -> list[str]:
     """Runs the script, and returns what it says."""
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), *words], env=uncovered(), capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, str(SCRIPT), *words]
+    done = subprocess.run(command, env=uncovered(), capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
 
 
