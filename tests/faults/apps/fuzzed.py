@@ -120,21 +120,19 @@ def texts(rng: random.Random) -> Any:  # noqa: ANN401 - names are whatever someb
 
 def error_of(rng: random.Random) -> BaseException:
     """Returns what a job may raise."""
-    make: Callable[[], BaseException] = rng.choice(
-        [
-            lambda: ValueError(texts(rng)),
-            Unnameable,
-            Endless,
-            lambda: KeyboardInterrupt(texts(rng)),
-            lambda: SystemExit(rng.choice([None, 0, 3, "words", Liar()])),
-            GeneratorExit,
-            MemoryError,
-            lambda: RecursionError("the job's own"),
-            TimeoutError,
-            lambda: ExceptionGroup("several", [ValueError("a"), OSError(2, "b")]),
-        ]
-    )
-    return make()
+    makers: list[Callable[[], BaseException]] = [
+        lambda: ValueError(texts(rng)),
+        Unnameable,
+        Endless,
+        lambda: KeyboardInterrupt(texts(rng)),
+        lambda: SystemExit(rng.choice([None, 0, 3, "words", Liar()])),
+        GeneratorExit,
+        MemoryError,
+        lambda: RecursionError("the job's own"),
+        TimeoutError,
+        lambda: ExceptionGroup("several", [ValueError("a"), OSError(2, "b")]),
+    ]
+    return rng.choice(makers)()
 
 
 class Fuzz:
