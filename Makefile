@@ -8,12 +8,15 @@ WORKERS ?= auto
 PYTEST ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo servers test lint types imports pytest format clean
+.PHONY: help setup demo servers test soak lint types imports pytest bench bench-quick format clean
 
 help:
 	@echo 'make demo      real jobs, measured, with no server at all'
 	@echo 'make test      lint, types, import rules, tests with coverage'
+	@echo 'make bench     what a run costs beside everything else one could use; writes the numbers of docs/performance.md'
+	@echo 'make bench-quick  the first of these tables, in a minute'
 	@echo 'make servers   builds the InfluxDB that the tests write to (once, about five minutes)'
+	@echo 'make soak      every fault of docs/reliability.md at length (at most 20 minutes), with its table'
 	@echo 'make setup     the virtual environment .venv (PYTHON=python3.12 for another Python)'
 	@echo 'make lint, make types, make imports, make pytest, make format, make clean'
 
@@ -36,6 +39,11 @@ servers:
 
 test: lint types imports pytest
 
+# SOAK='--only SIGKILL' for some; SOAK='--markdown docs/reliability.md' writes the table there.
+SOAK ?=
+soak: setup
+	$(BIN)/python -m tests.faults.soak $(SOAK)
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -52,6 +60,13 @@ pytest: setup
 	$(BIN)/coverage run -m pytest -n $(WORKERS) --maxprocesses 4 $(PYTEST)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+bench: setup
+	@$(BIN)/python -m pip install --quiet --group bench
+	@$(BIN)/python -m benchmarks --command 'make bench' --docs docs
+
+bench-quick: setup
+	@$(BIN)/python -m benchmarks --command 'make bench-quick' --quick
 
 format: setup
 	$(BIN)/ruff check --fix .

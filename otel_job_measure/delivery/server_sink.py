@@ -8,7 +8,7 @@ from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.delivery.answers import Kind, NoAnswer, Verdict
+from otel_job_measure.delivery.answers import Kind, NoAnswer, Verdict, short
 from otel_job_measure.delivery.progress import Progress
 from otel_job_measure.delivery.quiet import QuietLog
 from otel_job_measure.delivery.splitting import Batch, SizeLimit, points_of
@@ -177,6 +177,12 @@ class ServerSink(ABC):
         return max(_LEAST_TIMEOUT_S, min(self._most_timeout_s, left_s))
 
     def _reject(self, line: bytes, words: str) -> None:
+        self._quiet.warning(
+            "rejected",
+            "%s refuses a point: %s; `otel-job-measure rejected` shows what it refused",
+            self.title,
+            short(words),
+        )
         try:
             self._rejects.put(line, words)
         except Exception:  # noqa: BLE001 - a full disk must not stop the other lines

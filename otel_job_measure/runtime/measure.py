@@ -135,7 +135,9 @@ class JobMeasure:
             True when the server has every point of this process; without one, or with `SHIP=off`, when they are on
             disk.
         """
-        return self._engine.flush(timeout)
+        with self.recorder.guards("flushing points"):
+            return self._engine.flush(timeout)
+        return False
 
     def close(self, timeout: float | None = None) -> bool:
         """Sends what is not sent yet and gives everything back; it happens by itself when the process exits.
@@ -148,7 +150,9 @@ class JobMeasure:
         Returns:
             Whether everything was sent.
         """
-        return self._engine.close(self.settings.shutdown_timeout_s if timeout is None else timeout)
+        with self.recorder.guards("closing the journal"):
+            return self._engine.close(self.settings.shutdown_timeout_s if timeout is None else timeout)
+        return False
 
     def health(self) -> Health:
         """Returns what this process knows of the delivery of its points."""

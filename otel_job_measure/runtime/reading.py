@@ -65,10 +65,11 @@ def up_to_date(settings: Settings) -> UpToDate:
     """
     clock = SystemClock()
     history = History(StateDir(settings.state_path).history, retention_s=settings.retention_s, clock=clock)
-    if _is_not_there_yet(settings.state_path):  # who only looks makes nothing
-        return UpToDate(history=history, behind=Behind())
-    state = opened(settings)
+    state = StateDir(settings.state_path)
     try:
+        if _is_not_there_yet(state.root):  # who only looks makes nothing
+            return UpToDate(history=history, behind=Behind())
+        state.make()
         with state.adopting() as held:
             if held:
                 adopt(state, clock=clock, boot_id=boot_id())

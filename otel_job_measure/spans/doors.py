@@ -4,7 +4,8 @@ from types import TracebackType
 
 from otel_job_measure.errors import MisuseError
 from otel_job_measure.spans.naming import usable_name
-from otel_job_measure.spans.opener import Opener, Opening
+from otel_job_measure.spans.opener import Opener
+from otel_job_measure.spans.opening import Opening
 from otel_job_measure.spans.run import JobRun
 
 
@@ -20,7 +21,7 @@ class RunDoor:
 
     def __init__(self, opener: Opener, name: str) -> None:
         self._opener = opener
-        self._name = usable_name(name, "the name given to run()")
+        self._name = name if type(name) is str and name else usable_name(name, "the name given to run()")
         self._opening: Opening | None = None
 
     def __enter__(self) -> JobRun:
