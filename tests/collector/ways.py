@@ -64,7 +64,9 @@ def run_app(variables: Mapping[str, str]) -> list[Told]:
     return told([said, *done.stdout.splitlines()])
 
 
-def post_span(url: str, *, trace: int, attributes: Mapping[str, str], parent: int = 0, error: str | None = None) -> None:
+def post_span(
+    url: str, *, trace: int, attributes: Mapping[str, str], parent: int = 0, error: str | None = None
+) -> None:
     """Posts a span as OTLP/JSON, as a program without any library does; its id is one more than its trace's.
 
     Args:
