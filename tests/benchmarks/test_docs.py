@@ -71,9 +71,9 @@ def test_a_terminal_gets_columns() -> None:
 
 @pytest.mark.parametrize("name", ["performance", "scale"])
 def test_the_page_has_what_the_command_found(name: str) -> None:
-    """Each table of the JSON has its place on the page, and each place has its table, with those very numbers."""
+    """Each table of the JSON has its place on the page, with those very numbers."""
     page = (DOCS / f"{name}.md").read_text()
     found = texts(Report.from_object(json.loads((DOCS / f"{name}.json").read_text())))
     places = set(re.findall(r"<!-- bench:([\w-]+) -->", page))
-    assert places == {place for place in found if place != "targets" or name == "performance"}
+    assert places >= {place for place in found if place != "targets" or name == "performance"}
     assert filled(page, found) == page
