@@ -21,6 +21,7 @@ from otel_job_measure.errors import HistoryError, NewerHistoryError
 from otel_job_measure.forks import fork_gate
 from otel_job_measure.history.errors import BusyHistoryError, DamagedHistoryError
 from otel_job_measure.journal.locks import lock
+from otel_job_measure.journal.strangers import refuse_link
 
 _log = logging.getLogger(names.LOGGER)
 _MODE: Final = 0o600
@@ -89,6 +90,7 @@ class Database:
         try:
             _make_private(self._lock)
             _make_private(self.path)
+            refuse_link(self.path)
             taken = lock(self._lock)
         except OSError as error:
             raise HistoryError(f"the history {self.path} cannot be locked: {error}") from error

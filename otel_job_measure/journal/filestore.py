@@ -73,7 +73,6 @@ class FileStore:
         self._counters = counters
         self._is_delivered = is_delivered
         self._segments: tuple[SegmentFile, ...] = ()
-        self._is_torn = False
         self._has_looked = False
         self._limit = _MAX_SEGMENT
         self._ordinal = -1
@@ -104,16 +103,16 @@ class FileStore:
         Raises:
             OSError: Nothing of them is in the segment.
         """
-        size = self._size_if_ours()
-        is_lost = size is None or self._is_torn
-        if size is None or self._is_torn:
-            size = self._taken_again(is_ours=size is not None)
+        segment, size = self._segments[-1], self._size_if_ours()
+        is_lost = size is None or size != segment.good_end
+        if size is None or is_lost:
+            segment, size = self._found_again(size)
         written = os.write(self._fd, data)
         if written != len(data):
             self._cut(size)
             msg = f"only {written} of {len(data)} bytes could be written"
             raise OSError(msg)
-        self._segments[-1].good_end = good_end = size + written
+        segment.good_end = good_end = size + written
         return is_lost or good_end >= self._limit
 
     def rotate_if_full(self) -> None:
@@ -151,9 +150,10 @@ class FileStore:
 
     def check(self) -> None:
         """Takes the lock and the segment again where the app has closed our descriptors."""
-        if not self._slot.is_held() or self._size_if_ours() is None:
+        size = self._size_if_ours() if self._slot.is_held() else None
+        if size != self._segment.good_end:
             with contextlib.suppress(OSError):  # the next append tries again and says what is wrong
-                self._retake()
+                self._found_again(size)
 
     def tail(self) -> Mark:
         """Returns the place after the last good byte."""
@@ -243,7 +243,6 @@ class FileStore:
             *self._segments,
             segment,
         )  # in one step: the shipper's thread reads it without a lock
-        self._is_torn = False
         self._ordinal = ordinal
         self._limit = self._segment_limit()
 
@@ -271,16 +270,24 @@ class FileStore:
         return status.st_size
 
     def _cut(self, size: int) -> None:
-        try:
+        # Where that fails, readers stop at the last good byte, and the next append leaves the segment.
+        with contextlib.suppress(OSError):
             os.ftruncate(self._fd, size)
-        except OSError:
-            # Readers stop at the last good byte, and nothing is ever appended behind the torn line.
-            self._is_torn = True
 
-    def _taken_again(self, *, is_ours: bool) -> int:
-        """Makes sure that there is a whole segment of ours to append to, and returns its size."""
-        self._begin_segment() if is_ours else self._retake()
-        return self._segment.good_end or 0
+    def _found_again(self, size: int | None) -> tuple[SegmentFile, int]:
+        """Returns a segment of ours that can be appended to, and its size.
+
+        Args:
+            size: What the descriptor's file has; None where that is not ours any more.
+        """
+        if size is None:
+            self._retake()
+        else:  # it does not end where we have ended it: a torn line, or somebody else's hand
+            left = self._segment
+            self._begin_segment()
+            if size < (left.good_end or 0):
+                left.good_end = None  # readers take what is there
+        return self._segment, self._segment.good_end or 0
 
     def _retake(self) -> None:
         """Takes the lock and the segment again, or a new slot with a new segment."""
@@ -296,7 +303,7 @@ class FileStore:
         self._fd = -1
         if self._segment.path.parent == self._slot.folder:
             with contextlib.suppress(FileNotFoundError):
-                fd = os.open(self._segment.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+                fd = os.open(self._segment.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
                 self._segment.good_end = os.fstat(fd).st_size
                 self._fd = fd
                 return

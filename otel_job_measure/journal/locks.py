@@ -77,7 +77,7 @@ def lock(path: Path, *, create: bool = True) -> Lock | None:
         os.register_at_fork(after_in_child=_close_inherited)
     _taking.append(path)
     try:
-        return _taken(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0))
+        return _taken(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if create else 0))
     except FileNotFoundError:
         if create:
             raise

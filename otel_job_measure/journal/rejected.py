@@ -77,8 +77,8 @@ class RejectedLines:
             StateDirError: They cannot be deleted.
         """
         for path in self._files():
-            held = self._locked(path)
-            if held is None:
+            taken = self._locked(path)
+            if taken is None:
                 continue
             try:
                 data = path.read_bytes()
@@ -86,7 +86,7 @@ class RejectedLines:
                 if any(rejected.id in ids for _, rejected in entries):
                     _replace(path, b"".join(raw for raw, rejected in entries if rejected.id not in ids))
             finally:
-                held.release()
+                taken.release()
 
     def _files(self) -> list[Path]:
         try:
@@ -99,9 +99,9 @@ class RejectedLines:
     def _locked(self, path: Path) -> Lock | None:
         """Takes a file's lock, which a process holds only while it adds a line; None where the file is gone."""
         for _ in range(_TRIES):
-            held = lock(path, create=False)
-            if held is not None or not path.exists():
-                return held
+            taken = lock(path, create=False)
+            if taken is not None or not path.exists():
+                return taken
             self._pause(_PAUSE_S)
         raise StateDirError(f"{path} is in use by another process")
 

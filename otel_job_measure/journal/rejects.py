@@ -41,28 +41,27 @@ class FileRejects:
             _log.error("a line that was refused cannot be kept (%s): %r, refused with: %s", error, line, words)
 
     def _append(self, data: bytes) -> None:
-        held = self._open()
-        fd = held.fd
+        taken = self._open()
         try:
-            os.fchmod(fd, _MODE)
-            end = os.lseek(fd, 0, os.SEEK_END)
-            if os.write(fd, data) != len(data):
-                os.ftruncate(fd, end)
+            os.fchmod(taken.fd, _MODE)
+            end = os.lseek(taken.fd, 0, os.SEEK_END)
+            if os.write(taken.fd, data) != len(data):
+                os.ftruncate(taken.fd, end)
                 msg = "no room"
                 raise OSError(msg)
         finally:
-            held.release()
+            taken.release()
 
     def _open(self) -> Lock:
         """Opens the file of the moment and holds its lock: who takes lines out of it must not lose this one."""
         path = self._path
-        held = None
+        taken = None
         if path is not None and path.exists() and path.stat().st_size < _FILE_BYTES:
-            held = lock(path, create=False)
-        while held is None:  # somebody is at it just now, who isn't waited for
+            taken = lock(path, create=False)
+        while taken is None:  # somebody is at it just now, who isn't waited for
             self._path = self._folder / new_name(self._destination)
-            held = lock(self._path)
-        return held
+            taken = lock(self._path)
+        return taken
 
 
 class LoggedRejects:

@@ -12,10 +12,13 @@ from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal import flocks
 from otel_job_measure.journal.locks import lock
 from otel_job_measure.journal.segments import SUFFIX, SegmentFile, destination_of
+from otel_job_measure.journal.strangers import refuse_strangers
 
 _log = logging.getLogger(names.LOGGER)
 _DIR_MODE = 0o700
 _WINDOW = 1000
+_MOST_SAID = 1000
+_said: set[Path] = set()
 _LOOKED_NS = 20_000_000_000
 """How long one look at what the dead left is enough for all processes; each of them looks every 30 s."""
 
@@ -42,13 +45,14 @@ class StateDir:
         """Makes the folders that are missing, for the owner alone.
 
         Raises:
-            OSError: It cannot be made or written, or the system has no flock.
+            OSError: It cannot be made or written, it is another user's, or the system has no flock.
         """
         if not flocks.IS_AVAILABLE:  # pragma: no cover - see above
             msg = "this system has no flock"
             raise OSError(msg)
         for folder in (self.root, self.slots, self.ready, self.rejected):
             make_folder(folder)
+            refuse_strangers(folder, may_be_link=folder is self.root)
         if not os.access(self.slots, os.W_OK | os.X_OK):
             msg = f"{self.slots} cannot be written"
             raise PermissionError(msg)
@@ -78,7 +82,8 @@ class StateDir:
 
     def ready_segments(self, destination: str | None = None) -> list[SegmentFile]:
         """Returns the segments in `ready/`, oldest first, of one destination or of all."""
-        return segments_in(self.ready, destination)
+        wanted = _names_in(self.ready)
+        return _sorted(self._readable(name for name in wanted if destination in {None, destination_of(name)}))
 
     def ready_windows(self, destinations: Collection[str]) -> Iterator[list[SegmentFile]]:
         """Yields the segments in `ready/` that go to some destinations, a thousand at a time, each time oldest first.
@@ -87,12 +92,30 @@ class StateDir:
         """
         names_here = [name for name in _names_in(self.ready) if destination_of(name) in destinations]
         for begin in range(0, len(names_here), _WINDOW):
-            paths = (self.ready / name for name in names_here[begin : begin + _WINDOW])
-            yield _sorted(segment for path in paths for segment in _opened(path))
+            yield _sorted(self._readable(names_here[begin : begin + _WINDOW]))
 
     def ready_destinations(self) -> set[str]:
         """Returns the ids of the destinations that the segments in `ready/` go to."""
         return {destination_of(name) for name in _names_in(self.ready)}
+
+    def set_aside(self, path: Path) -> None:
+        """Puts what looks like a segment, and has no head of one, among the refused lines: somebody can mend it there.
+
+        Where it lies it would be in the way for ever: of a slot's next owner, and of whoever looks for what to send.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_size == 0:
+                path.unlink()
+                return
+            path.rename(self.rejected / path.name)
+            _log.error("%s is damaged and is kept in %s: see `otel-job-measure rejected`", path, self.rejected)
+
+    def _readable(self, names_here: Iterable[str]) -> Iterator[SegmentFile]:
+        for name in names_here:
+            try:
+                yield from _opened(self.ready / name)
+            except LineProtocolError:
+                self.set_aside(self.ready / name)
 
     def living_segments(self, destination: str | None = None) -> list[SegmentFile]:
         """Returns the segments in the slots, each slot's oldest first."""
@@ -117,9 +140,13 @@ class StateDir:
 
 
 def segments_in(folder: Path, destination: str | None = None) -> list[SegmentFile]:
-    """Returns a folder's segments, oldest first; what is no segment is left alone and named in the log."""
-    here = (name for name in _names_in(folder) if destination is None or destination_of(name) == destination)
-    return _sorted(segment for name in here for segment in _opened(folder / name))
+    """Returns a folder's segments, oldest first; what is no segment is left alone."""
+    found: list[SegmentFile] = []
+    for name in _names_in(folder):
+        if destination in {None, destination_of(name)}:
+            with contextlib.suppress(LineProtocolError):  # who adopts it sees to that
+                found += _opened(folder / name)
+    return _sorted(found)
 
 
 def _names_in(folder: Path) -> list[str]:
@@ -137,8 +164,10 @@ def _opened(path: Path) -> list[SegmentFile]:
         return [SegmentFile.open(path)]
     except FileNotFoundError:
         return []  # shipped and deleted since the folder was listed
-    except (OSError, LineProtocolError) as error:
-        _log.error("%s cannot be read as a segment and is left where it is: %s", path, error)
+    except OSError as error:
+        if path not in _said and len(_said) < _MOST_SAID:
+            _said.add(path)
+            _log.error("%s cannot be read and is left where it is (this is said once): %s", path, error)
         return []
 
 

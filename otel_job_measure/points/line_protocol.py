@@ -110,7 +110,7 @@ def parse(line: bytes) -> Point:
     time = _time(text, end)
     if time is None:
         raise LineProtocolError(f"no timestamp: {text[end:]!a}")
-    time_ns = None if time[1] is None else _checked_time(int(time[1]))
+    time_ns = None if time[1] is None else _checked_time(_number(time[1]))
     return Point(measurement=measurement, tags=dict(tags), fields=fields, time_ns=time_ns)
 
 
@@ -158,6 +158,13 @@ def _value_text(value: FieldValue) -> str:
             return repr(value)
         case _:
             raise LineProtocolError(f"InfluxDB has no such value: {value!a}")
+
+
+def _number(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError as error:  # of thousands of digits Python makes no number
+        raise LineProtocolError(f"a number of {len(digits)} digits") from error
 
 
 def _checked_time(time_ns: int) -> int:
@@ -226,7 +233,7 @@ def _bare_value(text: str) -> FieldValue:
     elif text in _BOOLEANS:
         return _BOOLEANS[text]
     elif _integer(text):
-        number, highest = int(text[:-1]), _MAX_INT if text[-1] == "i" else _MAX_UINT
+        number, highest = _number(text[:-1]), _MAX_INT if text[-1] == "i" else _MAX_UINT
         if _MIN_INT <= number <= highest:
             return number
     raise LineProtocolError(f"no value of a field: {text!a}")

@@ -73,10 +73,20 @@ def default_state_dir(environ: Mapping[str, str] | None) -> Path | None:
     base = environ.get("XDG_STATE_HOME", "")
     if os.path.isabs(base):  # noqa: PTH117 - a relative one is to be ignored, says its specification
         return Path(base, _FOLDER)
-    home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where there is none
+    home = environ.get("HOME") or _home_of_user()
     if os.path.isabs(home):  # noqa: PTH117 - as above
         return Path(home, ".local", "state", _FOLDER)
     return None
+
+
+def _home_of_user() -> str:
+    """Returns the user's home where HOME is missing, or empty, which expanduser takes for the root of all folders."""
+    try:
+        import pwd  # noqa: PLC0415 - not every system has it
+
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except (ImportError, KeyError):
+        return ""
 
 
 def _sink(environ: Mapping[str, str], arguments: Mapping[str, object]) -> str:

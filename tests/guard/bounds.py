@@ -45,8 +45,8 @@ _BY_VERSION: Final = {
         lines_other_span=12,
         peak=1700,
         modules_import=14,
-        modules_measure=91,
-        modules_exec=112,
+        modules_measure=97,
+        modules_exec=113,
     ),
     (3, 12): Bounds(
         lines=263,
@@ -54,8 +54,8 @@ _BY_VERSION: Final = {
         lines_other_span=12,
         peak=1700,
         modules_import=14,
-        modules_measure=91,
-        modules_exec=113,
+        modules_measure=97,
+        modules_exec=114,
     ),
     (3, 13): Bounds(
         lines=262,
@@ -63,8 +63,8 @@ _BY_VERSION: Final = {
         lines_other_span=12,
         peak=1760,
         modules_import=12,
-        modules_measure=96,
-        modules_exec=117,
+        modules_measure=102,
+        modules_exec=118,
     ),
 }
 BOUNDS: Final = _BY_VERSION.get(sys.version_info[:2], _BY_VERSION[max(_BY_VERSION)])

@@ -81,12 +81,12 @@ def test_a_file_that_stays_in_use_is_said(folder: Path) -> None:
     """Who holds it may have died in the middle of something: nothing is changed."""
     FileRejects(folder, "here").put(BAD, "no")
     [path] = folder.iterdir()
-    held = lock(path)
-    assert held is not None
+    taken = lock(path)
+    assert taken is not None
     waited: list[float] = []
     with pytest.raises(StateDirError, match="in use"):
         RejectedLines(folder, pause=waited.append).take_out({id_of("here", BAD)})
-    held.release()
+    taken.release()
     assert len(waited) > 1
     assert len(RejectedLines(folder).all()) == 1
 

@@ -102,15 +102,15 @@ def test_a_slot_that_cannot_be_read_whole_waits(tmp_path: Path, monkeypatch: pyt
         begin(journal_in(tmp_path))
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(pid, 0)
-    opening = Path.open
+    opening = os.open
 
-    def too_many(path: Path, mode: str = "r") -> object:
+    def too_many(path: Path, flags: int, mode: int = 0o777) -> int:
         if path.suffix == ".lp":
             raise OSError(24, "Too many open files")
-        return opening(path, mode)
+        return opening(path, flags, mode)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "open", too_many)
+        patched.setattr(os, "open", too_many)
         assert adopt(StateDir(tmp_path), clock=SystemClock(), boot_id=IDENTITY.boot_id) == 0
     assert not lost(tmp_path)
     assert adopt_all(tmp_path) == 1
