@@ -12,6 +12,7 @@ from benchmarks.tables import Column, Part, Table, at_most
 from otel_job_measure.settings import Settings
 
 _DELIVERING: Final = "ours, delivering"
+_DOWN: Final = "ours, server down"
 _TURNS: Final = Turns(rounds=10, most=4000, for_s=0.25)
 _AGED: Final = 200_000
 _AGED_LONG: Final = 10_000_000
@@ -33,8 +34,8 @@ def measure(bench: Bench) -> Part:
     places = {
         f"{_DELIVERING}/new": bench.to(bench.at_once),
         f"{_DELIVERING}/after {aged:,} runs": bench.to(bench.at_once),
-        f"{_DELIVERING}/nobody listens": replace(bench.nowhere(), url=_NOBODY),
-        f"{_DELIVERING}/and {_BACKLOG:,} runs wait": _with_backlog(replace(bench.nowhere(), url=_NOBODY)),
+        f"{_DOWN}/with the server down": replace(bench.nowhere(), url=_NOBODY),
+        f"{_DOWN}/with {_BACKLOG:,} runs waiting for it": _with_backlog(replace(bench.nowhere(), url=_NOBODY)),
     }
     samples = {name: Samples() for name in places}
     new, old, without, with_backlog = places

@@ -121,7 +121,7 @@ def server_sink(
     """
     rejects: Rejects = LoggedRejects()
     if not settings.in_memory:
-        rejects = FileRejects(StateDir(settings.state_path).rejected, settings.destination_id)
+        rejects = FileRejects(StateDir(settings.state_path).rejected, settings.destination_id, clock)
     if settings.sink == names.SINK_OTLP:
         from otel_job_measure.delivery.otlp import OtlpSink  # noqa: PLC0415 - only where points are delivered
 

@@ -78,8 +78,8 @@ GARBAGE = (
 @pytest.mark.parametrize("garbage", GARBAGE)
 def test_garbage_in_a_dead_ones_segment_hides_no_lost_run(tmp_path: Path, garbage: bytes) -> None:
     """The run that was open is lost, at a time that InfluxDB can have, and the next slot is seen to as well."""
-    paths = []
-    uuids = []
+    paths: list[Path] = []
+    uuids: list[str] = []
     for _ in range(2):
         journal = journal_in(tmp_path)
         uuids.append(begin(journal))

@@ -8,9 +8,10 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -19,7 +20,7 @@ import otel_job_measure
 from otel_job_measure import JobMeasure, compose, compose_sync
 
 ROOT: Final = Path(otel_job_measure.__file__).parent
-DOORS: Final = {"calls.py", "compose.py", "decorator.py", "doors.py", "middleware.py", "measure.py"}
+DOORS: Final = {"awaitable.py", "calls.py", "compose.py", "decorator.py", "doors.py", "middleware.py", "measure.py"}
 """Their own lines are on the way from the caller to the job, and not inside anything that could hold them back."""
 RESULT: Final = object()
 OWN: Final = ValueError("the job's own")
@@ -43,6 +44,9 @@ class Job:
             "coroutine from a function": (self.driven(measure.job("j")(self.giving)), RESULT),
             "generator": (self.steps(measure.job("j")(self.generator)), 3),
         }
+
+    def forget(self) -> None:
+        self.ran = 0
 
     def well(self) -> object:
         self.ran += 1
@@ -128,8 +132,8 @@ def _held_back(path: Path) -> set[int]:
         entrances = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
         held = set[int]()
         for function in entrances:
-            tries = [node for node in function.body if isinstance(node, ast.Try)]
-            for block in tries or [function]:
+            tries: list[ast.stmt] = [node for node in function.body if isinstance(node, ast.Try)]
+            for block in cast("list[ast.Try]", tries or [function]):
                 first, last = block.body[0], block.body[-1]
                 held.update(range(first.lineno, (last.end_lineno or last.lineno) + 1))
         _lines[path] = held
@@ -155,7 +159,7 @@ def at_every_line(job: Job) -> None:
         number = 0
         while True:
             number += 1
-            job.ran = 0
+            job.forget()
             failing = Failing(number)
             sys.settrace(failing)
             came = outcome(door)
@@ -178,8 +182,8 @@ def at_every_depth(job: Job) -> None:
     for name, (door, wanted) in job.doors.items():
         entered = 0
         for depth in range(limit - 150, limit):
-            job.ran = 0
-            came = outcome(lambda depth=depth, door=door: at(depth, door))
+            job.forget()
+            came = outcome(partial(at, depth, door))
             entered += job.ran
             whole = came is wanted or came == wanted
             if not (whole and job.ran == 1) and not (isinstance(came, RecursionError) and job.ran == 0):
