@@ -26,7 +26,6 @@ _MAX_WAITING = 20_000
 _ALIVE_NS = 10_000_000_000
 _LOG_NS = 60_000_000_000
 
-
 OpenStore = Callable[[Mapping[str, bytes], Callable[[str], None]], Store]
 """Makes a store, given the start line of each open run, and where to say what went wrong; it never raises."""
 
@@ -184,13 +183,15 @@ class SegmentJournal:
     def _drain(self) -> None:
         with self._lock:
             queue = self._queue
-            # A handler that runs between the last look and the end of the block finds no drain and does its own.
-            while queue and not self._draining:
+            # A handler that runs between the last look and the end of the block finds no drain and does its own;
+            # one that forks leaves its child here, which goes on without what is the parent's.
+            while queue and queue is self._queue and not self._draining:
                 self._draining = True
                 try:
                     self._write_out(queue)
                 except OSError as error:
-                    self._keep_waiting(queue, error)
+                    if queue is self._queue:
+                        self._keep_waiting(queue, error)
                     break
                 finally:
                     self._draining = False
@@ -202,7 +203,7 @@ class SegmentJournal:
             item = queue[0]
             seat.store.write(item.data)
             if queue is not self._queue:
-                return  # a handler forked here: the child goes on without what is the parent's
+                return
             # Only now is the run noted: a rotation before would have doubled its start, one after would lose it.
             if item.begins is not None:
                 self._open[item.begins] = item.data
@@ -212,6 +213,8 @@ class SegmentJournal:
             if item.points:
                 self._counters.appended(item.points)
             self._follow(seat)
+            if queue is not self._queue:
+                return
             try:
                 seat.store.rotate_if_full()
             except OSError as error:
@@ -224,9 +227,6 @@ class SegmentJournal:
             if item.ends is not None:
                 self._open.pop(item.ends, None)
         self._complaints.append((logging.ERROR, f"points cannot be written; {len(queue)} wait in memory: {error}"))
-
-    def _warn(self, words: str) -> None:
-        self._complaints.append((logging.WARNING, words))
 
     def _complain(self) -> None:
         """Logs what went wrong, at most once a minute, and never inside the lock.
@@ -244,19 +244,25 @@ class SegmentJournal:
     def _take_seat(self) -> _Seat:
         with self._lock:
             if self._seat is None:
-                self._opening = True
-                try:
-                    store = self._open_store(self._open, self._warn)
-                finally:
-                    self._opening = False
-                seat = _Seat(store, RunClock(self._clock, store.slot))
-                if self._seat is None:
-                    self._seat = seat
-                else:  # a run that began in a signal handler meanwhile took one
-                    store.close(delivered=True)
+                self._seat = self._opened_seat()
             taken = self._seat
         self._complain()
         return taken
+
+    def _opened_seat(self) -> _Seat:
+        queue, self._opening = self._queue, True
+        try:
+            store = self._open_store(self._open, lambda words: self._complaints.append((logging.WARNING, words)))
+        finally:
+            self._opening = False
+        if queue is not self._queue:  # a handler forked meanwhile: what was begun is the parent's
+            store.abandon()
+            self._complaints.clear()
+        elif self._seat is None:
+            return _Seat(store, RunClock(self._clock, store.slot))
+        else:  # a run that began in a signal handler meanwhile took one
+            store.close(delivered=True)
+        return self._seat or self._opened_seat()
 
     def _follow(self, seat: _Seat) -> None:
         """Gives the times of the slot that the store is in now."""

@@ -76,7 +76,7 @@ class Recorder:
         Args:
             run: A prepared run.
         """
-        if run.series is None:
+        if run.series is None or run.pid != os.getpid():  # a handler has forked, and this is its child
             return
         try:
             if run.claim_start():
