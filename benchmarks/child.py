@@ -17,7 +17,7 @@ from benchmarks.steps import steps
 
 _LOOK_S = 0.02
 _QUIET_NS = 1_000_000
-_MOST_LOOKS = 250
+_MOST_LOOKS = 3000
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """All that was found, for people and for programs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.tables import Column, Part, Table, Verdict, shown
@@ -44,6 +44,17 @@ class Report:
             versions=given["versions"],
             parts={name: Part.from_object(part) for name, part in given["parts"].items()},
         )
+
+    def updated(self, later: "Report") -> "Report":
+        """Returns a later report, with what only this one has besides.
+
+        Args:
+            later: What was found since.
+        """
+        parts = {name: later.parts.get(name) or part for name, part in self.parts.items()}
+        # A run of everything is what the whole page is dated by.
+        whole = later if len(later.parts) >= len(self.parts) else self
+        return replace(whole, parts=parts | later.parts)
 
     @property
     def line(self) -> str:

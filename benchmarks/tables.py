@@ -63,10 +63,12 @@ class Part:
     Args:
         tables: Its tables.
         verdicts: What became of its targets.
+        made: By which command, when, on which machine, with which versions.
     """
 
     tables: tuple[Table, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    made: str = ""
 
     def as_object(self) -> dict[str, Any]:
         """Returns what JSON can hold."""
@@ -85,7 +87,8 @@ class Part:
             )
             for table in given["tables"]
         )
-        return cls(tables=tables, verdicts=tuple(Verdict(**verdict) for verdict in given["verdicts"]))
+        found = tuple(Verdict(**verdict) for verdict in given["verdicts"])
+        return cls(tables=tables, verdicts=found, made=given["made"])
 
 
 def at_most(what: str, value: float, bound: float, unit: str) -> Verdict:

@@ -4,11 +4,26 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from benchmarks.bench import Bench
-from benchmarks.measures import crowds, drain, event_loop, history, job_thread, losses, other_spans, peers, visible
+from benchmarks.measures import (
+    crowds,
+    drain,
+    event_loop,
+    floor,
+    history,
+    job_thread,
+    long_life,
+    losses,
+    other_spans,
+    peers,
+    sizes,
+    starts,
+    visible,
+)
 from benchmarks.tables import Part
 
 MEASURES: Final[Mapping[str, Callable[[Bench], Part]]] = {
     "job-thread": job_thread.measure,
+    "floor": floor.measure,
     "peers": peers.measure,
     "losses": losses.measure,
     "processes": crowds.processes,
@@ -18,6 +33,9 @@ MEASURES: Final[Mapping[str, Callable[[Bench], Part]]] = {
     "drain": drain.measure,
     "visible": visible.measure,
     "history": history.measure,
+    "starts": starts.measure,
+    "sizes": sizes.measure,
+    "long-life": long_life.measure,
 }
 """Each by its name, in the order of the docs."""
 

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal import slots
-from otel_job_measure.journal.adoption import adopt
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.limits import enforce
 from otel_job_measure.journal.locks import is_descriptor_of
 from otel_job_measure.journal.protocols import Mark, Segment, SegmentHeader
 from otel_job_measure.journal.segments import SegmentFile, create
@@ -96,24 +94,26 @@ class FileStore:
     def _segment(self) -> SegmentFile:
         return self._segments[-1]
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> bool:
         """Appends whole lines in one write; a short write is cut off again.
+
+        Returns:
+            Whether the segment is full, or the slot may be another one now.
 
         Raises:
             OSError: Nothing of them is in the segment.
         """
-        size = self._size_if_ours()
-        if size is None:
-            self._retake()
-        elif size != self._segment.good_end:
-            self._leave_segment(size)
-        size = self._segment.good_end or 0
+        segment, size = self._segments[-1], self._size_if_ours()
+        is_lost = size is None or size != segment.good_end
+        if size is None or is_lost:
+            segment, size = self._found_again(size)
         written = os.write(self._fd, data)
         if written != len(data):
             self._cut(size)
             msg = f"only {written} of {len(data)} bytes could be written"
             raise OSError(msg)
-        self._segment.good_end = size + written
+        segment.good_end = good_end = size + written
+        return is_lost or good_end >= self._limit
 
     def rotate_if_full(self) -> None:
         """Begins a new segment where the present one is full.
@@ -150,12 +150,10 @@ class FileStore:
 
     def check(self) -> None:
         """Takes the lock and the segment again where the app has closed our descriptors."""
-        size = self._size_if_ours()
-        with contextlib.suppress(OSError):  # the next append tries again and says what is wrong
-            if not self._slot.is_held() or size is None:
-                self._retake()
-            elif size != self._segment.good_end:
-                self._leave_segment(size)
+        size = self._size_if_ours() if self._slot.is_held() else None
+        if size != self._segment.good_end:
+            with contextlib.suppress(OSError):  # the next append tries again and says what is wrong
+                self._found_again(size)
 
     def tail(self) -> Mark:
         """Returns the place after the last good byte."""
@@ -181,6 +179,10 @@ class FileStore:
 
         A new process always does; after that one of all does it for all, since each would look into every slot.
         """
+        # Who ships has them loaded, and nobody else comes here: what only appends can do without.
+        from otel_job_measure.journal.adoption import adopt  # noqa: PLC0415 - as said
+        from otel_job_measure.journal.limits import enforce  # noqa: PLC0415 - as said
+
         with self._state.adopting() as held:
             if not held:
                 return
@@ -272,12 +274,20 @@ class FileStore:
         with contextlib.suppress(OSError):
             os.ftruncate(self._fd, size)
 
-    def _leave_segment(self, size: int) -> None:
-        """Begins a new one where ours does not end where we have ended it: a torn line, or somebody else's hand."""
-        left = self._segment
-        self._begin_segment()
-        if size < (left.good_end or 0):
-            left.good_end = None  # readers take what is there
+    def _found_again(self, size: int | None) -> tuple[SegmentFile, int]:
+        """Returns a segment of ours that can be appended to, and its size.
+
+        Args:
+            size: What the descriptor's file has; None where that is not ours any more.
+        """
+        if size is None:
+            self._retake()
+        else:  # it does not end where we have ended it: a torn line, or somebody else's hand
+            left = self._segment
+            self._begin_segment()
+            if size < (left.good_end or 0):
+                left.good_end = None  # readers take what is there
+        return self._segment, self._segment.good_end or 0
 
     def _retake(self) -> None:
         """Takes the lock and the segment again, or a new slot with a new segment."""

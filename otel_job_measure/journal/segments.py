@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +19,7 @@ _TAIL = 64 * 1024
 
 def new_name(destination: str) -> str:
     """Returns a file name that is unique for ever and tells the segment's destination."""
-    return f"{destination}-{secrets.token_hex(8)}{SUFFIX}"
+    return f"{destination}-{os.urandom(8).hex()}{SUFFIX}"
 
 
 def destination_of(name: str) -> str:

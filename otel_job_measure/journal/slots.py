@@ -1,7 +1,6 @@
 """Slots: one a living journal. Its flock says that the process lives; its number ends the process's times."""
 
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,13 +47,18 @@ class Slot:
         self.lock.release()
 
 
+def any_slot() -> int:
+    """Returns a slot's number by chance."""
+    return int.from_bytes(os.urandom(8)) % COUNT
+
+
 def take(state: StateDir, clock: Clock) -> Slot:
     """Takes a free slot; the search begins at random, so that hosts differ by chance.
 
     Raises:
         OSError: The state directory cannot be used, or all thousand are taken.
     """
-    begin = secrets.randbelow(COUNT)
+    begin = any_slot()
     for number in (*range(begin, COUNT), *range(begin)):
         slot = take_number(state, number, clock)
         if slot is not None:

@@ -15,8 +15,11 @@ class Store(Protocol):
         """Returns the last three digits of this store's times; it changes when the store has to move."""
         ...
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> bool:
         """Appends whole lines in one write.
+
+        Returns:
+            Whether the segment is full, or the slot may be another one now.
 
         Raises:
             OSError: Nothing of them is in the store.

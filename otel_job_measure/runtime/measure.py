@@ -1,5 +1,9 @@
 """`JobMeasure`: the settings, the journal, the shipper and the doors of a team's jobs, in one value."""
 
+# Before an app has made its tracer provider, wherever this is imported at the top of a file, as is usual. The client of
+# InfluxDB brings it too, but only with the first `JobMeasure`: then the SDK's fork hook would come before that of the
+# thread pools, whose lock it needs, and each forked child would wait for ever. See docs/decisions/0005.
+import concurrent.futures.thread  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 

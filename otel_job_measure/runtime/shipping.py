@@ -12,6 +12,7 @@ from otel_job_measure.delivery.unavailable import Unavailable
 from otel_job_measure.errors import MissingDependencyError, SettingsError
 from otel_job_measure.history.history import History
 from otel_job_measure.history.sink import HistorySink
+from otel_job_measure.journal import adoption, limits
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.protocols import Answer, Mark, Piece, Rejects, Sink, Source, Taken
 from otel_job_measure.journal.rejects import FileRejects, LoggedRejects
@@ -21,6 +22,10 @@ from otel_job_measure.settings import Settings
 if TYPE_CHECKING:
     from otel_job_measure.delivery.progress import Progress
     from otel_job_measure.delivery.server_sink import ServerSink
+
+
+LOADED_FOR_ITS_THREAD = (adoption, limits)
+"""What the journal needs only where somebody ships, and its thread must not import."""
 
 
 class Shipping:

@@ -1,6 +1,5 @@
 """Where points go: a bucket of an InfluxDB server, or a receiver of OTLP."""
 
-import hashlib
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -37,7 +36,7 @@ class Destination:
     @property
     def id(self) -> str:
         """Returns 12 hex digits that tell it from others; the token plays no part in them."""
-        return hashlib.sha256(f"{self.url}\n{self.org}\n{self.bucket}".encode()).hexdigest()[:12]
+        return _digest(f"{self.url}\n{self.org}\n{self.bucket}")
 
     @property
     def label(self) -> str:
@@ -60,7 +59,7 @@ class OtlpDestination:
     @property
     def id(self) -> str:
         """Returns 12 hex digits that tell it from others; headers play no part in them."""
-        return hashlib.sha256(f"otlp\n{self.protocol}\n{self.endpoint}".encode()).hexdigest()[:12]
+        return _digest(f"otlp\n{self.protocol}\n{self.endpoint}")
 
     @property
     def label(self) -> str:
@@ -172,3 +171,9 @@ def _port(parts: SplitResult) -> str:
     if port == 0:
         raise UrlError("its port is no number from 1 to 65535")
     return "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
+
+
+def _digest(text: str) -> str:
+    import hashlib  # noqa: PLC0415 - only where there is a destination
+
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

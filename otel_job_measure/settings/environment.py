@@ -1,9 +1,8 @@
 """The one place that reads the environment."""
 
-import difflib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -55,7 +54,7 @@ def unknown_arguments(arguments: Mapping[str, object]) -> list[str]:
     problems: list[str] = []
     for argument in arguments:
         if argument not in BY_ARGUMENT:
-            close = difflib.get_close_matches(argument, BY_ARGUMENT, n=3, cutoff=0.5) or list(BY_ARGUMENT)
+            close = _close(argument, BY_ARGUMENT, n=3, cutoff=0.5) or list(BY_ARGUMENT)
             problems.append(f"there is no argument {argument}; near it there are {', '.join(close)}")
     return problems
 
@@ -116,6 +115,12 @@ def _hint(environ: Mapping[str, str]) -> None:
     for variable in environ:
         if variable.startswith(names.ENV_PREFIX) and variable not in ours and variable not in _warned:
             _warned.add(variable)
-            close = difflib.get_close_matches(variable.removeprefix(names.ENV_PREFIX), known, n=1, cutoff=0.6)
+            close = _close(variable.removeprefix(names.ENV_PREFIX), known, n=1, cutoff=0.6)
             hint = f"; did you mean {known[close[0]]}?" if close else ""
             _logger.warning("%s is set and means nothing%s", variable, hint)
+
+
+def _close(word: str, words: Iterable[str], *, n: int, cutoff: float) -> list[str]:
+    import difflib  # noqa: PLC0415 - only for who made a mistake
+
+    return difflib.get_close_matches(word, words, n=n, cutoff=cutoff)

@@ -23,7 +23,7 @@ class RunDoor:
     def __init__(self, opener: Opener, name: str) -> None:
         self._opener = opener
         try:
-            self._name = usable_name(name, "the name given to run()")
+            self._name = name if type(name) is str and name else usable_name(name, "the name given to run()")
         except Exception:  # noqa: BLE001 - no memory, say: the block runs all the same
             self._name = names.UNNAMED
         self._opening: Opening | None = None

@@ -1,21 +1,18 @@
 """One run that is opened through us, from before its start to after its end."""
 
 import logging
-import os
-from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Literal, Self
 
 from opentelemetry import context as context_api
-from opentelemetry.trace import Span, SpanContext, SpanKind, get_current_span
+from opentelemetry.trace import Span, SpanKind, get_current_span
 
 from otel_job_measure import names
 from otel_job_measure.points.outcome import ENDED, FAILED, Outcome
-from otel_job_measure.points.text import valid
-from otel_job_measure.spans import live
 from otel_job_measure.spans.current import NOT_CURRENT, Current
-from otel_job_measure.spans.describe import describe_end, start_attributes
-from otel_job_measure.spans.live import RUN_KEY, LiveSpan
+from otel_job_measure.spans.describe import describe_end
+from otel_job_measure.spans.job import Job
+from otel_job_measure.spans.live import RUN_KEY
 from otel_job_measure.spans.means import Means
 from otel_job_measure.spans.outcome import outcome_of
 from otel_job_measure.spans.provider import Bound
@@ -43,13 +40,11 @@ class Opening:
     """
 
     __slots__ = (
-        "_context",
         "_ended",
         "_expected",
         "_handed_over",
         "_kind",
         "_means",
-        "_parent",
         "_recorder",
         "_span",
         "_swallow",
@@ -67,9 +62,7 @@ class Opening:
         self._expected = expected
         self._kind = kind
         self._swallow = swallow
-        self._parent: SpanContext | None = None
         self._span: Span | None = None
-        self._context: SpanContext | None = None
         self._handed_over = False
         self._ended = False
 
@@ -133,16 +126,12 @@ class Opening:
         if scope is not None and scope.name != names.SCOPE:
             return
         self._span = span
-        context, parent = span.get_span_context(), self._parent
+        context, records = span.get_span_context(), span.is_recording()
         # Where the scope or the SDK is disabled, the span only repeats its parent, or nothing.
-        if context.is_valid and (parent is None or context.span_id != parent.span_id):
+        if context.is_valid and (records or context.span_id != get_current_span().get_span_context().span_id):
             self.current = Current(span, self._means.troubles)
-        # The context of a span that doesn't record can be its parent's, the very object.
-        if span.is_recording():
-            self._context = context
-            if context.trace_flags.sampled:
-                self.run.trace = (context.trace_id, context.span_id)
-            live.watch(LiveSpan(context, self.run, self._recorder, ours=True))
+        if records and context.trace_flags.sampled:
+            self.run.trace = (context.trace_id, context.span_id)
         self._recorder.start(self.run)
 
     def end(self, error: BaseException | None) -> None:
@@ -171,55 +160,65 @@ class Opening:
             return
         recorder, run = self._recorder, self.run
         bound, resource = self._means.providers.current()
-        recorder.prepare(run, resource)
-        if bound is not None:
-            with self._means.starting:
-                self._start_span(bound, resource)
-        recorder.start(run)
+        job = recorder.prepare(run, resource)
+        if bound is not None and job is not None:
+            try:
+                self._start_span(bound, job)
+            except Exception as error:  # noqa: BLE001 - the guard's
+                self._means.starting.caught(error)
+        if "start" in run.unclaimed:  # no span has brought it
+            recorder.start(run)
 
-    def _start_span(self, bound: Bound, resource: Mapping[str, object]) -> None:
+    def _start_span(self, bound: Bound, job: Job) -> None:
         run = self.run
-        self._parent = get_current_span().get_span_context()
         span = bound.tracer.start_span(
-            names.SPAN_NAME_PREFIX + valid(run.name),
+            job.span_name,
             context=context_api.set_value(RUN_KEY, self),
             kind=self._kind,
-            attributes=start_attributes(run, self._recorder.tags(resource)),
+            attributes=job.attributes(run),
             start_time=run.start_ns,
         )
-        self.took(span)
+        if self._span is None:  # no processor of ours has seen it
+            self.took(span)
 
     def _end(self, error: BaseException | None) -> None:
         run, span = self.run, self._span
         self.current.release()
-        if self._ended or run.pid != os.getpid():
+        if self._ended or not run.is_of_this_process:
             return
         self._recorder.settle(run, self._outcome(error))
+        self._recorder.end(run)  # before the span: what the app's processors do at its end can take any time
         if span is not None:
             self._end_span(span, error)
-        if self._context is not None:
-            live.forget(self._context)
-        self._recorder.end(run)
         self._ended = True
 
     def _end_span(self, span: Span, error: BaseException | None) -> None:
         run, means = self.run, self._means
-        with means.describing:
+        try:
             if not span.is_recording():  # somebody in the job has ended it
                 return
             describe_end(span, run, run.outcome or ENDED, error)
-        with means.ending:
+        except Exception as trouble:  # noqa: BLE001 - the guard's
+            means.describing.caught(trouble)
+        try:
             span.end(run.end_ns)
+        except Exception as trouble:  # noqa: BLE001 - the guard's
+            means.ending.caught(trouble)
 
     def _outcome(self, error: BaseException | None) -> Outcome:
-        outcome = FAILED if error is not None else ENDED
-        with self._means.judging:  # which runs code of the job: its text, its class's own idea of what a class is
-            outcome = outcome_of(error, self._expected)
+        outcome = ENDED
+        if error is not None:
+            outcome = FAILED
+            with self._means.judging:  # which runs code of the job: its text, its class's own idea of what a class is
+                outcome = outcome_of(error, self._expected)
         if outcome.reason is not None:
             return outcome
         said = self.run.failure
-        with self._means.describing:
-            said = said or error_said(self._span)
+        if said is None and self._span is not None:
+            try:
+                said = error_said(self._span)
+            except Exception as trouble:  # noqa: BLE001 - the guard's
+                self._means.describing.caught(trouble)
         return said or outcome
 
 

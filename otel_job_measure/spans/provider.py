@@ -38,20 +38,16 @@ class Bound:
         tracer: Our tracer of it, whose spans record.
     """
 
-    __slots__ = ("_provider", "tracer")
+    __slots__ = ("provider", "tracer")
 
     def __init__(self, provider: trace.TracerProvider, tracer: trace.Tracer) -> None:
-        self._provider = provider
+        self.provider = provider
         self.tracer = tracer
-
-    def is_of(self, provider: trace.TracerProvider) -> bool:
-        """Tells whether this is that provider's."""
-        return self._provider is provider
 
     @property
     def resource(self) -> Mapping[str, object]:
         """Returns the attributes of the provider's resource, as they are after the latest fork."""
-        resource = getattr(self._provider, "resource", None)
+        resource = getattr(self.provider, "resource", None)
         return getattr(resource, "attributes", _NO_RESOURCE)
 
 
@@ -86,23 +82,29 @@ class Providers:
         Returns:
             The provider with our tracer, None where there can be no span; and the attributes of the resource.
         """
+        bound = self._bound
+        if bound is not None and bound.provider is (
+            trace.get_tracer_provider() if self._given is None else self._given
+        ):
+            return bound, bound.resource
         if _looking.here:
             # A signal handler, or the garbage collector, inside what follows: a lock of the SDK may be held.
             return None, _NO_RESOURCE
-        with self._guard:
+        try:
             _looking.here = True
-            try:
-                bound = self._find()
-            finally:
-                _looking.here = False
+            bound = self._find()
             return (bound, bound.resource) if bound is not None else (None, self._resource_of_environment())
-        return None, _NO_RESOURCE
+        except Exception as error:  # noqa: BLE001 - the guard's
+            self._guard.caught(error)
+            return None, _NO_RESOURCE
+        finally:
+            _looking.here = False
 
     def _find(self) -> Bound | None:
         provider = self._apps_own()
         if provider is None:
             return None
-        if self._bound is None or not self._bound.is_of(provider):
+        if self._bound is None or self._bound.provider is not provider:
             self._bound = self._bind(provider)
         return self._bound
 

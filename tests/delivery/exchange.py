@@ -55,7 +55,7 @@ class Exchange:
     def request(self) -> Request:
         """Reads the request to its end."""
         headers = dict(self.handler.headers)
-        plain = gzip.decompress(self.body) if headers.get("Content-Encoding") == "gzip" else self.body
+        plain = gzip.decompress(self.body) if self.handler.headers["Content-Encoding"] == "gzip" else self.body
         return Request(self.handler.path, headers, plain.splitlines(), self.handler.client_address[1], plain)
 
     def answer(self, reply: Reply) -> None:
