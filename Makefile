@@ -13,7 +13,7 @@ PYTEST ?=
 help:
 	@echo 'make demo      real jobs, measured, with no server at all'
 	@echo 'make test      lint, types, import rules, tests with coverage'
-	@echo 'make servers   builds the InfluxDB that the tests write to (once, about five minutes)'
+	@echo 'make servers   builds InfluxDB, a collector and Telegraf for the tests (once, about ten minutes)'
 	@echo 'make setup     the virtual environment .venv (PYTHON=python3.12 for another Python)'
 	@echo 'make lint, make types, make imports, make pytest, make format, make clean'
 

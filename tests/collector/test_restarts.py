@@ -31,7 +31,8 @@ def test_a_restart_in_the_middle_of_a_thousand_runs(
     """The direct way loses nothing; agent and Telegraf lose what only they had in memory when they were killed."""
     through = telegraf(other := influx.new_bucket(), OTEL_JOB_MEASURE_TAGS="team")
     first = agent(spans := influx.new_bucket(), backend.url, "agent-telegraf", TELEGRAF_ENDPOINT=through.address)
-    server = {"influxd": influx, "agent": first, "telegraf": through}[name]
+    servers: dict[str, InfluxServer | Collector | Telegraf] = {"influxd": influx, "agent": first, "telegraf": through}
+    server = servers[name]
     said: list[bytes] = []
     variables = environment(influx, bucket, first.http, "http/protobuf")
     with subprocess.Popen(
