@@ -1,4 +1,4 @@
-"""The one lock that a fork waits for.
+"""The one lock that a fork waits for, and what tells a process from the one that it was forked from.
 
 Two things must not be under way in another thread while the process forks: an import of ours (the child would hang
 for ever at the same import) and a transaction of the history (the child would lose committed rows). Both are done
@@ -13,6 +13,23 @@ from contextlib import contextmanager
 
 _gate = threading.RLock()
 _hooked = False
+_followed = False
+
+life: object = object()
+"""Another one in each process, once `follow_life` was called: asking the system for the process's id takes longer."""
+
+
+def follow_life() -> None:
+    """Sees to it that a child of fork gets a `life` of its own."""
+    global _followed  # noqa: PLW0603 - fork hooks belong to the process and cannot be taken back
+    if not _followed:
+        _followed = True
+        os.register_at_fork(after_in_child=_begin_life)
+
+
+def _begin_life() -> None:
+    global life  # noqa: PLW0603 - as said
+    life = object()
 
 
 @contextmanager

@@ -52,8 +52,15 @@ ATTR_STATUS: Final = "scheduling.job.status"
 ATTR_REASON: Final = "scheduling.job.reason"
 ATTR_DURATION: Final = "scheduling.job.duration"
 ATTR_ERROR_TYPE: Final = "error.type"
+ATTR_PREFIX: Final = "scheduling.job."
 SPAN_NAME_PREFIX: Final = "run "
 SCOPE: Final = "otel_job_measure"  # the instrumentation scope of our spans and metrics
+
+# Attributes of log records that no span has
+ATTR_MEASUREMENT: Final = "scheduling.job.measurement"
+ATTR_TAG_PREFIX: Final = "scheduling.job.tag."  # of tags that the user chose, whose names may be any
+ATTR_RECORD_UID: Final = "log.record.uid"
+EVENT_RUN: Final = "scheduling.job.run"
 
 # Resource attributes that default tags come from, in the order in which they are asked
 RESOURCE_DATACENTER: Final = ("cloud.region", "cloud.availability_zone")
@@ -71,6 +78,15 @@ ENV_INFLUXDB_TOKEN: Final = "INFLUXDB_TOKEN"  # noqa: S105 - the name of a varia
 ENV_INFLUXDB_TOKEN_FILE: Final = "INFLUXDB_TOKEN_FILE"  # noqa: S105 - the name of a variable, not a secret
 ENV_INFLUXDB_ORG: Final = "INFLUXDB_ORG"
 ENV_INFLUXDB_BUCKET: Final = "INFLUXDB_BUCKET"
+ENV_SINK: Final = f"{ENV_PREFIX}SINK"
+ENV_OTLP_PREFIX: Final = "OTEL_EXPORTER_OTLP_"  # the standard's; a signal's own, with LOGS_ behind it, goes first
+ENV_OTLP_ENDPOINT: Final = f"{ENV_OTLP_PREFIX}ENDPOINT"
+ENV_OTLP_HEADERS: Final = f"{ENV_OTLP_PREFIX}HEADERS"
+ENV_OTLP_CERTIFICATE: Final = f"{ENV_OTLP_PREFIX}CERTIFICATE"
+
+# The values of ENV_SINK
+SINK_INFLUXDB: Final = "influxdb"
+SINK_OTLP: Final = "otlp"
 
 # Metrics
 METRIC_PREFIX: Final = "otel_job_measure.points."

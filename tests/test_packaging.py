@@ -74,14 +74,14 @@ os.environ.__class__ = Watched
 before = set(sys.modules)
 sys.addaudithook(hook)
 """
-# Every module of the package, even those that nothing imports, but for the one that only `delivery.libraries` loads:
-# it brings urllib3, which binds a socket to find out whether the machine has IPv6.
+# Every module of the package, even those that nothing imports, but for those that only `delivery.libraries` loads:
+# they bring urllib3, which binds a socket to find out whether the machine has IPv6.
 IMPORT_ALL = """
 import importlib, pathlib, otel_job_measure
 folder = pathlib.Path(otel_job_measure.__file__).parent
 for path in sorted(folder.rglob("*.py")):
     parts = path.relative_to(folder.parent).with_suffix("").parts
-    if parts[-1] not in ("__main__", "wire"):
+    if parts[-1] != "__main__" and "wires" not in parts:
         importlib.import_module(".".join(parts).removesuffix(".__init__"))
 """
 TELL = "\nseen['modules'] = sorted(set(sys.modules) - before); print(json.dumps(seen))"

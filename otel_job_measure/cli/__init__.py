@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 _COMMANDS = {
     "demo": "otel_job_measure.cli.demo",
     "exec": "otel_job_measure.cli.exec_",
+    "rejected": "otel_job_measure.cli.rejected",
     "runs": "otel_job_measure.cli.runs",
     "ship": "otel_job_measure.cli.ship",
 }
@@ -28,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="otel-job-measure", description="Measures scheduled and background jobs, with InfluxDB as their store."
     )
     parser.add_argument(_VERSION, action=_Version, nargs=0, help="say which version this is, and end")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    # Without `prog` it would make the usage of the whole command, and load what asks the terminal for its width.
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=parser.prog)
     for name in _needed(words):
         importlib.import_module(_COMMANDS[name]).add_parser(commands)
     arguments = parser.parse_args(words)

@@ -70,7 +70,7 @@ def _shipped(measure: JobMeasure) -> int:
     health = measure.health()
     destination = measure.settings.destination
     where = "InfluxDB" if destination is None else destination.label
-    print(f"\n{where}\nhas accepted {health.delivered} points.")
+    print(f"\n{where}\nhas accepted {health.delivered} points from this process; `exec` has sent its own.")
     if not everything:
         print(f"{health.pending} points wait and will be sent by the next process.", file=sys.stderr)
     return 0 if everything else 1

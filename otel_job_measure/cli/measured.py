@@ -37,10 +37,10 @@ class MeasuredCommand:
         with _going_on("the run has no span"):
             self._span = _span()
         resource = tracing.resource() if self._span is None else self._span.resource
-        self._recorder.prepare(self._run, resource)
-        if self._span is not None:
+        job = self._recorder.prepare(self._run, resource)
+        if self._span is not None and job is not None:
             with _going_on("the run has no span"):
-                self._span.start(self._run, self._recorder.tags(resource))
+                self._span.start(self._run, job)
                 self.variables = self._span.variables()
         self._recorder.start(self._run)
         self.delivers = self._span is not None or (settings.ship and settings.destination is not None)

@@ -9,26 +9,24 @@ from types import FrameType
 from otel_job_measure.cli import env_file
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.delivery.bell import Bell
-from otel_job_measure.delivery.influx import InfluxSink
 from otel_job_measure.delivery.lane import EAGER, LAZY, Lane
 from otel_job_measure.delivery.progress import FileProgress
 from otel_job_measure.delivery.rounds import Looked, Rounds
 from otel_job_measure.delivery.untraced import untraced
 from otel_job_measure.errors import JobMeasureError
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.rejects import FileRejects
 from otel_job_measure.runtime.left_behind import LeftBehind
 from otel_job_measure.runtime.places import boot_id
 from otel_job_measure.runtime.reading import opened
-from otel_job_measure.runtime.shipping import history_sink
+from otel_job_measure.runtime.shipping import history_sink, server_sink
 from otel_job_measure.settings import Settings
 
 _ALL = "all"
 _LOOK_S = 1.0
 _TRIES = 20
 _PAUSE_S = 0.05
-_DESCRIPTION = """Sends to InfluxDB what processes with OTEL_JOB_MEASURE_SHIP=off have written, and what processes left
-that are gone. It runs until it is stopped by SIGTERM or SIGINT."""
+_DESCRIPTION = """Sends to InfluxDB, or to a receiver of OTLP, what processes with OTEL_JOB_MEASURE_SHIP=off have
+written, and what processes left that are gone. It runs until it is stopped by SIGTERM or SIGINT."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage] - its only name
@@ -93,13 +91,12 @@ class _Shipment:
         state = opened(settings)
         self._counters = Counters()
         self._progress = FileProgress(state.positions, settings.destination_id)
-        rejects = FileRejects(state.rejected, settings.destination_id)
-        sink = InfluxSink(settings, self._counters, rejects, clock=clock, progress=self._progress)
+        sink = server_sink(settings, self._counters, clock=clock, progress=self._progress)
         history = history_sink(settings, clock=clock)
-        self._influx = Lane(sink, EAGER, clock=clock)
-        lanes = [self._influx]
+        self._server = Lane(sink, EAGER, clock=clock)
+        lanes = [self._server]
         if history is not None:
-            lanes.append(Lane(history, LAZY, clock=clock))  # it holds back what InfluxDB has for an hour at most
+            lanes.append(Lane(history, LAZY, clock=clock))  # it holds back what the server has for an hour at most
         there = {segment.header.destination for segment in state.ready_segments()}
         others = there if _ALL in redirected else set(redirected)
         for unknown in sorted(others - there):
@@ -123,9 +120,9 @@ class _Shipment:
         self._tell_of_others()
         if looked.elsewhere:
             print("another process is sending what is there", file=sys.stderr)
-        elif self._influx.failing:  # what only the history lacks is folded in by the next who reads it
+        elif self._server.failing:  # what only the history lacks is folded in by the next who reads it
             print(f"{looked.pending_bytes} bytes could not be sent and wait", file=sys.stderr)
-        return 1 if self._influx.failing else 0
+        return 1 if self._server.failing else 0
 
     def until_stopped(self) -> int:
         """Sends what comes, until SIGTERM or SIGINT."""

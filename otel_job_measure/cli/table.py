@@ -16,6 +16,7 @@ from otel_job_measure.history.questions import RUNNING, HistoryRun
 
 _WIDTH = 80  # where there is no terminal that has one
 _LEAST_JOB = 8
+_MOST_UUID = 22  # one that an app gave a span of its own can be of any length
 _GAP = 2
 _HEADINGS = ("job", "started", "took", "status", "reason", "uuid")
 _STYLES = {names.STATUS_END: "green", names.STATUS_FAILED: "red", RUNNING: "yellow"}
@@ -27,7 +28,7 @@ _UNITS = ((0.0009995, 1e6, 0, "µs"), (0.00995, 1e3, 1, "ms"), (0.9995, 1e3, 0, 
 def print_runs(runs: Sequence[HistoryRun]) -> None:
     """Prints runs in the order in which they are given; plain where the output is no terminal.
 
-    The jobs' names get what is left of the width; the other columns are never cut.
+    The jobs' names get what is left of the width. The other columns are not cut, but for an id that is none of ours.
 
     Args:
         runs: The runs.
@@ -36,7 +37,10 @@ def print_runs(runs: Sequence[HistoryRun]) -> None:
     if isinstance(stdout, io.TextIOWrapper):
         stdout.reconfigure(errors="replace")  # a terminal without Unicode shows question marks, not a traceback
     console = Console(highlight=False)
-    cells = [(_started(run), took(run.duration_s), run.status, run.reason or "", printable(run.uuid)) for run in runs]
+    cells = [
+        (_started(run), took(run.duration_s), run.status, run.reason or "", shortened(run.uuid, _MOST_UUID))
+        for run in runs
+    ]
     others = sum(_GAP + max(map(cell_len, column)) for column in zip(_HEADINGS[1:], *cells, strict=True))
     width = console.width if console.is_terminal else _WIDTH
     room = max(_LEAST_JOB, width - others)

@@ -16,9 +16,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from otel_job_measure import names
 from otel_job_measure.cli.tracing import TRACEPARENT, TRACESTATE
 from otel_job_measure.points.outcome import Outcome
-from otel_job_measure.points.tags import DefaultTags
-from otel_job_measure.points.text import valid
-from otel_job_measure.spans.describe import describe_end, start_attributes
+from otel_job_measure.spans.describe import describe_end
+from otel_job_measure.spans.job import Job
 from otel_job_measure.spans.run import Run
 
 if TYPE_CHECKING:
@@ -49,18 +48,18 @@ class RunSpan:
         """Returns the attributes of the provider's resource."""
         return self._provider.resource.attributes
 
-    def start(self, run: Run, tags: DefaultTags) -> None:
+    def start(self, run: Run, job: Job) -> None:
         """Starts the span, and gives the run its ids where a trace backend will have them.
 
         Args:
             run: A prepared run.
-            tags: Its default tags.
+            job: What it has in common with all runs of its job.
         """
         carrier = {name: os.environ.get(variable, "") for name, variable in _CARRIED.items()}
         self._span = self._provider.get_tracer(names.SCOPE).start_span(
-            f"{names.SPAN_NAME_PREFIX}{valid(run.name)}",
+            job.span_name,
             _propagator.extract(carrier, Context()),
-            attributes=start_attributes(run, tags),
+            attributes=job.attributes(run),
             start_time=run.start_ns,
         )
         context = self._span.get_span_context()

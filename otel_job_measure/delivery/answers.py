@@ -36,12 +36,27 @@ class Kind(Enum):
     """It kept those that are not older than a bound."""
     REFUSED = "refused"
     """It kept all but some, and does not say which."""
+    PARTIAL = "partial"
+    """It kept all but some, does not say which, and would keep the others twice."""
     TOO_LARGE = "too large"
     """It, or a proxy before it, takes no body of this size."""
     HOLD = "hold"
     """It kept none, and somebody has to set something first."""
     RETRY = "retry"
     """It may have kept them or not: they have to be sent again later."""
+
+
+class NoAnswer(Exception):  # noqa: N818 - said by whoever sends, about a server
+    """There was no answer; the message says why, and what to set.
+
+    Args:
+        words: Why.
+        hold: Whether somebody has to set something first.
+    """
+
+    def __init__(self, words: str, *, hold: bool) -> None:
+        super().__init__(words)
+        self.hold = hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +78,8 @@ class Verdict:
         blamed: What follows `unable to parse '` for each unreadable line: the line, `': ` and the reason.
         bound_ns: Lines older than this are outside the bucket's retention, in ns since 1970; None where unknown.
         wait_s: How long the server asked to wait, in seconds; None where it did not.
-        reached: Whether the answer can have come from the server itself.
+        reached: Whether the answer can have come from the server itself; None where it was not asked.
+        refused: How many lines a server refused that does not say which.
     """
 
     kind: Kind
@@ -71,7 +87,8 @@ class Verdict:
     blamed: tuple[str, ...] = ()
     bound_ns: int | None = None
     wait_s: float | None = None
-    reached: bool = True
+    reached: bool | None = True
+    refused: int = 0
 
 
 def judge(response: Response, *, now_s: float) -> Verdict:
@@ -88,7 +105,7 @@ def judge(response: Response, *, now_s: float) -> Verdict:
     if status == HTTPStatus.NO_CONTENT:
         return Verdict(kind=Kind.DELIVERED)
     message = _message(response.body)
-    words = _words(status, message)
+    words = said("InfluxDB", status, message)
     if status == HTTPStatus.BAD_REQUEST and _UNPARSABLE in message:
         return Verdict(kind=Kind.UNPARSABLE, words=words, blamed=_blamed(message))
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
@@ -100,7 +117,7 @@ def judge(response: Response, *, now_s: float) -> Verdict:
     if redirected or status in _ADVICE:
         words = f"{words}; {_advice(response, message)}"
         return Verdict(kind=Kind.HOLD, words=words, reached=not redirected)
-    wait_s = _retry_after_s(response.headers, now_s)
+    wait_s = retry_after_s(response.headers, now_s)
     client_error = 400 <= status < 500  # noqa: PLR2004 - the class of client errors
     return Verdict(kind=Kind.RETRY, words=words, wait_s=wait_s, reached=client_error)
 
@@ -121,13 +138,20 @@ def _message(body: bytes) -> str:
         return text
 
 
-def _words(status: int, message: str) -> str:
+def said(who: str, status: int, message: str) -> str:
+    """Returns an answer in words.
+
+    Args:
+        who: The server, at the beginning of a sentence.
+        status: The answer's status.
+        message: What it says besides.
+    """
     try:
         phrase = f" {HTTPStatus(status).phrase}"
     except ValueError:
         phrase = ""
-    said = short(message)
-    return f"InfluxDB answered {status}{phrase}" + (f": {said}" if said else "")
+    more = short(message)
+    return f"{who} answered {status}{phrase}" + (f": {more}" if more else "")
 
 
 def _blamed(message: str) -> tuple[str, ...]:
@@ -147,7 +171,16 @@ def _bound_ns(message: str) -> int | None:
     return seconds * 1_000_000_000 + int(fraction.ljust(9, "0"))
 
 
-def _retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:
+def retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:
+    """Reads a Retry-After.
+
+    Args:
+        headers: The answer's, their names in small letters.
+        now_s: The time in seconds since 1970, where the answer has no date of its own.
+
+    Returns:
+        How long to wait, in seconds; None where nothing is asked for.
+    """
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         wait_s = float(value[:9])
@@ -178,7 +211,7 @@ _ADVICE: Final[Mapping[int, str]] = {
 def _advice(response: Response, message: str) -> str:
     status, lower = response.status, message.lower()
     if status not in _ADVICE:
-        where = _without_secrets(response.headers.get("location", ""))
+        where = without_secrets(response.headers.get("location", ""))
         return f"set {names.ENV_INFLUXDB_URL} to the server itself: redirects, here to {where!r}, are not followed"
     if "https server" in lower:
         return f"let {names.ENV_INFLUXDB_URL} begin with https://"
@@ -189,8 +222,12 @@ def _advice(response: Response, message: str) -> str:
     return _ADVICE[status]
 
 
-def _without_secrets(url: str) -> str:
-    """Returns a URL without what can be secret in it: user, password and query."""
+def without_secrets(url: str) -> str:
+    """Returns a URL without what can be secret in it: user, password and query.
+
+    Args:
+        url: Any text.
+    """
     try:
         parts = urlsplit(url)
         return short(f"{parts.scheme}://{parts.hostname}{parts.path}" if parts.hostname else parts.path)

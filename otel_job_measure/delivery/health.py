@@ -14,15 +14,16 @@ class Health:
     """The delivery of one process's points at one moment; counts are in points, since the process began."""
 
     reachable: bool | None = None
-    """Whether InfluxDB answered the last request; None before the first, or where there is no server."""
+    """Whether the server (InfluxDB, or a receiver of OTLP) answered the last request; None before the first, or where
+    there is none."""
     last_success: datetime | None = None
-    """When InfluxDB last took points, in UTC."""
+    """When it last took points, in UTC."""
     delivered: int = 0
-    """What InfluxDB has taken, points that others left included."""
+    """What it has taken, points that others left included."""
     pending: int = 0
-    """What is still on its way to InfluxDB."""
+    """What is still on its way to it."""
     rejected: int = 0
-    """What InfluxDB refused for good."""
+    """What it refused for good."""
     expired: int = 0
     """What was older than the bucket's retention."""
     dropped: Mapping[str, int]

@@ -1,35 +1,24 @@
 """The sink that InfluxDB is."""
 
 import gzip
-import logging
 import os
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from otel_job_measure import names
-from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.delivery.answers import Kind, Response, Verdict, judge
+from otel_job_measure.clock import Clock
+from otel_job_measure.delivery.answers import Response, Verdict, judge
 from otel_job_measure.delivery.libraries import load
 from otel_job_measure.delivery.progress import Progress
-from otel_job_measure.delivery.quiet import QuietLog
-from otel_job_measure.delivery.splitting import Batch, SizeLimit, points_of
+from otel_job_measure.delivery.server_sink import ServerSink
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.protocols import Answer, Piece, Rejects, Taken
-from otel_job_measure.settings import Settings
-
-_log = logging.getLogger(names.LOGGER)
+from otel_job_measure.journal.protocols import Rejects
+from otel_job_measure.settings import Destination, Settings
 
 MAX_BYTES: Final = 900_000
-SLOW_S: Final = 1.0
-_GO_S: Final = 5.0
-_LEAST_TIMEOUT_S: Final = 0.05
 _COMPRESSION: Final = 3
-_MOST_UNFINISHED: Final = 4
-
-_Key = tuple[tuple[str, int, int], ...]
 
 
 class _Wire(Protocol):
@@ -38,8 +27,8 @@ class _Wire(Protocol):
     def close(self) -> None: ...
 
 
-class InfluxSink:
-    """Brings pieces to InfluxDB, and says of each answer what it means for them.
+class InfluxSink(ServerSink):
+    """Brings pieces to InfluxDB.
 
     Args:
         settings: Where to, with which token, and how.
@@ -50,10 +39,11 @@ class InfluxSink:
         progress: Remembers what was sent of the segments of others; None where this process sees to its own.
 
     Raises:
-        SettingsError: The settings name no destination.
+        SettingsError: The settings name no bucket of an InfluxDB.
     """
 
-    name = "influxdb"
+    name = names.SINK_INFLUXDB
+    title = "InfluxDB"
 
     def __init__(  # noqa: PLR0913 - what there is to say about where and how
         self,
@@ -65,64 +55,25 @@ class InfluxSink:
         clock: Clock | None = None,
         progress: Progress | None = None,
     ) -> None:
-        if settings.destination is None:
+        if not isinstance(settings.destination, Destination):
             raise SettingsError(
                 f"nothing says where to deliver: {names.ENV_INFLUXDB_URL} is missing, with {names.ENV_INFLUXDB_TOKEN}, "
-                f"{names.ENV_INFLUXDB_ORG} and {names.ENV_INFLUXDB_BUCKET}"
+                f"{names.ENV_INFLUXDB_ORG} and {names.ENV_INFLUXDB_BUCKET}, or {names.ENV_SINK}={names.SINK_OTLP}"
             )
         self._destination = settings.destination
+        super().__init__(
+            counters,
+            rejects,
+            label=self._destination.label,
+            max_bytes=MAX_BYTES,
+            timeout_s=settings.timeout_s,
+            clock=clock,
+            progress=progress,
+        )
         self._settings = settings
-        self._counters = counters
-        self._rejects = rejects
         self._client = client
-        self._clock = clock or SystemClock()
-        self._progress = progress
-        self._quiet = QuietLog(_log, self._clock)
-        self._library = load()
-        self._limit = SizeLimit(MAX_BYTES)
-        self._unfinished: dict[_Key, Batch] = {}
-        self._ends_ns: int | None = None
-        self._patient = True
+        self._library = load("influxdb")
         self._wire = self._connect()
-        self.slow = False
-        """Whether the last request took a second or more."""
-        self.reachable: bool | None = None
-        """Whether the server answered the last request; None before the first."""
-        self.last_success_ns: int | None = None
-        """When the server last took points, in ns since 1970."""
-
-    def position(self, segment: str) -> int:
-        """Returns how much of a segment the server has, as far as that was remembered."""
-        return 0 if self._progress is None else self._progress.position(segment)
-
-    def take(self, pieces: Sequence[Piece]) -> Answer:
-        """Sends pieces; what is settled of them stays so when the same pieces come again."""
-        key = tuple((piece.segment, piece.offset, piece.end) for piece in pieces)
-        try:
-            answer = self._take(pieces, self._batch(key, pieces))
-        except Exception as error:  # noqa: BLE001 - a bug of ours or of a library: the points wait
-            # Not with its message: that of an HTTP library can hold a header, and so the token.
-            where = "".join(traceback.format_tb(error.__traceback__))
-            self._quiet.warning("bug", "sending to InfluxDB failed with %s at\n%s", type(error).__name__, where)
-            return Answer(taken=Taken.RETRY, words=f"sending failed with {type(error).__name__}")
-        if answer.taken is Taken.DONE:
-            del self._unfinished[key]
-        return answer
-
-    def forget(self, segments: Sequence[str]) -> None:
-        """Is told that these segments are gone."""
-        if self._progress is not None:
-            self._progress.forget(segments)
-
-    def hurry(self, ends_ns: int, *, patient: bool) -> None:
-        """Is told that the process ends.
-
-        Args:
-            ends_ns: When nothing may be under way any more, by the monotonic clock.
-            patient: Whether to go on after a request that took a second.
-        """
-        self._ends_ns = ends_ns
-        self._patient = patient
 
     def close(self) -> None:
         """Closes our connections; those of a user's client are its own."""
@@ -139,69 +90,11 @@ class InfluxSink:
         )
         return made
 
-    def _batch(self, key: _Key, pieces: Sequence[Piece]) -> Batch:
-        batch = self._unfinished.get(key)
-        if batch is None:
-            lines = [line for piece in pieces for line in points_of(piece.data)]
-            batch = Batch(lines, counters=self._counters, reject=self._reject, limit=self._limit)
-            while len(self._unfinished) >= _MOST_UNFINISHED:
-                del self._unfinished[next(iter(self._unfinished))]
-            self._unfinished[key] = batch
-        return batch
-
-    def _take(self, pieces: Sequence[Piece], batch: Batch) -> Answer:
-        before = batch.delivered
-        verdict = batch.run(self._post, enough=self._enough())
-        if batch.delivered > before:
-            _log.debug("%d points are in InfluxDB (%s)", batch.delivered - before, self._destination.label)
-        if verdict.kind is Kind.DELIVERED:
-            if self._progress is not None:
-                self._progress.advance({piece.segment: piece.end for piece in pieces})
-            return Answer(taken=Taken.DONE)
-        taken = Taken.HOLD if verdict.kind is Kind.HOLD else Taken.RETRY
-        return Answer(taken=taken, wait_s=verdict.wait_s, words=verdict.words)
-
-    def _enough(self) -> Callable[[], bool]:
-        over_ns = self._clock.monotonic_ns() + int(_GO_S * 1e9)
-
-        def enough() -> bool:
-            over = self._clock.monotonic_ns() >= min(over_ns, self._ends_ns or over_ns)
-            return over or (self.slow and not self._patient)
-
-        return enough
-
-    def _post(self, lines: Sequence[bytes]) -> Verdict:
+    def _request(self, lines: Sequence[bytes], timeout_s: float) -> Verdict:
         if os.getpid() != self._pid:
             self._wire = self._connect()
         body = gzip.compress(b"\n".join(lines) + b"\n", _COMPRESSION, mtime=0)
-        began_ns = self._clock.monotonic_ns()
-        verdict = self._sent(body, self._timeout_s(began_ns))
-        self.slow = self._clock.monotonic_ns() - began_ns >= SLOW_S * 1e9
-        self.reachable = verdict.reached
-        if verdict.kind is Kind.DELIVERED:
-            self.last_success_ns = self._clock.wall_ns()
-        return verdict
-
-    def _sent(self, body: bytes, timeout_s: float) -> Verdict:
-        try:
-            token = self._settings.token() if self._client is None else None
-            response = self._wire.post(body, token=token, timeout_s=timeout_s)
-        except SettingsError as error:  # the file with the token
-            return Verdict(kind=Kind.HOLD, words=str(error), reached=False)
-        except self._library.NoAnswer as missing:
-            kind = Kind.HOLD if missing.hold else Kind.RETRY
-            return Verdict(kind=kind, words=str(missing), reached=False)
+        token = self._settings.token() if self._client is None else None
+        response = self._wire.post(body, token=token, timeout_s=timeout_s)
         verdict = judge(response, now_s=self._clock.wall_ns() / 1e9)
         return replace(verdict, words=self._wire.without_secrets(verdict.words))
-
-    def _timeout_s(self, now_ns: int) -> float:
-        if self._ends_ns is None:
-            return self._settings.timeout_s
-        left_s = (self._ends_ns - now_ns) / 1e9
-        return max(_LEAST_TIMEOUT_S, min(self._settings.timeout_s, left_s))
-
-    def _reject(self, line: bytes, words: str) -> None:
-        try:
-            self._rejects.put(line, words)
-        except Exception:  # noqa: BLE001 - a full disk must not stop the other lines
-            self._quiet.bug("rejects", "a line that InfluxDB refused could not be kept")

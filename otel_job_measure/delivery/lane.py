@@ -1,15 +1,15 @@
 """One sink as the shipper sees it: what it has, when it is due, and what it was given last."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.delivery.backoff import Backoff
+from otel_job_measure.delivery.physical import first_point, time_of
 from otel_job_measure.delivery.quiet import QuietLog
-from otel_job_measure.delivery.splitting import first_point, time_of
 from otel_job_measure.journal.protocols import Answer, Mark, Piece, Segment, Sink, Taken
 
 _log = logging.getLogger(names.LOGGER)
@@ -235,9 +235,11 @@ class Lane:
 
     def keep_only(self, segments: set[str]) -> None:
         """Forgets all segments but some: the others are gone."""
-        gone = self._positions.keys() - segments
-        for name in gone:
-            del self._positions[name]
+        self.forget(self._positions.keys() - segments)
+
+    def forget(self, segments: Collection[str]) -> None:
+        """Forgets some segments: they are gone."""
+        gone = [name for name in segments if self._positions.pop(name, None) is not None]
         if gone:
             self.sink.forget(sorted(gone))
 

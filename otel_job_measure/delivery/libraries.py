@@ -14,15 +14,18 @@ _LATER: Final = (
 )
 
 
-def load() -> ModuleType:
-    """Imports influxdb-client and all that a request may need, while forks wait.
+def load(wire: str) -> ModuleType:
+    """Imports a server's client and all that a request may need, while forks wait.
 
     To be called on the thread of whoever sets things up, never on the shipper's.
 
+    Args:
+        wire: What carries requests: a module of `otel_job_measure.delivery.wires`.
+
     Returns:
-        `otel_job_measure.delivery.wire`.
+        The module.
     """
     with fork_gate():
         for name in _LATER:
             importlib.import_module(name)
-        return importlib.import_module("otel_job_measure.delivery.wire")
+        return importlib.import_module(f"otel_job_measure.delivery.wires.{wire}")

@@ -49,8 +49,8 @@ class _Points:
         self._gone_dropped: Counter[str] = Counter()
         meter = provider.get_meter(names.SCOPE)
         for name, words in (
-            ("delivered", "Points that InfluxDB has taken."),
-            ("rejected", "Points that InfluxDB refused for good."),
+            ("delivered", "Points that the server has taken."),
+            ("rejected", "Points that the server refused for good."),
             ("expired", "Points that were older than the bucket's retention."),
         ):
             meter.create_observable_counter(
@@ -63,7 +63,7 @@ class _Points:
             f"{names.METRIC_PREFIX}pending",
             [self._pending],
             unit=_UNIT,
-            description="Points that are on their way to InfluxDB.",
+            description="Points that are on their way to the server.",
         )
 
     def add(self, tell: Tell) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +14,7 @@ from otel_job_measure.delivery.backlog import Backlog
 from otel_job_measure.delivery.backoff import Uniform
 from otel_job_measure.delivery.lane import Hurried, Lane, Listed
 from otel_job_measure.delivery.quiet import QuietLog
-from otel_job_measure.journal.protocols import Mark, Source
+from otel_job_measure.journal.protocols import Mark, Segment, Source
 
 _log = logging.getLogger(names.LOGGER)
 
@@ -127,17 +127,9 @@ class Rounds:
         self._look_ns = self._clock.monotonic_ns() + int(self._uniform(0.9, 1.1) * LOOK_S * 1e9)
         with self._guard("adopting what others left"):
             self._source.adopt()
-        with self._guard("sending what others left"), self._source.left() as segments:
-            if segments is None:
-                return Looked(elsewhere=True)
-            listing = [Listed(segment, segment.size()) for segment in segments]
-            self._keep_only(listing)
-            while go_on() and self._serve_left(listing):
-                listing = self._without_done(listing)
-                self._serve_own(hurry=True)
-                self._keep_up()
-            listing = self._without_done(listing)
-            return Looked(pending_bytes=sum(max(0, lane.pending(listing)) for lane in self.lanes))
+        with self._guard("sending what others left"), self._source.left() as windows:
+            if windows is not None:
+                return Looked(pending_bytes=self._bring_left(windows, go_on))
         return Looked(elsewhere=True)
 
     def finish(self, ends_ns: int, *, patient: bool) -> None:
@@ -157,8 +149,8 @@ class Rounds:
             works = works and (done or not lane.policy.is_eager)
         self._without_done(self._own(), but_last=True)
         if works and self._eager and not self._is_over(ends_ns):
-            with self._guard("sending what others left"), self._source.left() as segments:
-                listing = [Listed(segment, segment.size()) for segment in segments or ()]
+            with self._guard("sending what others left"), self._source.left() as windows:
+                listing = _listed(next(iter(windows or ()), ()))
                 self._serve_left(listing)
                 self._without_done(listing)
 
@@ -194,8 +186,29 @@ class Rounds:
 
     def _own(self) -> list[Listed]:
         with self._guard("reading the journal"):
-            return [Listed(segment, segment.size()) for segment in self._source.own()]
+            return _listed(self._source.own())
         return []
+
+    def _bring_left(self, windows: Iterable[Sequence[Segment]], go_on: Callable[[], bool]) -> int:
+        """Sends what others left; returns how many bytes of it some sink lacks, as far as it was looked at."""
+        pending = 0
+        here: set[str] = set()
+        for window in windows:
+            listing = _listed(window)
+            while go_on() and self._serve_left(listing):
+                listing = self._without_done(listing)
+                self._serve_own(hurry=True)
+                self._keep_up()
+            listing = self._without_done(listing)
+            gone = {segment.name for segment in window if segment.size() == 0}
+            here.update(segment.name for segment in window if segment.name not in gone)
+            for lane in self.lanes:
+                lane.forget(gone)
+            pending += sum(lane.pending(listing) for lane in self.lanes)
+            if not go_on() or not any(lane.is_open() for lane in self._eager or self.lanes):
+                return pending  # there may be a hundred thousand more, and nobody to take them now
+        self._keep_only(here)
+        return pending
 
     def _serve_own(self, *, hurry: bool) -> None:
         appended = self._backlog.appended()
@@ -262,11 +275,11 @@ class Rounds:
             with self._guard("the journal's upkeep"):
                 self._source.upkeep()
 
-    def _keep_only(self, listing: Sequence[Listed]) -> None:
+    def _keep_only(self, left: Collection[str]) -> None:
         own = self._own()
         if self._troubled:
             return  # who knows what is here
-        here = {segment.name for segment, _ in (*listing, *own)}
+        here = {*left, *(segment.name for segment, _ in own)}
         for lane in self.lanes:
             lane.keep_only(here)
         self._had_ns = {name: since_ns for name, since_ns in self._had_ns.items() if name in here}
@@ -282,3 +295,7 @@ class Rounds:
             self.bugs += 1
             self._troubled = True
             self._quiet.bug(what, "%s failed; it is tried again", what)
+
+
+def _listed(segments: Sequence[Segment]) -> list[Listed]:
+    return [Listed(segment, segment.size()) for segment in segments]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from otel_job_measure.delivery.answers import Kind, Verdict
+from otel_job_measure.delivery.physical import time_of
 from otel_job_measure.journal.counters import Counters
 
 Post = Callable[[Sequence[bytes]], Verdict]
@@ -33,31 +34,6 @@ class SizeLimit:
     def lower(self, refused: int) -> None:
         """Remembers that a body of so many bytes was too large; small ones are halved each time instead."""
         self.bytes_ = min(self.bytes_, max(refused // 2, _LEAST_REMEMBERED))
-
-
-def points_of(data: bytes) -> list[bytes]:
-    """Returns the lines that are points: no comments, no blank lines, without their newlines."""
-    return [line for line in data.split(b"\n") if line and not line.startswith(b"#") and not line.isspace()]
-
-
-def first_point(data: bytes) -> bytes | None:
-    """Returns the first line that is a point, without looking at the others."""
-    begin = 0
-    while begin < len(data):
-        end = data.find(b"\n", begin)
-        end = len(data) if end < 0 else end
-        if points := points_of(data[begin:end]):
-            return points[0]
-        begin = end + 1
-    return None
-
-
-def time_of(line: bytes) -> int | None:
-    """Returns a point's time, in ns since 1970; None where it has none."""
-    try:
-        return int(line.rpartition(b" ")[2])
-    except ValueError:
-        return None
 
 
 class Batch:
@@ -118,6 +94,8 @@ class Batch:
                 if verdict.kind is Kind.TOO_LARGE and len(chunk) > 1:
                     self._limit.lower(_size(chunk))
                 self._halve_or_reject(chunk, verdict.words)
+            case Kind.PARTIAL:
+                self._keep_all(chunk, verdict)
             case _:
                 self.delivered += len(chunk)
                 self._counters.delivered(len(chunk))
@@ -141,6 +119,15 @@ class Batch:
             return
         self._counters.expired(len(chunk) - len(kept))
         self._again(kept)
+
+    def _keep_all(self, chunk: Sequence[bytes], verdict: Verdict) -> None:
+        """Keeps every line of which nobody knows whether it was refused; asking again would double the others."""
+        refused = min(verdict.refused, len(chunk))
+        self.delivered += len(chunk) - refused
+        self._counters.delivered(len(chunk) - refused)
+        self._counters.rejected(refused)
+        for line in chunk:
+            self._reject(line, verdict.words)
 
     def _halve_or_reject(self, chunk: Sequence[bytes], words: str) -> None:
         if len(chunk) > 1:

@@ -1,4 +1,4 @@
-"""What stands in for InfluxDB where the library that delivers cannot be loaded."""
+"""What stands in for a server where the library that delivers cannot be loaded."""
 
 from collections.abc import Sequence
 
@@ -12,16 +12,17 @@ class Unavailable:
     while jobs go on in others.
 
     Args:
+        name: What the server's sink is called.
         words: Why the library cannot be loaded.
     """
 
-    name = "influxdb"
     reachable: bool | None = None
     """Whether the server answered the last request: there was none."""
     last_success_ns: int | None = None
     """When the server last took points: it never did."""
 
-    def __init__(self, words: str) -> None:
+    def __init__(self, name: str, words: str) -> None:
+        self.name = name
         self._answer = Answer(taken=Taken.HOLD, words=words)
 
     def position(self, segment: str) -> int:  # noqa: ARG002 - the sink's

@@ -20,8 +20,8 @@ from otel_job_measure.clock import Clock
 from otel_job_measure.errors import HistoryError, NewerHistoryError
 from otel_job_measure.forks import fork_gate
 from otel_job_measure.history.errors import BusyHistoryError, DamagedHistoryError
-from otel_job_measure.journal.slots import is_descriptor_of
-from otel_job_measure.journal.statedir import lock
+from otel_job_measure.journal.locks import lock
+from otel_job_measure.journal.strangers import refuse_link
 
 _log = logging.getLogger(names.LOGGER)
 _MODE: Final = 0o600
@@ -90,18 +90,16 @@ class Database:
         try:
             _make_private(self._lock)
             _make_private(self.path)
-            fd = lock(self._lock)
+            refuse_link(self.path)
+            taken = lock(self._lock)
         except OSError as error:
             raise HistoryError(f"the history {self.path} cannot be locked: {error}") from error
-        if fd is None:
+        if taken is None:
             raise BusyHistoryError(f"the history {self.path} is in use by another process")
-        status = os.fstat(fd)
         try:
             yield
         finally:
-            # Closing it is what frees the lock; an app that closes what isn't its own may have got our number since.
-            if is_descriptor_of(fd, (status.st_dev, status.st_ino)):
-                os.close(fd)
+            taken.release()
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(f"{self.path.as_uri()}?mode=rw", timeout=0, isolation_level=None, uri=True)

@@ -15,7 +15,7 @@ from otel_job_measure.journal import slots
 from otel_job_measure.journal.protocols import SegmentHeader
 from otel_job_measure.journal.segments import SUFFIX, TEMPORARY_SUFFIX, SegmentFile
 from otel_job_measure.journal.slots import Slot
-from otel_job_measure.journal.statedir import StateDir, not_inherited, segments_in
+from otel_job_measure.journal.statedir import StateDir, segments_in
 from otel_job_measure.points.line_protocol import parse
 from otel_job_measure.points.outcome import Outcome
 from otel_job_measure.points.rows import ending_lines
@@ -25,7 +25,7 @@ from otel_job_measure.points.tags import DefaultTags
 _log = logging.getLogger(names.LOGGER)
 _SILENCE_NS = 600_000_000_000
 """How long a slot must be silent where its lock cannot tell: another boot, or no lock file."""
-_time_of = re.compile(rb"(?: |^# alive )(-?\d+)$").search
+_time_of = re.compile(rb"(?: |^# alive )(-?\d{1,18}|[1-8]\d{18})$").search
 _old_row = re.compile(
     rb'^%s[, ].* %s="(start|end|failed)",%s="([^"\\]*)" -?\d+$'
     % (names.POINTS.encode(), names.FIELD_STATUS.encode(), names.FIELD_UUID.encode())
@@ -65,16 +65,13 @@ def _adopt_slot(state: StateDir, folder: Path, clock: Clock, boot_id: str) -> in
     if is_missing and not _is_silent(folder, clock):
         return 0  # and the lock stays missing, so that the next adopter sees it too
     slot = slots.hold(folder, int(folder.name), create=is_missing)
-    if slot is None:
-        return 0
-    with not_inherited(slot.lock_fd):
-        return _adopt_held(state, slot, clock, boot_id)
+    return 0 if slot is None else _adopt_held(state, slot, clock, boot_id)
 
 
 def _adopt_held(state: StateDir, slot: Slot, clock: Clock, boot_id: str) -> int:
     folder = slot.folder
     try:
-        segments = sorted(_all_segments(folder), key=lambda segment: segment.header.ordinal)
+        segments = sorted(_all_segments(state, folder), key=lambda segment: segment.header.ordinal)
     except OSError:
         slot.abandon()  # without the newest, an older one would tell of open runs that have ended since
         raise
@@ -93,9 +90,12 @@ def _adopt_held(state: StateDir, slot: Slot, clock: Clock, boot_id: str) -> int:
         slot.release()
 
 
-def _all_segments(folder: Path) -> list[SegmentFile]:
+def _all_segments(state: StateDir, folder: Path) -> list[SegmentFile]:
     for path in folder.glob(f"*{SUFFIX}"):
-        path.open("rb").close()
+        try:
+            SegmentFile.open(path)
+        except LineProtocolError:
+            state.set_aside(path)
     return segments_in(folder)
 
 
@@ -140,8 +140,10 @@ def close_runs(segment: SegmentFile, others: Sequence[SegmentFile] = ()) -> int:
     lines: list[bytes] = []
     lost = 0
     for uuid, start in runs.started.items():
-        if uuid in runs.run_rows:
+        if uuid in runs.run_rows and _names_a_job(runs.run_rows[uuid]):
             lines.append(_old_row_of(runs.run_rows[uuid]))
+            continue
+        if not _names_a_job(start):
             continue
         lost += 1
         end_ns = (runs.greatest_ns // 1000 + lost) * 1000 + segment.header.slot
@@ -176,7 +178,7 @@ def _leave_out_ended(runs: _Runs, segment: SegmentFile) -> None:
 
 def _note(runs: _Runs, line: bytes) -> None:
     if line.startswith(_RUN_ROW):
-        with contextlib.suppress(LineProtocolError):
+        with contextlib.suppress(LineProtocolError, KeyError):
             runs.run_rows[str(parse(line).fields[names.FIELD_UUID]).encode()] = line
     elif line.startswith(_OLD_ROW):
         row = _status_and_uuid(line)
@@ -200,6 +202,14 @@ def _status_and_uuid(line: bytes) -> tuple[str, bytes] | None:
         return str(fields[names.FIELD_STATUS]), str(fields[names.FIELD_UUID]).encode()
     except (LineProtocolError, KeyError):
         return None
+
+
+def _names_a_job(line: bytes) -> bool:
+    """Returns whether an ending can be made of a line: somebody may have written into the file."""
+    try:
+        return names.TAG_JOB in parse(line).tags
+    except LineProtocolError:
+        return False
 
 
 def _series_of(line: bytes) -> tuple[Series, dict[str, str]]:
@@ -256,7 +266,7 @@ def _old_row_of(run_row: bytes) -> bytes:
 
 
 def _append(segment: SegmentFile, end: int, lines: bytes) -> None:
-    fd = os.open(segment.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    fd = os.open(segment.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         os.ftruncate(fd, end)  # the line that its writer was killed in
         if os.write(fd, lines) != len(lines):

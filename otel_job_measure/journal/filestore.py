@@ -2,17 +2,15 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal import slots
-from otel_job_measure.journal.adoption import adopt
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.limits import enforce
+from otel_job_measure.journal.locks import is_descriptor_of
 from otel_job_measure.journal.protocols import Mark, Segment, SegmentHeader
 from otel_job_measure.journal.segments import SegmentFile, create
-from otel_job_measure.journal.slots import is_descriptor_of
 from otel_job_measure.journal.statedir import StateDir, make_folder
 
 _MAX_SEGMENT = 16 * 1024 * 1024
@@ -75,7 +73,7 @@ class FileStore:
         self._counters = counters
         self._is_delivered = is_delivered
         self._segments: tuple[SegmentFile, ...] = ()
-        self._is_torn = False
+        self._has_looked = False
         self._limit = _MAX_SEGMENT
         self._ordinal = -1
         self._fd = -1
@@ -96,22 +94,26 @@ class FileStore:
     def _segment(self) -> SegmentFile:
         return self._segments[-1]
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> bool:
         """Appends whole lines in one write; a short write is cut off again.
+
+        Returns:
+            Whether the segment is full, or the slot may be another one now.
 
         Raises:
             OSError: Nothing of them is in the segment.
         """
-        size = self._size_if_ours()
-        if size is None or self._is_torn:
-            self._retake() if size is None else self._begin_segment()
-            size = self._segment.good_end or 0
+        segment, size = self._segments[-1], self._size_if_ours()
+        is_lost = size is None or size != segment.good_end
+        if size is None or is_lost:
+            segment, size = self._found_again(size)
         written = os.write(self._fd, data)
         if written != len(data):
             self._cut(size)
             msg = f"only {written} of {len(data)} bytes could be written"
             raise OSError(msg)
-        self._segment.good_end = size + written
+        segment.good_end = good_end = size + written
+        return is_lost or good_end >= self._limit
 
     def rotate_if_full(self) -> None:
         """Begins a new segment where the present one is full.
@@ -148,9 +150,10 @@ class FileStore:
 
     def check(self) -> None:
         """Takes the lock and the segment again where the app has closed our descriptors."""
-        if not self._slot.is_held() or self._size_if_ours() is None:
+        size = self._size_if_ours() if self._slot.is_held() else None
+        if size != self._segment.good_end:
             with contextlib.suppress(OSError):  # the next append tries again and says what is wrong
-                self._retake()
+                self._found_again(size)
 
     def tail(self) -> Mark:
         """Returns the place after the last good byte."""
@@ -161,22 +164,35 @@ class FileStore:
         return self._segments
 
     @contextlib.contextmanager
-    def left(self) -> Generator[Sequence[Segment] | None]:
+    def left(self) -> Generator[Iterable[Sequence[Segment]] | None]:
         """Holds `adopt.lock` and gives what others left for this destination."""
         with self._state.adopting() as held:
             own = {segment.name for segment in self.own()}
             if not held:
                 yield None
             else:
-                ready = self._state.ready_segments(self._identity.destination)
-                yield [segment for segment in ready if segment.name not in own]
+                ready = self._state.ready_windows({self._identity.destination})
+                yield ([segment for segment in window if segment.name not in own] for window in ready)
 
     def adopt(self) -> None:
-        """Closes the runs of those who are gone, puts their segments into `ready/`, and sees to the bound."""
+        """Closes the runs of those who are gone, puts their segments into `ready/`, and sees to the bound.
+
+        A new process always does; after that one of all does it for all, since each would look into every slot.
+        """
+        # Who ships has them loaded, and nobody else comes here: what only appends can do without.
+        from otel_job_measure.journal.adoption import adopt  # noqa: PLC0415 - as said
+        from otel_job_measure.journal.limits import enforce  # noqa: PLC0415 - as said
+
         with self._state.adopting() as held:
-            if held:
+            if not held:
+                return
+            is_due = not self._has_looked or not self._state.was_looked_after(self._clock)
+            if is_due:
                 adopt(self._state, clock=self._clock, boot_id=self._identity.boot_id)
-                closed = {segment.path for segment in self._segments[:-1]}
+                self._state.note_look(self._clock)
+                self._has_looked = True
+            closed = {str(segment.path) for segment in self._segments[:-1]}
+            if is_due or closed:
                 enforce(self._state, self._max_bytes, self._counters, self._is_delivered, closed)
 
     def deleted(self) -> Sequence[Segment]:
@@ -227,7 +243,6 @@ class FileStore:
             *self._segments,
             segment,
         )  # in one step: the shipper's thread reads it without a lock
-        self._is_torn = False
         self._ordinal = ordinal
         self._limit = self._segment_limit()
 
@@ -255,11 +270,24 @@ class FileStore:
         return status.st_size
 
     def _cut(self, size: int) -> None:
-        try:
+        # Where that fails, readers stop at the last good byte, and the next append leaves the segment.
+        with contextlib.suppress(OSError):
             os.ftruncate(self._fd, size)
-        except OSError:
-            # Readers stop at the last good byte, and nothing is ever appended behind the torn line.
-            self._is_torn = True
+
+    def _found_again(self, size: int | None) -> tuple[SegmentFile, int]:
+        """Returns a segment of ours that can be appended to, and its size.
+
+        Args:
+            size: What the descriptor's file has; None where that is not ours any more.
+        """
+        if size is None:
+            self._retake()
+        else:  # it does not end where we have ended it: a torn line, or somebody else's hand
+            left = self._segment
+            self._begin_segment()
+            if size < (left.good_end or 0):
+                left.good_end = None  # readers take what is there
+        return self._segment, self._segment.good_end or 0
 
     def _retake(self) -> None:
         """Takes the lock and the segment again, or a new slot with a new segment."""
@@ -275,7 +303,7 @@ class FileStore:
         self._fd = -1
         if self._segment.path.parent == self._slot.folder:
             with contextlib.suppress(FileNotFoundError):
-                fd = os.open(self._segment.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+                fd = os.open(self._segment.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
                 self._segment.good_end = os.fstat(fd).st_size
                 self._fd = fd
                 return

@@ -10,7 +10,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -31,11 +31,8 @@ OpenStore = Callable[[Mapping[str, bytes], Callable[[str], None]], Store]
 """Makes a store, given the start line of each open run, and where to say what went wrong; it never raises."""
 
 
-class _Item(NamedTuple):
-    data: bytes
-    points: int
-    begins: str | None = None
-    ends: str | None = None
+_Item = tuple[bytes, int, str | None, str | None]
+"""Lines, how many points they are, and the uuid of the run that they begin or end. A plain tuple: one a point."""
 
 
 class _Seat(NamedTuple):
@@ -85,11 +82,13 @@ class SegmentJournal:
 
     def begin(self, uuid: str, line: bytes) -> None:
         """Appends a run's start line."""
-        self._append(_Item(line, 1, begins=uuid))
+        self._queue.append((line, 1, uuid, None))
+        self._drain()
 
     def finish(self, uuid: str, lines: bytes) -> None:
         """Appends a run's ending: its run row, where there is one, and its old row."""
-        self._append(_Item(lines, lines.count(b"\n"), ends=uuid))
+        self._queue.append((lines, lines.count(b"\n"), None, uuid))
+        self._drain()
 
     def tail(self) -> Mark:
         """Returns the place after everything that was appended so far; what waits in memory comes behind it."""
@@ -111,8 +110,8 @@ class SegmentJournal:
         seat = self._seat
         return () if seat is None else seat.store.own()
 
-    def left(self) -> AbstractContextManager[Sequence[Segment] | None]:
-        """Gives what others left in `ready/`."""
+    def left(self) -> AbstractContextManager[Iterable[Sequence[Segment]] | None]:
+        """Gives what others left in `ready/`, some at a time."""
         return (self._seat or self._take_seat()).store.left()
 
     def adopt(self) -> None:
@@ -145,8 +144,8 @@ class SegmentJournal:
         now_ns = self._clock.monotonic_ns()
         if self._open and now_ns - self._alive_ns >= _ALIVE_NS:
             self._alive_ns = now_ns
-            self._append(_Item(b"# alive %d\n" % seat.clock.now_ns(), 0))
-        elif self._queue:
+            self._queue.append((b"# alive %d\n" % seat.clock.now_ns(), 0, None, None))
+        if self._queue:
             self._drain()
 
     def close(self, *, delivered: bool, until: Mark | None = None) -> None:
@@ -176,11 +175,6 @@ class SegmentJournal:
 
     # The append
 
-    def _append(self, item: _Item) -> None:
-        self._queue.append(item)
-        self._drain()
-        self.wake()
-
     def _drain(self) -> None:
         with self._lock:
             queue = self._queue
@@ -194,35 +188,40 @@ class SegmentJournal:
                     break
                 finally:
                     self._draining = False
-        self._complain()
+        if self._complaints:
+            self._complain()
+        self.wake()
 
     def _write_out(self, queue: deque[_Item]) -> None:
         while queue:
             seat = self._seat or self._take_seat()
-            item = queue[0]
-            seat.store.write(item.data)
+            data, points, begins, ends = queue[0]
+            has_changed = seat.store.write(data)
             if queue is not self._queue:
                 return  # a handler forked here: the child goes on without what is the parent's
             # Only now is the run noted: a rotation before would have doubled its start, one after would lose it.
-            if item.begins is not None:
-                self._open[item.begins] = item.data
-            elif item.ends is not None:
-                self._open.pop(item.ends, None)
+            if begins is not None:
+                self._open[begins] = data
+            elif ends is not None:
+                self._open.pop(ends, None)
             queue.popleft()
-            if item.points:
-                self._counters.appended(item.points)
-            self._follow(seat)
-            try:
-                seat.store.rotate_if_full()
-            except OSError as error:
-                self._complaints.append((logging.WARNING, f"no new segment can be begun, the old one goes on: {error}"))
+            self._counters.appended += points
+            if has_changed:
+                self._follow(seat)
+                self._rotate(seat.store)
+
+    def _rotate(self, store: Store) -> None:
+        try:
+            store.rotate_if_full()
+        except OSError as error:
+            self._warn(f"no new segment can be begun, the old one goes on: {error}")
 
     def _keep_waiting(self, queue: deque[_Item], error: OSError) -> None:
         while len(queue) > _MAX_WAITING:
-            item = queue.popleft()
-            self._counters.dropped(item.points, "memory")
-            if item.ends is not None:
-                self._open.pop(item.ends, None)
+            _, points, _, ends = queue.popleft()
+            self._counters.dropped(points, "memory")
+            if ends is not None:
+                self._open.pop(ends, None)
         self._complaints.append((logging.ERROR, f"points cannot be written; {len(queue)} wait in memory: {error}"))
 
     def _warn(self, words: str) -> None:

@@ -2,8 +2,10 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Collection
+import os
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from otel_job_measure import names
 from otel_job_measure.journal.counters import Counters
@@ -18,7 +20,7 @@ def enforce(
     max_bytes: int,
     counters: Counters,
     is_delivered: Callable[[str], bool],
-    closed: Collection[Path] = (),
+    closed: Collection[str] = (),
 ) -> None:
     """Deletes what the bound leaves no room for; the caller holds `adopt.lock`.
 
@@ -30,44 +32,51 @@ def enforce(
         max_bytes: The bound on segments and rejected lines, in bytes.
         counters: Where the points are counted that nobody has now.
         is_delivered: Tells of a segment, by name, whether InfluxDB has all of it.
-        closed: Segments of this process that it doesn't write any more.
+        closed: The paths of segments of this process that it doesn't write any more.
     """
-    sizes = _sizes(state)
-    excess = sum(sizes.values()) - max_bytes
+    excess = sum(file.status.st_size for file in _files(state)) - max_bytes
     if excess <= 0:
         return
-    candidates = [path for path in sizes if path.parent in {state.ready, state.rejected} or path in closed]
-    candidates.sort(key=lambda path: (not is_delivered(path.name), _modified_ns(path)))
     points = 0
-    for path in candidates:
+    for _, _, size, path, is_lost in sorted(_candidates(state, is_delivered, closed)):
         if excess <= 0:
             break
         with contextlib.suppress(FileNotFoundError):
-            is_lost = path.parent != state.rejected and not is_delivered(path.name)
             points += _points_in(path) if is_lost else 0
-            path.unlink()
-            excess -= sizes[path]
+            Path(path).unlink()
+            excess -= size
     if points:
         counters.dropped(points, "max_bytes")
         _log.error("%d undelivered points were deleted: %s holds more than %d bytes", points, state.root, max_bytes)
 
 
-def _sizes(state: StateDir) -> dict[Path, int]:
-    found: dict[Path, int] = {}
+class _File(NamedTuple):
+    """A segment or a file of rejected lines; not with its path as such, since there can be a hundred thousand."""
+
+    folder: Path
+    path: str
+    status: os.stat_result
+
+
+def _candidates(
+    state: StateDir, is_delivered: Callable[[str], bool], closed: Collection[str]
+) -> Iterator[tuple[bool, int, int, str, bool]]:
+    """Yields what may go: whether anybody lacks it, its age, size and path, and whether its points would be lost."""
+    for folder, path, status in _files(state):
+        if folder in {state.ready, state.rejected} or path in closed:
+            is_wanted = not is_delivered(path.rpartition("/")[2])
+            yield is_wanted, status.st_mtime_ns, status.st_size, path, is_wanted and folder != state.rejected
+
+
+def _files(state: StateDir) -> Iterator[_File]:
     for folder in (state.ready, state.rejected, *state.slot_folders()):
-        with contextlib.suppress(FileNotFoundError):
-            for path in folder.iterdir():
-                if path.suffix == SUFFIX:
-                    found[path] = path.stat().st_size
-    return found
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(SUFFIX):
+                    with contextlib.suppress(FileNotFoundError):
+                        yield _File(folder, entry.path, entry.stat(follow_symlinks=False))
 
 
-def _modified_ns(path: Path) -> int:
-    with contextlib.suppress(FileNotFoundError):
-        return path.stat().st_mtime_ns
-    return 0
-
-
-def _points_in(path: Path) -> int:
-    with path.open("rb") as file:
+def _points_in(path: str) -> int:
+    with Path(path).open("rb") as file:
         return sum(1 for line in file if not line.startswith(b"#"))

@@ -1,14 +1,14 @@
 """A journal's lines in memory, where there is no place to write them; they end with the process."""
 
 import contextlib
-import secrets
-from collections.abc import Generator, Mapping, Sequence
+import os
+from collections.abc import Generator, Iterable, Mapping, Sequence
 
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.filestore import Identity
 from otel_job_measure.journal.protocols import Mark, Segment, SegmentHeader
-from otel_job_measure.journal.slots import COUNT
+from otel_job_measure.journal.slots import COUNT, any_slot
 
 _SEGMENT_BYTES = 256 * 1024
 _MAX_BYTES = 16 * 1024 * 1024
@@ -26,7 +26,7 @@ class MemorySegment:
     def __init__(self, header: SegmentHeader) -> None:
         """Begins empty."""
         self.header = header
-        self.name = f"memory-{secrets.token_hex(8)}"
+        self.name = f"memory-{os.urandom(8).hex()}"
         self._data = bytearray()
 
     def append(self, data: bytes) -> None:
@@ -66,12 +66,14 @@ class MemoryStore:
         self._open_runs = open_runs
         self._counters = counters
         self._ordinal = 0
-        self.slot = secrets.randbelow(COUNT)
+        self.slot = any_slot()
         self._segments = [self._new_segment()]
 
-    def write(self, data: bytes) -> None:
-        """Appends whole lines."""
-        self._segments[-1].append(data)
+    def write(self, data: bytes) -> bool:
+        """Appends whole lines, and returns whether the present segment is full."""
+        segment = self._segments[-1]
+        segment.append(data)
+        return segment.size() >= _SEGMENT_BYTES
 
     def rotate_if_full(self) -> None:
         """Begins a new segment, so that those before it can go, and gives up the oldest beyond the bound."""
@@ -100,7 +102,7 @@ class MemoryStore:
         return tuple(self._segments)
 
     @contextlib.contextmanager
-    def left(self) -> Generator[Sequence[Segment] | None]:
+    def left(self) -> Generator[Iterable[Sequence[Segment]] | None]:
         """Gives nothing: no other process leaves anything here."""
         yield ()
 

@@ -4,7 +4,7 @@ The job's side sees a `Journal`: it stamps, begins and finishes runs, and never 
 The shipper's side sees a `Source` of segments and gives what it reads to each `Sink`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
@@ -175,8 +175,11 @@ class Source(Protocol):
         """Returns the segments of this process, oldest first; the last one is still being written."""
         ...
 
-    def left(self) -> AbstractContextManager[Sequence[Segment] | None]:
-        """Holds `adopt.lock` and gives what others left in `ready/`; None where another process holds it."""
+    def left(self) -> AbstractContextManager[Iterable[Sequence[Segment]] | None]:
+        """Holds `adopt.lock` and gives what others left in `ready/`; None where another process holds it.
+
+        There can be any number of segments: they come some at a time, each time oldest first.
+        """
         ...
 
     def adopt(self) -> None:

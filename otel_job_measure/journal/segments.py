@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +13,13 @@ SUFFIX = ".lp"
 TEMPORARY_SUFFIX = ".tmp"
 _MARK = b"# otel-job-measure "
 _MODE = 0o600
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TAIL = 64 * 1024
 
 
 def new_name(destination: str) -> str:
     """Returns a file name that is unique for ever and tells the segment's destination."""
-    return f"{destination}-{secrets.token_hex(8)}{SUFFIX}"
+    return f"{destination}-{os.urandom(8).hex()}{SUFFIX}"
 
 
 def destination_of(name: str) -> str:
@@ -65,7 +65,7 @@ def decode_header(line: bytes) -> SegmentHeader:
             label=str(content["label"]),
             runs=bool(content["runs"]),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         msg = f"not the header of a segment of format {FORMAT}: {line[:80]!r}"
         raise LineProtocolError(msg) from error
 
@@ -94,7 +94,7 @@ class SegmentFile:
             OSError: The file cannot be read.
             LineProtocolError: Its first line is no header.
         """
-        with path.open("rb") as file:
+        with os.fdopen(os.open(path, _READ), "rb") as file:
             return cls(path, decode_header(file.readline()))
 
     @property
@@ -152,11 +152,11 @@ class SegmentFile:
 
     def _open(self) -> int:
         try:
-            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            return os.open(self.path, _READ)
         except FileNotFoundError:
             if self.elsewhere is None:
                 raise
-            return os.open(self.elsewhere / self.name, os.O_RDONLY | os.O_CLOEXEC)
+            return os.open(self.elsewhere / self.name, _READ)
 
 
 def create(folder: Path, header: SegmentHeader, lines: bytes) -> tuple[int, Path, int]:

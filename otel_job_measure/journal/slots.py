@@ -1,13 +1,13 @@
 """Slots: one a living journal. Its flock says that the process lives; its number ends the process's times."""
 
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from otel_job_measure.clock import Clock
+from otel_job_measure.journal.locks import Lock, lock
 from otel_job_measure.journal.segments import SUFFIX
-from otel_job_measure.journal.statedir import StateDir, lock, make_folder, same_file
+from otel_job_measure.journal.statedir import StateDir, make_folder
 
 COUNT = 1000
 _QUIET_NS = 2_000_000_000
@@ -21,22 +21,16 @@ class Slot:
     Args:
         number: 0 to 999.
         folder: Where its lock and its segments lie.
-        lock_fd: Holds its flock; closed, never unlocked, since a forked child has it too.
-        identity: Device and inode of the lock file.
+        lock: What holds it.
     """
 
     number: int
     folder: Path
-    lock_fd: int
-    identity: tuple[int, int]
+    lock: Lock
 
     def is_held(self) -> bool:
         """Returns whether the descriptor is still ours and the lock file still in its place."""
-        try:
-            status = os.fstat(self.lock_fd)
-        except OSError:
-            return False
-        return (status.st_dev, status.st_ino) == self.identity and same_file(status, self.folder / "lock")
+        return self.lock.is_held()
 
     def release(self, last_ns: int | None = None) -> None:
         """Gives the slot back; it rests for two seconds, after the last time that it gave.
@@ -44,14 +38,18 @@ class Slot:
         Args:
             last_ns: That time, in ns since 1970, where the clock was set back behind it; None for the present.
         """
-        if is_descriptor_of(self.lock_fd, self.identity):
-            os.utime(self.lock_fd, None if last_ns is None else (last_ns / 1e9, last_ns / 1e9))
-            os.close(self.lock_fd)
+        if self.lock.is_ours():
+            os.utime(self.lock.fd, None if last_ns is None else (last_ns / 1e9, last_ns / 1e9))
+        self.lock.release()
 
     def abandon(self) -> None:
-        """Closes the descriptor in a forked child; the parent goes on holding the lock."""
-        if is_descriptor_of(self.lock_fd, self.identity):
-            os.close(self.lock_fd)
+        """Lets go of it without that sign: it was not used, or it is the parent's of a forked child."""
+        self.lock.release()
+
+
+def any_slot() -> int:
+    """Returns a slot's number by chance."""
+    return int.from_bytes(os.urandom(8)) % COUNT
 
 
 def take(state: StateDir, clock: Clock) -> Slot:
@@ -60,7 +58,7 @@ def take(state: StateDir, clock: Clock) -> Slot:
     Raises:
         OSError: The state directory cannot be used, or all thousand are taken.
     """
-    begin = secrets.randbelow(COUNT)
+    begin = any_slot()
     for number in (*range(begin, COUNT), *range(begin)):
         slot = take_number(state, number, clock)
         if slot is not None:
@@ -83,7 +81,7 @@ def take_number(state: StateDir, number: int, clock: Clock) -> Slot | None:
     slot = hold(folder, number)
     if slot is None or is_new:
         return slot
-    if _is_resting(slot.lock_fd, clock) or _has_segments(folder):
+    if _is_resting(slot.lock.fd, clock) or _has_segments(folder):
         slot.abandon()
         return None
     return slot
@@ -102,20 +100,8 @@ def _make_lock_file(path: Path) -> bool:
 
 def hold(folder: Path, number: int, *, create: bool = False) -> Slot | None:
     """Takes a slot's lock whatever lies in the slot; None where somebody has it or the file is missing."""
-    fd = lock(folder / "lock", create=create)
-    if fd is None:
-        return None
-    status = os.fstat(fd)
-    return Slot(number=number, folder=folder, lock_fd=fd, identity=(status.st_dev, status.st_ino))
-
-
-def is_descriptor_of(fd: int, identity: tuple[int, int]) -> bool:
-    """Returns whether a descriptor is still the file that we opened: apps close and reuse descriptors."""
-    try:
-        status = os.fstat(fd)
-    except OSError:
-        return False
-    return (status.st_dev, status.st_ino) == identity
+    taken = lock(folder / "lock", create=create)
+    return None if taken is None else Slot(number=number, folder=folder, lock=taken)
 
 
 def _is_resting(fd: int, clock: Clock) -> bool:

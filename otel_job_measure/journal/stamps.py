@@ -23,12 +23,13 @@ class RunClock:
         slot: The last three digits of every time, 0 to 999.
     """
 
-    __slots__ = ("_claims", "_clock", "_offset_ns", "_prune_at", "_pruned_us", "slot")
+    __slots__ = ("_claims", "_clock", "_monotonic_ns", "_offset_ns", "_prune_at", "_pruned_us", "slot")
 
     def __init__(self, clock: Clock, slot: int) -> None:
         """Anchors the clock at the present wall time."""
         self.slot = slot
         self._clock = clock
+        self._monotonic_ns = clock.monotonic_ns
         self._offset_ns = clock.wall_ns() - clock.monotonic_ns()
         self._claims: dict[int, object] = {}
         self._prune_at = _PRUNE_AT
@@ -40,13 +41,14 @@ class RunClock:
 
     def stamp(self, *, after_ns: int = 0) -> int:
         """Returns a time in ns since 1970 that was never given before, at least 1 µs after `after_ns`."""
-        earliest = -((self.slot - 1000 - after_ns) // 1000) if after_ns else 0
-        us = max((self._clock.monotonic_ns() + self._offset_ns) // 1000, earliest)
-        token = object()
-        while self._claims.setdefault(us, token) is not token or us <= self._pruned_us:
+        us = (self._monotonic_ns() + self._offset_ns) // 1000
+        if after_ns:
+            us = max(us, -((self.slot - 1000 - after_ns) // 1000))
+        claims, token = self._claims, object()
+        while claims.setdefault(us, token) is not token or us <= self._pruned_us:
             # Below the bound a claim says nothing: an earlier one may have been pruned.
             us = max(us, self._pruned_us) + 1
-        if len(self._claims) >= self._prune_at:
+        if len(claims) >= self._prune_at:
             self._prune(self.now_ns() // 1000)  # and not from a time that only follows a later start
         return us * 1000 + self.slot
 

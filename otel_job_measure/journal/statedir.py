@@ -3,19 +3,24 @@
 import contextlib
 import logging
 import os
-from collections.abc import Generator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from pathlib import Path
 
 from otel_job_measure import names
+from otel_job_measure.clock import Clock
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal import flocks
+from otel_job_measure.journal.locks import lock
 from otel_job_measure.journal.segments import SUFFIX, SegmentFile, destination_of
+from otel_job_measure.journal.strangers import refuse_strangers
 
 _log = logging.getLogger(names.LOGGER)
-_held: set[int] = set()
-_hooked: list[bool] = []
 _DIR_MODE = 0o700
-_FILE_MODE = 0o600
+_WINDOW = 1000
+_MOST_SAID = 1000
+_said: set[Path] = set()
+_LOOKED_NS = 20_000_000_000
+"""How long one look at what the dead left is enough for all processes; each of them looks every 30 s."""
 
 
 class StateDir:
@@ -34,18 +39,20 @@ class StateDir:
         self.history = root / "history.db"
         self.history_lock = root / "history.lock"
         self.positions = root / "shipped.json"
+        self._adopt_lock = root / "adopt.lock"
 
     def make(self) -> None:
         """Makes the folders that are missing, for the owner alone.
 
         Raises:
-            OSError: It cannot be made or written, or the system has no flock.
+            OSError: It cannot be made or written, it is another user's, or the system has no flock.
         """
         if not flocks.IS_AVAILABLE:  # pragma: no cover - see above
             msg = "this system has no flock"
             raise OSError(msg)
         for folder in (self.root, self.slots, self.ready, self.rejected):
             make_folder(folder)
+            refuse_strangers(folder, may_be_link=folder is self.root)
         if not os.access(self.slots, os.W_OK | os.X_OK):
             msg = f"{self.slots} cannot be written"
             raise PermissionError(msg)
@@ -53,19 +60,62 @@ class StateDir:
     @contextlib.contextmanager
     def adopting(self) -> Generator[bool]:
         """Holds `adopt.lock`; gives False where another process holds it."""
-        fd = lock(self.root / "adopt.lock")
-        if fd is None:
+        taken = lock(self._adopt_lock)
+        if taken is None:
             yield False
             return
-        with not_inherited(fd):
-            try:
-                yield True
-            finally:
-                os.close(fd)
+        try:
+            yield True
+        finally:
+            taken.release()
+
+    def was_looked_after(self, clock: Clock) -> bool:
+        """Returns whether somebody has adopted what the dead left a moment ago; the caller holds `adopt.lock`."""
+        with contextlib.suppress(OSError):
+            return 0 <= clock.wall_ns() - self._adopt_lock.stat().st_mtime_ns < _LOOKED_NS
+        return False
+
+    def note_look(self, clock: Clock) -> None:
+        """Lets all other processes know that this has just been done; the caller holds `adopt.lock`."""
+        with contextlib.suppress(OSError):
+            os.utime(self._adopt_lock, ns=(clock.wall_ns(), clock.wall_ns()))
 
     def ready_segments(self, destination: str | None = None) -> list[SegmentFile]:
         """Returns the segments in `ready/`, oldest first, of one destination or of all."""
-        return segments_in(self.ready, destination)
+        wanted = _names_in(self.ready)
+        return _sorted(self._readable(name for name in wanted if destination in {None, destination_of(name)}))
+
+    def ready_windows(self, destinations: Collection[str]) -> Iterator[list[SegmentFile]]:
+        """Yields the segments in `ready/` that go to some destinations, a thousand at a time, each time oldest first.
+
+        There can be any number of them: what a day without a server leaves must not take all memory.
+        """
+        names_here = [name for name in _names_in(self.ready) if destination_of(name) in destinations]
+        for begin in range(0, len(names_here), _WINDOW):
+            yield _sorted(self._readable(names_here[begin : begin + _WINDOW]))
+
+    def ready_destinations(self) -> set[str]:
+        """Returns the ids of the destinations that the segments in `ready/` go to."""
+        return {destination_of(name) for name in _names_in(self.ready)}
+
+    def set_aside(self, path: Path) -> None:
+        """Puts what looks like a segment, and has no head of one, among the refused lines: somebody can mend it there.
+
+        Where it lies it would be in the way for ever: of a slot's next owner, and of whoever looks for what to send.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_size == 0:
+                path.unlink()
+                return
+            path.rename(self.rejected / path.name)
+            _log.error("%s is damaged and is kept in %s: see `otel-job-measure rejected`", path, self.rejected)
+
+    def _readable(self, names_here: Iterable[str]) -> Iterator[SegmentFile]:
+        for name in names_here:
+            try:
+                yield from _opened(self.ready / name)
+            except LineProtocolError:
+                self.set_aside(self.ready / name)
 
     def living_segments(self, destination: str | None = None) -> list[SegmentFile]:
         """Returns the segments in the slots, each slot's oldest first."""
@@ -90,14 +140,23 @@ class StateDir:
 
 
 def segments_in(folder: Path, destination: str | None = None) -> list[SegmentFile]:
-    """Returns a folder's segments, oldest first; what is no segment is left alone and named in the log."""
+    """Returns a folder's segments, oldest first; what is no segment is left alone."""
     found: list[SegmentFile] = []
+    for name in _names_in(folder):
+        if destination in {None, destination_of(name)}:
+            with contextlib.suppress(LineProtocolError):  # who adopts it sees to that
+                found += _opened(folder / name)
+    return _sorted(found)
+
+
+def _names_in(folder: Path) -> list[str]:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-        for path in folder.iterdir():
-            if path.suffix == SUFFIX and (destination is None or destination_of(path.name) == destination):
-                found += _opened(path)
-    found.sort(key=lambda segment: (segment.header.created_ns, segment.header.ordinal, segment.name))
-    return found
+        return [name for name in os.listdir(folder) if name.endswith(SUFFIX)]  # noqa: PTH208 - a hundred thousand names, not as many paths
+    return []
+
+
+def _sorted(segments: Iterable[SegmentFile]) -> list[SegmentFile]:
+    return sorted(segments, key=lambda segment: (segment.header.created_ns, segment.header.ordinal, segment.name))
 
 
 def _opened(path: Path) -> list[SegmentFile]:
@@ -105,8 +164,10 @@ def _opened(path: Path) -> list[SegmentFile]:
         return [SegmentFile.open(path)]
     except FileNotFoundError:
         return []  # shipped and deleted since the folder was listed
-    except (OSError, LineProtocolError) as error:
-        _log.error("%s cannot be read as a segment and is left where it is: %s", path, error)
+    except OSError as error:
+        if path not in _said and len(_said) < _MOST_SAID:
+            _said.add(path)
+            _log.error("%s cannot be read and is left where it is (this is said once): %s", path, error)
         return []
 
 
@@ -118,64 +179,3 @@ def make_folder(folder: Path) -> None:
     except FileExistsError:
         if not folder.is_dir():
             raise
-
-
-@contextlib.contextmanager
-def not_inherited(fd: int) -> Generator[None]:
-    """Sees to it that a child that is forked in the block doesn't hold a lock for as long as it lives."""
-    if not _hooked:
-        _hooked.append(True)
-        os.register_at_fork(after_in_child=_close_inherited)
-    _held.add(fd)
-    try:
-        yield
-    finally:
-        _held.discard(fd)
-
-
-def _close_inherited() -> None:
-    while _held:
-        with contextlib.suppress(OSError):
-            os.close(_held.pop())
-
-
-def lock(path: Path, *, create: bool = True) -> int | None:
-    """Takes the flock of a file, at once or not at all.
-
-    Args:
-        path: The lock file, which is never deleted.
-        create: Whether to make it where it is missing.
-
-    Returns:
-        A descriptor that holds the lock until it is closed; None where someone else holds it, or where the file is
-        missing or was exchanged meanwhile.
-
-    Raises:
-        OSError: The file cannot be opened, or the file system has no flock.
-    """
-    flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
-    try:
-        fd = os.open(path, flags, _FILE_MODE)
-    except FileNotFoundError:
-        if create:
-            raise
-        return None
-    held = False
-    try:
-        flocks.flock_at_once(fd)
-        held = same_file(os.fstat(fd), path)
-    except BlockingIOError:
-        return None
-    finally:
-        if not held:
-            os.close(fd)
-    return fd if held else None
-
-
-def same_file(status: os.stat_result, path: Path) -> bool:
-    """Returns whether a path still names the file of a status: a lock file may have been exchanged under its name."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return False
-    return (status.st_dev, status.st_ino) == (found.st_dev, found.st_ino)

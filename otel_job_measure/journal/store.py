@@ -1,6 +1,6 @@
 """What a journal writes to: files in a slot, or memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -15,8 +15,11 @@ class Store(Protocol):
         """Returns the last three digits of this store's times; it changes when the store has to move."""
         ...
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> bool:
         """Appends whole lines in one write.
+
+        Returns:
+            Whether the segment is full, or the slot may be another one now.
 
         Raises:
             OSError: Nothing of them is in the store.
@@ -51,8 +54,8 @@ class Store(Protocol):
         """Returns the store's segments, oldest first; the last one is still being written."""
         ...
 
-    def left(self) -> AbstractContextManager[Sequence[Segment] | None]:
-        """Gives what others left, or None where another process sees to it."""
+    def left(self) -> AbstractContextManager[Iterable[Sequence[Segment]] | None]:
+        """Gives what others left, some at a time, or None where another process sees to it."""
         ...
 
     def adopt(self) -> None:

@@ -1,12 +1,17 @@
 """From a run to its rows in line protocol, and back."""
 
-from otel_job_measure.points.line_protocol import FieldValue, Point, encode, lines, parse
+import importlib
+from typing import TYPE_CHECKING
+
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.points.rows import ending_lines, start_line
 from otel_job_measure.points.runids import new_run_id, run_id_of_span
 from otel_job_measure.points.series import Series
 from otel_job_measure.points.tags import DefaultTags, resolve
 from otel_job_measure.points.text import clean_field, clean_tag, valid
+
+if TYPE_CHECKING:
+    from otel_job_measure.points.line_protocol import FieldValue, Point, encode, lines, parse
 
 __all__ = [
     "ENDED",
@@ -27,3 +32,12 @@ __all__ = [
     "start_line",
     "valid",
 ]
+
+
+# Who only writes rows needs no parser, whose expressions take longer to compile than a command takes to be measured.
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(importlib.import_module(f"{__name__}.line_protocol"), name)
+    globals()[name] = found
+    return found

@@ -1,14 +1,4 @@
-"""Line protocol, both ways, as InfluxDB 2 reads it.
-
-InfluxDB's rules, which differ from one part of a line to another:
-
-- In a measurement, a tag key and a tag value a backslash means something only before a comma, a space or (in tags) an
-  equals sign; any other backslash is itself, also one of two in a row. So a backslash that stands before a comma is
-  kept by putting another one between them, and one at the end cannot be written.
-- In a string a backslash means something before a quote and before a backslash, and both are escaped.
-- Looking for the end of a line, InfluxDB takes every backslash for an escape of what follows. `misread` tells where
-  that would end a line elsewhere.
-"""
+"""Line protocol, both ways, as InfluxDB 2 reads it; for its rules see `escaping`."""
 
 import functools
 import math
@@ -18,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from otel_job_measure.errors import LineProtocolError
+from otel_job_measure.points.escaping import escape_measurement, escape_tag, misread, quote
 
 FieldValue = str | float | int | bool
 
@@ -27,9 +18,6 @@ RESERVED_TAGS: Final = frozenset({"time", "_field", "_measurement", "\0"})
 _MIN_INT, _MAX_INT, _MAX_UINT = -(2**63), 2**63 - 1, 2**64 - 1
 _MIN_TIME, _MAX_TIME = _MIN_INT + 2, _MAX_INT - 1
 
-_ESCAPED_MEASUREMENT = str.maketrans({",": r"\,", " ": r"\ "})
-_ESCAPED_TAG = str.maketrans({",": r"\,", " ": r"\ ", "=": r"\="})
-_ESCAPED_STRING = str.maketrans({'"': r"\"", "\\": r"\\"})
 _unescape_tag = re.compile(r"\\([, =])").sub
 _unescape_other = re.compile(r'\\([, ="])').sub
 _unescape_string = re.compile(r'\\(["\\])').sub
@@ -44,7 +32,6 @@ _field = re.compile(
 _integer = re.compile(r"-?[0-9]+i|[0-9]+u").fullmatch
 _float = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?").fullmatch
 _time = re.compile(r"[ \t\0]*(-?[0-9]+)? *").fullmatch
-_misread = re.compile(r"(?<!\\)(?:\\\\)+ .*(?<!\\)(?:\\\\)+[,=]", re.DOTALL).search
 _BOOLEANS = {
     **dict.fromkeys(("t", "T", "true", "True", "TRUE"), True),
     **dict.fromkeys(("f", "F", "false", "False", "FALSE"), False),
@@ -123,7 +110,7 @@ def parse(line: bytes) -> Point:
     time = _time(text, end)
     if time is None:
         raise LineProtocolError(f"no timestamp: {text[end:]!a}")
-    time_ns = None if time[1] is None else _checked_time(int(time[1]))
+    time_ns = None if time[1] is None else _checked_time(_number(time[1]))
     return Point(measurement=measurement, tags=dict(tags), fields=fields, time_ns=time_ns)
 
 
@@ -137,34 +124,6 @@ def lines(data: bytes) -> list[bytes]:
         The lines of points, without their newlines.
     """
     return [line for line in data.split(b"\n") if (start := line.lstrip(b" \t\0")) and start[:1] != b"#"]
-
-
-def escape_measurement(text: str) -> str:
-    """Escapes what separates a measurement from the rest."""
-    return text.translate(_ESCAPED_MEASUREMENT)
-
-
-def escape_tag(text: str) -> str:
-    """Escapes what separates keys and values of tags, and keys of fields, from the rest."""
-    return text.translate(_ESCAPED_TAG)
-
-
-def quote(text: str) -> str:
-    """Writes a text as the value of a string field, quotes included."""
-    return f'"{text.translate(_ESCAPED_STRING)}"'
-
-
-def misread(head: str) -> bool:
-    r"""Tells whether InfluxDB would look for the end of this line in a wrong place.
-
-    It takes `\\` for one escaped backslash there, and so a space after it for the end of the tags, and, later on, a
-    comma or an equals sign after another `\\` for one between fields. Then it takes quotes in tags for the beginning
-    of a string, or those of a string for none, and the newline for a part of the point.
-
-    Args:
-        head: The encoded measurement and tags.
-    """
-    return "\\\\ " in head and _misread(head) is not None
 
 
 def _measurement_text(measurement: str) -> str:
@@ -199,6 +158,13 @@ def _value_text(value: FieldValue) -> str:
             return repr(value)
         case _:
             raise LineProtocolError(f"InfluxDB has no such value: {value!a}")
+
+
+def _number(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError as error:  # of thousands of digits Python makes no number
+        raise LineProtocolError(f"a number of {len(digits)} digits") from error
 
 
 def _checked_time(time_ns: int) -> int:
@@ -267,7 +233,7 @@ def _bare_value(text: str) -> FieldValue:
     elif text in _BOOLEANS:
         return _BOOLEANS[text]
     elif _integer(text):
-        number, highest = int(text[:-1]), _MAX_INT if text[-1] == "i" else _MAX_UINT
+        number, highest = _number(text[:-1]), _MAX_INT if text[-1] == "i" else _MAX_UINT
         if _MIN_INT <= number <= highest:
             return number
     raise LineProtocolError(f"no value of a field: {text!a}")

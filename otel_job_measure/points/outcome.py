@@ -26,3 +26,4 @@ class Outcome:
 
 
 ENDED = Outcome()
+FAILED = Outcome(reason=names.REASON_ERROR)

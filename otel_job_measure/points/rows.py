@@ -1,11 +1,12 @@
 """The rows of a run, as lines: one at its start, two at its end."""
 
+import functools
 import math
 import re
 
 from otel_job_measure import names
-from otel_job_measure.points.line_protocol import escape_tag, quote
-from otel_job_measure.points.outcome import Outcome
+from otel_job_measure.points.escaping import escape_tag, quote
+from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.points.series import Series
 from otel_job_measure.points.text import clean_field, clean_tag
 
@@ -69,25 +70,47 @@ def ending_lines(  # noqa: PLR0913 - what is known of an ending, each once
     Returns:
         One or two lines, each with its newline.
     """
-    status = outcome.status
-    uuid_and_end = f'{_UUID}{_inside(uuid)}" {end_ns}\n'
-    ending = f'{series.until_status}{status}",{uuid_and_end}'
+    uuid_and_end = f'{_inside(uuid)}" {end_ns}\n'
+    if outcome.reason is None:
+        ending = f"{series.good_end}{uuid_and_end}"
+    else:
+        ending = f'{series.until_status}{names.STATUS_FAILED}",{_UUID}{uuid_and_end}'
     if not run_row:
         return ending.encode()
     duration = "" if duration_s is None or not math.isfinite(duration_s) else f"{_DURATION}{float(duration_s)!r},"
-    message = _field(_ERROR_MESSAGE, outcome.error_message) if error_message else ""
-    error_type = _field(_ERROR_TYPE, outcome.error_type)
-    success = _SUCCESS if outcome.reason is None else _NO_SUCCESS
+    span = "" if span_id is None else _field(_SPAN_ID, span_id)
+    trace = "" if trace_id is None else _field(_TRACE_ID, trace_id)
+    how = "" if outcome is ENDED else _why(outcome, message=error_message)
+    if outcome.reason is None:
+        head, success = series.good_run, _SUCCESS
+    else:
+        head, success = _failed_run(series, outcome.reason), _NO_SUCCESS
+    return f"{head}{duration}{how}{_host(host)}{span}{success}{trace}{_UUID}{uuid_and_end}{ending}".encode()
+
+
+def _failed_run(series: Series, reason: str) -> str:
+    """Returns a run row up to its fields."""
     return (
-        f"{series.run_until_reason}{_reason_tag(outcome.reason)}{series.run_after_reason}{status}"
-        f"{series.run_after_status}{duration}{message}{error_type}{_field(_HOST, host)}{_field(_SPAN_ID, span_id)}"
-        f"{success}{_field(_TRACE_ID, trace_id)}{uuid_and_end}{ending}"
-    ).encode()
+        f"{series.run_until_reason}{_reason_tag(reason)}{series.run_after_reason}{names.STATUS_FAILED}"
+        f"{series.run_after_status}"
+    )
+
+
+def _why(outcome: Outcome, *, message: bool) -> str:
+    """Returns the fields about an error."""
+    error_message = _field(_ERROR_MESSAGE, outcome.error_message) if message else ""
+    return f"{error_message}{_field(_ERROR_TYPE, outcome.error_type)}"
 
 
 def _field(start: str, text: str | None) -> str:
     """Returns a string field and the comma after it; nothing where there is nothing to say."""
     return f'{start}{_inside(text)}",' if text else ""
+
+
+@functools.lru_cache(maxsize=64)
+def _host(name: str) -> str:
+    """Returns the field of a host: a process has one, an adopter those of others."""
+    return _field(_HOST, name)
 
 
 def _inside(text: str) -> str:
@@ -97,8 +120,6 @@ def _inside(text: str) -> str:
     return quote(clean_field(text))[1:-1]
 
 
-def _reason_tag(reason: str | None) -> str:
-    if reason is None:
-        return ""
+def _reason_tag(reason: str) -> str:
     # An unknown one can come from a rule of the user's own.
     return _REASON_TAGS.get(reason) or f"{_REASON}{escape_tag(clean_tag(reason or names.REASON_ERROR))}"

@@ -3,7 +3,7 @@
 import re
 
 from otel_job_measure import names
-from otel_job_measure.points.line_protocol import escape_measurement, escape_tag, misread
+from otel_job_measure.points.escaping import escape_measurement, escape_tag, misread
 from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.points.text import clean_tag, warn_once
 
@@ -23,10 +23,22 @@ class Series:
         tags: The default tags.
     """
 
-    __slots__ = ("run_after_reason", "run_after_status", "run_until_reason", "start", "until_status")
+    __slots__ = (
+        "good_end",
+        "good_run",
+        "run_after_reason",
+        "run_after_status",
+        "run_until_reason",
+        "start",
+        "until_status",
+    )
 
     start: str
     """A start row up to its uuid."""
+    good_end: str
+    """An ending of the old measurement up to its uuid, of a run that ended well."""
+    good_run: str
+    """A run row up to its fields, of a run that ended well."""
     until_status: str
     """An ending of the old measurement up to its status."""
     run_until_reason: str
@@ -41,12 +53,14 @@ class Series:
         old = _joined(texts)
         self.until_status = f'{escape_measurement(names.POINTS)}{old} {names.FIELD_STATUS}="'
         self.start = f'{self.until_status}{names.STATUS_START}",{names.FIELD_UUID}="'
+        self.good_end = f'{self.until_status}{names.STATUS_END}",{names.FIELD_UUID}="'
         until_reason = [text for text in texts if text[0] < names.TAG_REASON]
         until_status = [text for text in texts if names.TAG_REASON < text[0] < names.TAG_STATUS]
         after_status = [text for text in texts if text[0] > names.TAG_STATUS]
         self.run_until_reason = f"{escape_measurement(names.RUNS)}{_joined(until_reason)}"
         self.run_after_reason = f"{_joined(until_status)},{names.TAG_STATUS}="
         self.run_after_status = f"{_joined(after_status)} "
+        self.good_run = f"{self.run_until_reason}{self.run_after_reason}{names.STATUS_END}{self.run_after_status}"
 
 
 def series(job: str, tags: DefaultTags) -> Series:

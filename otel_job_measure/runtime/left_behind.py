@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from otel_job_measure.clock import Clock
@@ -55,16 +55,17 @@ class LeftBehind:
         return ()
 
     @contextlib.contextmanager
-    def left(self) -> Generator[Sequence[Segment] | None]:
+    def left(self) -> Generator[Iterable[Sequence[Segment]] | None]:
         """Holds `adopt.lock` and gives all segments that are to be sent; None where another process holds it."""
         with self._state.adopting() as held:
-            yield self._segments() if held else None
+            yield self._windows() if held else None
 
     def adopt(self) -> None:
         """Closes the runs of those who are gone, and puts their segments into `ready/`."""
         with self._state.adopting() as held:
             if held:
                 adopt(self._state, clock=self._clock, boot_id=self._boot_id)
+                self._state.note_look(self._clock)
 
     def upkeep(self) -> None:
         """Has nothing of its own to look after."""
@@ -76,23 +77,26 @@ class LeftBehind:
 
     def waiting_elsewhere(self) -> list[Waiting]:
         """Returns what was left for other destinations, which this one does not send."""
-        segments: Counter[tuple[str, str]] = Counter()
-        sizes: Counter[tuple[str, str]] = Counter()
-        for segment in self._state.ready_segments():
-            header = segment.header
-            if header.destination not in {*self._destinations, LOCAL}:
-                segments[header.destination, header.label] += 1
-                sizes[header.destination, header.label] += segment.size()
+        segments: Counter[str] = Counter()
+        sizes: Counter[str] = Counter()
+        labels: dict[str, str] = {}
+        for window in self._state.ready_windows(self._state.ready_destinations() - {*self._destinations, LOCAL}):
+            for segment in window:
+                destination = segment.header.destination
+                labels[destination] = segment.header.label
+                segments[destination] += 1
+                sizes[destination] += segment.size()
         return [
-            Waiting(destination=key[0], label=key[1], segments=count, bytes=sizes[key])
-            for key, count in sorted(segments.items())
+            Waiting(destination=destination, label=labels[destination], segments=count, bytes=sizes[destination])
+            for destination, count in sorted(segments.items())
         ]
 
-    def _segments(self) -> list[SegmentFile]:
-        found = [s for s in self._state.ready_segments() if s.header.destination in self._destinations]
+    def _windows(self) -> Iterator[Sequence[SegmentFile]]:
+        yield from self._state.ready_windows(self._destinations)
+        living: list[SegmentFile] = []
         self._kept = set()
         for folder in self._state.slot_folders():
-            living = [s for s in self._state.segments_of(folder) if s.header.destination in self._destinations]
-            self._kept |= {segment.name for segment in living[-1:]}
-            found += living
-        return found
+            found = [s for s in self._state.segments_of(folder) if s.header.destination in self._destinations]
+            self._kept |= {segment.name for segment in found[-1:]}
+            living += found
+        yield living

@@ -1,9 +1,15 @@
 """`JobMeasure`: the settings, the journal, the shipper and the doors of a team's jobs, in one value."""
 
+# Before an app has made its tracer provider, wherever this is imported at the top of a file, as is usual. The client of
+# InfluxDB brings it too, but only with the first `JobMeasure`: then the SDK's fork hook would come before that of the
+# thread pools, whose lock it needs, and each forked child would wait for ever. See docs/decisions/0005.
+import concurrent.futures.thread  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
+from otel_job_measure import names
 from otel_job_measure.delivery.health import Health
+from otel_job_measure.errors import SettingsError
 from otel_job_measure.runtime import engines
 from otel_job_measure.runtime.version import version
 from otel_job_measure.settings import Arguments, Settings
@@ -39,6 +45,7 @@ class JobMeasure:
 
     Raises:
         SettingsError: A setting is wrong; the message names it, what it got and what it takes.
+        MissingDependencyError: A library that a setting asks for is not installed.
     """
 
     def __init__(
@@ -56,10 +63,12 @@ class JobMeasure:
             settings = Settings.from_env(**arguments) if settings is None else settings.changed(**arguments)
         finally:
             del arguments  # a traceback of what is raised can show the local variables, and a token is among them
+        if influxdb_client is not None and settings.sink != names.SINK_INFLUXDB:
+            raise SettingsError(f"influxdb_client: means nothing where {names.ENV_SINK} is {settings.sink!r}")
         self._engine = engines.engine_for(settings, client=influxdb_client, meter_provider=meter_provider)
         self.settings = settings
         self.recorder = self._engine.recorder(settings)
-        self.opener = Opener(self.recorder, tracer_provider, version=version())
+        self.opener = Opener(self.recorder, tracer_provider, version=version)
 
     @overload
     def job(
@@ -127,10 +136,12 @@ class JobMeasure:
             timeout: How long to wait at most, in seconds.
 
         Returns:
-            True when InfluxDB has every point of this process; without a server, or with `SHIP=off`, when they are on
+            True when the server has every point of this process; without one, or with `SHIP=off`, when they are on
             disk.
         """
-        return self._engine.flush(timeout)
+        with self.recorder.guards("flushing points"):
+            return self._engine.flush(timeout)
+        return False
 
     def close(self, timeout: float | None = None) -> bool:
         """Sends what is not sent yet and gives everything back; it happens by itself when the process exits.
@@ -143,7 +154,9 @@ class JobMeasure:
         Returns:
             Whether everything was sent.
         """
-        return self._engine.close(self.settings.shutdown_timeout_s if timeout is None else timeout)
+        with self.recorder.guards("closing the journal"):
+            return self._engine.close(self.settings.shutdown_timeout_s if timeout is None else timeout)
+        return False
 
     def health(self) -> Health:
         """Returns what this process knows of the delivery of its points."""

@@ -1,6 +1,7 @@
 """The history as a command reads it: with everything folded in that can be."""
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from otel_job_measure.clock import SystemClock
 from otel_job_measure.errors import HistoryError, StateDirError
 from otel_job_measure.history.history import Behind, History
 from otel_job_measure.journal.adoption import adopt
+from otel_job_measure.journal.segments import SegmentFile
 from otel_job_measure.journal.statedir import StateDir
 from otel_job_measure.runtime.places import boot_id
 from otel_job_measure.settings import Settings
@@ -64,11 +66,12 @@ def up_to_date(settings: Settings) -> UpToDate:
         HistoryError: The history cannot be read.
     """
     clock = SystemClock()
-    history = History(StateDir(settings.state_path).history, retention_s=settings.retention_s, clock=clock)
-    if _is_not_there_yet(settings.state_path):  # who only looks makes nothing
-        return UpToDate(history=history, behind=Behind())
-    state = opened(settings)
+    history = history_of(settings)
+    state = StateDir(settings.state_path)
     try:
+        if _is_not_there_yet(state.root):  # who only looks makes nothing
+            return UpToDate(history=history, behind=Behind())
+        state.make()
         with state.adopting() as held:
             if held:
                 adopt(state, clock=clock, boot_id=boot_id())
@@ -76,10 +79,22 @@ def up_to_date(settings: Settings) -> UpToDate:
         segments = {segment.name: segment for segment in (*state.living_segments(), *state.ready_segments())}
         behind = history.catch_up(list(segments.values()))
         if not behind.bytes:
-            _drop_local(state, history)
+            drop_local(state, history, state.ready_segments(LOCAL))
     except OSError as error:
         raise _unusable(state, error) from error
     return UpToDate(history=history, behind=behind)
+
+
+def history_of(settings: Settings) -> History:
+    """Returns the history of a state directory, which is opened when it is used.
+
+    Args:
+        settings: Where it is, and for how long runs are kept.
+
+    Raises:
+        SettingsError: The settings name no state directory.
+    """
+    return History(StateDir(settings.state_path).history, retention_s=settings.retention_s, clock=SystemClock())
 
 
 def _is_not_there_yet(path: Path) -> bool:
@@ -91,12 +106,18 @@ def _unusable(state: StateDir, error: OSError) -> StateDirError:
     return StateDirError(f"the state directory {state.root} ({names.ENV_PREFIX}STATE_DIR) cannot be used: {error}")
 
 
-def _drop_local(state: StateDir, history: History) -> None:
-    """Deletes what was left for no other store than the history, which has it now."""
+def drop_local(state: StateDir, history: History, left: Sequence[SegmentFile]) -> None:
+    """Deletes what was left for no other store than the history, which has it now.
+
+    Args:
+        state: The state directory.
+        history: What has folded it.
+        left: Segments in `ready/` that go to no server.
+    """
     with state.adopting() as held:
         if not held:
             return
-        done = [s for s in state.ready_segments(LOCAL) if (history.position(s.name) or 0) >= s.size()]
+        done = [s for s in left if (history.position(s.name) or 0) >= s.size()]
         for segment in done:
             segment.delete()
         history.forget(segment.name for segment in done)

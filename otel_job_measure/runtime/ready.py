@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from otel_job_measure import names
-from otel_job_measure.errors import SettingsError
+from otel_job_measure.errors import MissingDependencyError, SettingsError
 from otel_job_measure.runtime.measure import JobMeasure
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans import middleware
@@ -87,6 +87,8 @@ def _make() -> tuple[JobMeasure, Exception | None]:
 def _tell(error: Exception | None) -> None:
     if isinstance(error, SettingsError):
         _log.error("jobs are not measured, since the settings are wrong: %s", error)
+    elif isinstance(error, MissingDependencyError):
+        _log.error("jobs are not measured: %s", error)
     elif error is not None:
         _log.error("jobs are not measured", exc_info=error)
 

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.delivery.health import Health, health_of
 from otel_job_measure.delivery.lane import EAGER, LAZY, Lane
 from otel_job_measure.delivery.shipper import Shipper
 from otel_job_measure.delivery.unavailable import Unavailable
-from otel_job_measure.errors import SettingsError
-from otel_job_measure.history.history import History
-from otel_job_measure.history.sink import HistorySink
+from otel_job_measure.errors import MissingDependencyError, SettingsError
+from otel_job_measure.journal import adoption, limits
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.protocols import Answer, Mark, Piece, Rejects, Sink, Source, Taken
 from otel_job_measure.journal.rejects import FileRejects, LoggedRejects
@@ -18,7 +18,12 @@ from otel_job_measure.journal.statedir import StateDir
 from otel_job_measure.settings import Settings
 
 if TYPE_CHECKING:
-    from otel_job_measure.delivery.influx import InfluxSink
+    from otel_job_measure.delivery.progress import Progress
+    from otel_job_measure.delivery.server_sink import ServerSink
+
+
+LOADED_FOR_ITS_THREAD = (adoption, limits)
+"""What the journal needs only where somebody ships, and its thread must not import."""
 
 
 class Shipping:
@@ -44,8 +49,8 @@ class Shipping:
         is_in_memory: Callable[[], bool],
     ) -> None:
         self._counters = counters
-        self._influx = influx_sink(settings, counters, client=client, clock=clock) if settings.ship else None
-        lanes: list[Lane] = [] if self._influx is None else [Lane(self._influx, EAGER, clock=clock)]
+        self._server = _server_or_stand_in(settings, counters, client=client, clock=clock) if settings.ship else None
+        lanes: list[Lane] = [] if self._server is None else [Lane(self._server, EAGER, clock=clock)]
         history = history_sink(settings, clock=clock)
         if history is not None:
             lanes.append(Lane(_OnlyFromFiles(history, is_in_memory), LAZY, clock=clock))
@@ -57,7 +62,7 @@ class Shipping:
         self.has_delivered = self._shipper.has_delivered
 
     def confirm(self, mark: Mark, timeout_s: float) -> bool:
-        """Waits until InfluxDB has what is before a mark, but not while it is known to be down."""
+        """Waits until the server has what is before a mark, but not while it is known to be down."""
         return self._shipper.wait_for(mark, timeout_s, unless_down=True)
 
     async def confirm_async(self, mark: Mark, timeout_s: float) -> bool:
@@ -66,7 +71,7 @@ class Shipping:
 
     def health(self) -> Health:
         """Returns what is known of the delivery."""
-        return health_of(self._counters, self._shipper, self._influx)
+        return health_of(self._counters, self._shipper, self._server)
 
 
 class _OnlyFromFiles:
@@ -93,28 +98,60 @@ class _OnlyFromFiles:
         return Answer(taken=Taken.DONE) if self._is_in_memory() else self._history.take(pieces)
 
 
-def influx_sink(
-    settings: Settings, counters: Counters, *, client: object, clock: Clock
-) -> "InfluxSink | Unavailable | None":
-    """Returns the sink that delivers to InfluxDB; None where there is none."""
-    if settings.destination is None:
-        return None
-    from otel_job_measure.delivery.influx import InfluxSink  # noqa: PLC0415 - only where points are delivered
+def server_sink(
+    settings: Settings,
+    counters: Counters,
+    *,
+    client: object = None,
+    clock: Clock | None = None,
+    progress: "Progress | None" = None,
+) -> "ServerSink":
+    """Returns the sink that delivers to the server that the settings name.
 
+    Args:
+        settings: Where to, and how.
+        counters: Where points are counted.
+        client: An `InfluxDBClient` of the app's own, or None.
+        clock: The machine's clocks.
+        progress: Remembers what was sent of the segments of others; None where this process sees to its own.
+
+    Raises:
+        SettingsError: They name none.
+        MissingDependencyError: A library is not installed that it needs.
+    """
     rejects: Rejects = LoggedRejects()
     if not settings.in_memory:
-        rejects = FileRejects(StateDir(settings.state_path).rejected, settings.destination_id)
+        rejects = FileRejects(StateDir(settings.state_path).rejected, settings.destination_id, clock)
+    if settings.sink == names.SINK_OTLP:
+        from otel_job_measure.delivery.otlp import OtlpSink  # noqa: PLC0415 - only where points are delivered
+
+        return OtlpSink(settings, counters, rejects, clock=clock, progress=progress)
+    from otel_job_measure.delivery.influx import InfluxSink  # noqa: PLC0415 - the same
+
+    return InfluxSink(settings, counters, rejects, client=client, clock=clock, progress=progress)
+
+
+def _server_or_stand_in(
+    settings: Settings, counters: Counters, *, client: object, clock: Clock
+) -> "ServerSink | Unavailable | None":
+    """Returns the sink that delivers to a server; None where there is none."""
+    if settings.destination is None:
+        return None
     try:
-        return InfluxSink(settings, counters, rejects, client=client, clock=clock)
-    except SettingsError:
+        return server_sink(settings, counters, client=client, clock=clock)
+    except (SettingsError, MissingDependencyError):
         raise
     except Exception as error:  # noqa: BLE001 - a job may be running already, and its points can be sent by others
-        return Unavailable(f"this process cannot load what delivers: {type(error).__name__}: {error}")
+        words = f"this process cannot load what delivers: {type(error).__name__}: {error}"
+        return Unavailable(settings.sink, words)
 
 
 def history_sink(settings: Settings, *, clock: Clock) -> Sink | None:
     """Returns the sink that keeps runs in the local history; None where there is none."""
     if not settings.history or settings.in_memory:
         return None
+    from otel_job_measure.history.history import History  # noqa: PLC0415 - only where there is one
+    from otel_job_measure.history.sink import HistorySink  # noqa: PLC0415 - the same
+
     history = History(StateDir(settings.state_path).history, retention_s=settings.retention_s, clock=clock)
     return HistorySink(history, clock=clock)

@@ -1,6 +1,5 @@
-"""Where points go: an InfluxDB server, an organization and a bucket."""
+"""Where points go: a bucket of an InfluxDB server, or a receiver of OTLP."""
 
-import hashlib
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -10,6 +9,10 @@ from urllib.parse import SplitResult, urlsplit
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _is_host = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_.])?").fullmatch
 _is_path = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*").fullmatch
+
+
+HTTP: Final = "http/protobuf"
+GRPC: Final = "grpc"
 
 
 class UrlError(ValueError):
@@ -33,7 +36,7 @@ class Destination:
     @property
     def id(self) -> str:
         """Returns 12 hex digits that tell it from others; the token plays no part in them."""
-        return hashlib.sha256(f"{self.url}\n{self.org}\n{self.bucket}".encode()).hexdigest()[:12]
+        return _digest(f"{self.url}\n{self.org}\n{self.bucket}")
 
     @property
     def label(self) -> str:
@@ -41,8 +44,31 @@ class Destination:
         return f"{self.url} org={self.org} bucket={self.bucket}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtlpDestination:
+    """A receiver of OTLP logs.
+
+    Args:
+        endpoint: Its URL: with `http/protobuf` the one that is posted to, with `grpc` scheme, host and port.
+        protocol: `http/protobuf` or `grpc`.
+    """
+
+    endpoint: str
+    protocol: str
+
+    @property
+    def id(self) -> str:
+        """Returns 12 hex digits that tell it from others; headers play no part in them."""
+        return _digest(f"otlp\n{self.protocol}\n{self.endpoint}")
+
+    @property
+    def label(self) -> str:
+        """Returns it in words, for people."""
+        return f"{self.endpoint} ({self.protocol})"
+
+
 def normalized(url: str) -> str:
-    """Gives one spelling to a server's URL.
+    """Gives one spelling to the URL of an InfluxDB server.
 
     Args:
         url: `http://` or `https://`, host, port and path, without a user, a query or a fragment.
@@ -53,17 +79,26 @@ def normalized(url: str) -> str:
     Raises:
         UrlError: It is not such a URL.
     """
-    parts = _split(url)
-    if parts.username is not None or parts.password is not None:
-        raise UrlError("it holds a user or a password; the token goes into INFLUXDB_TOKEN")
-    if "?" in url or "#" in url:
-        raise UrlError("it holds a query or a fragment")
-    path = parts.path.rstrip("/")
-    if not _is_path(path):
-        raise UrlError("its path holds characters that a URL can't hold")
+    server, path = _spelled(url, secrets="the token goes into INFLUXDB_TOKEN")
+    path = path.rstrip("/")
     if re.search(r"/api/v\d|/write$|/query$", path):
         raise UrlError("it is the URL of a call; what is wanted ends before /api/v2")
-    return f"{parts.scheme}://{_host(parts)}{_port(parts)}{path}"
+    return server + path
+
+
+def endpoint(url: str) -> str:
+    """Gives one spelling to the URL of a receiver of OTLP; its path stays as it is.
+
+    Args:
+        url: `http://` or `https://`, host, port and path, without a user, a query or a fragment.
+
+    Returns:
+        Scheme and host in small letters, no default port.
+
+    Raises:
+        UrlError: It is not such a URL.
+    """
+    return "".join(_spelled(url, secrets="what is secret goes into OTEL_EXPORTER_OTLP_HEADERS"))
 
 
 def checked_proxy(url: str) -> str:
@@ -84,6 +119,17 @@ def checked_proxy(url: str) -> str:
     if parts.path not in ("", "/") or "?" in url or "#" in url:
         raise UrlError("it holds a path, a query or a fragment")
     return url.removesuffix("/")
+
+
+def _spelled(url: str, *, secrets: str) -> tuple[str, str]:
+    parts = _split(url)
+    if parts.username is not None or parts.password is not None:
+        raise UrlError(f"it holds a user or a password; {secrets}")
+    if "?" in url or "#" in url:
+        raise UrlError("it holds a query or a fragment")
+    if not _is_path(parts.path):
+        raise UrlError("its path holds characters that a URL can't hold")
+    return f"{parts.scheme}://{_host(parts)}{_port(parts)}", parts.path
 
 
 def _split(url: str) -> SplitResult:
@@ -125,3 +171,9 @@ def _port(parts: SplitResult) -> str:
     if port == 0:
         raise UrlError("its port is no number from 1 to 65535")
     return "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
+
+
+def _digest(text: str) -> str:
+    import hashlib  # noqa: PLC0415 - only where there is a destination
+
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

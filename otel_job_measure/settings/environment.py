@@ -1,9 +1,8 @@
 """The one place that reads the environment."""
 
-import difflib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -27,15 +26,18 @@ def gathered(
         arguments: Those of `Settings`; unknown ones are passed over.
 
     Returns:
-        What was set, by argument, and the variable that it was set in. None and empty strings are nothing.
+        What was set, by argument, and the variable that it was set in. None and empty strings are nothing; nor is
+        a variable that belongs to the sink which isn't used, for others may be using it.
     """
     if environ is None:
         environ = os.environ
+    sink = _sink(environ, arguments)
     given: dict[str, object] = {}
     said_in: dict[str, str] = {}
     for setting in SETTINGS:
         for variable in setting.variables:
-            if is_set(environ.get(variable)):
+            is_read = setting.sink in ("", sink) or variable.startswith(names.ENV_PREFIX)
+            if is_read and is_set(environ.get(variable)):
                 given[setting.argument], said_in[setting.argument] = environ[variable], variable
                 break
     _settle_tokens(given, said_in)
@@ -52,7 +54,7 @@ def unknown_arguments(arguments: Mapping[str, object]) -> list[str]:
     problems: list[str] = []
     for argument in arguments:
         if argument not in BY_ARGUMENT:
-            close = difflib.get_close_matches(argument, BY_ARGUMENT, n=3, cutoff=0.5) or list(BY_ARGUMENT)
+            close = _close(argument, BY_ARGUMENT, n=3, cutoff=0.5) or list(BY_ARGUMENT)
             problems.append(f"there is no argument {argument}; near it there are {', '.join(close)}")
     return problems
 
@@ -71,10 +73,28 @@ def default_state_dir(environ: Mapping[str, str] | None) -> Path | None:
     base = environ.get("XDG_STATE_HOME", "")
     if os.path.isabs(base):  # noqa: PTH117 - a relative one is to be ignored, says its specification
         return Path(base, _FOLDER)
-    home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where there is none
+    home = environ.get("HOME") or _home_of_user()
     if os.path.isabs(home):  # noqa: PTH117 - as above
         return Path(home, ".local", "state", _FOLDER)
     return None
+
+
+def _home_of_user() -> str:
+    """Returns the user's home where HOME is missing, or empty, which expanduser takes for the root of all folders."""
+    try:
+        import pwd  # noqa: PLC0415 - not every system has it
+
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except (ImportError, KeyError):
+        return ""
+
+
+def _sink(environ: Mapping[str, str], arguments: Mapping[str, object]) -> str:
+    """Returns which sink is asked for; a word that means none is told of later."""
+    said = arguments.get("sink")
+    word = said if is_set(said) else environ.get(names.ENV_SINK, "")
+    is_otlp = isinstance(word, str) and word.strip().lower() == names.SINK_OTLP
+    return names.SINK_OTLP if is_otlp else names.SINK_INFLUXDB
 
 
 def _settle_tokens(given: dict[str, object], said_in: dict[str, str]) -> None:
@@ -95,6 +115,12 @@ def _hint(environ: Mapping[str, str]) -> None:
     for variable in environ:
         if variable.startswith(names.ENV_PREFIX) and variable not in ours and variable not in _warned:
             _warned.add(variable)
-            close = difflib.get_close_matches(variable.removeprefix(names.ENV_PREFIX), known, n=1, cutoff=0.6)
+            close = _close(variable.removeprefix(names.ENV_PREFIX), known, n=1, cutoff=0.6)
             hint = f"; did you mean {known[close[0]]}?" if close else ""
             _logger.warning("%s is set and means nothing%s", variable, hint)
+
+
+def _close(word: str, words: Iterable[str], *, n: int, cutoff: float) -> list[str]:
+    import difflib  # noqa: PLC0415 - only for who made a mistake
+
+    return difflib.get_close_matches(word, words, n=n, cutoff=cutoff)

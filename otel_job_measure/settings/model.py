@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Self, TypedDict, Unpack, cast
 
+from otel_job_measure import names
 from otel_job_measure.errors import SettingsError
-from otel_job_measure.settings.destination import Destination
+from otel_job_measure.settings.destination import Destination, OtlpDestination
 from otel_job_measure.settings.environment import default_state_dir, gathered, unknown_arguments
+from otel_job_measure.settings.otlp import destination_of, headers_of
 from otel_job_measure.settings.rules import broken, named
 from otel_job_measure.settings.secret import Secret, TokenFile
 from otel_job_measure.settings.table import BY_ARGUMENT, converted
@@ -31,6 +33,17 @@ class Arguments(TypedDict, total=False):
     influxdb_token_file: Path | str | None
     influxdb_org: str | None
     influxdb_bucket: str | None
+    sink: Literal["influxdb", "otlp"]
+    otlp_endpoint: str | None
+    otlp_logs_endpoint: str | None
+    otlp_protocol: Literal["http/protobuf", "grpc"]
+    otlp_headers: Secret | str | None
+    otlp_timeout_s: float | None
+    otlp_compression: Literal["gzip", "none"]
+    otlp_certificate: Path | str | None
+    otlp_client_certificate: Path | str | None
+    otlp_client_key: Path | str | None
+    otlp_insecure: bool
     datacenter: str | None
     project: str | None
     stage: str | None
@@ -69,6 +82,17 @@ class Settings:
     influxdb_token_file: Path | str | None = None
     influxdb_org: str | None = None
     influxdb_bucket: str | None = None
+    sink: Literal["influxdb", "otlp"] = "influxdb"
+    otlp_endpoint: str | None = None
+    otlp_logs_endpoint: str | None = None
+    otlp_protocol: Literal["http/protobuf", "grpc"] = "http/protobuf"
+    otlp_headers: Secret | str | None = None
+    otlp_timeout_s: float | None = None
+    otlp_compression: Literal["gzip", "none"] = "none"
+    otlp_certificate: Path | str | None = None
+    otlp_client_certificate: Path | str | None = None
+    otlp_client_key: Path | str | None = None
+    otlp_insecure: bool = False
     datacenter: str | None = None
     project: str | None = None
     stage: str | None = None
@@ -173,8 +197,12 @@ class Settings:
         raise SettingsError("the state directory is 'memory', which has no path")
 
     @property
-    def destination(self) -> Destination | None:
+    def destination(self) -> Destination | OtlpDestination | None:
         """Returns where points go; None where no server was set."""
+        if self.sink == names.SINK_OTLP:
+            return destination_of(
+                self.otlp_endpoint, self.otlp_logs_endpoint, self.otlp_protocol, insecure=self.otlp_insecure
+            )
         if self.influxdb_url is None or self.influxdb_org is None or self.influxdb_bucket is None:
             return None
         return Destination(url=self.influxdb_url, org=self.influxdb_org, bucket=self.influxdb_bucket)
@@ -199,6 +227,10 @@ class Settings:
             raise SettingsError(f"{named('influxdb_token')} is missing")
         file = _token_files.setdefault(path, TokenFile(path, named("influxdb_token_file")))
         return file.token().reveal()
+
+    def headers(self) -> dict[str, str]:
+        """Returns the headers of requests to a receiver of OTLP; secrets may be among them."""
+        return (headers_of(self.otlp_headers.reveal()) or {}) if isinstance(self.otlp_headers, Secret) else {}
 
 
 def _without_home() -> str:

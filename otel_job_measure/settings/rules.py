@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from otel_job_measure import names
-from otel_job_measure.settings.table import BY_ARGUMENT
+from otel_job_measure.settings.destination import GRPC, HTTP
+from otel_job_measure.settings.table import BY_ARGUMENT, SETTINGS
 from otel_job_measure.settings.values import MEMORY
 
 
@@ -18,7 +19,8 @@ def broken(good: Mapping[str, object], bad: frozenset[str] = frozenset()) -> lis
         One line for each broken rule.
     """
     ship = good.get("ship", True)
-    missing = _missing(good.keys() | bad, ship=bool(ship))
+    is_otlp = good.get("sink") == names.SINK_OTLP
+    missing = [] if is_otlp else _missing(good.keys() | bad, ship=bool(ship))
     problems = [f"{', '.join(map(named, missing))}: missing; {_ALL_OR_NONE}"] if missing else []
     if "influxdb_token" in good and "influxdb_token_file" in good:
         problems.append(f"{named('influxdb_token')} and {named('influxdb_token_file')} are both set: set one of them")
@@ -27,7 +29,9 @@ def broken(good: Mapping[str, object], bad: frozenset[str] = frozenset()) -> lis
             f"{named('confirm_start')}: got 'server'; it takes 'off' where {named('ship')} is off: a job would wait"
             " for what this process doesn't send"
         )
-    has_server = bool(missing) or "influxdb_url" in good or "influxdb_url" in bad
+    problems += [*_of_the_other_sink(good, bad, names.SINK_OTLP if is_otlp else names.SINK_INFLUXDB)]
+    problems += _broken_otlp(good, good.keys() | bad) if is_otlp else []
+    has_server = is_otlp or bool(missing) or "influxdb_url" in good or "influxdb_url" in bad
     if good.get("history") is False and ship and not has_server:
         problems.append(f"{named('history')}: got off; {_NOTHING_KEPT}")
     if good.get("state_dir") == MEMORY and not (ship and has_server):
@@ -49,6 +53,34 @@ def _missing(given: frozenset[str] | set[str], *, ship: bool) -> list[str]:
         return []
     missing = [argument for argument in wanted if argument not in given]
     return missing if has_token or not ship else [*missing, "influxdb_token"]
+
+
+# A copy of settings with another value is made of all the others, defaults included.
+_DEFAULTS = (HTTP, "none", False)
+
+
+def _of_the_other_sink(good: Mapping[str, object], bad: frozenset[str], sink: str) -> list[str]:
+    """Finds what was meant for the sink that isn't used: arguments, or variables of ours."""
+    given = bad | {argument for argument, value in good.items() if value not in _DEFAULTS}
+    found = [setting.argument for setting in SETTINGS if setting.argument in given and setting.sink not in ("", sink)]
+    other = names.SINK_INFLUXDB if sink == names.SINK_OTLP else names.SINK_OTLP
+    return [f"{', '.join(map(named, found))}: set; {named('sink')} would have to be {other!r} for it"] if found else []
+
+
+def _broken_otlp(good: Mapping[str, object], given: frozenset[str] | set[str]) -> list[str]:
+    problems: list[str] = []
+    certificate, key = "otlp_client_certificate", "otlp_client_key"
+    if len({certificate, key} & given) == 1:
+        missing = certificate if key in given else key
+        problems.append(f"{named(missing)}: missing; a client's certificate and its key come together")
+    if good.get("otlp_protocol") == GRPC:
+        return problems
+    return problems + [
+        f"{named(argument)}: got {str(good[argument])!a} (it has to begin with http:// or https://); host and port"
+        f" alone are taken where {named('otlp_protocol')} is 'grpc'"
+        for argument in ("otlp_endpoint", "otlp_logs_endpoint")
+        if "/" not in str(good.get(argument, "/"))
+    ]
 
 
 def named(argument: str) -> str:

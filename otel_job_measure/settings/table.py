@@ -6,11 +6,13 @@ from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.settings import values
+from otel_job_measure.settings.destination import GRPC, HTTP
 from otel_job_measure.settings.values import RefusedError
 
 _SHOWN: Final = 80
 _HOUR: Final = 3600.0
 _DAY: Final = 24 * _HOUR
+_PEM: Final = "the path of a file with certificates in PEM format"
 _BOOLEAN: Final = "`true` or `false` (also 1/0, yes/no, on/off)"
 
 
@@ -23,21 +25,21 @@ class Setting:
         variable: The variable that it is read from.
         takes: What it takes, in words.
         convert: Makes its value of what was set, or raises `RefusedError`.
-        overridden: Whether the variable with `OTEL_JOB_MEASURE_` before its name goes first.
+        before: Other variables that go before it.
+        sink: The only value of `OTEL_JOB_MEASURE_SINK` with which it means something; empty where it always does.
     """
 
     argument: str
     variable: str
     takes: str
     convert: Callable[[object], object]
-    overridden: bool = False
+    before: tuple[str, ...] = ()
+    sink: str = ""
 
     @property
     def variables(self) -> tuple[str, ...]:
         """Returns its variables, the one that goes first first."""
-        if self.overridden:
-            return (f"{names.ENV_PREFIX}{self.variable}", self.variable)
-        return (self.variable,)
+        return (*self.before, self.variable)
 
 
 def _ours(argument: str, name: str, takes: str, convert: Callable[[object], object]) -> Setting:
@@ -45,7 +47,32 @@ def _ours(argument: str, name: str, takes: str, convert: Callable[[object], obje
 
 
 def _influxdb(argument: str, variable: str, takes: str, convert: Callable[[object], object]) -> Setting:
-    return Setting(argument=argument, variable=variable, takes=takes, convert=convert, overridden=True)
+    return Setting(
+        argument=argument,
+        variable=variable,
+        takes=takes,
+        convert=convert,
+        before=(f"{names.ENV_PREFIX}{variable}",),
+        sink=names.SINK_INFLUXDB,
+    )
+
+
+def _otlp(name: str, takes: str, convert: Callable[[object], object], *, argument: str = "") -> Setting:
+    return Setting(
+        argument=argument or f"otlp_{name.lower()}",
+        variable=f"{names.ENV_OTLP_PREFIX}{name}",
+        takes=takes,
+        convert=convert,
+        before=(f"{names.ENV_OTLP_PREFIX}LOGS_{name}",),
+        sink=names.SINK_OTLP,
+    )
+
+
+def _endpoint(argument: str, name: str, takes: str) -> Setting:
+    variable = f"{names.ENV_OTLP_PREFIX}{name}"
+    return Setting(
+        argument=argument, variable=variable, takes=takes, convert=values.otlp_endpoint, sink=names.SINK_OTLP
+    )
 
 
 def _wait(argument: str, name: str, *, least: float) -> Setting:
@@ -69,6 +96,34 @@ SETTINGS: Final = (
     _influxdb("influxdb_token_file", names.ENV_INFLUXDB_TOKEN_FILE, "the path of a file with a token", values.path),
     _influxdb("influxdb_org", names.ENV_INFLUXDB_ORG, "the organization's name or id, on one line", values.line),
     _influxdb("influxdb_bucket", names.ENV_INFLUXDB_BUCKET, "the bucket's name or id, on one line", values.line),
+    _ours("sink", "SINK", "`influxdb` or `otlp`", values.one_of(names.SINK_INFLUXDB, names.SINK_OTLP)),
+    _endpoint(
+        "otlp_endpoint",
+        "ENDPOINT",
+        "a URL with `http://` or `https://`, such as `http://localhost:4318`, without a user, a query or a fragment",
+    ),
+    _endpoint(
+        "otlp_logs_endpoint", "LOGS_ENDPOINT", "a URL like the one above, such as `http://localhost:4318/v1/logs`"
+    ),
+    _otlp("PROTOCOL", "`http/protobuf` or `grpc`", values.one_of(HTTP, GRPC)),
+    _otlp(
+        "HEADERS",
+        "`name=value` pairs with commas between them, the values encoded as in a URL, of printable ASCII characters;"
+        " names of letters, digits, `_`, `-` and `.`",
+        values.otlp_headers,
+    ),
+    _otlp(
+        "TIMEOUT",
+        "a number of seconds from 0.001 to 600, as OpenTelemetry's exporters in Python take it, or with a unit, such as"
+        " `10000ms`",
+        values.seconds(least=0.001, most=600.0),
+        argument="otlp_timeout_s",
+    ),
+    _otlp("COMPRESSION", "`gzip` or `none`", values.one_of("gzip", "none")),
+    _otlp("CERTIFICATE", _PEM, values.file),
+    _otlp("CLIENT_CERTIFICATE", _PEM, values.file),
+    _otlp("CLIENT_KEY", "the path of a file with a key in PEM format", values.file),
+    _otlp("INSECURE", _BOOLEAN, values.flag),
     Setting(argument="datacenter", variable=names.ENV_DATACENTER, takes="a string", convert=values.text),
     Setting(argument="project", variable=names.ENV_PROJECT, takes="a string", convert=values.text),
     Setting(argument="stage", variable=names.ENV_STAGE, takes="a string", convert=values.text),
@@ -88,7 +143,7 @@ SETTINGS: Final = (
     _ours("confirm_start", "CONFIRM_START", "`off` or `server`", values.one_of("off", "server")),
     _wait("confirm_timeout_s", "CONFIRM_TIMEOUT", least=0.001),
     _wait("timeout_s", "TIMEOUT", least=0.001),
-    _ours("ca_file", "CA_FILE", "the path of a file with certificates in PEM format", values.file),
+    _ours("ca_file", "CA_FILE", _PEM, values.file),
     _ours("proxy", "PROXY", "a URL with `http://` or `https://`, such as `http://proxy:3128`", values.proxy_url),
     _ours(
         "retention_s",

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final, cast
 
 from otel_job_measure import names
-from otel_job_measure.settings.destination import UrlError, checked_proxy, normalized
+from otel_job_measure.settings.destination import UrlError, checked_proxy, endpoint, normalized
+from otel_job_measure.settings.otlp import headers_of
 from otel_job_measure.settings.secret import ProxyUrl, Secret, token_from
 
 MEMORY: Final = "memory"
@@ -143,6 +144,19 @@ def server_url(value: object) -> str:
 def proxy_url(value: object) -> str:
     """Takes a proxy's URL; what is refused isn't shown where it may hold a secret."""
     return ProxyUrl(_url(value, checked_proxy))
+
+
+def otlp_endpoint(value: object) -> str:
+    """Takes the URL of a receiver of OTLP; also host and port alone, which the protocol may not go with."""
+    return _url(value, lambda url: endpoint(url) if "/" in url else url if endpoint(f"https://{url}") else "")
+
+
+def otlp_headers(value: object) -> Secret:
+    """Takes headers, as the standard writes them; what is refused isn't shown."""
+    clear = value.reveal() if isinstance(value, Secret) else value
+    if not isinstance(clear, str) or headers_of(clear) is None:
+        raise RefusedError(hidden=True)
+    return Secret(clear)
 
 
 def path(value: object) -> Path:

@@ -7,7 +7,8 @@ from functools import partial
 from types import CoroutineType
 from typing import Any, cast
 
-from otel_job_measure.spans.opener import Opening
+from otel_job_measure.spans.awaitable import is_awaitable
+from otel_job_measure.spans.opening import Opening
 
 # What a job takes, gives, sends and returns is its own business; the decorator keeps its types.
 
@@ -53,7 +54,7 @@ async def call_async(opening: Opening, function: Callable[..., Any], *args: Any,
         await opening.wait_for_start_async()
         with opening.current:
             returned = function(*args, **kwargs)
-            result = await returned if _is_coroutine(returned) or inspect.isawaitable(returned) else returned
+            result = await returned if _is_coroutine(returned) or is_awaitable(returned) else returned
         opening.end(None)
     return result
 
@@ -146,15 +147,26 @@ def _tells_its_kind(function: object) -> bool:
 
 
 def _is_coroutine(result: object) -> bool:
-    return isinstance(result, CoroutineType)
+    return type(result) is CoroutineType  # it has no subclasses, and what a job returns may lie about its class
 
 
 def _followed(opening: Opening, coroutine: Any) -> Any:  # noqa: ANN401
     """Returns a coroutine in the place of a job's own, which ends the run when it ends, or when it is given up."""
-    following: Any = _follow(opening, coroutine)
-    following.__name__, following.__qualname__ = coroutine.__name__, coroutine.__qualname__
-    weakref.finalize(following, _give_up, opening, coroutine).atexit = False
-    opening.hand_over()
+    following: Any = None
+    finalizer: Any = None
+    try:
+        following = _follow(opening, coroutine)
+        following.__name__, following.__qualname__ = coroutine.__name__, coroutine.__qualname__
+        finalizer = weakref.finalize(following, _give_up, opening, coroutine)
+        finalizer.atexit = False
+        opening.hand_over()
+    except Exception:  # noqa: BLE001 - no memory, say: the job's own is what the caller is to have
+        if finalizer is not None:
+            finalizer.detach()
+        if following is not None:
+            following.close()
+        opening.end(None)
+        return coroutine
     return following
 
 

@@ -1,10 +1,10 @@
 """Chains of middlewares around a handler, as koa has them."""
 
-import inspect
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar, cast
 
 from otel_job_measure.errors import MisuseError, UsageError
+from otel_job_measure.spans.awaitable import is_awaitable
 
 _C = TypeVar("_C")
 
@@ -34,7 +34,7 @@ def compose(middlewares: Iterable[Middleware[_C]], handler: Handler[_C]) -> Call
             result = handler(ctx)
         else:
             result = chain[position](ctx, _once(lambda: step(position + 1, ctx), position))
-        return (await result) if inspect.isawaitable(result) else result
+        return (await result) if is_awaitable(result) else result
 
     async def composed(ctx: _C) -> Any:  # noqa: ANN401 - the chain's
         return await step(0, ctx)

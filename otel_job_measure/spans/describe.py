@@ -6,38 +6,12 @@ from opentelemetry.trace import Span, Status, StatusCode
 
 from otel_job_measure import names
 from otel_job_measure.points.outcome import Outcome
-from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.points.text import valid
 from otel_job_measure.spans.outcome import text_of
 from otel_job_measure.spans.run import Run
 from otel_job_measure.spans.status import error_said
 
 _LONGEST_CHAIN = 64  # a chain of exceptions may be a ring
-
-
-def start_attributes(run: Run, tags: DefaultTags) -> dict[str, str]:
-    """Returns what the span of a run says at its start.
-
-    Whoever writes the run's rows from the span needs no more to write the very rows that we write. All texts are valid
-    Unicode: with a lone surrogate an exporter would lose a whole batch of the app's spans.
-
-    Args:
-        run: A prepared run.
-        tags: Its default tags.
-
-    Returns:
-        Attributes.
-    """
-    found = {names.ATTR_NAME: valid(run.name), names.ATTR_RUN_ID: run.uuid}
-    if tags.datacenter is not None:
-        found[names.ATTR_DATACENTER] = valid(tags.datacenter)
-    if tags.project is not None:
-        found[names.ATTR_PROJECT] = valid(tags.project)
-    if tags.stage is not None:
-        found[names.ATTR_STAGE] = valid(tags.stage)
-    if run.host:
-        found[names.ATTR_HOST] = valid(run.host)
-    return found
 
 
 def describe_end(span: Span, run: Run, outcome: Outcome, error: BaseException | None) -> None:

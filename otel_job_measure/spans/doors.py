@@ -2,9 +2,11 @@
 
 from types import TracebackType
 
+from otel_job_measure import names
 from otel_job_measure.errors import MisuseError
 from otel_job_measure.spans.naming import usable_name
-from otel_job_measure.spans.opener import Opener, Opening
+from otel_job_measure.spans.opener import Opener
+from otel_job_measure.spans.opening import Opening
 from otel_job_measure.spans.run import JobRun
 
 
@@ -20,7 +22,10 @@ class RunDoor:
 
     def __init__(self, opener: Opener, name: str) -> None:
         self._opener = opener
-        self._name = usable_name(name, "the name given to run()")
+        try:
+            self._name = name if type(name) is str and name else usable_name(name, "the name given to run()")
+        except Exception:  # noqa: BLE001 - no memory, say: the block runs all the same
+            self._name = names.UNNAMED
         self._opening: Opening | None = None
 
     def __enter__(self) -> JobRun:

@@ -1,4 +1,4 @@
-"""The spans whose end we wait for."""
+"""The spans of the app's own whose end we wait for, and the way to the doors of ours."""
 
 from typing import Final, Protocol
 
@@ -26,32 +26,29 @@ class LiveSpan:
 
     Args:
         context: The span's own context object.
-        run: The run that the span describes.
+        run: The run that the span describes; the end of the one is the end of the other.
         recorder: Who records it.
-        ours: Whether a door of ours ends it; else the end of the span is the end of the run.
         rule: How the run was recognised, where that was by a rule.
     """
 
-    __slots__ = ("context", "ours", "recorder", "rule", "run")
+    __slots__ = ("context", "recorder", "rule", "run")
 
-    def __init__(
-        self, context: SpanContext, run: Run, recorder: Recorder, *, ours: bool, rule: SpanRule | None = None
-    ) -> None:
+    def __init__(self, context: SpanContext, run: Run, recorder: Recorder, *, rule: SpanRule | None = None) -> None:
         self.context = context
         self.run = run
         self.recorder = recorder
-        self.ours = ours
         self.rule = rule
 
 
-_live: dict[int, LiveSpan] = {}
+live: dict[int, LiveSpan] = {}
+"""Who looks whether there is any at all need not ask which: each span of the app comes here twice."""
 # By identity of the span's context, which is the same object at the start and at the end: ids repeat where a job seeds
 # `random`. One table a process, so that two processors on one provider measure a span once. Each access is one
 # operation of a dict, which no thread, signal handler or garbage collector can come between.
 
 
-find = _live.get
-"""Returns the live span of a context, given by its identity: without a step in between, since each span comes here."""
+find = live.get
+"""Returns the live span of a context, given by its identity: without a step in between, for the same reason."""
 
 
 def watch(span: LiveSpan) -> bool:
@@ -63,7 +60,7 @@ def watch(span: LiveSpan) -> bool:
     Returns:
         False where somebody does so already.
     """
-    return _live.setdefault(id(span.context), span) is span
+    return live.setdefault(id(span.context), span) is span
 
 
 def forget(context: SpanContext) -> LiveSpan | None:
@@ -75,9 +72,9 @@ def forget(context: SpanContext) -> LiveSpan | None:
     Returns:
         What was known of it; None where somebody else was first.
     """
-    return _live.pop(id(context), None)
+    return live.pop(id(context), None)
 
 
 def count() -> int:
     """Returns how many spans are waited for."""
-    return len(_live)
+    return len(live)

@@ -6,7 +6,8 @@ from typing import Any
 
 from otel_job_measure.spans.calls import call, call_async
 from otel_job_measure.spans.naming import name_of
-from otel_job_measure.spans.opener import Opener, Opening
+from otel_job_measure.spans.opener import Opener
+from otel_job_measure.spans.opening import UNMEASURED, Opening
 
 
 async def middleware(opener: Opener | None, ctx: object, call_next: Callable[[], Any]) -> Any:  # noqa: ANN401 - the job's
@@ -41,4 +42,8 @@ def sync_middleware(opener: Opener | None, ctx: object, call_next: Callable[[], 
 
 
 def _open(opener: Opener, ctx: object) -> Opening:
-    return opener.open(name_of(ctx), swallow=opener.recorder.settings.on_error == "log")
+    try:
+        return opener.open(name_of(ctx), swallow=opener.recorder.settings.on_error == "log")
+    except Exception as error:  # noqa: BLE001 - no memory, say, or a handler of the app's log that raises
+        opener.troubles.append(error)
+        return UNMEASURED

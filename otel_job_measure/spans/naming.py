@@ -1,5 +1,6 @@
 """The name of a job, from whatever was given as one."""
 
+import contextlib
 import logging
 from collections.abc import Mapping
 from typing import Any, cast
@@ -21,12 +22,12 @@ def name_of(ctx: object) -> str:
         The name; `unnamed` where there is none that can be used, which is logged once for each kind of trouble.
     """
     name = _attribute(ctx)
-    if not (isinstance(name, str) and name):
+    if not (issubclass(type(name), str) and str.__str__(cast("str", name))):
         item = _item(ctx)
         name = name if item is _MISSING else item
     if name is _MISSING:
-        return _unnamed("has neither an attribute nor an item `name`", f"a {type(ctx).__name__}")
-    return usable_name(name, f"the name of a job's context ({type(ctx).__name__})")
+        return _unnamed("has neither an attribute nor an item `name`", f"a {_class_of(ctx)}")
+    return usable_name(name, f"the name of a job's context ({_class_of(ctx)})")
 
 
 def usable_name(name: object, what: str) -> str:
@@ -39,17 +40,22 @@ def usable_name(name: object, what: str) -> str:
     Returns:
         The name as a plain string; `unnamed` where it is empty or no string.
     """
-    if isinstance(name, str):
-        plain = name if type(name) is str else str.__str__(name)
+    if issubclass(type(name), str):  # what it says of its class itself may be anything
+        plain = name if type(name) is str else str.__str__(cast("str", name))
         return plain or _unnamed("is empty", what)
-    return _unnamed(f"is no string but {type(name).__name__}", what)
+    return _unnamed(f"is no string but {_class_of(name)}", what)
 
 
 def _unnamed(trouble: str, what: str) -> str:
     if trouble not in _warned:
         _warned.add(trouble)
-        _logger.warning("%s %s: its runs are measured as `%s` (this is said once)", what, trouble, names.UNNAMED)
+        with contextlib.suppress(Exception):  # a handler of the app's log may raise
+            _logger.warning("%s %s: its runs are measured as `%s` (this is said once)", what, trouble, names.UNNAMED)
     return names.UNNAMED
+
+
+def _class_of(what: object) -> str:
+    return str(type.__getattribute__(type(what), "__name__"))
 
 
 def _attribute(ctx: object) -> object:

@@ -1,7 +1,7 @@
 """The span processors: from a span's start and end to the start and end of its run."""
 
-from collections.abc import Callable, Iterable
-from typing import Final, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, cast
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -9,10 +9,9 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from otel_job_measure import names
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.points.runids import run_id_of_span
-from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.spans import live
-from otel_job_measure.spans.describe import start_attributes
 from otel_job_measure.spans.guard import Guards
+from otel_job_measure.spans.job import Job
 from otel_job_measure.spans.live import RUN_KEY, LiveSpan, Opened
 from otel_job_measure.spans.naming import usable_name
 from otel_job_measure.spans.recorder import Recorder
@@ -24,8 +23,9 @@ _NAME: Final = names.ATTR_NAME
 
 
 class OwnSpanProcessor(SpanProcessor):
-    """Records the runs that were opened through us, on whatever provider their spans come from.
+    """Tells the doors of ours of the spans that start for their runs, also where a later processor raises.
 
+    The end of such a run is recorded by its door, before its span ends.
     Its `force_flush` returns at once and its `shutdown` does nothing, so that it never takes time from the app's
     exporters; the points of runs have a `flush` of their own.
 
@@ -34,11 +34,7 @@ class OwnSpanProcessor(SpanProcessor):
     """
 
     def __init__(self, guards: Guards | None = None) -> None:
-        guards = guards or Guards()
-        self._starting = guards("measuring the start of a span")
-        self._ending = guards("measuring the end of a span")
-        self._deciding = guards("finding out how a run ended")
-        self._describing = guards("describing a run on its span")
+        self._starting = (guards or Guards())("measuring the start of a span")
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Records a run's start.
@@ -48,22 +44,10 @@ class OwnSpanProcessor(SpanProcessor):
             parent_context: The context it was started with, which tells whose run it is.
         """
         if parent_context is not None and RUN_KEY in parent_context:
-            with self._starting:
+            try:
                 cast("Opened", parent_context[RUN_KEY]).took(span)
-
-    def on_end(self, span: ReadableSpan) -> None:
-        """Records a run's end.
-
-        Args:
-            span: The span that has ended.
-        """
-        # Every span of the app comes through here, and a block of the guard around it all would cost as much again.
-        try:
-            found = live.find(id(span.context))
-            if found is not None:
-                self._ended(found, span)
-        except Exception as error:  # noqa: BLE001 - the guard's
-            self._ending.caught(error)
+            except Exception as error:  # noqa: BLE001 - the guard's
+                self._starting.caught(error)
 
     def shutdown(self) -> None:
         """Does nothing: jobs run after it too."""
@@ -79,25 +63,6 @@ class OwnSpanProcessor(SpanProcessor):
         """
         return True
 
-    def _ended(self, found: LiveSpan, span: ReadableSpan) -> None:
-        run, recorder = found.run, found.recorder
-        if not found.ours:
-            if live.forget(found.context) is None:
-                return
-            recorder.settle(run, self._outcome(found, span), end_ns=span.end_time)
-        elif run.outcome is None:
-            return  # somebody in the job has ended our span; the run goes on
-        recorder.end(run)
-
-    def _outcome(self, found: LiveSpan, span: ReadableSpan) -> Outcome:
-        said: Outcome | None = None
-        with self._deciding:
-            if found.rule is not None and found.rule.outcome is not None:
-                said = found.rule.outcome(span.attributes or {})
-        with self._deciding:
-            said = said or error_said(span)
-        return said or ENDED
-
 
 class RunSpanProcessor(OwnSpanProcessor):
     """Records also the spans that the app opens itself: those with `scheduling.job.name`, and those of the rules.
@@ -111,7 +76,11 @@ class RunSpanProcessor(OwnSpanProcessor):
     def __init__(
         self, measure: Callable[[], Recorder], rules: Iterable[SpanRule] = (), *, guards: Guards | None = None
     ) -> None:
+        guards = guards or Guards()
         super().__init__(guards)
+        self._ending = guards("measuring the end of a span")
+        self._deciding = guards("finding out how a run ended")
+        self._describing = guards("describing a run on its span")
         self._measure = measure
         self._rules: dict[str, list[SpanRule]] = {}
         for rule in rules:
@@ -128,13 +97,39 @@ class RunSpanProcessor(OwnSpanProcessor):
             if parent_context is not None and RUN_KEY in parent_context:
                 cast("Opened", parent_context[RUN_KEY]).took(span)
                 return
-            attributes = span.attributes
-            if attributes is not None and _NAME in attributes:
+            attributes = _plain(span.attributes)
+            if _NAME in attributes:
                 self._by_name(span, attributes[_NAME])
             elif self._rules:
                 self._by_rule(span)
         except Exception as error:  # noqa: BLE001 - the guard's
             self._starting.caught(error)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Records the end of a run whose span the app has opened.
+
+        Args:
+            span: The span that has ended.
+        """
+        # Every span of the app comes through here, and a block of the guard around it all would cost as much again.
+        try:
+            if not live.live:
+                return
+            found = live.find(id(span.context))
+            if found is not None and live.forget(found.context) is not None:
+                found.recorder.settle(found.run, self._outcome(found, span), end_ns=span.end_time)
+                found.recorder.end(found.run)
+        except Exception as error:  # noqa: BLE001 - the guard's
+            self._ending.caught(error)
+
+    def _outcome(self, found: LiveSpan, span: ReadableSpan) -> Outcome:
+        said: Outcome | None = None
+        with self._deciding:
+            if found.rule is not None and found.rule.outcome is not None:
+                said = found.rule.outcome(span.attributes or {})
+        with self._deciding:
+            said = said or error_said(span)
+        return said or ENDED
 
     def _by_name(self, span: Span, name: object) -> None:
         # Ours come here only where a provider has lost their context; who opened them records them.
@@ -156,21 +151,30 @@ class RunSpanProcessor(OwnSpanProcessor):
         given = (span.attributes or {}).get(names.ATTR_RUN_ID)
         uuid = given if isinstance(given, str) and given else run_id_of_span(context.span_id)
         run = Run(usable_name(name, f"the attribute {names.ATTR_NAME} of a span"), uuid)
-        recorder.prepare(run, span.resource.attributes, start_ns=span.start_time)
+        job = recorder.prepare(run, span.resource.attributes, start_ns=span.start_time)
         if context.trace_flags.sampled:
             run.trace = (context.trace_id, context.span_id)
-        if live.watch(LiveSpan(context, run, recorder, ours=False, rule=rule)):
+        if live.watch(LiveSpan(context, run, recorder, rule=rule)):
             recorder.start(run)
             # One that a rule has recognised stays as it is: what the rule says of its end cannot stand on it.
-            if rule is None and context.trace_flags.sampled:
+            if rule is None and job is not None and context.trace_flags.sampled:
                 with self._describing:
-                    _describe(span, run, recorder.tags(span.resource.attributes))
+                    _describe(span, run, job)
 
 
-def _describe(span: Span, run: Run, tags: DefaultTags) -> None:
+def _describe(span: Span, run: Run, job: Job) -> None:
     """Says on a span of the app's own what our rows say, so that others can write the same; what is there stays."""
     given = span.attributes or {}
-    span.set_attributes({name: text for name, text in start_attributes(run, tags).items() if name not in given})
+    span.set_attributes({name: text for name, text in job.attributes(run).items() if name not in given})
+
+
+def _plain(attributes: Mapping[str, object] | None) -> Mapping[str, object]:
+    """Returns attributes as a dict: the SDK's own mapping takes an exception, and four times as long, for each no."""
+    try:
+        copied: Mapping[str, object] = cast("Any", attributes).copy()
+    except AttributeError:  # none, or those of a provider of another make
+        return attributes or {}
+    return copied
 
 
 def _scope(span: ReadableSpan) -> str:

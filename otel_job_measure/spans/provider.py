@@ -1,7 +1,7 @@
 """Which provider the spans of our runs come from."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Protocol, cast, runtime_checkable
 from weakref import WeakSet
@@ -38,20 +38,16 @@ class Bound:
         tracer: Our tracer of it, whose spans record.
     """
 
-    __slots__ = ("_provider", "tracer")
+    __slots__ = ("provider", "tracer")
 
     def __init__(self, provider: trace.TracerProvider, tracer: trace.Tracer) -> None:
-        self._provider = provider
+        self.provider = provider
         self.tracer = tracer
-
-    def is_of(self, provider: trace.TracerProvider) -> bool:
-        """Tells whether this is that provider's."""
-        return self._provider is provider
 
     @property
     def resource(self) -> Mapping[str, object]:
         """Returns the attributes of the provider's resource, as they are after the latest fork."""
-        resource = getattr(self._provider, "resource", None)
+        resource = getattr(self.provider, "resource", None)
         return getattr(resource, "attributes", _NO_RESOURCE)
 
 
@@ -63,11 +59,13 @@ class Providers:
 
     Args:
         given: The app's provider, where it isn't the global one.
-        version: Our version, for the scope of the spans.
+        version: Tells our version, for the scope of the spans, where there is a provider; None where nobody knows.
         guards: What counts and logs our failures.
     """
 
-    def __init__(self, given: trace.TracerProvider | None, version: str | None, guards: Guards) -> None:
+    def __init__(
+        self, given: trace.TracerProvider | None, version: Callable[[], str | None] | None, guards: Guards
+    ) -> None:
         # What the API gives out before there is a global provider stands for that one.
         self._given = None if isinstance(given, trace.ProxyTracerProvider) else given
         self._version = version
@@ -86,28 +84,34 @@ class Providers:
         Returns:
             The provider with our tracer, None where there can be no span; and the attributes of the resource.
         """
+        bound = self._bound
+        if bound is not None and bound.provider is (
+            trace.get_tracer_provider() if self._given is None else self._given
+        ):
+            return bound, bound.resource
         if _looking.here:
             # A signal handler, or the garbage collector, inside what follows: a lock of the SDK may be held.
             return None, _NO_RESOURCE
-        with self._guard:
+        try:
             _looking.here = True
-            try:
-                bound = self._find()
-            finally:
-                _looking.here = False
+            bound = self._find()
             return (bound, bound.resource) if bound is not None else (None, self._resource_of_environment())
-        return None, _NO_RESOURCE
+        except Exception as error:  # noqa: BLE001 - the guard's
+            self._guard.caught(error)
+            return None, _NO_RESOURCE
+        finally:
+            _looking.here = False
 
     def _find(self) -> Bound | None:
         provider = self._apps_own()
         if provider is None:
             return None
-        if self._bound is None or not self._bound.is_of(provider):
+        if self._bound is None or self._bound.provider is not provider:
             self._bound = self._bind(provider)
         return self._bound
 
     def _bind(self, provider: trace.TracerProvider) -> Bound:
-        tracer = provider.get_tracer(names.SCOPE, self._version)
+        tracer = provider.get_tracer(names.SCOPE, None if self._version is None else self._version())
         with self._guard:
             _record_all(tracer)
         with self._guard:
@@ -126,7 +130,7 @@ class Providers:
         # With OTEL_PYTHON_TRACER_PROVIDER in the environment `get_tracer_provider` itself would fill the global slot:
         # it is asked only after a tracer, which nothing is filled for, has shown that the slot isn't empty.
         if not self._global_known:
-            if isinstance(_ask_for_global(names.SCOPE, self._version), trace.ProxyTracer):
+            if isinstance(_ask_for_global(names.SCOPE), trace.ProxyTracer):
                 return None
             self._global_known = True
         provider = trace.get_tracer_provider()

@@ -1,27 +1,31 @@
 """Writes the points of runs into the journal. It needs no OpenTelemetry."""
 
 import logging
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
+from otel_job_measure import forks
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.journal.protocols import Journal, Mark
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.points.rows import ending_lines, start_line
-from otel_job_measure.points.series import Series, series
+from otel_job_measure.points.series import Series
 from otel_job_measure.points.tags import DefaultTags, resolve
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans.guard import Guards
+from otel_job_measure.spans.job import Job
 from otel_job_measure.spans.run import Run
 
 _logger = logging.getLogger(__name__)
 _NO_RESOURCE: Mapping[str, object] = MappingProxyType({})
 _KEPT = 64
+_KEPT_JOBS = 1024
 
 
 class Recorder:
     """Records the runs of one `JobMeasure`: nothing that fails here reaches the job.
+
+    What happens in each run is guarded by `except` and `caught`: entering a guard costs as much as half an append.
 
     Args:
         settings: What is written.
@@ -46,31 +50,39 @@ class Recorder:
         self._journal = journal
         self._confirm = confirm
         self._confirm_async = confirm_async
+        forks.follow_life()
         self._tags: dict[int, tuple[Mapping[str, object], DefaultTags]] = {}
+        self._jobs: dict[tuple[str, int], Job] = {}
         self._preparing = self.guards("preparing a run")
         self._starting = self.guards("recording a start")
         self._ending = self.guards("recording an end")
         self._confirming = self.guards("waiting for InfluxDB to have a start")
 
-    def prepare(self, run: Run, resource: Mapping[str, object] = _NO_RESOURCE, *, start_ns: int | None = None) -> None:
+    def prepare(
+        self, run: Run, resource: Mapping[str, object] = _NO_RESOURCE, *, start_ns: int | None = None
+    ) -> Job | None:
         """Gives a run its time and its tags.
 
         Args:
             run: A new run.
             resource: The attributes of the span's resource, where default tags may come from.
             start_ns: When it began, in nanoseconds since 1970, where that is not for us to say; None means now.
+
+        Returns:
+            What it has in common with all runs of its job; None where that can't be found.
         """
-        with self._preparing:
+        job = self._jobs.get((run.name, id(resource))) or self._new_job(run.name, resource)
+        try:
             journal = self._journal()
             run.host = journal.host
             run.start_ns = journal.stamp() if start_ns is None else start_ns
-            run.series = series(run.name, self.tags(resource))
-        if run.series is None:
-            with self._preparing:
-                run.series = series(run.name, self.tags(_NO_RESOURCE))
-        if not run.start_ns:
-            run.start_ns = self.clock.wall_ns()
+        except Exception as error:  # noqa: BLE001 - the guard's
+            self._preparing.caught(error)
+            run.start_ns = self.clock.wall_ns() if start_ns is None else start_ns
         run.began_ns = self.clock.monotonic_ns()
+        if job is not None:
+            run.series = job.series
+        return job
 
     def start(self, run: Run) -> None:
         """Records that a run has begun, unless that is recorded already.
@@ -82,8 +94,10 @@ class Recorder:
             return
         try:
             if run.claim_start():
-                with self._starting:
+                try:
                     self._write_start(run, run.series)
+                except Exception as error:  # noqa: BLE001 - the guard's
+                    self._starting.caught(error)
         except BaseException:  # an interruption of the job: the end will record the start too; twice does no harm
             run.give_back_start()
             raise
@@ -101,9 +115,11 @@ class Recorder:
         if end_ns is None:
             took_ns = self.clock.monotonic_ns() - run.began_ns
             run.duration_s = took_ns / 1e9
-            run.end_ns = run.start_ns + max(took_ns, 1000)  # where no journal can say
-            with self._ending:
+            try:
                 run.end_ns = self._journal().stamp(after_ns=run.start_ns)
+            except Exception as error:  # noqa: BLE001 - the guard's
+                run.end_ns = run.start_ns + max(took_ns, 1000)
+                self._ending.caught(error)
         else:
             run.duration_s = max(end_ns - run.start_ns, 0) / 1e9
             run.end_ns = end_ns
@@ -115,13 +131,16 @@ class Recorder:
         Args:
             run: A settled run.
         """
-        if run.series is None or run.pid != os.getpid():
+        if run.series is None or not run.is_of_this_process:
             return
         try:
             if run.claim_end():
-                self.start(run)  # where that was interrupted
-                with self._ending:
+                if "start" in run.unclaimed:  # that was interrupted
+                    self.start(run)
+                try:
                     self._write_end(run, run.series)
+                except Exception as error:  # noqa: BLE001 - the guard's
+                    self._ending.caught(error)
         except BaseException:
             run.give_back_end()
             raise
@@ -155,6 +174,16 @@ class Recorder:
         if self._confirm_async is not None:
             with self._confirming:
                 await self._confirm_async(self._journal().tail(), self.settings.confirm_timeout_s)
+
+    def _new_job(self, name: str, resource: Mapping[str, object]) -> Job | None:
+        for where in (resource, _NO_RESOURCE):
+            with self._preparing:
+                job = Job(name, self.tags(where), resource)
+                if len(self._jobs) >= _KEPT_JOBS:  # names that never end: begin again
+                    self._jobs.clear()
+                self._jobs[name, id(resource)] = job
+                return job
+        return None
 
     def _write_start(self, run: Run, start_of_rows: Series) -> None:
         self._journal().begin(run.uuid, start_line(start_of_rows, run.uuid, run.start_ns))

@@ -1,10 +1,9 @@
 """One run of a job, from its start to its end."""
 
 import logging
-import os
 from datetime import UTC, datetime, timedelta
 
-from otel_job_measure import names
+from otel_job_measure import forks, names
 from otel_job_measure.points.outcome import Outcome
 from otel_job_measure.points.runids import new_run_id
 from otel_job_measure.points.series import Series
@@ -25,7 +24,7 @@ class Run:
     """
 
     __slots__ = (
-        "_unclaimed",
+        "_life",
         "began_ns",
         "duration_s",
         "end_ns",
@@ -33,10 +32,10 @@ class Run:
         "host",
         "name",
         "outcome",
-        "pid",
         "series",
         "start_ns",
         "trace",
+        "unclaimed",
         "uuid",
     )
 
@@ -56,11 +55,13 @@ class Run:
     """Where it runs; empty where it cannot be recorded at all."""
     trace: tuple[int, int] | None
     """The ids of its trace and its span, where a trace backend has them."""
+    unclaimed: dict[str, bool]
+    """Of `start` and `end`, what nobody has recorded or is recording."""
 
     def __init__(self, name: str, uuid: str | None = None) -> None:
         self.name = name
         self.uuid = uuid or new_run_id()
-        self.pid = os.getpid()
+        self._life = forks.life
         self.series = None
         self.start_ns = self.began_ns = self.end_ns = 0
         self.duration_s = None
@@ -68,23 +69,28 @@ class Run:
         self.host = ""
         self.trace = None
         # Taking something out of a dict is one step for every thread, signal handler and garbage collector.
-        self._unclaimed = {"start": True, "end": True}
+        self.unclaimed = {"start": True, "end": True}
+
+    @property
+    def is_of_this_process(self) -> bool:
+        """Returns whether this process began it, and not one that this was forked from."""
+        return self._life is forks.life
 
     def claim_start(self) -> bool:
         """Tells whether the caller is the one who records the start; only the first is."""
-        return self._unclaimed.pop("start", False)
+        return self.unclaimed.pop("start", False)
 
     def give_back_start(self) -> None:
         """Lets another caller record the start: the one who had claimed it was interrupted."""
-        self._unclaimed["start"] = True
+        self.unclaimed["start"] = True
 
     def claim_end(self) -> bool:
         """Tells whether the caller is the one who records the end; only the first is."""
-        return self._unclaimed.pop("end", False)
+        return self.unclaimed.pop("end", False)
 
     def give_back_end(self) -> None:
         """Lets another caller record the end."""
-        self._unclaimed["end"] = True
+        self.unclaimed["end"] = True
 
 
 class JobRun:

@@ -44,8 +44,11 @@ class RecordingSampler(Sampler):
             The app's answer, recording, with the span's attributes.
         """
         # The SDK gives no trace state, and samplers of the app's own making may not know the argument.
-        more = () if trace_state is None else (trace_state,)
-        answer = self._app_sampler.should_sample(parent_context, trace_id, name, kind, attributes, links, *more)
+        ask = self._app_sampler.should_sample
+        if trace_state is None:
+            answer = ask(parent_context, trace_id, name, kind, attributes, links)
+        else:
+            answer = ask(parent_context, trace_id, name, kind, attributes, links, trace_state)
         added: Mapping[str, AnyValue] = cast("Any", answer).attributes
         given = attributes or {}
         if answer.decision is not Decision.DROP and given.keys() <= added.keys():

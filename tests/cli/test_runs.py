@@ -1,7 +1,6 @@
 """`otel-job-measure runs`, as people and programs use it."""
 
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -14,9 +13,10 @@ import pytest
 
 from otel_job_measure import JobMeasure
 from otel_job_measure.cli import main
-from otel_job_measure.history import History
+from otel_job_measure.history.history import History
+from otel_job_measure.journal.locks import lock
 from otel_job_measure.journal.protocols import Piece
-from otel_job_measure.journal.statedir import StateDir, lock
+from otel_job_measure.journal.statedir import StateDir
 from otel_job_measure.points import DefaultTags
 from tests.history.support import FAILED, LOST, SECOND, Lines, piece, rows
 from tests.journal.support import journal_in
@@ -227,8 +227,8 @@ def test_a_history_that_another_process_holds_is_waited_for(recorded: Path, caps
     held = lock(StateDir(recorded).history_lock)
     assert held is not None
     script = "import os, sys; sys.stdin.read(); os._exit(0)"
-    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, pass_fds=[held]) as other:
-        os.close(held)
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, pass_fds=[held.fd]) as other:
+        held.release()
         with subprocess.Popen(
             [sys.executable, "-m", "otel_job_measure", "runs", "--json"], stdout=subprocess.PIPE, text=True
         ) as command:

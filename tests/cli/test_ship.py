@@ -213,7 +213,8 @@ def test_it_goes_on_until_it_is_stopped(server: TinyServer, state_dir: Path, num
         try:
             for job in ("first", "second"):
                 left(job, server.url, state_dir=state_dir)
-                assert came.acquire(timeout=30)
+                while job not in delivered(server):  # it may be seen while it is written
+                    assert came.acquire(timeout=30)
             process.send_signal(number)
             out, err = process.communicate(timeout=30)
         except BaseException:

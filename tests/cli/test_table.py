@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from otel_job_measure.cli.table import print_runs, printable, shortened, took
-from otel_job_measure.history import RUNNING, HistoryRun
+from otel_job_measure.history.questions import RUNNING, HistoryRun
 from tests.points.texts import TEXTS
 
 RUN = HistoryRun(
@@ -65,11 +65,14 @@ def test_any_name_fits_80_columns(jobs: list[str]) -> None:
     assert all(line.endswith("abcdefghijkm") for line in lines[1:])
 
 
-def test_a_long_id_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    """Where somebody else's ids are longer the table is wider: an id that is cut can't be looked for."""
-    print_runs([replace(RUN, job="a-name-of-more-than-eight-columns", uuid="x" * 60)])
-    assert "a-na…" in (out := capsys.readouterr().out)
-    assert "x" * 60 in out
+def test_a_long_id_of_somebody_else_loses_its_middle(capsys: pytest.CaptureFixture[str]) -> None:
+    """The table fits all the same, and the other rows keep their names; `--json` has the whole id."""
+    print_runs([replace(RUN, job="nightly", uuid=f"begin{'x' * 60}end"), replace(RUN, uuid="y" * 22)])
+    _, first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith("beginxxxxxx…xxxxxxxend")
+    assert second.endswith(f"cancelled  {'y' * 22}")
+    assert max(cell_len(line) for line in (first, second)) <= 80
+    assert first.startswith("nightly ")
 
 
 @given(text=TEXTS, width=st.integers(8, 40))

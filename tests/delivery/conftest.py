@@ -2,6 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.delivery.receivers import GrpcReceiver, closing, http_receiver
 from tests.delivery.ship import LONG_S, Ship
 from tests.delivery.support import RETRY, TinyServer
 
@@ -29,3 +30,27 @@ def ship() -> Iterator[Ship]:
     yield ship
     ship.sink.always = RETRY
     ship.shipper.close(LONG_S)
+
+
+@pytest.fixture
+def http() -> Iterator[TinyServer]:
+    """A receiver of OTLP logs over HTTP."""
+    yield from closing(http_receiver())
+
+
+@pytest.fixture
+def http_tls() -> Iterator[TinyServer]:
+    """The same with a certificate that nobody trusts."""
+    yield from closing(http_receiver(tls=True))
+
+
+@pytest.fixture
+def grpc() -> Iterator[GrpcReceiver]:
+    """A receiver of OTLP logs over gRPC."""
+    yield from closing(GrpcReceiver())
+
+
+@pytest.fixture
+def grpc_tls() -> Iterator[GrpcReceiver]:
+    """The same with a certificate that nobody trusts."""
+    yield from closing(GrpcReceiver(tls=True))

@@ -33,7 +33,7 @@ class Machine:
 
     def append(self, *numbers: int) -> None:
         self.source.append(*map(line, numbers))
-        self.counters.appended(len(numbers))
+        self.counters.appended += len(numbers)
 
     def turn(self) -> None:
         self.rounds.turn(lambda: self.going)

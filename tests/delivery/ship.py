@@ -30,7 +30,7 @@ class Ship:
         self.source.wake = self.shipper.wake
 
     def append(self, *numbers: int) -> Mark:
-        self.counters.appended(len(numbers))
+        self.counters.appended += len(numbers)
         return self.source.append(*map(line, numbers))
 
     def is_known_down(self) -> bool:

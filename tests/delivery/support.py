@@ -1,20 +1,20 @@
 """Fakes of both sides of the shipper, and a tiny HTTP server that answers as it is told."""
 
 import contextlib
-import gzip
 import ssl
 import threading
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from otel_job_measure.journal.protocols import Answer, Mark, Piece, Segment, SegmentHeader, Taken
 from otel_job_measure.settings import Settings
+from tests.delivery.exchange import Exchange, Play, Reply, Request
 
 CA_FILE = Path(__file__).with_name("ca.pem")
-_SERVER_PEM = Path(__file__).with_name("server.pem")
+SERVER_PEM = Path(__file__).with_name("server.pem")
 DONE = Answer(taken=Taken.DONE)
 RETRY = Answer(taken=Taken.RETRY, words="refused")
 HOLD = Answer(taken=Taken.HOLD, words="set something")
@@ -80,6 +80,7 @@ class FakeSource:
     def __init__(self) -> None:
         self.segments = [segment("own-0")]
         self.others: list[FakeSegment] | None = []
+        self.window = 1000
         self.dropped: list[str] = []
         self.adopted = 0
         self.kept_up = 0
@@ -105,9 +106,10 @@ class FakeSource:
         return tuple(self.segments)
 
     @contextlib.contextmanager
-    def left(self) -> Generator[Sequence[Segment] | None]:
+    def left(self) -> Generator[Iterable[Sequence[Segment]] | None]:
         self.looked += 1
-        yield None if self.others is None else tuple(self.others)
+        others = None if self.others is None else tuple(self.others)
+        yield None if others is None else (others[at : at + self.window] for at in range(0, len(others), self.window))
 
     def adopt(self) -> None:
         self.adopted += 1
@@ -164,52 +166,26 @@ class ListRejects:
         self.kept.append((line, words))
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What the tiny server answers."""
-
-    status: int = 204
-    headers: dict[str, str] = field(default_factory=dict[str, str])
-    body: bytes = b""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the tiny server was asked."""
-
-    path: str
-    headers: dict[str, str]
-    lines: list[bytes]
-    port: int
-    """The client's, which tells one connection from another."""
-
-
 class TinyServer:
-    """Answers writes as it is told, on a free port; `always` where nothing else is left in `replies`."""
+    """Answers writes as it is told, on a free port; `always` where nothing else is left in `replies`.
 
-    def __init__(self, *, tls: bool = False) -> None:
+    What a `Reply` can't say, `play` does: it is given each exchange whose request was not answered yet.
+    """
+
+    def __init__(self, *, tls: bool = False, host: str = "127.0.0.1") -> None:
         self.replies: list[Reply] = []
         self.always = Reply()
         self.requests: list[Request] = []
         self.during: Callable[[], object] = int
+        self.play: Play = self._reply
+        self._closing = threading.Event()
         tiny = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                plain = gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body
-                request = Request(self.path, dict(self.headers), plain.splitlines(), self.client_address[1])
-                tiny.requests.append(request)
-                tiny.during()
-                reply = tiny.replies.pop(0) if tiny.replies else tiny.always
-                self.send_response(reply.status)
-                for name, value in reply.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(reply.body)))
-                self.end_headers()
-                self.wfile.write(reply.body)
+                tiny.play(Exchange(self, tiny._closing))
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
                 pass
@@ -220,19 +196,25 @@ class TinyServer:
             def handle_error(self, request: object, client_address: object) -> None:
                 pass  # a client that hangs up, or that doesn't trust us
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server((host, 0), Handler)
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(_SERVER_PEM)
+            context.load_cert_chain(SERVER_PEM)
             self._server.socket = context.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
         self.port = int(self._server.server_address[1])
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
 
+    def _reply(self, exchange: Exchange) -> None:
+        self.requests.append(exchange.request)
+        self.during()
+        exchange.answer(self.replies.pop(0) if self.replies else self.always)
+
     def close(self) -> None:
+        self._closing.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -253,3 +235,23 @@ def settings_for(url: str, **more: Any) -> Settings:  # noqa: ANN401 - any of th
 def pieces_of(*segments: FakeSegment) -> list[Piece]:
     """Returns each segment as one piece."""
     return [Piece(segment=one.name, offset=0, data=one.data, header=one.header) for one in segments]
+
+
+__all__ = [
+    "CA_FILE",
+    "DONE",
+    "HOLD",
+    "RETRY",
+    "FakeSegment",
+    "FakeSource",
+    "HandClock",
+    "ListRejects",
+    "ListSink",
+    "Reply",
+    "Request",
+    "TinyServer",
+    "line",
+    "pieces_of",
+    "segment",
+    "settings_for",
+]

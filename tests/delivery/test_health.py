@@ -48,7 +48,7 @@ def test_health_tells_what_happened(tiny: TinyServer) -> None:
     source.wake = shipper.wake
     assert health_of(counters, shipper, sink) == Health(dropped={})
     tiny.replies = [Reply(), Reply(503)]
-    counters.appended(1)
+    counters.appended += 1
     before = datetime.now(UTC)
     assert shipper.wait_for(source.append(line(1)), 30)
     good = health_of(counters, shipper, sink)
@@ -56,7 +56,7 @@ def test_health_tells_what_happened(tiny: TinyServer) -> None:
     assert good.last_success is not None
     assert before <= good.last_success <= datetime.now(UTC)
     tiny.always = Reply(503)
-    counters.appended(1)
+    counters.appended += 1
     assert not shipper.wait_for(source.append(line(2, 1000)), 30, unless_down=True)
     bad = health_of(counters, shipper, sink)
     assert (bad.reachable, bad.delivered, bad.pending, bad.last_success) == (False, 1, 1, good.last_success)

@@ -106,8 +106,8 @@ def test_too_large_is_halved_and_remembered(tiny: TinyServer) -> None:
     sink.close()
 
 
-def test_what_is_settled_stays_settled_between_tries(tiny: TinyServer) -> None:
-    """A batch that is interrupted after a rejection doesn't reject or count the line again."""
+def test_what_is_settled_stays_settled_between_tries(tiny: TinyServer, caplog: pytest.LogCaptureFixture) -> None:
+    """A batch that is interrupted after a rejection doesn't reject or count the line again, and says so once."""
     counters, rejects = Counters(), ListRejects()
     sink = InfluxSink(settings_for(tiny.url), counters, rejects)
     bad = b"bad"
@@ -115,6 +115,8 @@ def test_what_is_settled_stays_settled_between_tries(tiny: TinyServer) -> None:
     pieces = pieces_of(segment("a", line(1), bad, line(2)))
     assert [sink.take(pieces).taken for _ in range(3)] == [Taken.RETRY, Taken.RETRY, Taken.DONE]
     assert rejects.kept == [(bad, "missing fields")]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "missing fields; `otel-job-measure rejected` shows" in caplog.text
     assert (counters.now().rejected, counters.now().delivered) == (1, 2)
     assert tiny.requests[-1].lines == [line(1), line(2)]
     sink.close()
@@ -132,7 +134,8 @@ def test_a_rejects_folder_that_fails_stops_nothing(tiny: TinyServer, caplog: pyt
     tiny.replies = [Reply(422, {}, b'{"message":"field type conflict"}')] * 3
     assert sink.take(pieces_of(segment("a", line(1), line(2)))).taken is Taken.DONE
     assert counters.now().rejected == 2
-    assert [record.message for record in caplog.records] == ["a line that InfluxDB refused could not be kept"]
+    assert caplog.records[-1].message == "a line that InfluxDB refused could not be kept"
+    assert len(caplog.records) == 2
     sink.close()
 
 

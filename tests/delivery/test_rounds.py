@@ -178,7 +178,7 @@ def test_the_backlog_counts_what_is_on_its_way() -> None:
     machine.sinks[0].always = DONE
     machine.run(5)
     assert machine.backlog.points == 0
-    machine.counters.appended(7)  # and dropped again, since there was no room
+    machine.counters.appended += 7  # and dropped again, since there was no room
     machine.run(1)
     assert machine.backlog.points == 0
     machine.sinks[0].always = RETRY

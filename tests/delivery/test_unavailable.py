@@ -5,7 +5,7 @@ from tests.delivery.support import HandClock, line, segment
 
 def test_points_wait_for_what_cannot_be_loaded() -> None:
     """Where the library cannot be loaded nothing counts as sent, and the lane knows why."""
-    sink = Unavailable("it cannot be loaded")
+    sink = Unavailable("influxdb", "it cannot be loaded")
     lane = Lane(sink, clock=HandClock())
     waiting = segment("a", line(1))
     one = [Listed(waiting, waiting.size())]

@@ -1,13 +1,12 @@
 """Catching up: commands fold what there is, wait a little, and say what is missing."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-from otel_job_measure.history import Behind, History
 from otel_job_measure.history.errors import BusyHistoryError
-from otel_job_measure.journal.statedir import lock
+from otel_job_measure.history.history import Behind, History
+from otel_job_measure.journal.locks import lock
 from otel_job_measure.testing import ManualClock
 from tests.history.support import NOW_NS, SECOND, HeldSegment, Lines, history_in, no_pause, piece, uuids
 
@@ -40,7 +39,7 @@ def test_a_command_says_how_much_it_could_not_fold(tmp_path: Path) -> None:
         assert clock.monotonic_ns() == pytest.approx(2 * SECOND, rel=0.01)
         assert history.catch_up([HeldSegment("two", b"# header\n")], within_s=0) == Behind()
     finally:
-        os.close(held)
+        held.release()
     assert history.catch_up([HeldSegment("one", data)]) == Behind()
 
 
@@ -54,7 +53,7 @@ def test_a_command_waits_until_another_process_is_done(tmp_path: Path) -> None:
     def pause(seconds: float) -> None:
         waits.append(seconds)
         if len(waits) == 3:
-            os.close(held)
+            held.release()
 
     history = History(tmp_path / "history.db", retention_s=1e9, clock=ManualClock(wall=NOW_NS), pause=pause)
     assert uuids(history) == ["a"]
@@ -72,7 +71,7 @@ def test_a_question_does_not_wait_for_ever(tmp_path: Path) -> None:
         with pytest.raises(BusyHistoryError):
             history.latest(limit=1)
     finally:
-        os.close(held)
+        held.release()
 
 
 def test_catching_up_stops_when_its_time_is_over(tmp_path: Path) -> None:

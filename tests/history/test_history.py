@@ -1,15 +1,14 @@
 """What is asked of the history, what is caught up with, and what goes in time."""
 
 import logging
-import os
 from pathlib import Path
 
 import pytest
 
 from otel_job_measure.errors import HistoryError
-from otel_job_measure.history import Behind, History
 from otel_job_measure.history.errors import BusyHistoryError
-from otel_job_measure.journal.statedir import lock
+from otel_job_measure.history.history import Behind, History
+from otel_job_measure.journal.locks import Lock, lock
 from otel_job_measure.points import DefaultTags
 from otel_job_measure.testing import ManualClock
 from tests.history.support import FAILED, LOST, NOW_NS, SECOND, HeldSegment, Lines, history_in, piece, rows, uuids
@@ -116,7 +115,7 @@ def test_a_large_piece_takes_many_transactions(tmp_path: Path, caplog: pytest.Lo
 
 def test_what_came_before_a_held_lock_stays_in(tmp_path: Path) -> None:
     """A fold that is cut short goes on from where it was, when the same pieces come again."""
-    held: list[int] = []
+    held: list[Lock] = []
 
     class LockingClock(ManualClock):
         """Is asked between two transactions; another process takes the lock there."""
@@ -131,7 +130,7 @@ def test_what_came_before_a_held_lock_stays_in(tmp_path: Path) -> None:
     history = history_in(tmp_path, LockingClock(wall=NOW_NS))
     with pytest.raises(BusyHistoryError):
         history.fold([piece(data)])
-    os.close(held[0])
+    held[0].release()
     position = history.positions()["local-1.lp"]
     assert 0 < position < len(data)
     history.fold([piece(data)])

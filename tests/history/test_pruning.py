@@ -1,10 +1,9 @@
 """What is older than the retention goes, with the folding, a little at a time."""
 
-import os
 from pathlib import Path
 
-from otel_job_measure.history import History
-from otel_job_measure.journal.statedir import lock
+from otel_job_measure.history.history import History
+from otel_job_measure.journal.locks import Lock, lock
 from otel_job_measure.testing import ManualClock
 from tests.history.support import DAY, NOW_NS, SECOND, Lines, history_in, piece, uuids
 
@@ -40,7 +39,7 @@ def test_segments_that_nobody_spoke_of_are_forgotten_in_time(tmp_path: Path) -> 
 
 def test_pruning_that_finds_the_lock_held_waits_for_another_time(tmp_path: Path) -> None:
     """The points are in all the same."""
-    held: list[int | None] = []
+    held: list[Lock | None] = []
     history = History(
         tmp_path / "history.db",
         retention_s=DAY / SECOND,
@@ -51,7 +50,7 @@ def test_pruning_that_finds_the_lock_held_waits_for_another_time(tmp_path: Path)
     history.fold([piece(old)])
     assert len(held) == 1
     assert held[0] is not None
-    os.close(held[0])
+    held[0].release()
     assert uuids(history) == []
 
 

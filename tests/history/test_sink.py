@@ -1,7 +1,6 @@
 """The history as a sink: its answers, and what it knows of segments."""
 
 import logging
-import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -9,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from otel_job_measure.history import History, HistorySink
+from otel_job_measure.history.history import History
+from otel_job_measure.history.sink import HistorySink
+from otel_job_measure.journal.locks import lock
 from otel_job_measure.journal.protocols import Answer, Piece, Sink, Taken
-from otel_job_measure.journal.statedir import lock
 from otel_job_measure.testing import ManualClock
 from tests.history.support import NOW_NS, Lines, history_in, piece, rows
 
@@ -43,7 +43,7 @@ def test_a_held_lock_means_another_time(tmp_path: Path) -> None:
     answer = sink.take([piece(LINE)])
     assert (answer.taken, answer.wait_s) == (Taken.RETRY, None)
     assert "in use by another process" in answer.words
-    os.close(held)
+    held.release()
     assert sink.take([piece(LINE)]).taken is Taken.DONE
 
 
@@ -113,7 +113,7 @@ def test_closing_raises_nothing(tmp_path: Path) -> None:
     held = lock(tmp_path / "history.lock")
     assert held is not None
     sink.close()
-    os.close(held)
+    held.release()
     assert [row["name"] for row in rows(tmp_path / "history.db", "SELECT name FROM segments")] == ["one"]
     sink.close()
     assert rows(tmp_path / "history.db", "SELECT name FROM segments") == []

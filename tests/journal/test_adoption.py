@@ -220,14 +220,14 @@ def test_a_lost_run_is_of_the_same_series_as_its_start(
     journal.close(delivered=True)
 
 
-def test_what_is_no_segment_is_left_where_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A file with another first line is named in an error and neither shipped nor deleted."""
+def test_what_is_no_segment_is_put_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file with another first line is named in an error and kept among the refused lines, not shipped."""
     killed(tmp_path, 1)
     (slot,) = [path.parent for path in tmp_path.rglob("*.lp")]
     stranger = slot / "stranger-0.lp"
     stranger.write_bytes(b"something else\n")
     adopt_all(tmp_path)
-    assert stranger.exists()
+    assert (tmp_path / "rejected" / stranger.name).read_bytes() == b"something else\n"
     assert str(stranger) in caplog.text
 
 

@@ -11,7 +11,7 @@ from otel_job_measure.journal.protocols import SegmentHeader
 from otel_job_measure.journal.rejects import FileRejects, LoggedRejects
 from otel_job_measure.journal.segments import encode_header
 from otel_job_measure.journal.statedir import StateDir
-from tests.journal.support import begin, finish, journal_in, points_in, statuses
+from tests.journal.support import HandClock, begin, finish, journal_in, points_in, statuses
 
 LINE = b'scheduling-job,job=x status="start",uuid="0123456789AB" 1\n'
 HEADER = SegmentHeader(host="h", boot_id="b", slot=1, ordinal=0, created_ns=1, destination="local", label="", runs=True)
@@ -71,12 +71,14 @@ def test_living_segments_are_never_touched(state: StateDir) -> None:
 
 
 def test_a_refused_line_is_kept_with_the_servers_words(state: StateDir) -> None:
-    """Above each line a comment on one line; the file is for the owner alone."""
-    rejects = FileRejects(state.rejected, "local")
+    """Above each line a comment on one line, with the time; the file is for the owner alone."""
+    rejects = FileRejects(state.rejected, "local", HandClock())
     rejects.put(b"bad line", "unable to\nparse 'bad line'")
     rejects.put(b"worse", "no")
     (path,) = state.rejected.iterdir()
-    assert path.read_bytes() == b"# unable to parse 'bad line'\nbad line\n# no\nworse\n"
+    assert path.read_bytes() == (
+        b"# 2027-01-15T08:00:00Z unable to parse 'bad line'\nbad line\n# 2027-01-15T08:00:00Z no\nworse\n"
+    )
     assert path.stat().st_mode & 0o777 == 0o600
 
 

@@ -3,7 +3,9 @@
 import dataclasses
 import os
 import signal
+import sys
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -11,6 +13,7 @@ from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal import segments, slots
 from otel_job_measure.journal.adoption import adopt
 from otel_job_measure.journal.filestore import FileStore
+from otel_job_measure.journal.locks import lock
 from otel_job_measure.journal.stamps import RunClock
 from otel_job_measure.journal.statedir import StateDir
 from tests.journal.support import IDENTITY, HandClock, begin, finish, journal_in, points_in
@@ -41,6 +44,37 @@ def test_a_child_does_not_hold_the_lock_of_adopters(tmp_path: Path) -> None:
         os.close(writer)
 
 
+@pytest.mark.parametrize("after", ["open", "flock"])
+def test_a_child_does_not_hold_a_lock_that_its_parent_was_just_taking(tmp_path: Path, after: str) -> None:
+    """A fork may come between the system's answer and our note of it, in another thread: the child lives on."""
+    children: list[int] = []
+    reader, writer = os.pipe()
+
+    def fork(_frame: FrameType, event: str, function: object) -> None:
+        if event == "c_return" and getattr(function, "__name__", "") == after and not children:
+            children.append(os.fork())
+            if children == [0]:
+                os.write(writer, b".")
+                signal.pause()
+            os.read(reader, 1)
+
+    sys.setprofile(fork)
+    try:
+        taken = lock(tmp_path / "lock")
+    finally:
+        sys.setprofile(None)
+    assert taken is not None
+    taken.release()
+    again = lock(tmp_path / "lock")
+    [child] = children
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(reader)
+    os.close(writer)
+    assert again is not None
+    again.release()
+
+
 def test_an_interrupted_rotation_makes_no_ended_run_a_lost_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest segment is one that nobody ever wrote to; the endings are in the one before."""
     pid = os.fork()
@@ -68,15 +102,15 @@ def test_a_slot_that_cannot_be_read_whole_waits(tmp_path: Path, monkeypatch: pyt
         begin(journal_in(tmp_path))
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(pid, 0)
-    opening = Path.open
+    opening = os.open
 
-    def too_many(path: Path, mode: str = "r") -> object:
+    def too_many(path: Path, flags: int, mode: int = 0o777) -> int:
         if path.suffix == ".lp":
             raise OSError(24, "Too many open files")
-        return opening(path, mode)
+        return opening(path, flags, mode)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "open", too_many)
+        patched.setattr(os, "open", too_many)
         assert adopt(StateDir(tmp_path), clock=SystemClock(), boot_id=IDENTITY.boot_id) == 0
     assert not lost(tmp_path)
     assert adopt_all(tmp_path) == 1

@@ -1,13 +1,13 @@
 """Slots: one a living journal, taken by its lock alone."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal import slots
-from otel_job_measure.journal.statedir import StateDir, lock
+from otel_job_measure.journal.locks import lock
+from otel_job_measure.journal.statedir import StateDir
 from tests.journal.support import HandClock
 
 
@@ -72,9 +72,9 @@ def test_a_lock_file_that_was_exchanged_is_no_lock(state: StateDir) -> None:
     assert not slot.is_held()
     path.touch()
     assert not slot.is_held()
-    fd = lock(path)
-    assert fd is not None
-    os.close(fd)
+    taken = lock(path)
+    assert taken is not None
+    taken.release()
     slot.abandon()
 
 

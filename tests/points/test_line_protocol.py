@@ -11,7 +11,8 @@ from influxdb_client.client.write.point import Point as ClientPoint
 
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.points import FieldValue, Point, clean_field, clean_tag, encode, lines, parse
-from otel_job_measure.points.line_protocol import RESERVED_TAGS, escape_tag
+from otel_job_measure.points.escaping import escape_tag
+from otel_job_measure.points.line_protocol import RESERVED_TAGS
 from tests.points.texts import BROKEN, TEXTS, influxdb_lines
 
 KEYS = TEXTS.map(lambda key: clean_tag(key).replace("\\", "")).filter(lambda key: key and key not in RESERVED_TAGS)

@@ -2,8 +2,7 @@
 
 import os
 import stat
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,20 +12,7 @@ from otel_job_measure.cli import main
 from otel_job_measure.runtime import places
 from otel_job_measure.runtime.places import dies_with_process
 from tests.delivery.support import TinyServer
-from tests.runtime.support import delivered, run, said, sending
-
-
-@contextmanager
-def as_a_stranger() -> Generator[None]:
-    """Takes root's rights away for the length of a block; whoever has none keeps what they have."""
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if is_root:
-            os.seteuid(0)
+from tests.runtime.support import as_a_stranger, delivered, run, said, sending
 
 
 def a_file(folder: Path) -> Path:

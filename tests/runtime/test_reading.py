@@ -10,7 +10,7 @@ from otel_job_measure import JobMeasure, Settings
 from otel_job_measure.errors import SettingsError, StateDirError
 from otel_job_measure.journal.statedir import StateDir
 from otel_job_measure.runtime.reading import opened, up_to_date
-from tests.runtime.support import DEAD, history, run, segments, there
+from tests.runtime.support import DEAD, as_a_stranger, history, run, segments, there
 
 KILLED = """
 import os, signal
@@ -76,6 +76,15 @@ def test_one_that_breaks_while_it_is_read_is_an_error_too(state_dir: Path) -> No
     (state_dir / "adopt.lock").mkdir()
     with pytest.raises(StateDirError, match="adopt"):
         up_to_date(Settings(state_dir=state_dir))
+
+
+def test_one_that_may_not_be_entered_is_said_with_its_variable(tmp_path: Path) -> None:
+    """Not even whether it is there can be told."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    up_to_date(Settings(state_dir=tmp_path / "none"))  # what it imports may not be a stranger's to read
+    with as_a_stranger(), pytest.raises(StateDirError, match=r"STATE_DIR\) cannot be used: .*Permission denied"):
+        up_to_date(Settings(state_dir=closed / "state"))
 
 
 def test_memory_has_nothing_to_read() -> None:

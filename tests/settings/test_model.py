@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,12 @@ def test_the_state_directory_of_the_user(monkeypatch: pytest.MonkeyPatch) -> Non
     assert Settings.from_env(environ).state_path == Path("/home/me/.local/state/otel-job-measure")
     monkeypatch.setenv("XDG_STATE_HOME", "/process")
     assert Settings().state_path == Path("/process/otel-job-measure")
+
+
+def test_an_empty_home_is_none() -> None:
+    """It is no reason to write to the root of all folders: the user's own home is looked up."""
+    found = Settings.from_env({"HOME": ""})
+    assert found.state_path == Path(pwd.getpwuid(os.getuid()).pw_dir, ".local/state/otel-job-measure")
 
 
 def test_a_user_without_a_home_has_memory_and_a_warning(

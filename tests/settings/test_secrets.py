@@ -6,9 +6,9 @@ import logging
 import os
 import pickle
 import traceback
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from urllib3 import ProxyManager
@@ -21,6 +21,8 @@ from tests.settings.support import PREFIX, SERVER, TOKEN, from_env, settings
 PASSWORD = "pr0xy-pa55"
 PROXY = f"http://user:{PASSWORD}@proxy:3128"
 FULL = Settings.from_env(SERVER, proxy=PROXY, state_dir="/state")
+_measure: Any = JobMeasure  # with arguments that are wrong on purpose
+MAKERS = (settings, partial(from_env, {}), cast("Any", FULL.changed), _measure, partial(_measure, FULL))
 
 
 def shown_by(error: BaseException) -> str:
@@ -127,8 +129,7 @@ def test_no_error_shows_a_secret(wrong: dict[str, object]) -> None:
     environ = {name.upper(): value for name, value in (good | wrong).items() if isinstance(value, str)}
     environ[PREFIX + "PROXY"] = environ.pop("PROXY")
     errors: list[BaseException] = []
-    makers: list[Callable[..., object]] = [settings, partial(from_env, {}), FULL.changed]
-    for make in [*makers, JobMeasure, partial(JobMeasure, FULL)]:
+    for make in MAKERS:
         with pytest.raises((SettingsError, TypeError)) as caught:
             make(**good | wrong)
         errors.append(caught.value)

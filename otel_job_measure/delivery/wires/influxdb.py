@@ -5,14 +5,10 @@ thread of whoever makes a `JobMeasure`: an import in the shipper's thread while 
 """
 
 import copy
-import os
-import ssl
 import time
-import weakref
-from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import urllib3
 
@@ -21,30 +17,14 @@ from influxdb_client._sync.api_client import ApiClient
 from influxdb_client.configuration import Configuration
 from influxdb_client.service.write_service import WriteService
 from urllib3 import exceptions
-from urllib3.util import make_headers
 
 from otel_job_measure import names
-from otel_job_measure.delivery.answers import Response, short
+from otel_job_measure.delivery.answers import Response
+from otel_job_measure.delivery.wires.children import never_collect_in_children
+from otel_job_measure.delivery.wires.http import Variables, no_answer, proxy_of, response_of
 from otel_job_measure.settings import Destination, Settings
 
-_MOST_BODY: Final = 4 * 1024 * 1024
-_AT_ONCE: Final = 64 * 1024
-_NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
-_CA_FILE: Final = f"{names.ENV_PREFIX}CA_FILE"
-_PROXY: Final = f"{names.ENV_PREFIX}PROXY"
-
-
-class NoAnswer(Exception):  # noqa: N818 - said by whoever sends, about a server
-    """There was no answer; the message says why, and what to set.
-
-    Args:
-        words: Why.
-        hold: Whether somebody has to set something first.
-    """
-
-    def __init__(self, words: str, *, hold: bool) -> None:
-        super().__init__(words)
-        self.hold = hold
+_VARIABLES: Final = Variables(url=names.ENV_INFLUXDB_URL, ca_file=f"{names.ENV_PREFIX}CA_FILE")
 
 
 class _Api(ApiClient):
@@ -95,8 +75,7 @@ class Wire:
         self._destination = destination
         self._api = api
         self._service = _untyped(WriteService)(api)
-        _living.add(self)
-        _hook_forks()
+        never_collect_in_children(self)
 
     @classmethod
     def of_settings(cls, settings: Settings, destination: Destination) -> "Wire":
@@ -107,7 +86,7 @@ class Wire:
         configuration.ssl_ca_cert = None if settings.ca_file is None else str(settings.ca_file)
         if settings.proxy is not None:
             # A slice has the URL's own characters; printed, it hides the password.
-            configuration.proxy, configuration.proxy_headers = _proxy(settings.proxy[:])
+            configuration.proxy, configuration.proxy_headers = proxy_of(settings.proxy[:])
         api = _untyped(_Api)(configuration)
         api.user_agent = "otel-job-measure"
         return cls(destination, api)
@@ -149,9 +128,9 @@ class Wire:
                 _return_http_data_only=True,
                 _request_timeout=timeout_s,
             )
-            response = _response(raw, deadline_s)
+            response = response_of(raw, deadline_s)
         except (exceptions.HTTPError, OSError) as error:
-            raise _no_answer(error, self._destination.url, timeout_s) from None
+            raise no_answer(error, self._destination.url, timeout_s, _VARIABLES) from None
         if response.status == HTTPStatus.UNAUTHORIZED:
             self._api.cookie = None  # the session of a client with user and password has ended: sign in again
         return response
@@ -166,88 +145,5 @@ class Wire:
         self._api.rest_client.pool_manager.clear()
 
 
-_living: "weakref.WeakSet[Wire]" = weakref.WeakSet()
-_of_parents: list[Wire] = []
-_hooked = False
-
-
-def _hook_forks() -> None:
-    global _hooked  # noqa: PLW0603 - fork hooks belong to the process and cannot be taken back
-    if not _hooked:
-        _hooked = True
-        # Never collected in a child: a pool closes its connections then, under a lock that may be held for ever.
-        os.register_at_fork(after_in_child=lambda: _of_parents.extend(_living))
-
-
 def _untyped(what: object) -> Any:  # noqa: ANN401 - that is its purpose: the client's classes are generated, without types
     return what
-
-
-def _proxy(url: str) -> tuple[str, dict[str, str] | None]:
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    if not at:
-        return url, None
-    headers: dict[str, str] = make_headers(proxy_basic_auth=unquote(user))
-    return parts._replace(netloc=host).geturl(), headers
-
-
-def _response(raw: urllib3.HTTPResponse, deadline_s: float) -> Response:
-    headers = {name.lower(): value for name, value in raw.headers.items()}
-    try:
-        return Response(status=raw.status, headers=headers, body=b"".join(_body(raw, deadline_s)))
-    finally:
-        if raw.status == HTTPStatus.NO_CONTENT:
-            raw.drain_conn()  # of nothing; but a connection whose answer was never read cannot be used again
-        if raw.closed or raw.status == HTTPStatus.NO_CONTENT:
-            raw.release_conn()
-        else:
-            raw.close()  # somebody's endless body is still in the connection
-
-
-def _body(raw: urllib3.HTTPResponse, deadline_s: float) -> Iterator[bytes]:
-    if raw.status == HTTPStatus.NO_CONTENT:
-        return
-    read = getattr(raw, "read1", raw.read)
-    room = _MOST_BODY
-    while room > 0 and (part := read(min(room, _AT_ONCE))):
-        yield part
-        room -= len(part)
-        # A server that sends a byte now and then is never quiet for long enough to be timed out.
-        if time.monotonic() > deadline_s:
-            raise TimeoutError
-
-
-def _no_answer(error: Exception, url: str, timeout_s: float) -> NoAnswer:
-    causes = list(_causes(error))
-    first = causes[-1]
-    why = getattr(first, "strerror", None) or (str(first) if type(first) is OSError else type(first).__name__)
-    why = short(why)
-    proxied = any(isinstance(cause, exceptions.ProxyError) for cause in causes)
-    whom = f"the proxy of {_PROXY}" if proxied else url
-    tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
-    if any(isinstance(cause, exceptions.NameResolutionError) for cause in causes):
-        return NoAnswer(f"the host of {whom} has no address: {why}", hold=False)
-    # A refused connection counts as one that wasn't made in time, for urllib3.
-    late = any(isinstance(cause, exceptions.TimeoutError | TimeoutError) for cause in causes)
-    if late and not isinstance(first, ConnectionError):
-        return NoAnswer(f"no answer from {whom} within {timeout_s:g} s", hold=False)
-    if tls is None and not isinstance(error, exceptions.SSLError):
-        return NoAnswer(f"no answer from {whom}: {why}", hold=False)
-    if isinstance(tls, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return NoAnswer(f"{whom} closed the connection before TLS was agreed on", hold=False)
-    reason = short(getattr(tls, "verify_message", None) or getattr(tls, "reason", None) or why)
-    trust = f"set {_CA_FILE} to the certificates to trust, or {names.ENV_INFLUXDB_URL} to a name in the server's own"
-    advice = f"let {names.ENV_INFLUXDB_URL} begin with http://" if reason in _NO_TLS else trust
-    return NoAnswer(f"no TLS connection with {whom}: {reason}; {advice}", hold=True)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        inner = getattr(error, "original_error", None) or error.__cause__ or error.__context__
-        if inner is None and error.args and isinstance(error.args[-1], BaseException):
-            inner = error.args[-1]
-        error = inner

@@ -1,0 +1,118 @@
+"""Spans of the OpenTelemetry SDK: alone, and with a `BatchSpanProcessor`."""
+
+from collections.abc import Mapping, Sequence
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+from benchmarks.contenders.contender import JOB, TAGS, Where, async_job, job
+from otel_job_measure import JobMeasure, JobSpanProcessor
+
+
+class NullExporter(SpanExporter):
+    """Takes every span and does nothing with it: the least that an exporter can cost."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Takes spans."""
+        del spans
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        """Has nothing to end."""
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Has nothing to flush."""
+        del timeout_millis
+        return True
+
+
+def provider(exporter: SpanExporter | None, attributes: Mapping[str, str] | None = None) -> TracerProvider:
+    """Makes a tracer provider as an app has it.
+
+    Args:
+        exporter: Gets the spans from a `BatchSpanProcessor`; None for a provider without any processor.
+        attributes: What its resource has besides the app's name.
+    """
+    resource = Resource.create({"service.name": "billing", **(attributes or {})})
+    made = TracerProvider(resource=resource, shutdown_on_exit=False)
+    if exporter is not None:
+        made.add_span_processor(BatchSpanProcessor(exporter))
+    return made
+
+
+def otlp(where: Where) -> SpanExporter:
+    """Makes the exporter that OpenTelemetry recommends, towards the stub."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - if used
+
+    return OTLPSpanExporter(endpoint=f"{where.server}/v1/traces")
+
+
+def _watched(made: TracerProvider, where: Where) -> TracerProvider:
+    measure = JobMeasure(tracer_provider=made, state_dir=where.folder / "state", ship=False, **TAGS)
+    made.add_span_processor(JobSpanProcessor(measure=measure))
+    return made
+
+
+class Spans:
+    """A span around the job, with the job's name in its own name and nothing else.
+
+    Args:
+        made: Where the spans come from.
+    """
+
+    def __init__(self, made: TracerProvider) -> None:
+        self._provider = made
+        self._tracer = made.get_tracer("benchmarks")
+
+    @classmethod
+    def alone(cls, where: Where) -> "Spans":
+        """Makes spans that nobody looks at."""
+        del where
+        return cls(provider(None))
+
+    @classmethod
+    def batched(cls, where: Where) -> "Spans":
+        """Makes spans that go through a `BatchSpanProcessor` to nobody."""
+        del where
+        return cls(provider(NullExporter()))
+
+    @classmethod
+    def exported(cls, where: Where) -> "Spans":
+        """Makes spans that go through a `BatchSpanProcessor` to a server, by OTLP over HTTP."""
+        return cls(provider(otlp(where)))
+
+    @classmethod
+    def watched(cls, where: Where) -> "Spans":
+        """Makes spans that our processor looks at, which are no job's."""
+        return cls(_watched(provider(None), where))
+
+    @classmethod
+    def batched_and_watched(cls, where: Where) -> "Spans":
+        """The same, through a `BatchSpanProcessor` too."""
+        return cls(_watched(provider(NullExporter()), where))
+
+    @classmethod
+    def beside(cls, where: Where) -> "Spans":
+        """Makes spans on a provider that a `JobMeasure` uses for its own."""
+        made = provider(None)
+        JobMeasure(tracer_provider=made, state_dir=where.folder / "state", ship=False, **TAGS)
+        return cls(made)
+
+    def run(self) -> object:
+        """Runs the job once."""
+        with self._tracer.start_as_current_span(f"run {JOB}"):
+            return job()
+
+    async def run_async(self) -> object:
+        """Runs the asynchronous job once."""
+        with self._tracer.start_as_current_span(f"run {JOB}"):
+            return await async_job()
+
+    def settle(self) -> None:
+        """Exports what is left."""
+        self._provider.force_flush()
+
+    def close(self) -> None:
+        """Shuts the provider down."""
+        self._provider.shutdown()

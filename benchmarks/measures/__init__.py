@@ -1,0 +1,43 @@
+"""What is measured, one question a file."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from benchmarks.bench import Bench
+from benchmarks.measures import (
+    crowds,
+    drain,
+    event_loop,
+    floor,
+    history,
+    job_thread,
+    long_life,
+    losses,
+    other_spans,
+    peers,
+    sizes,
+    starts,
+    visible,
+)
+from benchmarks.tables import Part
+
+MEASURES: Final[Mapping[str, Callable[[Bench], Part]]] = {
+    "job-thread": job_thread.measure,
+    "floor": floor.measure,
+    "peers": peers.measure,
+    "losses": losses.measure,
+    "processes": crowds.processes,
+    "threads": crowds.threads,
+    "event-loop": event_loop.measure,
+    "other-spans": other_spans.measure,
+    "drain": drain.measure,
+    "visible": visible.measure,
+    "history": history.measure,
+    "starts": starts.measure,
+    "sizes": sizes.measure,
+    "long-life": long_life.measure,
+}
+"""Each by its name, in the order of the docs."""
+
+QUICK: Final = ("job-thread",)
+"""Those that tell enough in a minute."""

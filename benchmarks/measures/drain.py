@@ -1,0 +1,113 @@
+"""How fast what was left behind is sent, against a client that only posts what is ready."""
+
+import gzip
+import http.client
+import itertools
+import statistics
+import time
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode, urlsplit
+
+from benchmarks.backlog import LINES_A_RUN, leave, lines
+from benchmarks.bench import Bench
+from benchmarks.commands import command, ship_variables
+from benchmarks.tables import Column, Part, Table, at_least
+from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.settings import Settings
+from tests.support.influx import InfluxServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_RUNS: Final = 60_000
+_SMALL: Final = 100_000
+_BATCH: Final = 5000
+_BIG: Final = 20_000
+_TIMES: Final = 2
+_OF_BARE: Final = 80.0
+_OF_BIG: Final = 50.0
+_NO_CONTENT: Final = 204
+
+
+def measure(bench: Bench) -> Part:
+    """Sends the same number of lines each way, by turns, each time into an empty bucket.
+
+    Args:
+        bench: The servers; without an InfluxDB there is nothing to send to.
+    """
+    influx = bench.influx
+    if influx is None:
+        return Part()
+    ways: dict[str, Callable[[], float]] = {
+        "bare HTTP client, batches of 5,000 lines ready": lambda: _bare(influx, bench, gzipped=False),
+        "the same, gzipped before": lambda: _bare(influx, bench, gzipped=True),
+        "ours, segments of 20,000 runs": lambda: _ours(influx, bench, _RUNS, _BIG),
+        "ours, the same with the history": lambda: _ours(influx, bench, _RUNS, _BIG, history=True),
+        f"ours, {_SMALL:,} segments of one run": lambda: _ours(influx, bench, _SMALL, 1),
+    }
+    rates: dict[str, list[float]] = {way: [] for way in ways}
+    *several, history, small = ways
+    for way in (*several * _TIMES, history, small):
+        rates[way].append(ways[way]())
+    found = {way: statistics.median(each) for way, each in rates.items()}
+    bare, _, big, _, one_run = found.values()
+    table = Table(
+        name="drain",
+        title=f"Sending what waits to InfluxDB: {_RUNS:,} runs, {_RUNS * LINES_A_RUN:,} lines",
+        columns=(
+            Column(title="", unit="text"),
+            Column(title="lines", unit="per second"),
+            Column(title="of the bare client", unit="percent"),
+        ),
+        rows=tuple((way, rate, 100 * rate / bare) for way, rate in found.items()),
+        note="Ours is `otel-job-measure ship --once`, less the time that it takes with nothing to send.",
+    )
+    return Part(
+        tables=(table,),
+        verdicts=(
+            at_least("drain of a backlog, of a bare client's lines/s", 100 * big / bare, _OF_BARE, "percent"),
+            at_least("drain of segments of one run, of a bare client's", 100 * one_run / bare, _OF_BARE / 2, "percent"),
+            at_least("drain of segments of one run, of that of a backlog", 100 * one_run / big, _OF_BIG, "percent"),
+        ),
+    )
+
+
+def _ours(influx: InfluxServer, bench: Bench, runs: int, runs_a_segment: int, *, history: bool = False) -> float:
+    where = bench.to_influx(influx)
+    variables = ship_variables(where) | {"OTEL_JOB_MEASURE_HISTORY": str(history).lower()}
+    ship = ("ship", "--once", "--env-file", "/dev/null")
+    idle_s = command(*ship, home=where.folder, variables=variables).took_s
+    settings = Settings.from_env(variables)
+    leave(settings, runs=runs, runs_a_segment=runs_a_segment)
+    took_s = command(*ship, home=where.folder, variables=variables).took_s - idle_s
+    if StateDir(settings.state_path).ready_segments(settings.destination_id) and not history:
+        raise RuntimeError("`otel-job-measure ship --once` has left something")
+    return runs * LINES_A_RUN / took_s
+
+
+def _bare(influx: InfluxServer, bench: Bench, *, gzipped: bool) -> float:
+    where = bench.to_influx(influx)
+    bodies = [gzip.compress(body, 6) if gzipped else body for body in _bodies()]
+    path = "/api/v2/write?" + urlencode({"org": where.org, "bucket": where.bucket, "precision": "ns"})
+    headers = {"Authorization": f"Token {where.token}"} | ({"Content-Encoding": "gzip"} if gzipped else {})
+    connection = http.client.HTTPConnection(urlsplit(where.server).netloc, timeout=60)
+    began_s = time.perf_counter()
+    for body in bodies:
+        connection.request("POST", path, body, headers)
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status != _NO_CONTENT:
+            raise RuntimeError(f"InfluxDB answered {answer.status}")
+    took_s = time.perf_counter() - began_s
+    connection.close()
+    return _RUNS * LINES_A_RUN / took_s
+
+
+def _bodies() -> list[bytes]:
+    text = b"".join(lines("host", _RUNS)).splitlines(keepends=True)
+    return [b"".join(batch) for batch in _batched(text)]
+
+
+def _batched(text: list[bytes]) -> list[tuple[bytes, ...]]:
+    rest = iter(text)
+    return list(iter(lambda: tuple(itertools.islice(rest, _BATCH)), ()))

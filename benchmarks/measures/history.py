@@ -1,0 +1,102 @@
+"""A history of a million runs: how fast it is made, and how fast it answers."""
+
+import statistics
+import time
+from typing import Final
+
+from benchmarks.backlog import LINES_A_RUN, leave
+from benchmarks.bench import Bench
+from benchmarks.commands import Done, command
+from benchmarks.tables import Column, Part, Table, at_least, at_most
+from otel_job_measure.history.history import History
+from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.settings import Settings
+
+_RUNS: Final = 1_000_000
+_FEW: Final = 10_000
+_SEGMENT: Final = 20_000
+_TIMES: Final = 3
+_MOST_S: Final = 1.0
+_FLAT: Final = 1.2
+_FOLDED: Final = 200_000.0
+_BYTES: Final = 250.0
+_QUESTIONS: Final = (
+    ("runs",),
+    ("runs", "--json", "--limit", "1000"),
+    ("runs", "--job", "job-07", "--status", "failed"),
+    ("runs", "--status", "lost"),
+    ("runs", "--since", "1h"),
+)
+
+
+def measure(bench: Bench) -> Part:
+    """Folds a million runs, then asks.
+
+    Args:
+        bench: The folders.
+    """
+    few, many = (_Folded(bench, runs) for runs in (_FEW, _RUNS))
+    answers = {" ".join(question): (*few.answer(*question), *many.answer(*question)) for question in _QUESTIONS}
+    slowest_s = max(took_s for _, _, took_s, _ in answers.values())
+    growth = max(memory / before for _, before, _, memory in answers.values())
+    table = Table(
+        name="history",
+        title=f"`otel-job-measure` over histories of {_FEW:,} and {_RUNS:,} runs",
+        columns=(
+            Column(title="", unit="text"),
+            *(
+                Column(title=f"{runs:,} runs, {what}", unit=unit)
+                for runs in (_FEW, _RUNS)
+                for what, unit in (("whole command", "s"), ("memory", "MiB"))
+            ),
+        ),
+        rows=tuple((question, *answer) for question, answer in answers.items()),
+        note=f"{LINES_A_RUN * _RUNS:,} lines were folded in at {many.rate:,.0f} lines/s, in transactions; the file has "
+        f"{many.bytes_a_run:.0f} bytes a run.",
+    )
+    return Part(
+        tables=(table,),
+        verdicts=(
+            at_least("folding into the history", many.rate, _FOLDED, "per second"),
+            at_most(f"the slowest question over {_RUNS:,} runs", slowest_s, _MOST_S, "s"),
+            at_most(f"memory over {_RUNS:,} runs, against {_FEW:,}", growth, _FLAT, "times"),
+            at_most("the history, bytes a run", many.bytes_a_run, _BYTES, "bytes"),
+        ),
+    )
+
+
+class _Folded:
+    """A history that has everything.
+
+    Args:
+        bench: The folders.
+        runs: How many runs it has.
+    """
+
+    def __init__(self, bench: Bench, runs: int) -> None:
+        self._home = bench.new_folder()
+        settings = Settings(state_dir=self._home / "state")
+        leave(settings, runs=runs, runs_a_segment=_SEGMENT)
+        state = StateDir(settings.state_path)
+        segments = state.ready_segments()
+        began_s = time.perf_counter()
+        behind = History(state.history, retention_s=settings.retention_s).catch_up(segments, within_s=600)
+        self.rate = runs * LINES_A_RUN / (time.perf_counter() - began_s)
+        if behind.points:
+            raise RuntimeError(f"the history is behind: {behind.why}")
+        for segment in segments:
+            segment.delete()
+        self.bytes_a_run = state.history.stat().st_size / runs
+
+    def answer(self, *question: str) -> tuple[float, int]:
+        """Asks a question some times.
+
+        Returns:
+            The median of the seconds, and the most bytes of memory.
+        """
+        done: list[Done] = [self._ask(*question) for _ in range(_TIMES)]
+        return statistics.median(each.took_s for each in done), max(each.peak_bytes for each in done)
+
+    def _ask(self, *question: str) -> Done:
+        variables = {"OTEL_JOB_MEASURE_STATE_DIR": str(self._home / "state")}
+        return command(*question, "--env-file", "/dev/null", home=self._home, variables=variables)

@@ -1,0 +1,88 @@
+"""What a run costs on the job's own thread, back to back, against spans."""
+
+from benchmarks.bench import Bench
+from benchmarks.contenders.contender import Where
+from benchmarks.interleaved import Turns, interleaved
+from benchmarks.samples import Samples
+from benchmarks.tables import Column, Part, Table, Verdict, at_most
+
+BATCHED = "span + BatchSpanProcessor"
+BARE = "bare job"
+_NOWHERE = (
+    BARE,
+    "SDK span",
+    BATCHED,
+    "ours",
+    "ours, RUNS=off",
+    "ours, SHIP=off",
+    "ours + SDK span",
+    "ours + SDK span, SHIP=off",
+    "ours + SDK span, 16 more tags",
+    "ours + BatchSpanProcessor",
+    "ours + BatchSpanProcessor, SHIP=off",
+)
+_QUICK = (BARE, "SDK span", BATCHED, "ours", "ours + SDK span", "ours + BatchSpanProcessor")
+_TO_STUB = (
+    "span + BatchSpanProcessor + OTLP",
+    "ours, in memory",
+    "ours, CONFIRM_START=server",
+    "ours + BatchSpanProcessor + OTLP",
+)
+_TURNS = Turns(rounds=12, most=5000, for_s=0.25)
+_QUICK_TURNS = Turns(rounds=5, most=5000, for_s=0.2)
+_WHOLE = 1.2
+_IN_TRACED_APP = 1.5
+
+
+def measure(bench: Bench) -> Part:
+    """Times single runs, each contender in a process of its own, by turns.
+
+    Args:
+        bench: The servers.
+    """
+    names = _QUICK if bench.quick else _NOWHERE
+    contenders = {name: bench.nowhere() for name in names}
+    if not bench.quick:
+        contenders |= {name: bench.to(bench.at_once) for name in _TO_STUB}
+    samples = interleaved(contenders, _QUICK_TURNS if bench.quick else _TURNS)
+    return Part(tables=(table(contenders, samples),), verdicts=tuple(_verdicts(samples)))
+
+
+def table(contenders: dict[str, Where], samples: dict[str, Samples]) -> Table:
+    """Shows medians and 99th percentiles.
+
+    Args:
+        contenders: Who was timed.
+        samples: How long each run took.
+    """
+    base = samples[BATCHED]
+    return Table(
+        name="job-thread",
+        title="One run on the job's thread, back to back",
+        columns=(
+            Column(title="", unit="text"),
+            Column(title="p50", unit="us"),
+            Column(title="p99", unit="us"),
+            Column(title="p50 / BatchSpanProcessor's", unit="times"),
+            Column(title="p99 / BatchSpanProcessor's", unit="times"),
+            Column(title="runs timed", unit="count"),
+        ),
+        rows=tuple(
+            (name, found.at(50), found.at(99), found.times(base, 50), found.times(base, 99), len(found.all))
+            for name in contenders
+            for found in (samples[name],)
+        ),
+    )
+
+
+def _verdicts(samples: dict[str, Samples]) -> list[Verdict]:
+    base = samples[BATCHED]
+    whole, traced = samples["ours + SDK span"], samples["ours + BatchSpanProcessor"]
+    return [
+        at_most(f"{what}, p{percent}", found.times(base, percent), bound, "times")
+        for found, bound, what in (
+            (whole, _WHOLE, "a whole run with its span, against a span with BatchSpanProcessor"),
+            (traced, _IN_TRACED_APP, "a run in an app that exports its spans, against that span alone"),
+        )
+        for percent in (50, 99)
+    ]

@@ -1,0 +1,1 @@
+"""What carries requests. Each module here imports libraries; only `libraries.load` imports these modules."""

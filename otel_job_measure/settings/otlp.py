@@ -1,0 +1,58 @@
+"""What the standard variables of OTLP exporters say of a receiver."""
+
+import re
+from typing import Final
+from urllib.parse import unquote
+
+from otel_job_measure.settings.destination import GRPC, OtlpDestination, endpoint
+
+_DEFAULT_HTTP: Final = "http://localhost:4318"
+_DEFAULT_GRPC: Final = "http://localhost:4317"
+_LOGS: Final = "/v1/logs"
+_SCHEME_END: Final = "://"
+_is_name = re.compile(r"[a-z0-9_.-]+").fullmatch
+# What a value of bytes, and what gRPC itself, have for names.
+_is_grpcs = re.compile(r"grpc-.*|.*-bin").fullmatch
+
+
+def destination_of(base: str | None, logs: str | None, protocol: str, *, insecure: bool) -> OtlpDestination:
+    """Finds out where logs go.
+
+    Args:
+        base: The endpoint of all signals; None for the standard's default.
+        logs: The endpoint of logs, which goes first.
+        protocol: `http/protobuf` or `grpc`.
+        insecure: Whether host and port alone mean a connection without TLS.
+
+    Returns:
+        The receiver.
+
+    Raises:
+        UrlError: An endpoint is no URL.
+    """
+    if protocol == GRPC:
+        given = logs or base or _DEFAULT_GRPC
+        url = given if _SCHEME_END in given else f"{'http' if insecure else 'https'}{_SCHEME_END}{given}"
+        scheme, _, rest = endpoint(url).partition(_SCHEME_END)
+        return OtlpDestination(endpoint=f"{scheme}{_SCHEME_END}{rest.partition('/')[0]}", protocol=protocol)
+    url = endpoint(logs) if logs else endpoint(base or _DEFAULT_HTTP).rstrip("/") + _LOGS
+    return OtlpDestination(endpoint=url, protocol=protocol)
+
+
+def headers_of(text: str) -> dict[str, str] | None:
+    """Reads headers as the standard writes them.
+
+    Args:
+        text: `name=value` pairs with commas between them; values are encoded as in a URL.
+
+    Returns:
+        The headers, their names in small letters; None where something else stands there.
+    """
+    headers: dict[str, str] = {}
+    for item in filter(str.strip, text.split(",")):
+        name, equals, encoded = item.partition("=")
+        name, value = name.strip().lower(), unquote(encoded).strip()
+        if not (equals and _is_name(name) and value.isascii() and value.isprintable()) or _is_grpcs(name):
+            return None
+        headers[name] = value
+    return headers

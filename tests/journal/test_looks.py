@@ -1,0 +1,73 @@
+"""Looks at what others left: one is enough for all processes, and any number of segments is no burden."""
+
+import os
+from pathlib import Path
+
+from otel_job_measure.journal.segments import create
+from otel_job_measure.journal.statedir import StateDir
+from tests.journal.support import HandClock, begin, journal_in
+from tests.journal.test_limits import HEADER
+
+
+def lost_in(folder: Path) -> int:
+    """Returns how many runs were ended as lost."""
+    return sum(path.read_bytes().count(b'status="failed"') for path in folder.glob("ready/*.lp"))
+
+
+def test_one_look_is_enough_for_all_for_a_while(tmp_path: Path) -> None:
+    """A new process always looks; one that has looked leaves it to others, until theirs are 20 s old."""
+    clock = HandClock()
+    first, second = journal_in(tmp_path, clock=clock), journal_in(tmp_path, clock=clock)
+    begin(first)
+    first.adopt()
+    begin(second)
+    second.adopt()
+    dead = journal_in(tmp_path, clock=clock)
+    begin(dead)
+    dead.forked()  # closes what it holds, as the end of its process would
+    clock.pass_by(15)
+    first.adopt()
+    assert lost_in(tmp_path) == 0
+    clock.pass_by(6)
+    first.adopt()
+    assert lost_in(tmp_path) == 1
+
+
+def test_a_new_process_looks_whoever_has_just_looked(tmp_path: Path) -> None:
+    """What was lost before it began is closed when it begins."""
+    clock = HandClock()
+    first, dead = journal_in(tmp_path, clock=clock), journal_in(tmp_path, clock=clock)
+    begin(first)
+    begin(dead)
+    first.adopt()
+    dead.forked()
+    new = journal_in(tmp_path, clock=clock)
+    begin(new)
+    new.adopt()
+    assert lost_in(tmp_path) == 1
+
+
+def test_a_look_in_the_future_says_nothing(tmp_path: Path) -> None:
+    """The clock was set back since: whoever comes looks."""
+    clock = HandClock()
+    state = StateDir(tmp_path)
+    state.make()
+    with state.adopting():
+        assert not state.was_looked_after(clock)
+        state.note_look(clock)
+        assert state.was_looked_after(clock)
+        clock.pass_by(-3600)
+        assert not state.was_looked_after(clock)
+
+
+def test_what_waits_comes_a_thousand_at_a_time(tmp_path: Path) -> None:
+    """Each segment once, each thousand oldest first, and only those of the destinations that were asked for."""
+    state = StateDir(tmp_path)
+    state.make()
+    for _ in range(2100):
+        os.close(create(state.ready, HEADER, b"")[0])
+    (state.ready / "other-1.lp").write_bytes(b"")
+    windows = list(state.ready_windows({HEADER.destination}))
+    assert [len(window) for window in windows] == [1000, 1000, 100]
+    assert len({segment.name for window in windows for segment in window}) == 2100
+    assert state.ready_destinations() == {HEADER.destination, "other"}
