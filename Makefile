@@ -16,7 +16,7 @@ help:
 	@echo 'make bench     what a run costs beside everything else one could use; writes the numbers of docs/performance.md'
 	@echo 'make bench-quick  the first of these tables, in a minute'
 	@echo 'make bench-long, make bench-scale  ten million runs; a fleet: writes the numbers of docs/scale.md'
-	@echo 'make servers   builds the InfluxDB that the tests write to (once, about five minutes)'
+	@echo 'make servers   builds InfluxDB, a collector and Telegraf for the tests (once, about ten minutes)'
 	@echo 'make soak      every fault of docs/reliability.md at length (at most 20 minutes), with its table'
 	@echo 'make setup     the virtual environment .venv (PYTHON=python3.12 for another Python)'
 	@echo 'make lint, make types, make imports, make pytest, make format, make clean'

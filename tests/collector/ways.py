@@ -65,21 +65,28 @@ def run_app(variables: Mapping[str, str]) -> list[Told]:
 
 
 def post_span(
-    url: str, *, trace: int, attributes: Mapping[str, str], parent: int = 0, error: str | None = None
+    url: str,
+    *,
+    trace: int,
+    attributes: Mapping[str, str],
+    number: int = 1,
+    parent: int = 0,
+    error: str | None = None,
 ) -> None:
-    """Posts a span as OTLP/JSON, as a program without any library does; its id is one more than its trace's.
+    """Posts a span as OTLP/JSON, as a program without any library does.
 
     Args:
         url: Where OTLP is taken over HTTP.
         trace: The id of its trace.
         attributes: Its attributes.
+        number: Its id.
         parent: The id of its parent; 0 for none.
         error: What its status says, where it has failed.
     """
     now = time.time_ns()
     span: dict[str, object] = {
         "traceId": f"{trace:032x}",
-        "spanId": f"{trace + 1:016x}",
+        "spanId": f"{number:016x}",
         "name": "work",
         "kind": 1,
         "startTimeUnixNano": str(now - 1_500_000_000),
