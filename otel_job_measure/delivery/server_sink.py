@@ -158,7 +158,7 @@ class ServerSink(ABC):
         self.reachable = self.reachable if verdict.reached is None else verdict.reached
         if verdict.kind in (Kind.DELIVERED, Kind.PARTIAL):
             self.last_success_ns = self._clock.wall_ns()
-            if verdict.words:
+            if verdict.words and verdict.kind is Kind.DELIVERED:  # what is rejected is logged as such
                 self._quiet.warning("said", "%s", verdict.words)
         return verdict
 
