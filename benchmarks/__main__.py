@@ -31,10 +31,9 @@ def main() -> int:
         for name in args.only:
             if (part := _measured(name, bench)) is not None:
                 report.parts[name] = replace(part, made=report.line)
+                _keep(report, args.json)
     print(plain(verdicts(report.parts)), end="\n\n")
     print(report.line)
-    if args.json is not None:
-        args.json.write_text(json.dumps(report.as_object(), indent=1, ensure_ascii=False) + "\n")
     if args.docs is not None:
         publish(report, args.docs)
     return 0 if len(report.parts) == len(args.only) else 1
@@ -51,6 +50,12 @@ def _arguments() -> argparse.Namespace:
     args = parser.parse_args()
     args.only = args.only or (list(QUICK) if args.quick else list(MEASURES))
     return args
+
+
+def _keep(report: Report, file: Path | None) -> None:
+    """Writes what was found so far: what comes later may be interrupted."""
+    if file is not None:
+        file.write_text(json.dumps(report.as_object(), indent=1, ensure_ascii=False) + "\n")
 
 
 def _measured(name: str, bench: Bench) -> Part | None:
