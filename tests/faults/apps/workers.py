@@ -5,7 +5,6 @@ import os
 import random
 import signal
 import sys
-from contextlib import suppress
 from typing import Final
 
 from otel_job_measure import JobMeasure
@@ -73,8 +72,6 @@ def main(how: str, seed: int) -> None:
             by_multiprocessing(how, seed)
         else:
             {"prefork": prefork, "daemonized": daemonized}[how](seed)
-    with suppress(ChildProcessError):
-        os.wait()
     with Reported(MEASURE.run("after")):
         pass
 
