@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import sys
-from typing import Final
+from typing import Any, Final
 
 from otel_job_measure import JobMeasure
 from tests.faults.reporting import Reported, tell, watchdog
@@ -26,8 +26,8 @@ def work(seed: int) -> None:
 
 def by_multiprocessing(method: str, seed: int) -> None:
     """Makes workers by multiprocessing."""
-    context = multiprocessing.get_context(method)
-    workers = [context.Process(target=work, args=(seed + number,)) for number in range(_WORKERS)]  # type: ignore[attr-defined]
+    context: Any = multiprocessing.get_context(method)
+    workers = [context.Process(target=work, args=(seed + number,)) for number in range(_WORKERS)]
     for worker in workers:
         worker.start()
     for worker in workers:
