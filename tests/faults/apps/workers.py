@@ -5,8 +5,7 @@ import os
 import random
 import signal
 import sys
-from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from otel_job_measure import JobMeasure
 from tests.faults.reporting import Reported, tell, watchdog
@@ -27,8 +26,8 @@ def work(seed: int) -> None:
 
 def by_multiprocessing(method: str, seed: int) -> None:
     """Makes workers by multiprocessing."""
-    context = multiprocessing.get_context(method)
-    workers = [context.Process(target=work, args=(seed + number,)) for number in range(_WORKERS)]  # type: ignore[attr-defined]
+    context: Any = multiprocessing.get_context(method)
+    workers = [context.Process(target=work, args=(seed + number,)) for number in range(_WORKERS)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -73,8 +72,6 @@ def main(how: str, seed: int) -> None:
             by_multiprocessing(how, seed)
         else:
             {"prefork": prefork, "daemonized": daemonized}[how](seed)
-    with suppress(ChildProcessError):
-        os.wait()
     with Reported(MEASURE.run("after")):
         pass
 
