@@ -8,14 +8,15 @@ WORKERS ?= auto
 PYTEST ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo servers test soak lint types imports pytest bench bench-quick format clean
+.PHONY: help setup demo servers test soak lint types imports pytest bench bench-long bench-quick bench-scale format clean
 
 help:
 	@echo 'make demo      real jobs, measured, with no server at all'
 	@echo 'make test      lint, types, import rules, tests with coverage'
 	@echo 'make bench     what a run costs beside everything else one could use; writes the numbers of docs/performance.md'
 	@echo 'make bench-quick  the first of these tables, in a minute'
-	@echo 'make servers   builds the InfluxDB that the tests write to (once, about five minutes)'
+	@echo 'make bench-long, make bench-scale  ten million runs; a fleet: writes the numbers of docs/scale.md'
+	@echo 'make servers   builds InfluxDB, a collector and Telegraf for the tests (once, about ten minutes)'
 	@echo 'make soak      every fault of docs/reliability.md at length (at most 20 minutes), with its table'
 	@echo 'make setup     the virtual environment .venv (PYTHON=python3.12 for another Python)'
 	@echo 'make lint, make types, make imports, make pytest, make format, make clean'
@@ -64,6 +65,13 @@ pytest: setup
 bench: setup
 	@$(BIN)/python -m pip install --quiet --group bench
 	@$(BIN)/python -m benchmarks --command 'make bench' --docs docs
+
+bench-long: setup
+	@$(BIN)/python -m pip install --quiet --group bench
+	@$(BIN)/python -m benchmarks --command 'make bench-long' --docs docs --long --only long-life
+
+bench-scale: setup
+	@$(BIN)/python -m benchmarks.fleet --docs docs
 
 bench-quick: setup
 	@$(BIN)/python -m benchmarks --command 'make bench-quick' --quick

@@ -23,7 +23,7 @@ LINES_A_RUN: Final = 3
 _JOBS: Final = 20
 _FAILED_OF: Final = 20
 _APART_NS: Final = 1_000_000
-_TOOK_NS: Final = 700_000
+_SLOT: Final = 123
 _FAILED: Final = Outcome(reason="error", error_type="ValueError")
 
 
@@ -32,7 +32,7 @@ def leave(settings: Settings, *, runs: int, runs_a_segment: int) -> None:
 
     Args:
         settings: Its state directory and its destination.
-        runs: How many runs in all; they ended before now, a millisecond apart.
+        runs: How many runs in all; they began before now, about a millisecond apart, and took up to a minute.
         runs_a_segment: How many of them each segment holds.
     """
     state = StateDir(settings.state_path)
@@ -68,13 +68,14 @@ def lines(host: str, runs: int) -> Iterator[bytes]:
     begin_ns = time.time_ns() // 1000 * 1000 - runs * _APART_NS
     for number in range(runs):
         series, uuid = jobs[number % _JOBS], new_run_id()
-        start_ns = begin_ns + number * _APART_NS
+        start_ns = begin_ns + number * _APART_NS + chance.randrange(900) * 1000 + _SLOT
+        took_ns = chance.randrange(1, 60_000_000) * 1000
         yield start_line(series, uuid, start_ns) + ending_lines(
             series,
             uuid=uuid,
             outcome=_FAILED if number % _FAILED_OF == 0 else ENDED,
-            end_ns=start_ns + _TOOK_NS,
-            duration_s=_TOOK_NS / 1e9,
+            end_ns=start_ns + took_ns,
+            duration_s=took_ns / 1e9,
             host=host,
             trace_id=f"{chance.getrandbits(128):032x}",
             span_id=f"{chance.getrandbits(64):016x}",

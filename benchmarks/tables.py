@@ -126,6 +126,7 @@ def _three_digits(value: float) -> str:
 UNITS: Final[Mapping[str, Callable[[Any], str]]] = {
     "text": str,
     "count": lambda value: f"{value:,.0f}",
+    "number": lambda value: _three_digits(float(value)),
     "us": lambda ns: f"{_three_digits(ns / 1e3)} µs",
     "ms": lambda ns: f"{_three_digits(ns / 1e6)} ms",
     "s": lambda seconds: f"{_three_digits(seconds)} s",

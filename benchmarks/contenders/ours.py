@@ -8,6 +8,8 @@ from benchmarks.contenders.contender import JOB, TAGS, Where, async_job, job
 from benchmarks.contenders.spans import NullExporter, otlp, provider
 from otel_job_measure import JobMeasure
 
+MOST_TAGS = 16
+
 
 class Ours:
     """A decorated job.
@@ -28,6 +30,7 @@ class Ours:
             }
         settings = {"state_dir": where.folder / "state", **TAGS, **settings}
         self.measure = JobMeasure(tracer_provider=traced, **settings)
+        self.flush_s = 30.0
         self._provider = traced
         self.run = self.measure.job(JOB)(job)
         self.run_async = self.measure.job(JOB)(async_job)
@@ -36,6 +39,13 @@ class Ours:
     def as_it_comes(cls, where: Where) -> "Ours":
         """Measures in an app that doesn't trace."""
         return cls(where)
+
+    @classmethod
+    def unheard(cls, where: Where) -> "Ours":
+        """Tries to deliver to a server that is down, and never waits for it."""
+        made = cls(where)
+        made.flush_s = 0.0
+        return made
 
     @classmethod
     def appending(cls, where: Where) -> "Ours":
@@ -63,6 +73,12 @@ class Ours:
         return cls(where, provider(None))
 
     @classmethod
+    def with_many_tags(cls, where: Where) -> "Ours":
+        """The same, with the most further tags there can be."""
+        more = {f"app.tag.{number:02}": f"value-{number:02}" for number in range(MOST_TAGS)}
+        return cls(where, provider(None, more), tags=tuple(more))
+
+    @classmethod
     def with_span_appending(cls, where: Where) -> "Ours":
         """The same, only appending."""
         return cls(where, provider(None), ship=False)
@@ -84,7 +100,7 @@ class Ours:
 
     def settle(self) -> None:
         """Sends what is left."""
-        self.measure.flush(30)
+        self.measure.flush(self.flush_s)
         if self._provider is not None:
             self._provider.force_flush()
 

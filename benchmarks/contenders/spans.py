@@ -1,6 +1,6 @@
 """Spans of the OpenTelemetry SDK: alone, and with a `BatchSpanProcessor`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -27,13 +27,15 @@ class NullExporter(SpanExporter):
         return True
 
 
-def provider(exporter: SpanExporter | None) -> TracerProvider:
+def provider(exporter: SpanExporter | None, attributes: Mapping[str, str] | None = None) -> TracerProvider:
     """Makes a tracer provider as an app has it.
 
     Args:
         exporter: Gets the spans from a `BatchSpanProcessor`; None for a provider without any processor.
+        attributes: What its resource has besides the app's name.
     """
-    made = TracerProvider(resource=Resource.create({"service.name": "billing"}), shutdown_on_exit=False)
+    resource = Resource.create({"service.name": "billing", **(attributes or {})})
+    made = TracerProvider(resource=resource, shutdown_on_exit=False)
     if exporter is not None:
         made.add_span_processor(BatchSpanProcessor(exporter))
     return made

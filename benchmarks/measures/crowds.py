@@ -11,7 +11,10 @@ from benchmarks.tables import Column, Part, Table, at_most
 _BATCHED: Final = "span + BatchSpanProcessor"
 _OURS: Final = "ours + SDK span"
 _NAMES: Final = (_BATCHED, "ours", _OURS, "ours + BatchSpanProcessor")
+_PLAIN: Final = "ours"
 _MANY: Final = 16
+_COUNTS: Final = (1, 2, 4, 8, _MANY)
+_ROUNDS: Final = 2
 _TURNS_OF_PROCESSES: Final = Turns(rounds=4, most=100_000, for_s=0.7)
 _TURNS_OF_THREADS: Final = Turns(rounds=5, most=100_000, for_s=0.4, threads=_MANY)
 _AS_GOOD: Final = 1.0
@@ -34,9 +37,10 @@ def processes(bench: Bench) -> Part:
                 took = _together(crowd)
                 if not warm_up:
                     samples[name].rounds.append(took)
+        growth = [(count, Samples([_together(crowds[_PLAIN][:count]) for _ in range(_ROUNDS)])) for count in _COUNTS]
     value = samples[_OURS].times(samples[_BATCHED], 99)
     return Part(
-        tables=(_table("processes", f"{_MANY} processes at once, back to back", samples),),
+        tables=(_table("processes", f"{_MANY} processes at once, back to back", samples), _growth(growth)),
         verdicts=(at_most(f"{_MANY} processes, p99, against BatchSpanProcessor's", value, _AS_GOOD, "times"),),
     )
 
@@ -59,6 +63,19 @@ def _together(crowd: list[Child]) -> list[int]:
     for child in crowd:
         child.begin(_TURNS_OF_PROCESSES)
     return [took for child in crowd for took in child.took()]
+
+
+def _growth(found: list[tuple[int, Samples]]) -> Table:
+    return Table(
+        name="more-processes",
+        title="A run while other processes share the state directory, all back to back",
+        columns=(
+            Column(title="processes at once", unit="count"),
+            Column(title="p50", unit="us"),
+            Column(title="p99", unit="us"),
+        ),
+        rows=tuple((count, samples.at(50), samples.at(99)) for count, samples in found),
+    )
 
 
 def _table(name: str, title: str, samples: Mapping[str, Samples]) -> Table:

@@ -17,6 +17,7 @@ _NOWHERE = (
     "ours, SHIP=off",
     "ours + SDK span",
     "ours + SDK span, SHIP=off",
+    "ours + SDK span, 16 more tags",
     "ours + BatchSpanProcessor",
     "ours + BatchSpanProcessor, SHIP=off",
 )

@@ -1,5 +1,6 @@
 """Whether a run costs more after many others, or while many wait."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -12,6 +13,7 @@ from benchmarks.tables import Column, Part, Table, at_most
 from otel_job_measure.settings import Settings
 
 _DELIVERING: Final = "ours, delivering"
+_DOWN: Final = "ours, server down"
 _TURNS: Final = Turns(rounds=10, most=4000, for_s=0.25)
 _AGED: Final = 200_000
 _AGED_LONG: Final = 10_000_000
@@ -33,11 +35,21 @@ def measure(bench: Bench) -> Part:
     places = {
         f"{_DELIVERING}/new": bench.to(bench.at_once),
         f"{_DELIVERING}/after {aged:,} runs": bench.to(bench.at_once),
-        f"{_DELIVERING}/nobody listens": replace(bench.nowhere(), url=_NOBODY),
-        f"{_DELIVERING}/and {_BACKLOG:,} runs wait": _with_backlog(replace(bench.nowhere(), url=_NOBODY)),
+        f"{_DOWN}/with the server down": replace(bench.nowhere(), url=_NOBODY),
+        f"{_DOWN}/with {_BACKLOG:,} runs waiting for it": _with_backlog(replace(bench.nowhere(), url=_NOBODY)),
     }
-    samples = {name: Samples() for name in places}
     new, old, without, with_backlog = places
+    samples = _samples(places, old, aged)
+    pairs = ((old, new), (with_backlog, without))
+    verdicts = tuple(
+        at_most(f"cost of a run, {_said(name)}", samples[name].times(samples[other], 50), _MOST, "times")
+        for name, other in pairs
+    )
+    return Part(tables=(_table(samples, pairs),), verdicts=verdicts)
+
+
+def _samples(places: Mapping[str, Where], old: str, aged: int) -> dict[str, Samples]:
+    samples = {name: Samples() for name in places}
     with started(places) as children:
         _age(children[old], aged)
         for warm_up in (True, *[False] * _TURNS.rounds):
@@ -45,8 +57,11 @@ def measure(bench: Bench) -> Part:
                 took = child.turn(_TURNS)
                 if not warm_up:
                     samples[name].rounds.append(took)
-    pairs = ((old, new), (with_backlog, without))
-    table = Table(
+    return samples
+
+
+def _table(samples: Mapping[str, Samples], pairs: Sequence[tuple[str, str]]) -> Table:
+    return Table(
         name="long-life",
         title="A run of a process that is no longer young, and with a backlog",
         columns=(
@@ -69,11 +84,6 @@ def measure(bench: Bench) -> Part:
             for name, other in pairs
         ),
     )
-    verdicts = tuple(
-        at_most(f"cost of a run, {_said(name)}", samples[name].times(samples[other], 50), _MOST, "times")
-        for name, other in pairs
-    )
-    return Part(tables=(table,), verdicts=verdicts)
 
 
 def _said(name: str) -> str:

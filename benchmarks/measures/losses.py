@@ -14,7 +14,7 @@ from benchmarks.stub import Request, Stub, stub
 from benchmarks.tables import Column, Part, Table
 
 _RUNS: Final = 10
-_PROCESSES: Final = 3
+_PROCESSES: Final = 2
 _ENDED: Final = Turns(rounds=1, most=_RUNS, for_s=60)
 _FROM_DISK: Final = ("ours", "ours, CONFIRM_START=server")
 

@@ -29,7 +29,7 @@ _ELSEWHERE: Final = (
     "ours + BatchSpanProcessor + OTLP",
 )
 _ALONE: Final = ("cronwatch-sdk (SQLite)",)
-_FAST = Turns(rounds=8, most=4000, for_s=0.3)
+_FAST = Turns(rounds=6, most=4000, for_s=0.3)
 _SLOW = Turns(rounds=6, most=4000, for_s=0.5)
 _ON_SERVER = 50.0
 _WITH_LATENCY = 800.0

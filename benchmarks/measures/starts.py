@@ -50,10 +50,24 @@ def measure(bench: Bench) -> Part:
         "OTEL_JOB_MEASURE_SHIP": "off",
     }
     took_ns = _took_ns(home / "pyperf.json", variables)
-    loaded = subprocess.run(
-        [sys.executable, "-c", _LOADED], cwd=ROOT, env=variables, capture_output=True, text=True, check=True
+    sdk_ns, first_ns = (took_ns[name] - took_ns[_PYTHON] for name in (_SDK, _FIRST))
+    return Part(
+        tables=(_table(took_ns, loaded=_is_loaded(variables)),),
+        verdicts=(
+            at_most("`exec NAME -- true` over `true` alone", took_ns[_EXEC] - took_ns[_TRUE], _MOST_NS, "ms"),
+            at_most("import and first run, against importing the SDK", first_ns / sdk_ns, _OF_SDK, "times"),
+        ),
     )
-    table = Table(
+
+
+def _is_loaded(variables: Mapping[str, str]) -> str:
+    command = [sys.executable, "-c", _LOADED]
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True)
+    return "yes" if done.stdout.strip() == "True" else "no"
+
+
+def _table(took_ns: Mapping[str, float], *, loaded: str) -> Table:
+    return Table(
         name="starts",
         title="Whole commands",
         columns=(
@@ -65,20 +79,7 @@ def measure(bench: Bench) -> Part:
             (name, each, each - took_ns[_PYTHON] if name not in (_TRUE, _PYTHON) else None)
             for name, each in took_ns.items()
         ),
-        note=f"Timed by pyperf. Is influxdb-client loaded in a process that only appends: {loaded.stdout.strip()}.",
-    )
-    sdk_ns = took_ns[_SDK] - took_ns[_PYTHON]
-    return Part(
-        tables=(table,),
-        verdicts=(
-            at_most("`exec NAME -- true` over `true` alone", took_ns[_EXEC] - took_ns[_TRUE], _MOST_NS, "ms"),
-            at_most(
-                "import and first run, against importing the SDK",
-                (took_ns[_FIRST] - took_ns[_PYTHON]) / sdk_ns,
-                _OF_SDK,
-                "times",
-            ),
-        ),
+        note=f"Timed by pyperf. Is influxdb-client loaded in a process that only appends: {loaded}.",
     )
 
 

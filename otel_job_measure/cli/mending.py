@@ -14,7 +14,7 @@ from otel_job_measure.journal.rejected import Rejected
 
 _named = re.compile(rb"# ([0-9a-f]{8}) refused ").match
 _HELP = b"""\
-# Mend the lines below; what is above each of them says why InfluxDB refused it. When you leave the editor, they are
+# Mend the lines below; what is above each of them says why the server refused it. When you leave the editor, they are
 # sent again. A line that you take out stays as it was; `otel-job-measure rejected --discard ID` gives it up.
 # If you change nothing, nothing is sent.
 

@@ -1,4 +1,4 @@
-"""`otel-job-measure rejected`: the lines that InfluxDB refused, to be seen, mended, sent again or given up."""
+"""`otel-job-measure rejected`: the lines that the server refused, to be seen, mended, sent again or given up."""
 
 import argparse
 import json
@@ -18,8 +18,8 @@ from otel_job_measure.settings import Settings
 from otel_job_measure.settings.values import MEMORY
 
 _VARIABLES = ("HOME", "XDG_STATE_HOME", f"{names.ENV_PREFIX}STATE_DIR")
-_DESCRIPTION = """Lists the lines that InfluxDB refused, the oldest first, with its reasons. They are kept until they
-are sent again or given up. With ids, only those lines."""
+_DESCRIPTION = """Lists the lines that InfluxDB, or a receiver of OTLP, refused, the oldest first, with its reasons.
+They are kept until they are sent again or given up. With ids, only those lines."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage] - its only name
@@ -29,7 +29,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         commands: What `add_subparsers` gave.
     """
     parser = commands.add_parser(
-        "rejected", help="show, mend and retry what InfluxDB refused", description=_DESCRIPTION
+        "rejected", help="show, mend and retry what the server refused", description=_DESCRIPTION
     )
     env_file.add_option(parser)
     parser.add_argument(
@@ -121,7 +121,7 @@ def _show(found: Sequence[Rejected], args: argparse.Namespace) -> int:
 
         print_rejected([(rejected, job_of(rejected)) for rejected in found])
     else:
-        print("InfluxDB has refused nothing that is still kept.", file=sys.stderr)
+        print("The server has refused nothing that is still kept.", file=sys.stderr)
     return 0
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from otel_job_measure.cli.mending import Mended
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.delivery.influx import InfluxSink
 from otel_job_measure.delivery.lane import EAGER, LAZY, Lane
 from otel_job_measure.delivery.progress import FileProgress
 from otel_job_measure.delivery.rounds import Rounds
@@ -17,13 +16,12 @@ from otel_job_measure.errors import SettingsError
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.protocols import Segment, SegmentHeader
 from otel_job_measure.journal.rejected import Rejected, RejectedLines
-from otel_job_measure.journal.rejects import FileRejects
 from otel_job_measure.journal.segments import SegmentFile, create
 from otel_job_measure.journal.statedir import StateDir
 from otel_job_measure.runtime.places import identity_of
 from otel_job_measure.runtime.reading import opened
-from otel_job_measure.runtime.shipping import history_sink
-from otel_job_measure.settings import Settings
+from otel_job_measure.runtime.shipping import history_sink, server_sink
+from otel_job_measure.settings import Destination, Settings
 
 
 class Retry:
@@ -41,7 +39,10 @@ class Retry:
     def __init__(self, state_dir: Path | None, kept: RejectedLines) -> None:
         self._settings = Settings.from_env(state_dir=state_dir)
         if self._settings.destination is None:
-            raise SettingsError("nothing says where to send them: set INFLUXDB_URL, INFLUXDB_ORG and INFLUXDB_BUCKET")
+            raise SettingsError(
+                "nothing says where to send them: set INFLUXDB_URL, INFLUXDB_ORG and INFLUXDB_BUCKET, or"
+                " OTEL_JOB_MEASURE_SINK=otlp"
+            )
         self._state = opened(self._settings)
         self._kept = kept
         self._clock = SystemClock()
@@ -69,10 +70,13 @@ class Retry:
             print(f"no longer among the refused lines, and sent all the same: {', '.join(unknown)}", file=sys.stderr)
         segment = self._put(b"".join(line.line + b"\n" for line in lines))
         self._kept.take_out({line.instead_of for line in lines if line.instead_of})
-        if self._settings.influxdb_token is None and self._settings.influxdb_token_file is None:
+        if isinstance(self._settings.destination, Destination) and not self._has_token():
             print(f"{len(lines)} lines wait for `otel-job-measure ship`: there is no token here")
             return 0
         return self._deliver(segment)
+
+    def _has_token(self) -> bool:
+        return self._settings.influxdb_token is not None or self._settings.influxdb_token_file is not None
 
     def _put(self, lines: bytes) -> SegmentFile:
         """Puts lines among what waits: from here on they are as safe as any others."""
@@ -93,16 +97,10 @@ class Retry:
 
     def _deliver(self, segment: SegmentFile) -> int:
         settings, counters = self._settings, Counters()
-        sink = InfluxSink(
-            settings,
-            counters,
-            FileRejects(self._state.rejected, settings.destination_id),
-            clock=self._clock,
-            progress=FileProgress(self._state.positions, settings.destination_id),
-        )
+        progress = FileProgress(self._state.positions, settings.destination_id)
+        server = Lane(server_sink(settings, counters, clock=self._clock, progress=progress), EAGER, clock=self._clock)
         history = history_sink(settings, clock=self._clock)
-        influx = Lane(sink, EAGER, clock=self._clock)
-        lanes = [influx] if history is None else [influx, Lane(history, LAZY, clock=self._clock)]
+        lanes = [server] if history is None else [server, Lane(history, LAZY, clock=self._clock)]
         rounds = Rounds(_Alone(self._state, segment), lanes, clock=self._clock)
         looked = untraced(lambda: rounds.look(lambda: True))
         rounds.close()
@@ -111,11 +109,11 @@ class Retry:
             print("the lines are among what waits: another process is sending just now, and takes them with it")
             return 0
         print(f"{counts.delivered} points accepted, {counts.rejected} rejected, {counts.expired} expired")
-        if influx.failing:
-            print(f"what could not be sent waits, and is sent like all others: {influx.words}", file=sys.stderr)
+        if server.failing:
+            print(f"what could not be sent waits, and is sent like all others: {server.words}", file=sys.stderr)
         if counts.rejected:
             print("what was refused again is kept as it is now: see `otel-job-measure rejected`", file=sys.stderr)
-        return 1 if influx.failing or counts.rejected else 0
+        return 1 if server.failing or counts.rejected else 0
 
 
 class _Alone:

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple, Protocol, runtime_checkable
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.delivery.backoff import Backoff
+from otel_job_measure.delivery.physical import first_point, time_of
 from otel_job_measure.delivery.quiet import QuietLog
-from otel_job_measure.delivery.splitting import first_point, time_of
 from otel_job_measure.journal.protocols import Answer, Mark, Piece, Segment, Sink, Taken
 
 _log = logging.getLogger(names.LOGGER)

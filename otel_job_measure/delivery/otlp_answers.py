@@ -17,6 +17,7 @@ _PROTOCOL: Final = f"{names.ENV_OTLP_PREFIX}PROTOCOL"
 _ENDPOINT_ADVICE: Final = f"set {names.ENV_OTLP_ENDPOINT} to the address of a receiver of OTLP logs"
 _HEADERS_ADVICE: Final = f"set {names.ENV_OTLP_HEADERS} to what the receiver asks for"
 _TOO_LARGE: Final = "larger than max"
+_NO_GZIP: Final = "grpc-encoding"
 _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST")
 _NO_TRUST: Final = ("CERTIFICATE_VERIFY_FAILED", "peer certificate", "Hostname Verification")
 
@@ -112,6 +113,8 @@ def judge_grpc(code: str, details: str, *, wait_s: float | None) -> Verdict:
         return Verdict(kind=Kind.TOO_LARGE, words=words)
     if code == "UNAVAILABLE" and (advice := _connection_advice(details)):
         return Verdict(kind=Kind.HOLD, words=f"{words}; {advice}", reached=False)
+    if code == "UNIMPLEMENTED" and _NO_GZIP in details:
+        return Verdict(kind=Kind.HOLD, words=f"{words}; set {names.ENV_OTLP_PREFIX}COMPRESSION to none")
     if code in _GRPC_ADVICE:
         return Verdict(kind=Kind.HOLD, words=f"{words}; {_GRPC_ADVICE[code]}")
     return Verdict(kind=Kind.RETRY, words=words, wait_s=wait_s, reached=code in _OF_THE_RECEIVER)

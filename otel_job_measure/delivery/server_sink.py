@@ -9,9 +9,10 @@ from typing import Final
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.delivery.answers import Kind, NoAnswer, Verdict, short
+from otel_job_measure.delivery.physical import points_of
 from otel_job_measure.delivery.progress import Progress
 from otel_job_measure.delivery.quiet import QuietLog
-from otel_job_measure.delivery.splitting import Batch, SizeLimit, points_of
+from otel_job_measure.delivery.splitting import Batch, SizeLimit
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.protocols import Answer, Piece, Rejects, Taken
@@ -157,7 +158,7 @@ class ServerSink(ABC):
         self.reachable = self.reachable if verdict.reached is None else verdict.reached
         if verdict.kind in (Kind.DELIVERED, Kind.PARTIAL):
             self.last_success_ns = self._clock.wall_ns()
-            if verdict.words:
+            if verdict.words and verdict.kind is Kind.DELIVERED:  # what is rejected is logged as such
                 self._quiet.warning("said", "%s", verdict.words)
         return verdict
 

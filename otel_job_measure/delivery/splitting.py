@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from otel_job_measure.delivery.answers import Kind, Verdict
+from otel_job_measure.delivery.physical import time_of
 from otel_job_measure.journal.counters import Counters
 
 Post = Callable[[Sequence[bytes]], Verdict]
@@ -33,31 +34,6 @@ class SizeLimit:
     def lower(self, refused: int) -> None:
         """Remembers that a body of so many bytes was too large; small ones are halved each time instead."""
         self.bytes_ = min(self.bytes_, max(refused // 2, _LEAST_REMEMBERED))
-
-
-def points_of(data: bytes) -> list[bytes]:
-    """Returns the lines that are points: no comments, no blank lines, without their newlines."""
-    return [line for line in data.split(b"\n") if line and not line.startswith(b"#") and not line.isspace()]
-
-
-def first_point(data: bytes) -> bytes | None:
-    """Returns the first line that is a point, without looking at the others."""
-    begin = 0
-    while begin < len(data):
-        end = data.find(b"\n", begin)
-        end = len(data) if end < 0 else end
-        if points := points_of(data[begin:end]):
-            return points[0]
-        begin = end + 1
-    return None
-
-
-def time_of(line: bytes) -> int | None:
-    """Returns a point's time, in ns since 1970; None where it has none."""
-    try:
-        return int(line.rpartition(b" ")[2])
-    except ValueError:
-        return None
 
 
 class Batch:

@@ -74,6 +74,7 @@ class FileStore:
         self._is_delivered = is_delivered
         self._segments: tuple[SegmentFile, ...] = ()
         self._has_looked = False
+        self._is_abandoned = False
         self._limit = _MAX_SEGMENT
         self._ordinal = -1
         self._fd = -1
@@ -218,7 +219,8 @@ class FileStore:
         self._slot.release()
 
     def abandon(self) -> None:
-        """Closes the parent's descriptors in a forked child."""
+        """Closes the parent's descriptors in a forked child, which may be in the middle of something here."""
+        self._is_abandoned = True
         self._close_descriptor()
         self._slot.abandon()
 
@@ -291,6 +293,9 @@ class FileStore:
 
     def _retake(self) -> None:
         """Takes the lock and the segment again, or a new slot with a new segment."""
+        if self._is_abandoned:
+            msg = "this journal is that of the parent process"
+            raise OSError(msg)
         if not self._slot.is_held():
             self._slot.abandon()
             self._state.make()

@@ -26,7 +26,6 @@ _MAX_WAITING = 20_000
 _ALIVE_NS = 10_000_000_000
 _LOG_NS = 60_000_000_000
 
-
 OpenStore = Callable[[Mapping[str, bytes], Callable[[str], None]], Store]
 """Makes a store, given the start line of each open run, and where to say what went wrong; it never raises."""
 
@@ -178,13 +177,15 @@ class SegmentJournal:
     def _drain(self) -> None:
         with self._lock:
             queue = self._queue
-            # A handler that runs between the last look and the end of the block finds no drain and does its own.
-            while queue and not self._draining:
+            # A handler that runs between the last look and the end of the block finds no drain and does its own;
+            # one that forks leaves its child here, which goes on without what is the parent's.
+            while queue and queue is self._queue and not self._draining:
                 self._draining = True
                 try:
                     self._write_out(queue)
                 except OSError as error:
-                    self._keep_waiting(queue, error)
+                    if queue is self._queue:
+                        self._keep_waiting(queue, error)
                     break
                 finally:
                     self._draining = False
@@ -198,7 +199,7 @@ class SegmentJournal:
             data, points, begins, ends = queue[0]
             has_changed = seat.store.write(data)
             if queue is not self._queue:
-                return  # a handler forked here: the child goes on without what is the parent's
+                return
             # Only now is the run noted: a rotation before would have doubled its start, one after would lose it.
             if begins is not None:
                 self._open[begins] = data
@@ -208,13 +209,14 @@ class SegmentJournal:
             self._counters.appended += points
             if has_changed:
                 self._follow(seat)
-                self._rotate(seat.store)
+                if queue is self._queue:
+                    self._rotate(seat.store)
 
     def _rotate(self, store: Store) -> None:
         try:
             store.rotate_if_full()
         except OSError as error:
-            self._warn(f"no new segment can be begun, the old one goes on: {error}")
+            self._complaints.append((logging.WARNING, f"no new segment can be begun, the old one goes on: {error}"))
 
     def _keep_waiting(self, queue: deque[_Item], error: OSError) -> None:
         while len(queue) > _MAX_WAITING:
@@ -223,9 +225,6 @@ class SegmentJournal:
             if ends is not None:
                 self._open.pop(ends, None)
         self._complaints.append((logging.ERROR, f"points cannot be written; {len(queue)} wait in memory: {error}"))
-
-    def _warn(self, words: str) -> None:
-        self._complaints.append((logging.WARNING, words))
 
     def _complain(self) -> None:
         """Logs what went wrong, at most once a minute, and never inside the lock.
@@ -243,19 +242,25 @@ class SegmentJournal:
     def _take_seat(self) -> _Seat:
         with self._lock:
             if self._seat is None:
-                self._opening = True
-                try:
-                    store = self._open_store(self._open, self._warn)
-                finally:
-                    self._opening = False
-                seat = _Seat(store, RunClock(self._clock, store.slot))
-                if self._seat is None:
-                    self._seat = seat
-                else:  # a run that began in a signal handler meanwhile took one
-                    store.close(delivered=True)
+                self._seat = self._opened_seat()
             taken = self._seat
         self._complain()
         return taken
+
+    def _opened_seat(self) -> _Seat:
+        queue, self._opening = self._queue, True
+        try:
+            store = self._open_store(self._open, lambda words: self._complaints.append((logging.WARNING, words)))
+        finally:
+            self._opening = False
+        if queue is not self._queue:  # a handler forked meanwhile: what was begun is the parent's
+            store.abandon()
+            self._complaints.clear()
+        elif self._seat is None:
+            return _Seat(store, RunClock(self._clock, store.slot))
+        else:  # a run that began in a signal handler meanwhile took one
+            store.close(delivered=True)
+        return self._seat or self._opened_seat()
 
     def _follow(self, seat: _Seat) -> None:
         """Gives the times of the slot that the store is in now."""

@@ -1,4 +1,4 @@
-"""The lines that InfluxDB refused, for whoever looks at them, mends them or gives them up."""
+"""The lines that the server refused, for whoever looks at them, mends them or gives them up."""
 
 import contextlib
 import hashlib
@@ -22,7 +22,7 @@ _dated = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (.*)").fullmatch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """A line that InfluxDB refused.
+    """A line that the server refused.
 
     Args:
         id: What it is called: the same line has the same id, however often it was refused.

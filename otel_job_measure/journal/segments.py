@@ -182,12 +182,20 @@ def create(folder: Path, header: SegmentHeader, lines: bytes) -> tuple[int, Path
         if os.write(fd, content) != len(content):
             msg = f"no room for the beginning of {path.name}"
             raise OSError(msg)  # noqa: TRY301 - the clean-up below is the same
-        temporary.rename(path)
+        _name(temporary, path)
     except OSError:
         os.close(fd)
         temporary.unlink(missing_ok=True)
         raise
     return fd, path, len(content)
+
+
+def _name(temporary: Path, path: Path) -> None:
+    try:
+        temporary.rename(path)
+    except FileNotFoundError:
+        if not path.exists():  # a child that a signal handler forked here has done the same
+            raise
 
 
 def _last_newline(fd: int, size: int) -> int:

@@ -45,7 +45,7 @@ def fold_left(settings: Settings, *, within_s: float) -> None:
     if settings.destination_id != LOCAL or not settings.history:
         return
     state = StateDir(settings.state_path)
-    waiting = next(state.ready_windows({LOCAL}), [])
+    waiting = next(state.ready_windows({LOCAL}), None) or []
     if len(waiting) < _ENOUGH:
         return
     from otel_job_measure.runtime import reading  # noqa: PLC0415 - SQLite, which most of these processes do without

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import sys
 import threading
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Final
@@ -117,14 +118,15 @@ class Engine:
         Returns:
             Whether every point so far is at its destination, or, without shipping, on disk.
         """
-        if not self._closing.acquire(timeout=min(max(timeout_s, 0), _MOST_S)):
+        closing = self._closing  # a handler may fork meanwhile, and its child has another
+        if not closing.acquire(timeout=min(max(timeout_s, 0), _MOST_S)):
             return False  # another thread is at it
         try:
             if not self._is_closed:
                 self._has_sent = self._close(timeout_s)
             return self._has_sent
         finally:
-            self._closing.release()
+            closing.release()
 
     def close_at_exit(self) -> None:
         """Closes when the process ends, for at most `OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT`."""
@@ -175,7 +177,8 @@ class Engine:
             self.journal.wake = self._ship_and_wake
 
     def _ship_and_wake(self) -> None:
-        self.ship().wake()
+        if not sys.is_finalizing():  # then nothing can be imported any more, and the next process sends it
+            self.ship().wake()
 
     def _has_delivered(self, segment: str) -> bool:
         return self._shipping is not None and self._shipping.has_delivered(segment)

@@ -68,7 +68,7 @@ class JobMeasure:
         self._engine = engines.engine_for(settings, client=influxdb_client, meter_provider=meter_provider)
         self.settings = settings
         self.recorder = self._engine.recorder(settings)
-        self.opener = Opener(self.recorder, tracer_provider, version=version())
+        self.opener = Opener(self.recorder, tracer_provider, version=version)
 
     @overload
     def job(

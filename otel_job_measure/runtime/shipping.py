@@ -10,8 +10,6 @@ from otel_job_measure.delivery.lane import EAGER, LAZY, Lane
 from otel_job_measure.delivery.shipper import Shipper
 from otel_job_measure.delivery.unavailable import Unavailable
 from otel_job_measure.errors import MissingDependencyError, SettingsError
-from otel_job_measure.history.history import History
-from otel_job_measure.history.sink import HistorySink
 from otel_job_measure.journal import adoption, limits
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.protocols import Answer, Mark, Piece, Rejects, Sink, Source, Taken
@@ -123,7 +121,7 @@ def server_sink(
     """
     rejects: Rejects = LoggedRejects()
     if not settings.in_memory:
-        rejects = FileRejects(StateDir(settings.state_path).rejected, settings.destination_id)
+        rejects = FileRejects(StateDir(settings.state_path).rejected, settings.destination_id, clock)
     if settings.sink == names.SINK_OTLP:
         from otel_job_measure.delivery.otlp import OtlpSink  # noqa: PLC0415 - only where points are delivered
 
@@ -152,5 +150,8 @@ def history_sink(settings: Settings, *, clock: Clock) -> Sink | None:
     """Returns the sink that keeps runs in the local history; None where there is none."""
     if not settings.history or settings.in_memory:
         return None
+    from otel_job_measure.history.history import History  # noqa: PLC0415 - only where there is one
+    from otel_job_measure.history.sink import HistorySink  # noqa: PLC0415 - the same
+
     history = History(StateDir(settings.state_path).history, retention_s=settings.retention_s, clock=clock)
     return HistorySink(history, clock=clock)

@@ -88,7 +88,7 @@ class Settings:
     otlp_protocol: Literal["http/protobuf", "grpc"] = "http/protobuf"
     otlp_headers: Secret | str | None = None
     otlp_timeout_s: float | None = None
-    otlp_compression: Literal["gzip", "none"] = "gzip"
+    otlp_compression: Literal["gzip", "none"] = "none"
     otlp_certificate: Path | str | None = None
     otlp_client_certificate: Path | str | None = None
     otlp_client_key: Path | str | None = None

@@ -56,7 +56,7 @@ def _missing(given: frozenset[str] | set[str], *, ship: bool) -> list[str]:
 
 
 # A copy of settings with another value is made of all the others, defaults included.
-_DEFAULTS = (HTTP, "gzip", False)
+_DEFAULTS = (HTTP, "none", False)
 
 
 def _of_the_other_sink(good: Mapping[str, object], bad: frozenset[str], sink: str) -> list[str]:

@@ -31,13 +31,12 @@ class RunDoor:
     def __enter__(self) -> JobRun:
         opening = self._begin()
         try:
-            run = JobRun(opening.run)
             opening.wait_for_start()
             opening.current.__enter__()
         except BaseException as error:
             opening.end(error)
             raise
-        return run
+        return opening.job_run
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -53,13 +52,12 @@ class RunDoor:
     async def __aenter__(self) -> JobRun:
         opening = self._begin()
         try:
-            run = JobRun(opening.run)
             await opening.wait_for_start_async()
             opening.current.__enter__()
         except BaseException as error:
             opening.end(error)
             raise
-        return run
+        return opening.job_run
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

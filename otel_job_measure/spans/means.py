@@ -1,6 +1,7 @@
 """What opening a run takes: who records it, where its span comes from, and guards around each step."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from opentelemetry.trace import TracerProvider
@@ -18,7 +19,7 @@ class Means:
         recorder: Who records them.
         tracer_provider: Where their spans come from; None means the app's global provider, also one that is set later.
             With neither the runs have no span.
-        version: Our version, for the scope of the spans.
+        version: Tells our version, for the scope of the spans, where there is a provider.
     """
 
     __slots__ = (
@@ -38,7 +39,11 @@ class Means:
     """Whether nothing at all is measured."""
 
     def __init__(
-        self, recorder: Recorder, tracer_provider: TracerProvider | None = None, *, version: str | None = None
+        self,
+        recorder: Recorder,
+        tracer_provider: TracerProvider | None = None,
+        *,
+        version: Callable[[], str | None] | None = None,
     ) -> None:
         self.recorder = recorder
         self.disabled = recorder.settings.disabled

@@ -16,7 +16,7 @@ from otel_job_measure.spans.live import RUN_KEY
 from otel_job_measure.spans.means import Means
 from otel_job_measure.spans.outcome import outcome_of
 from otel_job_measure.spans.provider import Bound
-from otel_job_measure.spans.run import Run
+from otel_job_measure.spans.run import JobRun, Run
 from otel_job_measure.spans.status import error_said
 
 _logger = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ class Opening:
         "_span",
         "_swallow",
         "current",
+        "job_run",
         "run",
     )
 
@@ -56,6 +57,7 @@ class Opening:
         self, means: Means, name: str, expected: tuple[type[BaseException], ...], kind: SpanKind, *, swallow: bool
     ) -> None:
         self.run = Run(name)
+        self.job_run = JobRun(self.run)
         self.current = NOT_CURRENT
         self._means = means
         self._recorder = means.recorder
@@ -229,6 +231,7 @@ class _Unmeasured(Opening):
 
     def __init__(self) -> None:
         self.run = Run(names.UNNAMED, "2" * 12)  # a constant: whoever asks gets an id, of no run
+        self.job_run = JobRun(self.run)
         self.current = NOT_CURRENT
 
     def __enter__(self) -> Self:

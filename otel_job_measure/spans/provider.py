@@ -1,7 +1,7 @@
 """Which provider the spans of our runs come from."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Protocol, cast, runtime_checkable
 from weakref import WeakSet
@@ -59,11 +59,13 @@ class Providers:
 
     Args:
         given: The app's provider, where it isn't the global one.
-        version: Our version, for the scope of the spans.
+        version: Tells our version, for the scope of the spans, where there is a provider; None where nobody knows.
         guards: What counts and logs our failures.
     """
 
-    def __init__(self, given: trace.TracerProvider | None, version: str | None, guards: Guards) -> None:
+    def __init__(
+        self, given: trace.TracerProvider | None, version: Callable[[], str | None] | None, guards: Guards
+    ) -> None:
         # What the API gives out before there is a global provider stands for that one.
         self._given = None if isinstance(given, trace.ProxyTracerProvider) else given
         self._version = version
@@ -109,7 +111,7 @@ class Providers:
         return self._bound
 
     def _bind(self, provider: trace.TracerProvider) -> Bound:
-        tracer = provider.get_tracer(names.SCOPE, self._version)
+        tracer = provider.get_tracer(names.SCOPE, None if self._version is None else self._version())
         with self._guard:
             _record_all(tracer)
         with self._guard:
@@ -128,7 +130,7 @@ class Providers:
         # With OTEL_PYTHON_TRACER_PROVIDER in the environment `get_tracer_provider` itself would fill the global slot:
         # it is asked only after a tracer, which nothing is filled for, has shown that the slot isn't empty.
         if not self._global_known:
-            if isinstance(_ask_for_global(names.SCOPE, self._version), trace.ProxyTracer):
+            if isinstance(_ask_for_global(names.SCOPE), trace.ProxyTracer):
                 return None
             self._global_known = True
         provider = trace.get_tracer_provider()

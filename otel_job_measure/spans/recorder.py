@@ -90,7 +90,7 @@ class Recorder:
         Args:
             run: A prepared run.
         """
-        if run.series is None:
+        if run.series is None or not run.is_of_this_process:  # a handler has forked, and this is its child
             return
         try:
             if run.claim_start():

@@ -13,7 +13,7 @@ import pytest
 
 from otel_job_measure import JobMeasure
 from otel_job_measure.cli import main
-from otel_job_measure.history import History
+from otel_job_measure.history.history import History
 from otel_job_measure.journal.locks import lock
 from otel_job_measure.journal.protocols import Piece
 from otel_job_measure.journal.statedir import StateDir

@@ -130,3 +130,14 @@ def test_the_demo_says_where_it_sent(receiver: TinyServer, capsys: pytest.Captur
     assert main(["demo"]) == 0
     assert f"{receiver.url}/v1/logs (http/protobuf)\nhas accepted " in capsys.readouterr().out
     assert {request.path for request in receiver.requests} == {"/v1/logs", "/v1/traces"}
+
+
+def test_what_a_receiver_rejected_can_be_sent_again(receiver: TinyServer, capsys: pytest.CaptureFixture[str]) -> None:
+    """All lines that may be meant are kept, and sent again only when somebody says so."""
+    left(JobMeasure(ship=False), "named")
+    receiver.replies = [Reply(200, PROTOBUF, partial(2, "too old"))]
+    assert main(ONCE) == 0
+    capsys.readouterr()
+    assert main(["rejected", "--retry", "--env-file", os.devnull]) == 0
+    assert capsys.readouterr().out == "3 points accepted, 0 rejected, 0 expired\n"
+    assert jobs(receiver) == ["named"] * 6

@@ -26,6 +26,12 @@ def telegraf_binary() -> Path:
     return built("telegraf", _ENVIRONMENT)
 
 
+@pytest.fixture(scope="session")
+def node() -> Path:
+    """The packages of a job in Node.js, and a Node.js beside them."""
+    return built("node", _ENVIRONMENT)
+
+
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
     """Ends what a test has started, the last first."""

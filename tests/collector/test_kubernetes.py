@@ -20,7 +20,7 @@ from tests.support.exec_ import COMMAND
 
 FOLDER = Path(__file__).parents[2] / "collector" / "kubernetes"
 FILES = sorted(FOLDER.glob("*.yaml"))
-VERSIONS: list[str] = [version for version in utils.all_versions() if int(version.split(".")[1]) >= 29]
+VERSIONS: list[str] = sorted({version for version in utils.all_versions() if int(version.split(".")[1]) >= 29})
 
 Manifest = dict[str, Any]
 
@@ -64,7 +64,7 @@ def broken() -> Iterator[Manifest]:
     yield wrong
 
 
-@pytest.mark.parametrize("manifest", broken())
+@pytest.mark.parametrize("manifest", list(broken()), ids=["unknown", "wrong", "missing"])
 def test_the_validator_finds_what_is_wrong(manifest: Manifest) -> None:
     """A field that there isn't, a value of another type, a field that is missing."""
     with pytest.raises(utils.ValidationError):
@@ -163,9 +163,12 @@ def test_sigterm_reaches_a_command_below_the_first_process_of_a_container(state_
     apart = [str(unshare), "--pid", "--fork", "--mount-proc", "--kill-child"]
     if unshare is None or subprocess.run([*apart, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine gives nobody a PID namespace of their own")
-    # The command asks its parent, process 1, to end, when it runs itself.
-    script = "echo $PPID; kill -TERM 1; exec sleep 100"
+    script = "echo $PPID; exec sleep 100"
     command = [*apart, *COMMAND, "exec", "--env-file", os.devnull, "nightly", "--", "sh", "-c", script]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    assert (done.stdout, done.returncode) == ("1\n", 128 + signal.SIGTERM)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as container:
+        assert container.stdout is not None
+        assert container.stdout.readline() == "1\n"
+        [first] = Path(f"/proc/{container.pid}/task/{container.pid}/children").read_text().split()
+        os.kill(int(first), signal.SIGTERM)
+    assert container.returncode == 128 + signal.SIGTERM
     assert history(state_dir) == [("nightly", "failed", "signal")]

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from otel_job_measure import names
-from tests.collector.ways import come, environment, happened, keys, run_app
+from tests.acceptance.processes import until
+from tests.collector.ways import come, environment, happened, keys, post_span, run_app
 from tests.support.backend import Backend
 from tests.support.collectors import Collector, Telegraf
 from tests.support.influx import InfluxServer
@@ -39,9 +40,11 @@ def test_both_ways_into_one_bucket_give_each_run_once(
     through = telegraf(bucket, OTEL_JOB_MEASURE_TAGS="team")
     first = agent(influx.new_bucket(), backend.url, "agent-telegraf", TELEGRAF_ENDPOINT=through.address)
     runs = run_app(environment(influx, bucket, first.http, "http/protobuf"))
+    post_span(first.http, trace=7, attributes={"scheduling.job.name": "foreign"})
+    until(lambda: any(row.tags["job"] == "foreign" for row in influx.lines(bucket)), "what came after them")
     first.stop()
     through.stop()  # both say what they have before they go
-    rows = influx.lines(bucket)
+    rows = [row for row in influx.lines(bucket) if row.tags["job"] != "foreign"]
     assert happened(rows) == {(run.uuid, run.status, run.reason, run.error_type) for run in runs}
     assert len(rows) == 3 * len(runs)
     assert {row.measurement for row in rows} == {names.POINTS, names.RUNS}

@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +16,7 @@ from otel_job_measure import names
 from tests.acceptance.processes import until
 from tests.support.exec_ import COMMAND
 from tests.support.influx import InfluxServer, Row
+from tests.support.influxd import request
 
 APP: Final = Path(__file__).parent / "apps" / "app.py"
 
@@ -59,6 +62,44 @@ def run_app(variables: Mapping[str, str]) -> list[Told]:
     # What a killed process left is found by the next one that looks, `ship` at the latest.
     subprocess.run([*COMMAND, "ship", "--once"], env=dict(variables), capture_output=True, check=True)
     return told([said, *done.stdout.splitlines()])
+
+
+def post_span(
+    url: str,
+    *,
+    trace: int,
+    attributes: Mapping[str, str],
+    number: int = 1,
+    parent: int = 0,
+    error: str | None = None,
+) -> None:
+    """Posts a span as OTLP/JSON, as a program without any library does.
+
+    Args:
+        url: Where OTLP is taken over HTTP.
+        trace: The id of its trace.
+        attributes: Its attributes.
+        number: Its id.
+        parent: The id of its parent; 0 for none.
+        error: What its status says, where it has failed.
+    """
+    now = time.time_ns()
+    span: dict[str, object] = {
+        "traceId": f"{trace:032x}",
+        "spanId": f"{number:016x}",
+        "name": "work",
+        "kind": 1,
+        "startTimeUnixNano": str(now - 1_500_000_000),
+        "endTimeUnixNano": str(now),
+        "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in attributes.items()],
+    }
+    if parent:
+        span["parentSpanId"] = f"{parent:016x}"
+    if error is not None:
+        span["status"] = {"code": 2, "message": error}
+    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
+    answer = request("POST", f"{url}/v1/traces", body, {"Content-Type": "application/json"})
+    assert answer.status == HTTPStatus.OK, answer.body
 
 
 def told(lines: Sequence[bytes]) -> list[Told]:

@@ -22,7 +22,9 @@ def hook(event, args):
 
 sys.addaudithook(hook)
 
-from otel_job_measure.delivery import InfluxSink, Lane, Shipper
+from otel_job_measure.delivery.influx import InfluxSink
+from otel_job_measure.delivery.lane import Lane
+from otel_job_measure.delivery.shipper import Shipper
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.settings import Settings
 from tests.delivery.support import FakeSource, ListRejects, line

@@ -165,9 +165,7 @@ def test_a_partial_success_is_counted_and_not_sent_again(way: Way, caplog: pytes
     assert sent.counts() == (1, 2)
     words = "the OTLP receiver rejected 2 of 3 records, and does not say which: too old"
     assert sent.rejects.kept == [(line(number), words) for number in (1, 2, 3)]
-    said = [record.message for record in caplog.records if record.name == "otel_job_measure"]
-    hint = f"the OTLP receiver refuses a point: {words}; `otel-job-measure rejected` shows what it refused"
-    assert sorted(said) == sorted([words, hint])
+    assert caplog.text.count(words) == 1
     assert len(way.bodies()) == 1
     sent.sink.close()
 

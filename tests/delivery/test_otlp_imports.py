@@ -24,7 +24,9 @@ def hook(event, args):
 
 sys.addaudithook(hook)
 
-from otel_job_measure.delivery import Lane, OtlpSink, Shipper
+from otel_job_measure.delivery.lane import Lane
+from otel_job_measure.delivery.otlp import OtlpSink
+from otel_job_measure.delivery.shipper import Shipper
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.settings import Settings
 from tests.delivery.support import FakeSource, ListRejects, line

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_job_measure.delivery.answers import Kind, Verdict
-from otel_job_measure.delivery.splitting import Batch, SizeLimit, first_point, points_of, time_of
+from otel_job_measure.delivery.physical import first_point, points_of, time_of
+from otel_job_measure.delivery.splitting import Batch, SizeLimit
 from otel_job_measure.journal.counters import Counters
 
 BOUND_NS = 1000

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from otel_job_measure.history import History
+from otel_job_measure.history.history import History
 from otel_job_measure.points import DefaultTags, Outcome, Series, ending_lines, start_line
 from tests.docs.asked import BLOCKS, LANGUAGES, PAGE, Asked
 from tests.docs.data_set import DAY, HOUR, facts, old_rows, our_rows

@@ -136,14 +136,18 @@ class Ground:
         """Waits until nobody holds any of some locks."""
         self.until(lambda: not held(locks), f"nobody holds {', '.join(map(str, locks))}")
 
+    def until_alone(self, state_dir: Path) -> None:
+        """Waits until one slot of a state directory is held and no other: whoever has it holds nothing else."""
+        self.until(lambda: len(held(state_dir.glob("slots/*/lock"))) == 1, "one slot is held alone")
+
     def expect(self, holds: object, words: str) -> None:
         """Notes a sentence as broken where something does not hold."""
         if not holds:
             self.books.broken.append(words)
 
-    def adopted(self) -> list[Found]:
+    def adopted(self, state_dir: Path | None = None) -> list[Found]:
         """Ends the runs of those who are gone, and returns the points in the files."""
-        return found.adopted(self.state_dir)
+        return found.adopted(state_dir or self.state_dir)
 
     @contextmanager
     def apart(self) -> Generator[None]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 STDOUT: Final = 1
 SHOW_STACKS: Final = signal.SIGRTMIN + 5
 """Makes a process that hangs write the stacks of its threads to stderr."""
-_MOST_S: Final = 300
+_MOST_S: Final = 200
 
 
 class Reported:
@@ -29,6 +29,7 @@ class Reported:
     def __init__(self, door: "AbstractContextManager[JobRun]", fd: int = STDOUT) -> None:
         self._door = door
         self._fd = fd
+        self._pid = os.getpid()
         self.uuid = ""
 
     def __enter__(self) -> Self:
@@ -36,7 +37,7 @@ class Reported:
         run = self._door.__enter__()
         waited_s = time.perf_counter() - before_s
         self.uuid = run.uuid
-        tell(f"begun {self.uuid}", f"waited {waited_s:.6f}", fd=self._fd)
+        self._tell(f"begun {self.uuid}", f"waited {waited_s:.6f}")
         return self
 
     def __exit__(
@@ -45,7 +46,11 @@ class Reported:
         before_s = time.perf_counter()
         self._door.__exit__(kind, error, trace)
         waited_s = time.perf_counter() - before_s
-        tell(f"ended {self.uuid}{'' if kind else ' end'}", f"waited {waited_s:.6f}", fd=self._fd)
+        self._tell(f"ended {self.uuid}{'' if kind else ' end'}", f"waited {waited_s:.6f}")
+
+    def _tell(self, *lines: str) -> None:
+        if os.getpid() == self._pid:  # and not a child that was forked meanwhile: the run is its parent's
+            tell(*lines, fd=self._fd)
 
 
 def tell(*lines: str, fd: int = STDOUT) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from otel_job_measure import names
-from otel_job_measure.history import History
+from otel_job_measure.history.history import History
 from otel_job_measure.journal.protocols import Piece, SegmentHeader
 from otel_job_measure.points import DefaultTags, Outcome, Series, ending_lines, start_line
 from otel_job_measure.testing import ManualClock

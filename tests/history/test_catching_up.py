@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from otel_job_measure.history import Behind, History
 from otel_job_measure.history.errors import BusyHistoryError
+from otel_job_measure.history.history import Behind, History
 from otel_job_measure.journal.locks import lock
 from otel_job_measure.testing import ManualClock
 from tests.history.support import NOW_NS, SECOND, HeldSegment, Lines, history_in, no_pause, piece, uuids

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_job_measure.history import History
+from otel_job_measure.history.history import History
 from tests.history.support import NOW_NS, Lines, history_in, piece, rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")

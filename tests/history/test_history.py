@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.errors import HistoryError
-from otel_job_measure.history import Behind, History
 from otel_job_measure.history.errors import BusyHistoryError
+from otel_job_measure.history.history import Behind, History
 from otel_job_measure.journal.locks import Lock, lock
 from otel_job_measure.points import DefaultTags
 from otel_job_measure.testing import ManualClock

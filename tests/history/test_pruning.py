@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from otel_job_measure.history import History
+from otel_job_measure.history.history import History
 from otel_job_measure.journal.locks import Lock, lock
 from otel_job_measure.testing import ManualClock
 from tests.history.support import DAY, NOW_NS, SECOND, Lines, history_in, piece, uuids

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from otel_job_measure.history import History, HistorySink
+from otel_job_measure.history.history import History
+from otel_job_measure.history.sink import HistorySink
 from otel_job_measure.journal.locks import lock
 from otel_job_measure.journal.protocols import Answer, Piece, Sink, Taken
 from otel_job_measure.testing import ManualClock

@@ -75,6 +75,34 @@ def test_a_child_does_not_hold_a_lock_that_its_parent_was_just_taking(tmp_path: 
     again.release()
 
 
+def test_a_child_that_a_handler_forks_in_an_append_comes_to_its_end(tmp_path: Path) -> None:
+    """It comes out of its parent's append, wherever that was, and its own runs are in files."""
+    journal = journal_in(tmp_path)
+    begin(journal, "before")
+    children: list[int] = []
+
+    def fork(_frame: FrameType, event: str, function: object) -> None:
+        if event == "c_return" and getattr(function, "__name__", "") == "fstat" and not children:
+            children.append(os.fork())
+
+    sys.setprofile(fork)
+    try:
+        uuid = begin(journal, "parent's")
+    finally:
+        sys.setprofile(None)
+    if children == [0]:
+        sys.setprofile(None)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(30)  # a child that hangs ends in a signal
+        finish(journal, begin(journal, "child's"), "child's")
+        os._exit(0)
+    _, status = os.waitpid(children[0], 0)
+    finish(journal, uuid, "parent's")
+    assert os.waitstatus_to_exitcode(status) == 0
+    ended = {dict(point.tags)["job"] for point in points_in(tmp_path) if point.fields.get("status") == "end"}
+    assert ended == {"parent's", "child's"}
+
+
 def test_an_interrupted_rotation_makes_no_ended_run_a_lost_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest segment is one that nobody ever wrote to; the endings are in the one before."""
     pid = os.fork()

@@ -353,7 +353,7 @@ def test_where_the_client_cannot_be_loaded_points_wait(
 ) -> None:
     """The job runs, and another process finds its segment."""
     with monkeypatch.context() as patched:
-        patched.setitem(sys.modules, "otel_job_measure.delivery.wire", None)
+        patched.setitem(sys.modules, "otel_job_measure.delivery.wires.influxdb", None)
         measure = sending(server)
     run(measure, "nightly")
     assert not measure.flush(0.1)

@@ -60,10 +60,11 @@ def test_without_anywhere_to_deliver_it_leaves_everything_to_others(more: Argume
     assert history(state_dir) == [("nightly", "end", None)]
 
 
-def leave(state_dir: Path, runs: int, **more: Unpack[Arguments]) -> None:
+def leave(folder: Path, count: int, /, **more: Unpack[Arguments]) -> None:
     """Leaves the segments of processes that only append, each with one run."""
-    for _ in range(runs):
-        measured(open_recorder(Settings(state_dir=state_dir, **more)), delivers=False)
+    arguments: Arguments = {**more, "state_dir": folder}
+    for _ in range(count):
+        measured(open_recorder(Settings(**arguments)), delivers=False)
 
 
 def forget_the_last_look(state_dir: Path) -> None:

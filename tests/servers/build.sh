@@ -3,6 +3,6 @@
 # OpenTelemetry Collector, Telegraf, and the packages of a job in Node.js. Later calls return at once.
 set -euo pipefail
 here="$(dirname "${BASH_SOURCE[0]}")"
-for program in influxd collector telegraf; do
+for program in influxd collector telegraf node; do
     "$here/$program.sh"
 done

@@ -68,7 +68,7 @@ def test_every_standard_variable_is_read(tmp_path: Path) -> None:
     general = {
         "HEADERS": "authorization=Bearer%20abc,X-Tenant = a%2Cb ,",
         "TIMEOUT": "2.5",
-        "COMPRESSION": "none",
+        "COMPRESSION": "gzip",
         "CERTIFICATE": str(file),
         "CLIENT_CERTIFICATE": str(file),
         "CLIENT_KEY": str(file),
@@ -79,7 +79,7 @@ def test_every_standard_variable_is_read(tmp_path: Path) -> None:
     found = Settings.from_env(SINK | as_general)
     assert found == Settings.from_env(SINK | as_own | {STANDARD + name: value for name, value in wrong.items()})
     assert found.headers() == {"authorization": "Bearer abc", "x-tenant": "a,b"}
-    assert (found.otlp_timeout_s, found.otlp_compression, found.otlp_client_key) == (2.5, "none", file)
+    assert (found.otlp_timeout_s, found.otlp_compression, found.otlp_client_key) == (2.5, "gzip", file)
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ class Bench:
         """Puts them together as `JobMeasure` does."""
         self.journal = ListJournal()
         self.recorder = Recorder(Settings(**settings), lambda: self.journal)
-        self.opener = Opener(self.recorder, provider, version="1.2.3")
+        self.opener = Opener(self.recorder, provider, version=lambda: "1.2.3")
 
     def run(self, name: Anything = "nightly") -> RunDoor:
         """Gives the context manager."""

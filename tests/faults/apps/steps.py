@@ -110,15 +110,26 @@ class Deed:
                 tell(f"child {os.getpid()}")
                 signal.pause()
 
-    def fork_and_return(self) -> None:
-        """Makes a child that goes on where its parent was, as one does that is made in a signal handler."""
-        if os.fork() == 0:
-            tell(f"child {os.getpid()}")
-
     def handle(self) -> None:
         """Runs a job, as a signal handler may."""
         with Reported(self.measure.run("handler")):
             pass
+
+
+def _do(what: str, how: str, place: int, deed: Deed, fd: int) -> None:
+    """Does it, and ends this process."""
+    if what in {"second", "close"}:
+        deed.first()
+    steps = Steps(place, getattr(deed, how), every=what != "adopt")
+    try:
+        steps.during(getattr(deed, what))
+    except BaseException as error:  # noqa: BLE001 - nothing of ours may come out here
+        tell(f"broken at step {place} of {what} {how} came {error!r}")
+    os.write(fd, b"%d" % steps.passed)
+    if what == "adopt":
+        os._exit(0)
+    with Reported(deed.measure.run("open")):
+        os._exit(0)
 
 
 def live(what: str, how: str, place: str, folder: str) -> None:
@@ -126,18 +137,7 @@ def live(what: str, how: str, place: str, folder: str) -> None:
     told, tell_ = os.pipe()
     pid = os.fork()
     if pid == 0:
-        me = os.getpid()
-        deed = Deed(Path(folder))
-        if what in {"second", "close"}:
-            deed.first()
-        steps = Steps(int(place), getattr(deed, how), every=what != "adopt")
-        steps.during(getattr(deed, what))
-        if os.getpid() == me:  # and not a child that goes on here
-            os.write(tell_, b"%d" % steps.passed)
-        if what == "adopt":
-            os._exit(0)
-        with Reported(deed.measure.run("open")):
-            os._exit(0)
+        _do(what, how, int(place), Deed(Path(folder)), tell_)
     os.close(tell_)
     _, status = os.waitpid(pid, 0)
     passed = os.read(told, 100).decode() if status == 0 else ""  # not to its end: a child of it may live on

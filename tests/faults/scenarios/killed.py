@@ -55,19 +55,19 @@ def sigkill(ground: Ground) -> Row:
     return ended_by(ground, signal.SIGKILL)
 
 
-@fault("SIGTERM, not handled", brief=10, long=200, influx=True)
+@fault("SIGTERM, not handled", brief=10, long=100, influx=True)
 def sigterm(ground: Ground) -> Row:
     """The default: the process is gone at once, as with SIGKILL."""
     return ended_by(ground, signal.SIGTERM)
 
 
-@fault("SIGTERM, handled by sys.exit", brief=5, long=60, influx=True)
+@fault("SIGTERM, handled by sys.exit", brief=5, long=30, influx=True)
 def sigterm_exit(ground: Ground) -> Row:
     """Python goes down in good order, in the middle of whatever it was doing."""
     return ended_by(ground, signal.SIGTERM, "exit")
 
 
-@fault("SIGTERM, handled by os._exit", brief=10, long=100, influx=True)
+@fault("SIGTERM, handled by os._exit", brief=10, long=50, influx=True)
 def sigterm_os_exit(ground: Ground) -> Row:
     """An app's own way out that leaves nobody time for anything."""
     return ended_by(ground, signal.SIGTERM, "_exit")

@@ -1,0 +1,1 @@
+"""How far it goes: a fleet, calculated, and each step of the calculation checked by a small case that is measured."""

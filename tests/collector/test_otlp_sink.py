@@ -1,0 +1,215 @@
+"""Rows as log records: from the journal, through the real Telegraf and the real Collector, to the real InfluxDB."""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.processes import SHIP, Driver, Processes
+from tests.acceptance.recorded import Runs
+from tests.collector.ways import come, keys
+from tests.support.backend import Backend
+from tests.support.collectors import Collector, Telegraf
+from tests.support.influx import InfluxServer
+
+Ways = Callable[[str], dict[str, str]]
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    """Starts processes, none of which outlives the test."""
+    with Processes(tmp_path / "processes", os.environ) as started:
+        yield started
+
+
+@pytest.fixture
+def runs(influx: InfluxServer, bucket: str) -> Runs:
+    """The runs in a bucket for one test alone."""
+    return Runs(influx=influx, bucket=bucket)
+
+
+def sink(endpoint: str, protocol: str = "grpc", **more: str) -> dict[str, str]:
+    """Returns the variables of a process that sends to a receiver."""
+    return {
+        "OTEL_JOB_MEASURE_SINK": "otlp",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+        **more,
+    }
+
+
+@pytest.fixture(params=["telegraf", "agent by http", "agent by grpc"])
+def way(
+    request: pytest.FixtureRequest,
+    bucket: str,
+    influx: InfluxServer,
+    telegraf: Callable[..., Telegraf],
+    agent: Callable[..., Collector],
+    backend: Backend,
+) -> dict[str, str]:
+    """The variables of a process whose rows reach the bucket: through Telegraf, or through an agent before it."""
+    last = telegraf(bucket)
+    if request.param == "telegraf":
+        return sink(last.grpc)
+    first = agent(influx.new_bucket(), backend.url, "agent-telegraf", TELEGRAF_ENDPOINT=last.address)
+    return sink(first.http, "http/protobuf") if request.param == "agent by http" else sink(first.grpc)
+
+
+def do_everything(app: Driver, killed: Driver) -> dict[str, str]:
+    """Has jobs end, fail, overlap, stay open and be killed; returns how each run ends, by uuid."""
+    ended = {app.run("done"): "end", app.tell("fail", "failing"): "error"}
+    ended |= dict.fromkeys(app.tell("many", "overlapping", "4", "5"), "end")
+    ended[killed.begin("killed")] = "lost"
+    return ended
+
+
+def test_starts_and_lost_runs_arrive_as_they_happen(processes: Processes, runs: Runs, way: dict[str, str]) -> None:
+    """A start while its job runs, an end when it has ended, `lost` when its process is gone; each row once."""
+    app, killed = processes.driver(**way), processes.driver(**way)
+    uuid = app.begin("slow")
+    runs.become({uuid: "start"}, "the start is in InfluxDB")
+    ended = do_everything(app, killed)
+    [lost] = [each for each, outcome in ended.items() if outcome == "lost"]
+    runs.become({uuid: "start", **ended, lost: "start"}, "what has ended is in InfluxDB")
+    killed.kill()
+    runs_now = {uuid: "start", **ended}
+    ship = processes.start(*SHIP, **way)
+    runs.become(runs_now, "the killed run is lost")
+    app.go_on(uuid)
+    runs.become({uuid: "end", **ended}, "the slow run has ended")
+    health = app.tell("health")
+    assert (health["reachable"], health["rejected"]) == (True, 0)
+    assert app.end() == 0
+    ship.popen.send_signal(signal.SIGTERM)
+    assert ship.end() == 0
+
+
+def test_the_rows_are_the_very_rows(
+    processes: Processes, runs: Runs, influx: InfluxServer, way: dict[str, str], state_dir: Path, tmp_path: Path
+) -> None:
+    """One journal, sent to InfluxDB directly and as records: row for row the same, to the nanosecond."""
+    off = {"OTEL_JOB_MEASURE_SHIP": "off", "PROJECT_NAME": 'a b,c="d"', "CLUSTER_DATACENTER": "é\\x"}
+    off |= {"OTEL_JOB_MEASURE_TAGS": "team,name", "OTEL_RESOURCE_ATTRIBUTES": "team=blue%20one,name=n"}
+    off["OTEL_JOB_MEASURE_ERROR_MESSAGE"] = "on"
+    app, killed = processes.driver(**off), processes.driver(**off)
+    ended = do_everything(app, killed)
+    killed.kill()
+    assert app.end() == 0
+    copy = tmp_path / "copy"
+    shutil.copytree(state_dir, copy)
+    direct = influx.new_bucket()
+    assert processes.ship("--state-dir", str(copy), **influx.variables(direct))[0] == 0
+    code, said, _ = processes.ship(**way)
+    rows = influx.lines(direct)
+    assert (code, said) == (0, f"{len(rows)} points accepted, 0 rejected, 0 expired\n")
+    assert Runs(influx=influx, bucket=direct).outcomes() == ended
+    assert keys(come(influx, runs.bucket, len(rows))) == keys(rows)
+
+
+def test_nothing_is_lost_while_telegraf_is_started_again(
+    processes: Processes, runs: Runs, telegraf: Callable[..., Telegraf]
+) -> None:
+    """In the middle of a thousand runs, and while it is down for the end of them."""
+    receiver = telegraf(runs.bucket)
+    app = processes.driver(**sink(receiver.grpc))
+    uuids = app.tell("many", "busy", "4", "50")
+    app.say("many busy 4 100")
+    receiver.stop()
+    receiver.start()
+    uuids += app.answer()
+    receiver.stop()
+    uuids += app.tell("many", "busy", "4", "100")
+    assert app.tell("health")["pending"] > 0
+    assert app.tell("flush", "0.1") is False
+    receiver.start()
+    assert app.tell("flush", "40") is True
+    assert app.end() == 0
+    runs.become(dict.fromkeys(uuids, "end"), "all thousand runs are in InfluxDB")
+
+
+@pytest.mark.parametrize(("buffer", "outcome"), [("memory", None), ("disk", "end")])
+def test_an_acknowledgement_is_as_good_as_what_the_receiver_keeps_rows_in(
+    processes: Processes, runs: Runs, telegraf: Callable[..., Telegraf], buffer: str, outcome: str | None
+) -> None:
+    """Telegraf says yes before InfluxDB has anything: killed then, it loses what was in memory, and nothing on disk."""
+    receiver = telegraf(runs.bucket, TELEGRAF_BUFFER=buffer)
+    app = processes.driver(**sink(receiver.grpc))
+    with runs.influx.stopped():
+        uuid = app.run("acknowledged")
+        assert app.tell("flush", "30") is True
+        receiver.stop(hard=True)
+    receiver.start()
+    later = app.run("later")
+    assert app.end() == 0
+    runs.become({later: "end"} | ({} if outcome is None else {uuid: outcome}), "what is left is in InfluxDB")
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_nothing_is_lost_while_a_collector_has_nobody_to_hand_it_on_to(
+    processes: Processes,
+    runs: Runs,
+    influx: InfluxServer,
+    telegraf: Callable[..., Telegraf],
+    agent: Callable[..., Collector],
+    backend: Backend,
+    protocol: str,
+) -> None:
+    """It says yes when the next one has; till then rows stay where they are, and killed it takes none along."""
+    last = telegraf(runs.bucket)
+    first = agent(influx.new_bucket(), backend.url, "agent-telegraf", TELEGRAF_ENDPOINT=last.address)
+    last.stop()
+    app = processes.driver(**sink(first.http if protocol == "http/protobuf" else first.grpc, protocol))
+    uuids = app.tell("many", "busy", "2", "100")
+    assert app.tell("flush", "2") is False
+    assert app.tell("health")["delivered"] == 0
+    first.stop(hard=True)
+    uuids += app.tell("many", "busy", "2", "100")
+    last.start()
+    first.start()
+    assert app.tell("flush", "40") is True
+    assert app.tell("health")["delivered"] >= 3 * len(uuids)
+    assert app.end() == 0
+    runs.become(dict.fromkeys(uuids, "end"), "all runs are in InfluxDB")
+
+
+def test_what_answers_4xx_gets_it_when_it_is_put_right(
+    processes: Processes,
+    runs: Runs,
+    influx: InfluxServer,
+    telegraf: Callable[..., Telegraf],
+    agent: Callable[..., Collector],
+    backend: Backend,
+) -> None:
+    """At a wrong path the collector says 404, and the log what to set; what waited for it goes to the right one."""
+    last = telegraf(runs.bucket)
+    first = agent(influx.new_bucket(), backend.url, "agent-telegraf", TELEGRAF_ENDPOINT=last.address)
+    app = processes.driver(**sink(f"{first.http}/nowhere", "http/protobuf"))
+    uuid = app.run("early")
+    assert app.tell("flush", "1") is False
+    assert app.end() == 0
+    assert "set OTEL_EXPORTER_OTLP_ENDPOINT to the address of a receiver of OTLP logs" in app.stderr
+    right = sink(first.http, "http/protobuf")
+    code, said, told = processes.ship(**right)
+    assert (code, said) == (0, "0 points accepted, 0 rejected, 0 expired\n")
+    assert f"wait for {first.http}/nowhere/v1/logs (http/protobuf);" in told
+    assert processes.ship("--redirect", **right)[1] == "3 points accepted, 0 rejected, 0 expired\n"
+    runs.become({uuid: "end"}, "the run is in InfluxDB")
+
+
+def test_what_is_sent_twice_is_there_once(
+    processes: Processes, runs: Runs, telegraf: Callable[..., Telegraf], state_dir: Path, tmp_path: Path
+) -> None:
+    """A record that comes again makes the same row: it doubles in a store of logs, and not in InfluxDB."""
+    receiver = telegraf(runs.bucket)
+    app = processes.driver(OTEL_JOB_MEASURE_SHIP="off")
+    uuids = app.tell("many", "job", "1", "10")
+    assert app.end() == 0
+    shutil.copytree(state_dir, tmp_path / "copy")
+    for folder in (state_dir, tmp_path / "copy"):
+        sent = processes.ship("--state-dir", str(folder), **sink(receiver.grpc))
+        assert sent[:2] == (0, "30 points accepted, 0 rejected, 0 expired\n")
+    receiver.stop()  # it says what it has before it goes
+    assert runs.outcomes() == dict.fromkeys(uuids, "end")
