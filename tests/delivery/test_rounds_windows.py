@@ -1,5 +1,7 @@
 """What others left comes some at a time: any number of segments is sent, and none is looked at for nothing."""
 
+import pytest
+
 from otel_job_measure.delivery.lane import EAGER, LAZY
 from tests.delivery.machine import Machine
 from tests.delivery.support import RETRY, FakeSegment, line, segment
@@ -24,11 +26,11 @@ def left(machine: Machine, count: int, *, window: int) -> list[Watched]:
     return found
 
 
-def test_all_windows_are_sent_in_one_look() -> None:
+def test_all_windows_are_sent_in_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """One request for each, and nothing is kept in mind of what is gone."""
     machine = Machine(EAGER)
     segments = left(machine, 5, window=2)
-    machine.source.drop = lambda dropped: dropped.delete()  # type: ignore[method-assign]  # the files are gone
+    monkeypatch.setattr(machine.source, "drop", FakeSegment.delete)  # the files are gone
     machine.turn()
     sink = machine.sinks[0]
     assert [[piece.segment for piece in batch] for batch in sink.batches[1:]] == [

@@ -4,11 +4,11 @@ Started as a process of its own, without coverage, which traces lines itself: `t
 """
 
 import ast
+import functools
 import logging
 import os
 import sys
 from collections.abc import Callable, Coroutine
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, cast
@@ -107,13 +107,13 @@ class Failing:
         self.where: str | None = None
 
     def __call__(self, frame: FrameType, event: str, _arg: object) -> Any:  # noqa: ANN401 - as settrace has it
-        path = Path(frame.f_code.co_filename)
+        path = _path(frame.f_code.co_filename)
         if not path.is_relative_to(ROOT) or path.name in DOORS:
             return None
         return self.line
 
     def line(self, frame: FrameType, event: str, _arg: object) -> Any:  # noqa: ANN401 - as settrace has it
-        path = Path(frame.f_code.co_filename)
+        path = _path(frame.f_code.co_filename)
         if event == "line" and (path.name not in _ENTRANCES or frame.f_lineno in _held_back(path)):
             self.left -= 1
             if self.left == 0:
@@ -122,6 +122,7 @@ class Failing:
         return self.line
 
 
+_path = functools.cache(Path)
 _lines: dict[Path, set[int]] = {}
 
 
@@ -183,7 +184,7 @@ def at_every_depth(job: Job) -> None:
         entered = 0
         for depth in range(limit - 150, limit):
             job.forget()
-            came = outcome(partial(at, depth, door))
+            came = outcome(functools.partial(at, depth, door))
             entered += job.ran
             whole = came is wanted or came == wanted
             if not (whole and job.ran == 1) and not (isinstance(came, RecursionError) and job.ran == 0):
