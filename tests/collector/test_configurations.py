@@ -15,7 +15,7 @@ INFLUXDB = {
     "INFLUXDB_BUCKET": "jobs",
 }
 TRACES = {"TRACES_ENDPOINT": "http://127.0.0.1:1"}
-NEEDED = {
+NEEDED: dict[tuple[str, ...], dict[str, str]] = {
     ("agent.yaml",): INFLUXDB | TRACES,
     ("agent.yaml", "agent-telegraf.yaml"): INFLUXDB | TRACES | {"TELEGRAF_ENDPOINT": "127.0.0.1:1"},
     ("gateway.yaml",): TRACES,
