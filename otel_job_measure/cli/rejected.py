@@ -18,6 +18,9 @@ from otel_job_measure.settings import Settings
 from otel_job_measure.settings.values import MEMORY
 
 _VARIABLES = ("HOME", "XDG_STATE_HOME", f"{names.ENV_PREFIX}STATE_DIR")
+_USAGE = """%(prog)s [-h] [--env-file FILE] [--state-dir DIR]
+    [--json | --lines | --edit | --retry [--from FILE] | --discard [--all]]
+    [ID ...]"""
 _DESCRIPTION = """Lists the lines that InfluxDB, or a receiver of OTLP, refused, the oldest first, with its reasons.
 They are kept until they are sent again or given up. With ids, only those lines."""
 
@@ -29,7 +32,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         commands: What `add_subparsers` gave.
     """
     parser = commands.add_parser(
-        "rejected", help="show, mend and retry what the server refused", description=_DESCRIPTION
+        "rejected", help="show, mend and retry what the server refused", usage=_USAGE, description=_DESCRIPTION
     )
     env_file.add_option(parser)
     parser.add_argument(

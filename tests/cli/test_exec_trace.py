@@ -17,6 +17,7 @@ PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 STATE = "vendor=value"
 # As at a limit of threads, but the SDK has got what it needs.
 NO_THREAD = """
+import threading
 start = threading.Thread.start
 def broken(self):
     if self.name.startswith("exec-"): raise RuntimeError("no thread")
