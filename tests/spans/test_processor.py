@@ -52,7 +52,7 @@ def test_a_span_of_the_apps_own_says_what_its_rows_say(app: App) -> None:
     """So that a collector can write the same rows, also where the app has said something else."""
     bench = Bench(datacenter="fra", stage="production")
     app.provider.add_span_processor(bench.processor())
-    own = {**JOB, "own": 1, "scheduling.job.stage": "test", "scheduling.job.host": "elsewhere"}
+    own: dict[str, str | int] = {**JOB, "own": 1, "scheduling.job.stage": "test", "scheduling.job.host": "elsewhere"}
     with app.tracer.start_as_current_span("x", attributes=own):
         pass
     assert app.exported["x"].attributes == {
