@@ -171,7 +171,10 @@ def _read(app: subprocess.Popen[str], happened: dict[Event, int]) -> None:
 
 
 def _rows(bench: Bench) -> list[Event]:
-    return [(str(row["uuid"]), str(row["status"])) for row in bench.influx.influxql(ROWS, bench.bucket)]
+    rows = [(row["uuid"], row["status"]) for row in bench.influx.influxql(ROWS, bench.bucket)]
+    return [
+        (str(uuid), str(status)) for uuid, status in rows if uuid and status
+    ]  # a row can be seen before it is whole
 
 
 def _spans(bench: Bench) -> list[Event]:
