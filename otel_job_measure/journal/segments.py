@@ -7,6 +7,7 @@ from pathlib import Path
 
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal.protocols import SegmentHeader
+from otel_job_measure.journal.strangers import give_to_owner
 
 FORMAT = 1
 SUFFIX = ".lp"
@@ -179,6 +180,7 @@ def create(folder: Path, header: SegmentHeader, lines: bytes) -> tuple[int, Path
     fd = os.open(temporary, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
     try:
         os.fchmod(fd, _MODE)  # whatever the umask took away
+        give_to_owner(fd, folder)
         if os.write(fd, content) != len(content):
             msg = f"no room for the beginning of {path.name}"
             raise OSError(msg)  # noqa: TRY301 - the clean-up below is the same

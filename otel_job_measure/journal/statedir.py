@@ -12,7 +12,7 @@ from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal import flocks
 from otel_job_measure.journal.locks import lock
 from otel_job_measure.journal.segments import SUFFIX, SegmentFile, destination_of
-from otel_job_measure.journal.strangers import refuse_strangers
+from otel_job_measure.journal.strangers import give_to_owner, refuse_strangers
 
 _log = logging.getLogger(names.LOGGER)
 _DIR_MODE = 0o700
@@ -175,7 +175,13 @@ def make_folder(folder: Path) -> None:
     """Makes a folder, and those above it, for the owner alone, whatever the umask."""
     try:
         folder.mkdir(mode=_DIR_MODE, parents=True)
-        folder.chmod(_DIR_MODE)
     except FileExistsError:
         if not folder.is_dir():
             raise
+        return
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchmod(fd, _DIR_MODE)
+        give_to_owner(fd, folder.parent)
+    finally:
+        os.close(fd)
