@@ -20,6 +20,8 @@ from otel_job_measure.spans.run import Run
 from otel_job_measure.spans.status import error_said
 
 _NAME: Final = names.ATTR_NAME
+_FROM_SPAN: Final = frozenset({names.ATTR_NAME, names.ATTR_RUN_ID})  # where the span has them, our rows have them of it
+_ROW_TAGS: Final = frozenset({names.ATTR_DATACENTER, names.ATTR_PROJECT, names.ATTR_STAGE})
 
 
 class OwnSpanProcessor(SpanProcessor):
@@ -163,9 +165,10 @@ class RunSpanProcessor(OwnSpanProcessor):
 
 
 def _describe(span: Span, run: Run, job: Job) -> None:
-    """Says on a span of the app's own what our rows say, so that others can write the same; what is there stays."""
-    given = span.attributes or {}
-    span.set_attributes({name: text for name, text in job.attributes(run).items() if name not in given})
+    """Says on a span of the app's own what our rows say, so that others write the same, whatever the app says there."""
+    given = (span.attributes or {}).keys()
+    said = dict.fromkeys(given & _ROW_TAGS, "") | job.attributes(run)  # no attribute can be taken away again
+    span.set_attributes({name: text for name, text in said.items() if name not in given & _FROM_SPAN})
 
 
 def _plain(attributes: Mapping[str, object] | None) -> Mapping[str, object]:

@@ -49,10 +49,11 @@ def test_a_span_with_a_jobs_name_is_a_run(app: App, measured: Bench) -> None:
 
 
 def test_a_span_of_the_apps_own_says_what_its_rows_say(app: App) -> None:
-    """So that a collector can write the same rows; what the app has said itself stays."""
+    """So that a collector can write the same rows, also where the app has said something else."""
     bench = Bench(datacenter="fra", stage="production")
     app.provider.add_span_processor(bench.processor())
-    with app.tracer.start_as_current_span("x", attributes={**JOB, "scheduling.job.stage": "test", "own": 1}):
+    own = {**JOB, "own": 1, "scheduling.job.stage": "test", "scheduling.job.host": "elsewhere"}
+    with app.tracer.start_as_current_span("x", attributes=own):
         pass
     assert app.exported["x"].attributes == {
         "own": 1,
@@ -60,9 +61,20 @@ def test_a_span_of_the_apps_own_says_what_its_rows_say(app: App) -> None:
         "scheduling.job.run_id": bench.journal.only.uuid,
         "scheduling.job.datacenter": "fra",
         "scheduling.job.project": "billing",
-        "scheduling.job.stage": "test",
+        "scheduling.job.stage": "production",
         "scheduling.job.host": "test-host",
     }
+
+
+def test_a_tag_that_its_rows_do_not_have_is_empty_on_a_span_of_the_apps_own(app: App) -> None:
+    """Since an attribute that the app has set can't be taken away."""
+    bench = Bench()
+    app.provider.add_span_processor(bench.processor())
+    with app.tracer.start_as_current_span("x", attributes={**JOB, "scheduling.job.stage": "test"}):
+        pass
+    [start, *_] = bench.journal.points
+    assert "stage" not in start.tags
+    assert (app.exported["x"].attributes or {})["scheduling.job.stage"] == ""
 
 
 @pytest.mark.parametrize(("given", "used"), [("run-7", True), ("", False), (7, False)])

@@ -103,10 +103,11 @@ class App:
         tell(job, uuid, "failed", reason, error_type)
 
     def own_span(self, job: str, error: Exception | None = None) -> None:
-        """Opens a span itself, that is a job's by its attribute."""
+        """Opens a span itself, that is a job's by its attribute, and says of its stage what the settings don't say."""
         uuid, kind = "", type(error)
         try:
-            with self.tracer.start_as_current_span("work", attributes={"scheduling.job.name": job}) as span:
+            attributes = {"scheduling.job.name": job, "scheduling.job.stage": "another"}
+            with self.tracer.start_as_current_span("work", attributes=attributes) as span:
                 uuid = run_id_of_span(span.get_span_context().span_id)
                 if error is not None:
                     raise error
