@@ -67,7 +67,7 @@ class Counting:
             expected=expected,
             found=found,
             lost=max(0, expected - found),
-            longest_wait_s=ground.books.longest_wait_s,
+            longest_wait_s=ground.books.wait_s(1),
             broken=tuple(ground.books.broken),
         )
 
