@@ -45,7 +45,7 @@ _BY_VERSION: Final = {
         lines_other_span=12,
         peak=1800,
         modules_import=14,
-        modules_measure=99,
+        modules_measure=100,
         modules_exec=114,
     ),
     (3, 12): Bounds(
@@ -54,7 +54,7 @@ _BY_VERSION: Final = {
         lines_other_span=12,
         peak=1800,
         modules_import=14,
-        modules_measure=99,
+        modules_measure=100,
         modules_exec=115,
     ),
     (3, 13): Bounds(
@@ -63,7 +63,7 @@ _BY_VERSION: Final = {
         lines_other_span=12,
         peak=1860,
         modules_import=12,
-        modules_measure=104,
+        modules_measure=105,
         modules_exec=119,
     ),
 }
