@@ -97,7 +97,7 @@ class _Shipment:
         lanes = [self._server]
         if history is not None:
             lanes.append(Lane(history, LAZY, clock=clock))  # it holds back what the server has for an hour at most
-        there = {segment.header.destination for segment in state.ready_segments()}
+        there = state.ready_destinations()
         others = there if _ALL in redirected else set(redirected)
         for unknown in sorted(others - there):
             print(f"nothing waits for a destination {unknown!r}", file=sys.stderr)

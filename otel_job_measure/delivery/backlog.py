@@ -22,11 +22,16 @@ class Backlog:
     @property
     def points(self) -> int:
         """Returns how many points are on their way."""
-        return max(0, self.appended() - self._settled)
+        appended = self.appended()
+        self._settled = min(self._settled, appended)  # what was given up may have been settled in part
+        return appended - self._settled
 
     def appended(self) -> int:
-        """Returns how many points were ever appended."""
-        return 0 if self._counters is None else self._counters.now().appended
+        """Returns how many points were ever appended, without those that a bound left no room for."""
+        if self._counters is None:
+            return 0
+        counts = self._counters.now()
+        return counts.appended - counts.given_up
 
     def settled(self, points: int) -> None:
         """Notes that InfluxDB has some points, or will never have them."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from otel_job_measure import names
+from otel_job_measure.journal.strangers import give_to_owner
 
 _log = logging.getLogger(names.LOGGER)
 _FORMAT: Final = 1
@@ -101,6 +102,7 @@ def _read(path: Path) -> dict[str, dict[str, int]]:
 def _replace(path: Path, text: str) -> None:
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # with mode 0600
     temporary = Path(name)
+    give_to_owner(fd, path.parent)
     try:
         with os.fdopen(fd, "w") as file:
             file.write(text)

@@ -21,7 +21,7 @@ from otel_job_measure.errors import HistoryError, NewerHistoryError
 from otel_job_measure.forks import fork_gate
 from otel_job_measure.history.errors import BusyHistoryError, DamagedHistoryError
 from otel_job_measure.journal.locks import lock
-from otel_job_measure.journal.strangers import refuse_link
+from otel_job_measure.journal.strangers import give_to_owner, refuse_link
 
 _log = logging.getLogger(names.LOGGER)
 _MODE: Final = 0o600
@@ -171,5 +171,6 @@ def _make_private(path: Path) -> None:
         return
     try:
         os.fchmod(fd, _MODE)
+        give_to_owner(fd, path.parent)
     finally:
         os.close(fd)

@@ -15,6 +15,8 @@ class Counts:
     expired: int
     dropped: dict[str, int]
     """By cause: `max_bytes`, `memory`, …"""
+    given_up: int
+    """Those of `appended` that were dropped."""
 
 
 class Counters:
@@ -47,10 +49,17 @@ class Counters:
         """Counts points that were older than the bucket's retention."""
         self._add("expired", points)
 
-    def dropped(self, points: int, cause: str) -> None:
-        """Counts points that were given up, by cause."""
+    def dropped(self, points: int, cause: str, *, own: int = 0) -> None:
+        """Counts points that were given up, by cause.
+
+        Args:
+            points: How many.
+            cause: What left no room for them.
+            own: How many of them this process had appended: those are on their way no more.
+        """
         with self._lock:
             self._dropped[cause] += points
+            self._counts["given_up"] += own
 
     def now(self) -> Counts:
         """Returns a copy of the counts."""
@@ -62,6 +71,7 @@ class Counters:
             rejected=counts.get("rejected", 0),
             expired=counts.get("expired", 0),
             dropped=dropped,
+            given_up=counts.get("given_up", 0),
         )
 
     def _add(self, name: str, points: int) -> None:

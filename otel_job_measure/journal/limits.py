@@ -37,16 +37,17 @@ def enforce(
     excess = sum(file.status.st_size for file in _files(state)) - max_bytes
     if excess <= 0:
         return
-    points = 0
+    points = own = 0
     for _, _, size, path, is_lost in sorted(_candidates(state, is_delivered, closed)):
         if excess <= 0:
             break
         with contextlib.suppress(FileNotFoundError):
-            points += _points_in(path) if is_lost else 0
+            lost = _points_in(path) if is_lost else 0
             Path(path).unlink()
+            points, own = points + lost, own + (lost if path in closed else 0)
             excess -= size
     if points:
-        counters.dropped(points, "max_bytes")
+        counters.dropped(points, "max_bytes", own=own)
         _log.error("%d undelivered points were deleted: %s holds more than %d bytes", points, state.root, max_bytes)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from otel_job_measure.journal import flocks
+from otel_job_measure.journal.strangers import give_to_owner
 
 _MODE = 0o600
 _DESCRIPTORS = Path("/dev/fd")
@@ -92,6 +93,8 @@ def _taken(path: Path, flags: int) -> Lock | None:
     _held.add(found)
     is_taken = False
     try:
+        if flags & os.O_CREAT:
+            give_to_owner(found.fd, path.parent)
         flocks.flock_at_once(found.fd)
         is_taken = found.is_in_place()
     except BlockingIOError:

@@ -83,7 +83,8 @@ class MemoryStore:
         kept = [*self._segments, self._new_segment()]
         while sum(segment.size() for segment in kept) > _MAX_BYTES:
             oldest = kept.pop(0)
-            self._counters.dropped(oldest.read(0, oldest.size()).count(b"\n"), "memory")
+            points = oldest.read(0, oldest.size()).count(b"\n")
+            self._counters.dropped(points, "memory", own=points)
         self._segments = kept
 
     def move(self, last_ns: int) -> None:  # noqa: ARG002 - nobody else takes the slot
@@ -125,7 +126,7 @@ class MemoryStore:
         if not delivered:
             points = sum(segment.read(0, segment.size()).count(b"\n") for segment in self._segments)
             if points:
-                self._counters.dropped(points, "memory")
+                self._counters.dropped(points, "memory", own=points)
         self._segments = [self._new_segment()]
 
     def abandon(self) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from otel_job_measure.errors import StateDirError
 from otel_job_measure.journal.locks import Lock, lock
 from otel_job_measure.journal.segments import SUFFIX, TEMPORARY_SUFFIX, destination_of
+from otel_job_measure.journal.strangers import give_to_owner
 
 _MODE = 0o600
 _TRIES = 1000
@@ -144,6 +145,7 @@ def _replace(path: Path, data: bytes) -> None:
     temporary = path.with_suffix(TEMPORARY_SUFFIX)
     temporary.unlink(missing_ok=True)  # of somebody who was killed here
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
+    give_to_owner(fd, path.parent)
     with os.fdopen(fd, "wb") as file:
         file.write(data)
     temporary.chmod(_MODE)

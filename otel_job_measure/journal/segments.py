@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal.protocols import SegmentHeader
+from otel_job_measure.journal.strangers import give_to_owner
 
 FORMAT = 1
 SUFFIX = ".lp"
@@ -15,6 +18,7 @@ _MARK = b"# otel-job-measure "
 _MODE = 0o600
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TAIL = 64 * 1024
+_numbers_in = re.compile(rb',"slot":(\d{1,9}),"ordinal":(\d{1,9}),"created":(\d{1,19}),').search
 
 
 def new_name(destination: str) -> str:
@@ -49,6 +53,32 @@ def decode_header(line: bytes) -> SegmentHeader:
     Raises:
         LineProtocolError: It is none that this version can read.
     """
+    numbers = _numbers_in(line)
+    if numbers is None:
+        return _decoded(line)
+    try:
+        like = _like(line[: numbers.start()], line[numbers.end() :])
+    except LineProtocolError:
+        return _decoded(line)  # which quotes the line itself
+    return SegmentHeader(
+        host=like.host,
+        boot_id=like.boot_id,
+        slot=int(numbers[1]),
+        ordinal=int(numbers[2]),
+        created_ns=int(numbers[3]),
+        destination=like.destination,
+        label=like.label,
+        runs=like.runs,
+    )
+
+
+@lru_cache(maxsize=64)
+def _like(before: bytes, after: bytes) -> SegmentHeader:
+    """Reads a header but for its numbers: in a hundred thousand segments of cron jobs only those differ."""
+    return _decoded(before + b',"slot":0,"ordinal":0,"created":0,' + after)
+
+
+def _decoded(line: bytes) -> SegmentHeader:
     try:
         if not line.startswith(_MARK):
             raise ValueError(line[:40])  # noqa: TRY301 - one way out for every kind of bad header
@@ -94,7 +124,7 @@ class SegmentFile:
             OSError: The file cannot be read.
             LineProtocolError: Its first line is no header.
         """
-        with os.fdopen(os.open(path, _READ), "rb") as file:
+        with os.fdopen(open_to_read(path), "rb") as file:
             return cls(path, decode_header(file.readline()))
 
     @property
@@ -152,11 +182,11 @@ class SegmentFile:
 
     def _open(self) -> int:
         try:
-            return os.open(self.path, _READ)
+            return open_to_read(self.path)
         except FileNotFoundError:
             if self.elsewhere is None:
                 raise
-            return os.open(self.elsewhere / self.name, _READ)
+            return open_to_read(self.elsewhere / self.name)
 
 
 def create(folder: Path, header: SegmentHeader, lines: bytes) -> tuple[int, Path, int]:
@@ -179,6 +209,7 @@ def create(folder: Path, header: SegmentHeader, lines: bytes) -> tuple[int, Path
     fd = os.open(temporary, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
     try:
         os.fchmod(fd, _MODE)  # whatever the umask took away
+        give_to_owner(fd, folder)
         if os.write(fd, content) != len(content):
             msg = f"no room for the beginning of {path.name}"
             raise OSError(msg)  # noqa: TRY301 - the clean-up below is the same
@@ -196,6 +227,15 @@ def _name(temporary: Path, path: Path) -> None:
     except FileNotFoundError:
         if not path.exists():  # a child that a signal handler forked here has done the same
             raise
+
+
+def open_to_read(path: str | Path) -> int:
+    """Opens a segment's file, and nothing that a link leads to.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return os.open(path, _READ)
 
 
 def _last_newline(fd: int, size: int) -> int:

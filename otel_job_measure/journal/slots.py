@@ -8,6 +8,7 @@ from otel_job_measure.clock import Clock
 from otel_job_measure.journal.locks import Lock, lock
 from otel_job_measure.journal.segments import SUFFIX
 from otel_job_measure.journal.statedir import StateDir, make_folder
+from otel_job_measure.journal.strangers import give_to_owner
 
 COUNT = 1000
 _QUIET_NS = 2_000_000_000
@@ -94,6 +95,7 @@ def _make_lock_file(path: Path) -> bool:
     except FileExistsError:
         return False
     os.fchmod(fd, 0o600)
+    give_to_owner(fd, path.parent)
     os.close(fd)
     return True
 

@@ -3,17 +3,20 @@
 import contextlib
 import logging
 import os
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal import flocks
 from otel_job_measure.journal.locks import lock
+from otel_job_measure.journal.protocols import Segment
 from otel_job_measure.journal.segments import SUFFIX, SegmentFile, destination_of
-from otel_job_measure.journal.strangers import refuse_strangers
+from otel_job_measure.journal.strangers import give_to_owner, refuse_strangers
 
+_S = TypeVar("_S", bound=Segment)
 _log = logging.getLogger(names.LOGGER)
 _DIR_MODE = 0o700
 _WINDOW = 1000
@@ -82,17 +85,20 @@ class StateDir:
 
     def ready_segments(self, destination: str | None = None) -> list[SegmentFile]:
         """Returns the segments in `ready/`, oldest first, of one destination or of all."""
-        wanted = _names_in(self.ready)
-        return _sorted(self._readable(name for name in wanted if destination in {None, destination_of(name)}))
+        wanted = (name for name in _names_in(self.ready) if destination in {None, destination_of(name)})
+        return _sorted(self._readable(wanted, _open_file))
 
-    def ready_windows(self, destinations: Collection[str]) -> Iterator[list[SegmentFile]]:
+    def ready_windows(self, destinations: Collection[str]) -> Iterator[list[Segment]]:
         """Yields the segments in `ready/` that go to some destinations, a thousand at a time, each time oldest first.
 
         There can be any number of them: what a day without a server leaves must not take all memory.
         """
+        # Who sends has it loaded: what only appends can do without.
+        from otel_job_measure.journal.left import open_left  # noqa: PLC0415 - as said
+
         names_here = [name for name in _names_in(self.ready) if destination_of(name) in destinations]
         for begin in range(0, len(names_here), _WINDOW):
-            yield _sorted(self._readable(names_here[begin : begin + _WINDOW]))
+            yield _sorted(self._readable(names_here[begin : begin + _WINDOW], open_left))
 
     def ready_destinations(self) -> set[str]:
         """Returns the ids of the destinations that the segments in `ready/` go to."""
@@ -110,10 +116,11 @@ class StateDir:
             path.rename(self.rejected / path.name)
             _log.error("%s is damaged and is kept in %s: see `otel-job-measure rejected`", path, self.rejected)
 
-    def _readable(self, names_here: Iterable[str]) -> Iterator[SegmentFile]:
+    def _readable(self, names_here: Iterable[str], open_: Callable[[str, str], _S]) -> Iterator[_S]:
+        ready = str(self.ready)
         for name in names_here:
             try:
-                yield from _opened(self.ready / name)
+                yield from _opened(ready, name, open_)
             except LineProtocolError:
                 self.set_aside(self.ready / name)
 
@@ -145,7 +152,7 @@ def segments_in(folder: Path, destination: str | None = None) -> list[SegmentFil
     for name in _names_in(folder):
         if destination in {None, destination_of(name)}:
             with contextlib.suppress(LineProtocolError):  # who adopts it sees to that
-                found += _opened(folder / name)
+                found += _opened(str(folder), name, _open_file)
     return _sorted(found)
 
 
@@ -155,16 +162,21 @@ def _names_in(folder: Path) -> list[str]:
     return []
 
 
-def _sorted(segments: Iterable[SegmentFile]) -> list[SegmentFile]:
+def _sorted(segments: Iterable[_S]) -> list[_S]:
     return sorted(segments, key=lambda segment: (segment.header.created_ns, segment.header.ordinal, segment.name))
 
 
-def _opened(path: Path) -> list[SegmentFile]:
+def _open_file(folder: str, name: str) -> SegmentFile:
+    return SegmentFile.open(Path(folder, name))
+
+
+def _opened(folder: str, name: str, open_: Callable[[str, str], _S]) -> list[_S]:
     try:
-        return [SegmentFile.open(path)]
+        return [open_(folder, name)]
     except FileNotFoundError:
         return []  # shipped and deleted since the folder was listed
     except OSError as error:
+        path = Path(folder, name)
         if path not in _said and len(_said) < _MOST_SAID:
             _said.add(path)
             _log.error("%s cannot be read and is left where it is (this is said once): %s", path, error)
@@ -175,7 +187,13 @@ def make_folder(folder: Path) -> None:
     """Makes a folder, and those above it, for the owner alone, whatever the umask."""
     try:
         folder.mkdir(mode=_DIR_MODE, parents=True)
-        folder.chmod(_DIR_MODE)
     except FileExistsError:
         if not folder.is_dir():
             raise
+        return
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchmod(fd, _DIR_MODE)
+        give_to_owner(fd, folder.parent)
+    finally:
+        os.close(fd)

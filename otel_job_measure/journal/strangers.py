@@ -1,4 +1,4 @@
-"""What another user could have planted in our place: folders that are theirs, and links to what is not ours."""
+"""Other users: what they could have planted in our place, and what root leaves in theirs."""
 
 import os
 import stat
@@ -35,3 +35,17 @@ def refuse_link(path: Path) -> None:
     if path.is_symlink():
         msg = f"{path} is a link that somebody may have planted"
         raise PermissionError(msg)
+
+
+def give_to_owner(fd: int, folder: Path) -> None:
+    """Lets what root has just made in another user's folder belong to that user, who could not use it otherwise.
+
+    Args:
+        fd: Its descriptor. A file with a second name is not given away: that could be anybody's.
+        folder: Where it was made.
+    """
+    if os.geteuid() != 0 or (owner := folder.stat()).st_uid == 0:
+        return
+    status = os.fstat(fd)
+    if status.st_uid == 0 and (stat.S_ISDIR(status.st_mode) or status.st_nlink == 1):
+        os.fchown(fd, owner.st_uid, owner.st_gid)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal.adoption import adopt
 from otel_job_measure.journal.protocols import Segment
-from otel_job_measure.journal.segments import SegmentFile
 from otel_job_measure.journal.statedir import StateDir
 from otel_job_measure.settings.model import ANY, LOCAL
 
@@ -91,9 +90,9 @@ class LeftBehind:
             for destination, count in sorted(segments.items())
         ]
 
-    def _windows(self) -> Iterator[Sequence[SegmentFile]]:
+    def _windows(self) -> Iterator[Sequence[Segment]]:
         yield from self._state.ready_windows(self._destinations)
-        living: list[SegmentFile] = []
+        living: list[Segment] = []
         self._kept = set()
         for folder in self._state.slot_folders():
             found = [s for s in self._state.segments_of(folder) if s.header.destination in self._destinations]

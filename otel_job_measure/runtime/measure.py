@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
 from otel_job_measure import names
 from otel_job_measure.delivery.health import Health
-from otel_job_measure.errors import SettingsError
+from otel_job_measure.errors import SettingsError, UsageError
 from otel_job_measure.runtime import engines
 from otel_job_measure.runtime.version import version
 from otel_job_measure.settings import Arguments, Settings
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_PARTS = {
+    "tracer_provider": ("a TracerProvider of OpenTelemetry", ("get_tracer",)),
+    "meter_provider": ("a MeterProvider of OpenTelemetry", ("get_meter",)),
+    "influxdb_client": ("an InfluxDBClient of influxdb-client", ("url", "org", "token", "api_client")),
+}
 
 
 class JobMeasure:
@@ -46,6 +51,7 @@ class JobMeasure:
     Raises:
         SettingsError: A setting is wrong; the message names it, what it got and what it takes.
         MissingDependencyError: A library that a setting asks for is not installed.
+        UsageError: One of the first four arguments is something else.
     """
 
     def __init__(
@@ -58,6 +64,12 @@ class JobMeasure:
         **arguments: Unpack[Arguments],
     ) -> None:
         try:
+            _check(
+                settings,
+                tracer_provider=tracer_provider,
+                meter_provider=meter_provider,
+                influxdb_client=influxdb_client,
+            )
             if influxdb_client is not None and (settings is None or settings.destination is None):
                 arguments = {**_known(influxdb_client), **arguments}
             settings = Settings.from_env(**arguments) if settings is None else settings.changed(**arguments)
@@ -164,6 +176,22 @@ class JobMeasure:
 
     def __repr__(self) -> str:
         return f"JobMeasure({self.__dict__.get('settings', 'not made')!r})"
+
+
+def _check(settings: object, **parts: object) -> None:
+    """Makes sure that what was given is of its kind; what it holds is not shown, since it may be a token.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if settings is not None and not isinstance(settings, Settings):
+        raise UsageError(
+            f"JobMeasure() takes Settings, and got {type(settings).__name__}; single settings go by name, as project="
+        )
+    for name, part in parts.items():
+        kind, attributes = _PARTS[name]
+        if part is not None and not all(hasattr(part, attribute) for attribute in attributes):
+            raise UsageError(f"{name}= takes {kind}, and got {type(part).__name__}")
 
 
 def _known(client: "InfluxDBClient") -> Arguments:

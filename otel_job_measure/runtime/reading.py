@@ -10,7 +10,7 @@ from otel_job_measure.clock import SystemClock
 from otel_job_measure.errors import HistoryError, StateDirError
 from otel_job_measure.history.history import Behind, History
 from otel_job_measure.journal.adoption import adopt
-from otel_job_measure.journal.segments import SegmentFile
+from otel_job_measure.journal.protocols import Segment
 from otel_job_measure.journal.statedir import StateDir
 from otel_job_measure.runtime.places import boot_id
 from otel_job_measure.settings import Settings
@@ -106,7 +106,7 @@ def _unusable(state: StateDir, error: OSError) -> StateDirError:
     return StateDirError(f"the state directory {state.root} ({names.ENV_PREFIX}STATE_DIR) cannot be used: {error}")
 
 
-def drop_local(state: StateDir, history: History, left: Sequence[SegmentFile]) -> None:
+def drop_local(state: StateDir, history: History, left: Sequence[Segment]) -> None:
     """Deletes what was left for no other store than the history, which has it now.
 
     Args:

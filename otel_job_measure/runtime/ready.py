@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from otel_job_measure import names
-from otel_job_measure.errors import MissingDependencyError, SettingsError
+from otel_job_measure.errors import MissingDependencyError, SettingsError, UsageError
 from otel_job_measure.runtime.measure import JobMeasure
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans import middleware
@@ -54,9 +54,17 @@ class JobSpanProcessor(RunSpanProcessor):
     Args:
         measure: Whose runs they are; None for those of the environment, which is read at the first such span.
         rules: How job spans of other instrumentations are recognised.
+
+    Raises:
+        UsageError: One of them is something else.
     """
 
     def __init__(self, measure: JobMeasure | None = None, *, rules: Iterable[SpanRule] = ()) -> None:
+        rules = tuple(rules)
+        given: list[tuple[object, type]] = [(measure, JobMeasure), *((rule, SpanRule) for rule in rules)]
+        for one, kind in given:
+            if one is not None and not isinstance(one, kind):
+                raise UsageError(f"JobSpanProcessor() takes a {kind.__name__} here, and got {type(one).__name__}")
         super().__init__(_recorder if measure is None else lambda: measure.recorder, rules)
 
 

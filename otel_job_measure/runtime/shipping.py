@@ -10,7 +10,7 @@ from otel_job_measure.delivery.lane import EAGER, LAZY, Lane
 from otel_job_measure.delivery.shipper import Shipper
 from otel_job_measure.delivery.unavailable import Unavailable
 from otel_job_measure.errors import MissingDependencyError, SettingsError
-from otel_job_measure.journal import adoption, limits
+from otel_job_measure.journal import adoption, left, limits
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.protocols import Answer, Mark, Piece, Rejects, Sink, Source, Taken
 from otel_job_measure.journal.rejects import FileRejects, LoggedRejects
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from otel_job_measure.delivery.server_sink import ServerSink
 
 
-LOADED_FOR_ITS_THREAD = (adoption, limits)
+LOADED_FOR_ITS_THREAD = (adoption, left, limits)
 """What the journal needs only where somebody ships, and its thread must not import."""
 
 

@@ -46,11 +46,12 @@ def test_a_run_that_is_open_when_its_process_ends_is_lost(processes: Processes, 
 
 
 def test_a_first_run_after_the_main_thread_has_ended_is_kept(processes: Processes, runs: Runs) -> None:
-    """Where the interpreter is too far gone to load what delivers, the job runs all the same; the next one sends it."""
+    """The interpreter may be too far gone to load what delivers: the job runs all the same, the next one sends it."""
     app = processes.app("leaving", "late", **runs.variables)
     uuid = app.line()
     assert app.end() == 0
-    assert app.stderr.count("WARNING:") == app.stderr.count("this process cannot load what delivers") == 1
+    assert app.stderr.count("WARNING:") == app.stderr.count("this process cannot load what delivers") <= 1
+    assert "Traceback" not in app.stderr
     assert processes.ship(**runs.variables)[0] == 0
     assert runs.outcomes() == {uuid: "end"}
 

@@ -87,8 +87,9 @@ class TestOnce:
 
     def test_runs_that_never_came_back_are_lost(self, server: TinyServer, state_dir: Path) -> None:
         """It ends the runs of the dead, and sends that too."""
-        gone = "from otel_job_measure import JobMeasure; JobMeasure(ship=False).run('a').__enter__(); os._exit(9)"
-        subprocess.run([sys.executable, "-c", f"import os; {gone}"], check=False)
+        gone = "door = JobMeasure(ship=False).run('a'); door.__enter__(); os._exit(9)"
+        imports = "import os; from otel_job_measure import JobMeasure"
+        subprocess.run([sys.executable, "-c", f"{imports}; {gone}"], check=False)
         assert main(ONCE) == 0
         assert b"reason=lost" in b"".join(line for request in server.requests for line in request.lines)
         assert history(state_dir) == [("a", "failed", "lost")]

@@ -7,6 +7,7 @@ from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
+from otel_job_measure.delivery.backlog import Backlog
 from otel_job_measure.delivery.health import Health, health_of
 from otel_job_measure.delivery.influx import InfluxSink
 from otel_job_measure.delivery.lane import Lane
@@ -63,6 +64,23 @@ def test_health_tells_what_happened(tiny: TinyServer) -> None:
     assert bad.oldest_pending_s is not None
     assert bad.oldest_pending_s > 10**9
     shipper.close(30)
+
+
+def test_what_was_given_up_is_not_on_its_way_any_more() -> None:
+    """Of the points of this process; those of others, and those that were never appended, were never on its way."""
+    counters = Counters()
+    backlog = Backlog(counters)
+    counters.appended = 10
+    backlog.settled(4)
+    counters.dropped(7, "max_bytes", own=3)
+    counters.dropped(5, "memory")
+    assert backlog.points == 3
+    counters.dropped(5, "max_bytes", own=5)  # two of them the server had
+    assert backlog.points == 0
+    counters.appended += 2
+    assert backlog.points == 2
+    backlog.caught_up(backlog.appended())
+    assert backlog.points == 0
 
 
 def test_metrics_are_the_same_as_health() -> None:

@@ -1,5 +1,7 @@
 """What is known from outside of the runs of a scenario, and what is found of them in the end."""
 
+import math
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -36,7 +38,7 @@ class Books:
         self.begun: dict[str, str] = {}
         """How each run has to have ended, by uuid; empty where it may have ended in any way."""
         self.broken: list[str] = []
-        self.longest_wait_s: float | None = None
+        self.waits_s = array("d")
 
     def begin(self, uuid: str) -> None:
         """Notes that a run has begun."""
@@ -50,7 +52,13 @@ class Books:
 
     def waited(self, seconds: float) -> None:
         """Notes how long a job had to wait for us."""
-        self.longest_wait_s = max(self.longest_wait_s or 0.0, seconds)
+        self.waits_s.append(seconds)
+
+    def wait_s(self, share: float) -> float | None:
+        """Returns what that share of all waits did not exceed, in seconds; None where nobody told of any."""
+        if not self.waits_s:
+            return None
+        return sorted(self.waits_s)[max(0, math.ceil(share * len(self.waits_s)) - 1)]
 
     def compare(self, points: Iterable[Found]) -> "Compared":
         """Says of the points that were found what is missing and what is too many.

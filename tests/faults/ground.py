@@ -181,7 +181,8 @@ class Ground:
             found=found_,
             lost=expected - found_,
             doubled=sum(one.doubled for one in each),
-            longest_wait_s=self.books.longest_wait_s,
+            p99_wait_s=self.books.wait_s(0.99),
+            longest_wait_s=self.books.wait_s(1),
             broken=(*self.books.broken, *(words for one in each for words in one.wrong))[:_MOST_WORDS],
         )
 

@@ -50,6 +50,34 @@ def without_a_name() -> list[str]:
     return words
 
 
+def own_pids() -> list[str]:
+    """Returns what gives a command process ids of its own, as a container has them; it is killed with its parent.
+
+    Raises:
+        NotHereError: This user may not do that.
+    """
+    return _working("unshare", "--pid", "--fork", "--kill-child")
+
+
+def other_boot(boot_id: Path) -> list[str]:
+    """Returns what gives a command another boot of the machine.
+
+    Args:
+        boot_id: A file with the id of that boot.
+
+    Raises:
+        NotHereError: This user may not do that.
+    """
+    bind = 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"'
+    return _working("unshare", "--mount", "sh", "-c", bind, str(boot_id))
+
+
+def _working(*words: str) -> list[str]:
+    if not _works([*words, "true"]):
+        raise NotHereError(f"this user may not run {' '.join(words[:2])}")
+    return [*words]
+
+
 def _unshare() -> list[str]:
     """Returns what gives a command mounts of its own: root can, others where the system lets them be root in there."""
     for options in ("--mount", "--user --map-root-user --mount"):

@@ -12,6 +12,7 @@ COLUMNS: Final = (
     "points found",
     "lost",
     "doubled",
+    "p99 of a job's waits",
     "longest wait of a job",
 )
 
@@ -28,6 +29,7 @@ class Row:
         found: How many of these are there.
         lost: How many are not.
         doubled: How many are there beside them, of runs that have one of the kind already.
+        p99_wait_s: What 99 of 100 of these waits did not exceed.
         longest_wait_s: The longest that a job waited for us, at its start or its end; None where nobody looked.
         broken: Whatever else did not hold, a sentence each.
         skipped: Why it can't be tried here; empty where it was.
@@ -40,6 +42,7 @@ class Row:
     found: int = 0
     lost: int = 0
     doubled: int = 0
+    p99_wait_s: float | None = None
     longest_wait_s: float | None = None
     broken: tuple[str, ...] = ()
     skipped: str = ""
@@ -54,8 +57,8 @@ class Row:
         if self.skipped:
             return (self.fault, f"not tried: {self.skipped}", *[""] * (len(COLUMNS) - 2))
         counts = (self.tried, self.runs, self.expected, self.found, self.lost, self.doubled)
-        wait = "" if self.longest_wait_s is None else f"{self.longest_wait_s * 1e3:.1f} ms"
-        return (self.fault, *(f"{count:,}" for count in counts), wait)
+        waits = ("" if wait is None else f"{wait * 1e3:.1f} ms" for wait in (self.p99_wait_s, self.longest_wait_s))
+        return (self.fault, *(f"{count:,}" for count in counts), *waits)
 
 
 def as_text(rows: Sequence[Row]) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 from pathlib import Path
 
@@ -184,3 +185,20 @@ def test_after_a_step_back_without_another_slot_the_journal_goes_on(
 
 def _refuse(self: Path, target: Path) -> Path:
     raise OSError(28, f"refused: {self} to {target}")
+
+
+def test_a_state_directory_that_becomes_a_file_harms_nobody(tmp_path: Path) -> None:
+    """Runs go on and wait in memory, upkeep raises nothing, and all is written when there is a folder again."""
+    root = tmp_path / "state"
+    journal = journal_in(root)
+    before = begin(journal)
+    shutil.rmtree(root)
+    root.touch()
+    finish(journal, before)
+    meanwhile = begin(journal)
+    journal.upkeep()
+    assert journal.waiting == 2
+    root.unlink()
+    journal.upkeep()
+    assert journal.waiting == 0
+    assert statuses(points_in(root)) == {before: ["start", "end"], meanwhile: ["start"]}

@@ -51,6 +51,7 @@ def test_delivered_segments_go_and_the_oldest_beyond_the_bound_are_counted(
     counts = counters.now()
     kept = sum(segment.read(0, 1 << 20).count(b"\n") for segment in journal.own())
     assert counts.dropped["memory"] + kept == counts.appended == 300
+    assert counts.given_up == counts.dropped["memory"]
     for segment in journal.own():
         journal.drop(segment)
     assert len(journal.own()) == 1

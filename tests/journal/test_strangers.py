@@ -6,11 +6,17 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.clock import SystemClock
+from otel_job_measure.delivery.progress import FileProgress
 from otel_job_measure.errors import HistoryError
 from otel_job_measure.history.history import History
 from otel_job_measure.journal.locks import lock
+from otel_job_measure.journal.rejected import RejectedLines, id_of
+from otel_job_measure.journal.rejects import FileRejects
 from otel_job_measure.journal.segments import SegmentFile
 from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.runtime.reading import up_to_date
+from otel_job_measure.settings import Settings
+from tests.journal.support import begin, finish, journal_in
 
 SOMEBODY, SOMEBODY_ELSE = 54_321, 54_322
 
@@ -80,3 +86,41 @@ def test_links_in_the_place_of_files_are_not_followed(tmp_path: Path) -> None:
     with pytest.raises(HistoryError, match="is a link"):
         History(link, retention_s=60, clock=SystemClock()).latest(limit=1)
     assert victim.read_bytes() == b"# otel-job-measure {}\nprecious\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave its files in another user's folder")
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_root_makes_in_a_users_folder_is_the_users(tmp_path: Path, *, is_there: bool) -> None:
+    """Whoever looks as root, or ships for all users of a machine, takes nothing away from them."""
+    os.chown(tmp_path, SOMEBODY, SOMEBODY)
+    if is_there:
+        (tmp_path / "state").mkdir()
+        os.chown(tmp_path / "state", SOMEBODY, SOMEBODY)
+    state = StateDir(tmp_path / "state")
+    state.make()
+    journal = journal_in(state.root)
+    finish(journal, begin(journal))
+    FileRejects(state.rejected, "here").put(b"first", "no")
+    FileRejects(state.rejected, "here").put(b"second", "no")
+    RejectedLines(state.rejected).take_out({id_of("here", b"first")})
+    FileProgress(state.positions, "here").advance({"a": 1})
+    up_to_date(Settings(state_dir=state.root))
+    journal.close(delivered=False)
+    made = [state.root, *state.root.rglob("*")]
+    assert {"history.db", "history.lock", "adopt.lock", "shipped.json", "lock"} < {path.name for path in made}
+    assert {path: path.stat().st_uid for path in made} == dict.fromkeys(made, SOMEBODY)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_file_with_a_second_name_is_not_given_away(tmp_path: Path) -> None:
+    """A user could have put it there, in the hope that root makes it theirs."""
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    os.chown(folder, SOMEBODY, SOMEBODY)
+    (folder / "adopt.lock").hardlink_to(secret)
+    taken = lock(folder / "adopt.lock")
+    assert taken is not None
+    taken.release()
+    assert secret.stat().st_uid == 0

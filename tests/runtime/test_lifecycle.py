@@ -1,7 +1,6 @@
 """`flush`, `close` and `health`, and what becomes of points before, between and after them."""
 
 import asyncio
-import shutil
 import sys
 import threading
 from pathlib import Path
@@ -284,21 +283,6 @@ def test_two_closes_at_once_end_together(server: TinyServer) -> None:
     for thread in closing:
         thread.join()
     assert told == [True, True]
-
-
-def test_a_state_directory_that_becomes_a_file_harms_nobody(state_dir: Path) -> None:
-    """Runs go on and wait in memory, `flush` says that they are not on disk, and are written when there is a folder."""
-    measure = JobMeasure()
-    with measure.run("before"):
-        shutil.rmtree(state_dir)
-        state_dir.touch()
-    run(measure, "meanwhile")
-    assert not measure.flush(1)
-    state_dir.unlink()
-    run(measure, "after")
-    assert measure.flush(1)
-    assert measure.close(10)
-    assert {job for job, _, _ in history(state_dir)} == {"before", "meanwhile", "after"}
 
 
 def test_a_bug_of_ours_in_flush_or_close_is_logged_and_no_more(

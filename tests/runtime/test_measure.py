@@ -2,12 +2,15 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import otel_job_measure
 from otel_job_measure import JobMeasure, Settings
-from otel_job_measure.errors import SettingsError
+from otel_job_measure.errors import SettingsError, UsageError
 from otel_job_measure.testing import recorded_runs
 from tests.runtime.support import DEAD, history, run, said, segments, there, variables
 
@@ -39,6 +42,24 @@ def test_what_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFLUXDB_URL", DEAD)
     with pytest.raises(SettingsError, match=r"(?s)RETENTION.*INFLUXDB_BUCKET"):
         JobMeasure(retention_s=-1)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda it: it.JobMeasure("t0ken"), "takes Settings, and got str; single settings go by name, as project="),
+        (lambda it: it.JobMeasure(tracer_provider=3), "tracer_provider= takes a TracerProvider .* got int"),
+        (lambda it: it.JobMeasure(meter_provider="m"), "meter_provider= takes a MeterProvider .* got str"),
+        (lambda it: it.JobMeasure(influxdb_client=3), "influxdb_client= takes an InfluxDBClient .* got int"),
+        (lambda it: it.JobSpanProcessor(3), "takes a JobMeasure here, and got int"),
+        (lambda it: it.JobSpanProcessor(rules=["celery"]), "takes a SpanRule here, and got str"),
+    ],
+)
+def test_what_is_of_another_kind_is_said_at_once(make: Callable[[Any], object], words: str) -> None:
+    """It is the programmer's, and not a thing for the log; its value isn't shown, since it may be a token."""
+    with pytest.raises(UsageError, match=words) as caught:
+        make(otel_job_measure)
+    assert "t0ken" not in str(caught.value)
 
 
 def test_the_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,7 @@ class Job:
 
     def forget(self) -> None:
         self.ran = 0
+        OWN.__traceback__ = None  # else it would remember every time that it was raised
 
     def well(self) -> object:
         self.ran += 1

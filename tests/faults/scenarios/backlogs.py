@@ -1,6 +1,5 @@
 """There is more to deliver than anybody expects, and more processes alive than anybody needs."""
 
-import os
 import threading
 import time
 from collections import Counter
@@ -68,7 +67,7 @@ class Counting:
             expected=expected,
             found=found,
             lost=max(0, expected - found),
-            longest_wait_s=ground.books.longest_wait_s,
+            longest_wait_s=ground.books.wait_s(1),
             broken=tuple(ground.books.broken),
         )
 
@@ -103,7 +102,7 @@ def small_segments(ground: Ground) -> Row:
     asked.runs(1)
     begun = len(server.batches)
     ground.expect(asked.flush(60), "a new run's points were not delivered")
-    ground.until(lambda: not any(os.scandir(ground.state_dir / "ready")), "the backlog is sent")
+    ground.until(lambda: not list((ground.state_dir / "ready").iterdir()), "the backlog is sent")
     own = [number for number, batch in enumerate(server.batches) if batch]
     ground.expect(own[-1] <= begun + 2, f"a new run's points came in request {own[-1]}, after {begun} others")
     grown = peak_mib(asked.app.pid) - usual

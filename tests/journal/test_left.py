@@ -1,0 +1,76 @@
+"""Segments in `ready/`: a small one is read at once, and says the same as one that is read piece by piece."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_job_measure.errors import LineProtocolError
+from otel_job_measure.journal.left import SmallSegment, open_left
+from otel_job_measure.journal.segments import SegmentFile, decode_header, encode_header
+from tests.journal.test_limits import HEADER
+
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.just(
+    'a,"slot":1,"ordinal":2,"created":3,b'
+)
+
+
+def left_in(folder: Path, lines: bytes) -> Path:
+    """Leaves a segment."""
+    path = folder / "left-1.lp"
+    path.write_bytes(encode_header(HEADER) + lines)
+    return path
+
+
+@given(
+    st.lists(st.binary(max_size=30).map(lambda line: line.replace(b"\n", b"") + b"\n"), max_size=5),
+    st.integers(1, 400),
+)
+def test_a_small_segment_gives_what_its_file_gives(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], limit: int
+) -> None:
+    """Line by line or all at once, and never the line that was being written."""
+    path = left_in(tmp_path_factory.mktemp("ready"), b"".join(lines) + b"torn")
+    small, file = open_left(str(path.parent), path.name), SegmentFile.open(path)
+    assert isinstance(small, SmallSegment)
+    assert (small.name, small.header, small.size()) == (file.name, file.header, file.size())
+    read = b""
+    while piece := small.read(len(read), limit):
+        assert piece.endswith(b"\n")
+        assert len(piece) <= limit or piece.count(b"\n") == 1
+        read += piece
+    assert read == file.read(0, file.size())
+
+
+def test_a_large_segment_is_not_kept_in_memory(tmp_path: Path) -> None:
+    """What is read of it is read when it is sent."""
+    path = left_in(tmp_path, b"x" * 5000 + b"\n")
+    assert isinstance(open_left(str(tmp_path), path.name), SegmentFile)
+
+
+def test_a_small_segment_is_gone_once_it_is_deleted(tmp_path: Path) -> None:
+    """It has no size then, nothing to read, and can be deleted again."""
+    path = left_in(tmp_path, b"line\n")
+    segment = open_left(str(tmp_path), path.name)
+    segment.delete()
+    segment.delete()
+    assert not path.exists()
+    assert (segment.size(), segment.read(0, 100)) == (0, b"")
+
+
+@given(_TEXTS, _TEXTS, st.integers(), st.integers(), st.integers())
+def test_a_header_says_what_was_put_in(host: str, label: str, slot: int, ordinal: int, created_ns: int) -> None:
+    """Whatever numbers and texts: those with small numbers are read in a quicker way than the others."""
+    header = replace(HEADER, host=host, label=label, slot=slot, ordinal=ordinal, created_ns=created_ns)
+    assert decode_header(encode_header(header)) == header
+    plain = replace(header, slot=abs(slot) % 1000, ordinal=7, created_ns=1_800_000_000_000_000_000)
+    assert decode_header(encode_header(plain)) == plain
+
+
+def test_a_bad_header_is_quoted_as_it_is() -> None:
+    """With its own numbers, so that somebody can find it."""
+    line = b'# otel-job-measure {"slot":12,"ordinal":3,"created":4,"format":9}\n'
+    with pytest.raises(LineProtocolError, match='"slot":12'):
+        decode_header(line)
