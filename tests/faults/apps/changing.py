@@ -39,8 +39,6 @@ def another_user() -> None:
         os.setgid(_NOBODY)
         os.setuid(_NOBODY)
         jobs(5)
-        if not MEASURE.flush(30):
-            tell("broken nothing is delivered any more")
         MEASURE._engine.journal.upkeep()  # comes every ten seconds by itself
         tell("> in the middle")
         sys.stdin.readline()
@@ -79,9 +77,7 @@ def subprocesses() -> None:
         sys.stdin.readline()
 
 
-WAYS: Final[dict[str, Callable[[], None]]] = {
-    way.__name__: way for way in (another_user, another_place, subprocesses)
-}
+WAYS: Final[dict[str, Callable[[], None]]] = {way.__name__: way for way in (another_user, another_place, subprocesses)}
 
 if __name__ == "__main__":
     watchdog()
