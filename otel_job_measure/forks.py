@@ -6,6 +6,9 @@ inside `fork_gate()`, and a fork waits until the gate is free. It is re-entrant,
 the garbage collector inside it never waits for itself.
 """
 
+# Its own fork hook takes its lock. Hooks before a fork run in the reverse order of their making: were it loaded after
+# ours is made, a fork would hold its lock while it waits for the gate, and an import inside the gate wants that lock.
+import logging  # noqa: F401  # pyright: ignore[reportUnusedImport]
 import os
 import threading
 from collections.abc import Generator

@@ -46,10 +46,16 @@ class Lock:
         return self.is_ours() and self.is_in_place()
 
     def is_in_place(self) -> bool:
-        """Returns whether the file is still the one under its name: it may have been deleted or exchanged."""
+        """Returns whether the file is still the one under its name: it may have been deleted or exchanged.
+
+        A process that has given up its rights may not look any more. What it holds then it goes on holding: it could
+        not take it again, and without it an adopter would end its runs as lost.
+        """
         try:
             found = self.path.stat()
-        except OSError:  # gone, or behind something that is no folder any more, or that may not be entered
+        except PermissionError:
+            return True
+        except OSError:  # gone, or behind something that is no folder any more
             return False
         return (found.st_dev, found.st_ino) == self._file
 

@@ -62,8 +62,11 @@ class StateDir:
 
     @contextlib.contextmanager
     def adopting(self) -> Generator[bool]:
-        """Holds `adopt.lock`; gives False where another process holds it."""
-        taken = lock(self._adopt_lock)
+        """Holds `adopt.lock`; gives False where another process has it, or this one has no right to it any more."""
+        try:
+            taken = lock(self._adopt_lock)
+        except PermissionError:
+            taken = None
         if taken is None:
             yield False
             return

@@ -93,14 +93,15 @@ class Engine:
             if self._shipping is None:
                 with fork_gate():
                     from otel_job_measure.runtime.shipping import Shipping  # noqa: PLC0415 - `exec` needs it later
-                self._shipping = Shipping(
-                    self.settings,
-                    self.journal,
-                    self.counters,
-                    client=self._client,
-                    clock=self._clock,
-                    is_in_memory=lambda: self._opener.in_memory,
-                )
+
+                    self._shipping = Shipping(
+                        self.settings,
+                        self.journal,
+                        self.counters,
+                        client=self._client,
+                        clock=self._clock,
+                        is_in_memory=lambda: self._opener.in_memory,
+                    )
                 self._ships = True
                 self.journal.wake = self._shipping.wake
                 exits.watch(self)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from otel_job_measure.forks import fork_gate
+
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _is_host = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_.])?").fullmatch
 _is_path = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*").fullmatch
@@ -174,6 +176,7 @@ def _port(parts: SplitResult) -> str:
 
 
 def _digest(text: str) -> str:
-    import hashlib  # noqa: PLC0415 - only where there is a destination
+    with fork_gate():
+        import hashlib  # noqa: PLC0415 - only where there is a destination
 
     return hashlib.sha256(text.encode()).hexdigest()[:12]

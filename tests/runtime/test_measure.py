@@ -14,6 +14,9 @@ from otel_job_measure.errors import SettingsError, UsageError
 from otel_job_measure.testing import recorded_runs
 from tests.runtime.support import DEAD, history, run, said, segments, there, variables
 
+WRONGLY: Any = otel_job_measure
+"""The package as somebody calls it who has no type checker."""
+
 
 def test_an_argument_goes_before_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """What arguments leave unset comes from the environment."""
@@ -47,18 +50,18 @@ def test_what_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda it: it.JobMeasure("t0ken"), "takes Settings, and got str; single settings go by name, as project="),
-        (lambda it: it.JobMeasure(tracer_provider=3), "tracer_provider= takes a TracerProvider .* got int"),
-        (lambda it: it.JobMeasure(meter_provider="m"), "meter_provider= takes a MeterProvider .* got str"),
-        (lambda it: it.JobMeasure(influxdb_client=3), "influxdb_client= takes an InfluxDBClient .* got int"),
-        (lambda it: it.JobSpanProcessor(3), "takes a JobMeasure here, and got int"),
-        (lambda it: it.JobSpanProcessor(rules=["celery"]), "takes a SpanRule here, and got str"),
+        (lambda: WRONGLY.JobMeasure("t0ken"), "takes Settings, and got str; single settings go by name, as project="),
+        (lambda: WRONGLY.JobMeasure(tracer_provider=3), "tracer_provider= takes a TracerProvider .* got int"),
+        (lambda: WRONGLY.JobMeasure(meter_provider="m"), "meter_provider= takes a MeterProvider .* got str"),
+        (lambda: WRONGLY.JobMeasure(influxdb_client=3), "influxdb_client= takes an InfluxDBClient .* got int"),
+        (lambda: WRONGLY.JobSpanProcessor(3), "takes a JobMeasure here, and got int"),
+        (lambda: WRONGLY.JobSpanProcessor(rules=["celery"]), "takes a SpanRule here, and got str"),
     ],
 )
-def test_what_is_of_another_kind_is_said_at_once(make: Callable[[Any], object], words: str) -> None:
+def test_what_is_of_another_kind_is_said_at_once(make: Callable[[], object], words: str) -> None:
     """It is the programmer's, and not a thing for the log; its value isn't shown, since it may be a token."""
     with pytest.raises(UsageError, match=words) as caught:
-        make(otel_job_measure)
+        make()
     assert "t0ken" not in str(caught.value)
 
 

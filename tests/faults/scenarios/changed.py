@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _APP = "tests.faults.apps.changing"
 
 
-@fault("root's rights are given up in the middle of a run", brief=2, long=20, influx=True)
+@fault("root's rights are given up in the middle of a run", brief=1, long=20, influx=True)
 def another_user(ground: "Ground") -> "Row":
     """The process may not touch its state directory any more; its run stays its own, and nothing is lost."""
     if os.geteuid() != 0:

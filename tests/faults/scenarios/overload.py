@@ -14,7 +14,9 @@ _THREADS: Final = 10
 _MANY_THREADS: Final = 200
 
 
-@fault("200 threads of one process beside 20 processes with ten each, as fast as they can", brief=3, long=60, influx=True)
+@fault(
+    "200 threads of one process beside 20 processes with ten each, as fast as they can", brief=3, long=60, influx=True
+)
 def overload(ground: "Ground") -> "Row":
     """No two runs become one in InfluxDB, none is lost, and nobody complains."""
     bucket = ground.server.new_bucket()

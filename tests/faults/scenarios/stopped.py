@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tests.faults.ground import Ground
     from tests.faults.tally import Row
 
+
 def stop(ground: "Ground", app: "App") -> None:
     """Stops a process, but not while it closes what others left: everybody would wait for it with that."""
     while True:

@@ -3,6 +3,7 @@
 import shutil
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ from tests.faults.namespaces import other_boot, own_pids
 from tests.faults.scenarios.adopters import Copies
 
 if TYPE_CHECKING:
+    from tests.faults.app import App
     from tests.faults.ground import Ground
     from tests.faults.tally import Row
 
@@ -23,7 +25,7 @@ _APP: Final = (sys.executable, "-m", MODULE)
 
 @fault("containers with process ids of their own share a state directory; one is killed", brief=2, long=15, influx=True)
 def containers(ground: "Ground") -> "Row":
-    """Both are process 1 of theirs: the run of the living one is left alone, that of the other is closed, from a third."""
+    """Both are process 1 of theirs; seen from a third, the run of the living one is left alone, the other is closed."""
     apart = own_pids()
     bucket = ground.server.new_bucket()
     variables = ground.server.variables(bucket)
@@ -55,7 +57,7 @@ def copied(ground: "Ground") -> "Row":
         app = ground.app("tests.faults.apps.lives", **variables)
         app.say(f"begin {ground.rng.random()} busy")
         pid = int(app.line().removeprefix("pid "))
-        ground.until(lambda app=app: app.reports > 100, "it has run some jobs")
+        ground.until(partial(_has_run, app), "it has run some jobs")
         begun = list(ground.books.begun)
         living = Path(shutil.copytree(original, ground.folder / f"living-{number}"))
         ground.end(pid, signal.SIGKILL)
@@ -67,6 +69,10 @@ def copied(ground: "Ground") -> "Row":
         ground.look([*both[0], *both[1]])
         ground.books.begun.clear()
     return ground.row()
+
+
+def _has_run(app: "App") -> bool:
+    return app.reports > 100
 
 
 def _look_at_copy(ground: "Ground", copy: Path, begun: list[str]) -> None:
