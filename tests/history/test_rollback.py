@@ -11,10 +11,10 @@ def test_the_journal_is_written_over(tmp_path: Path) -> None:
     """It is neither made nor deleted for each transaction, and holds nothing to play back between two."""
     opened = database(tmp_path)
     files: set[int] = set()
-    for _ in range(3):
+    for number in range(2, 5):
         use(opened)
         with opened.transaction() as connection:
-            connection.execute("INSERT INTO runs VALUES (2)")
+            connection.execute("INSERT INTO runs VALUES (?)", (number,))
         journal = tmp_path / "history.db-journal"
         files.add(journal.stat().st_ino)
         assert journal.read_bytes()[:8] == bytes(8)
