@@ -8,10 +8,11 @@ from types import FrameType
 
 from otel_job_measure.cli import env_file
 from otel_job_measure.clock import SystemClock
+from otel_job_measure.delivery.backlog import Looked
 from otel_job_measure.delivery.bell import Bell
 from otel_job_measure.delivery.lane import EAGER, LAZY, Lane
 from otel_job_measure.delivery.progress import FileProgress
-from otel_job_measure.delivery.rounds import Looked, Rounds
+from otel_job_measure.delivery.rounds import Rounds
 from otel_job_measure.delivery.untraced import untraced
 from otel_job_measure.errors import JobMeasureError
 from otel_job_measure.journal.counters import Counters

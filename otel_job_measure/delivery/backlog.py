@@ -1,6 +1,21 @@
-"""How many points of this process are on their way."""
+"""How many points are on their way: those of this process, and those that others left."""
+
+from dataclasses import dataclass
 
 from otel_job_measure.journal.counters import Counters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What is left after a look at what others left.
+
+    Args:
+        elsewhere: Whether another process sees to it, or it could not be seen.
+        pending_bytes: How many bytes some sink does not have yet.
+    """
+
+    elsewhere: bool = False
+    pending_bytes: int = 0
 
 
 class Backlog:

@@ -117,7 +117,8 @@ class Lane:
 
     def has_all(self, listed: Listed) -> bool:
         """Returns whether the sink has a whole segment; one without a byte is one that could not be read."""
-        return 0 < listed.size <= self.position(listed.segment.name)
+        segment, size = listed
+        return 0 < size <= self.position(segment.name)
 
     def gives_up_after(self, had_s: float) -> bool:
         """Returns whether a segment need not be kept for this sink any more.

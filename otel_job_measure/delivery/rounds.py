@@ -5,12 +5,11 @@ import logging
 import random
 import time
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.delivery.backlog import Backlog
+from otel_job_measure.delivery.backlog import Backlog, Looked
 from otel_job_measure.delivery.backoff import Uniform
 from otel_job_measure.delivery.lane import Hurried, Lane, Listed
 from otel_job_measure.delivery.quiet import QuietLog
@@ -21,19 +20,6 @@ _log = logging.getLogger(names.LOGGER)
 UPKEEP_S: Final = 10.0
 LOOK_S: Final = 30.0
 _TROUBLE_S: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Looked:
-    """What is left after a look at what others left.
-
-    Args:
-        elsewhere: Whether another process sees to it, or it could not be seen.
-        pending_bytes: How many bytes some sink does not have yet.
-    """
-
-    elsewhere: bool = False
-    pending_bytes: int = 0
 
 
 class Rounds:
@@ -202,6 +188,7 @@ class Rounds:
             listing = self._without_done(listing)
             gone = {segment.name for segment in window if segment.size() == 0}
             here.update(segment.name for segment in window if segment.name not in gone)
+            self._had_ns = {name: ns for name, ns in self._had_ns.items() if name not in gone}
             for lane in self.lanes:
                 lane.forget(gone)
             pending += sum(lane.pending(listing) for lane in self.lanes)
@@ -250,24 +237,24 @@ class Rounds:
 
     def _without_done(self, listing: Sequence[Listed], *, but_last: bool = False) -> list[Listed]:
         """Drops segments that every sink has, and returns the others."""
-        last = listing[-1:] if but_last else ()
+        now_ns = self._clock.monotonic_ns()
+        last = listing[-1] if but_last and listing else None
         kept: list[Listed] = []
         for listed in listing:
-            if listed in last or not self._is_done(listed):
+            if listed is last or not self._is_done(listed, now_ns):
                 kept.append(listed)
                 continue
             with self._guard("dropping a segment"):
                 self._source.drop(listed.segment)
         return kept
 
-    def _is_done(self, listed: Listed) -> bool:
-        now_ns = self._clock.monotonic_ns()
+    def _is_done(self, listed: Listed, now_ns: int) -> bool:
+        lacking = [lane for lane in self.lanes if not lane.has_all(listed)]
         had_ns = now_ns
-        if self._eager and all(lane.has_all(listed) for lane in self._eager):
+        if self._eager and not any(lane in self._eager for lane in lacking):
             had_ns = self._had_ns.setdefault(listed.segment.name, now_ns)
         had_s = (now_ns - had_ns) / 1e9
-        can_go = [lane.has_all(listed) or lane.gives_up_after(had_s) for lane in self.lanes]
-        return self._drops and bool(can_go) and all(can_go)
+        return self._drops and bool(self.lanes) and all(lane.gives_up_after(had_s) for lane in lacking)
 
     def _keep_up(self) -> None:
         if self._is_over(self._upkeep_ns):

@@ -3,7 +3,8 @@
 It has a rollback journal, not a write-ahead log: a log is there to let a reader and a writer be at work at once, and
 here each has the file for itself. Opening and closing one for each transaction would cost more syncs, not fewer, its
 memory-mapped index would end a job with SIGBUS where the disk is full, and whoever copies the file would have to know
-of two more.
+of two more. The rollback journal stays beside the file, with its head wiped: to make and delete one for each
+transaction takes one more sync, of the folder, and to write over one is the cheapest of all.
 """
 
 import logging
@@ -28,6 +29,7 @@ _MODE: Final = 0o600
 _APPLICATION_ID: Final = 0x6F6A6D68
 """Tells our file from other programs' ("ojmh")."""
 _COMPANIONS: Final = ("-journal", "-wal", "-shm")
+_JOURNAL_LIMIT: Final = f"PRAGMA journal_size_limit = {1024 * 1024}"
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -106,6 +108,9 @@ class Database:
         try:
             # One sync of the journal before the file is changed, one of the file before the journal goes.
             connection.execute("PRAGMA synchronous = NORMAL")
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":  # which somebody's shell may need
+                connection.execute("PRAGMA journal_mode = PERSIST")
+                connection.execute(_JOURNAL_LIMIT)
             self._check_version(connection)
         except BaseException:
             connection.close()

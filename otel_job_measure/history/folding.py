@@ -49,13 +49,28 @@ _REPLACE: Final = f"REPLACE INTO runs VALUES ({', '.join('?' * len(COLUMNS))})" 
 _Row = tuple[Any, ...]
 """A row of `runs`: what SQLite gives has no types."""
 
+NewRows = Mapping[tuple[str, Key], _Row]
+"""Rows without an id, by the runs' uuids and keys."""
 
-def fold(connection: "sqlite3.Connection", runs: Runs, stretches: Sequence[Stretch], now_ns: int) -> bool:
+
+def rows_of(runs: Runs) -> NewRows:
+    """Returns the rows of runs that the file does not know: made before a transaction, which others wait for.
+
+    Args:
+        runs: What is known of them.
+    """
+    return {place: _row(None, run) for place, run in runs.items()}
+
+
+def fold(
+    connection: "sqlite3.Connection", runs: Runs, rows: NewRows, stretches: Sequence[Stretch], now_ns: int
+) -> bool:
     """Puts runs into the file, and notes that these parts of segments are in.
 
     Args:
         connection: In a transaction.
         runs: What the stretches say.
+        rows: Their rows.
         stretches: Where it stands.
         now_ns: The wall time.
 
@@ -63,7 +78,7 @@ def fold(connection: "sqlite3.Connection", runs: Runs, stretches: Sequence[Stret
         Whether there are further tags that the views don't have a column for yet.
     """
     ids, unchanged = _meet(connection, runs)
-    connection.executemany(_INSERT, (_row(None, run) for place, run in runs.items() if place not in ids))
+    connection.executemany(_INSERT, [row for place, row in rows.items() if place not in ids] if ids else rows.values())
     known = ((run_id, runs[place]) for place, run_id in ids.items() if run_id not in unchanged)
     connection.executemany(_REPLACE, (_row(run_id, run) for run_id, run in known))
     _note(connection, stretches, now_ns)

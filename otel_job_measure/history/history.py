@@ -230,11 +230,12 @@ class History:
         runs: Runs = {}
         for stretch in batch:
             self._reader.read(stretch.data, runs)
+        rows = folding.rows_of(runs)
         gone = set(self._gone)
 
         def put(connection: "sqlite3.Connection") -> int:
             began_ns = self._clock.monotonic_ns()
-            if folding.fold(connection, runs, batch, self._clock.wall_ns()):
+            if folding.fold(connection, runs, rows, batch, self._clock.wall_ns()):
                 make_views(connection, self._views)
             folding.forget(connection, gone)
             return self._clock.monotonic_ns() - began_ns

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otel_job_measure.delivery.backlog import Looked
 from otel_job_measure.delivery.influx import InfluxSink
 from otel_job_measure.delivery.lane import Lane
 from otel_job_measure.delivery.progress import FileProgress
-from otel_job_measure.delivery.rounds import Looked, Rounds
+from otel_job_measure.delivery.rounds import Rounds
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.protocols import Segment
 from tests.delivery.support import FakeSource, ListRejects, TinyServer, line, segment, settings_for

@@ -107,5 +107,5 @@ def test_a_history_that_is_damaged_is_made_anew_from_what_is_there(
         assert [run.uuid for run in history.latest(limit=9)] == ["one"]
     assert history.catch_up([HeldSegment("segment", one + two)]) == Behind()
     assert [(run.uuid, run.status) for run in history.latest(limit=9)] == [("two", "running"), ("one", "end")]
-    assert len(list(tmp_path.glob("history.db.corrupt-*"))) == 1
+    assert len(list(tmp_path.glob("history.db.corrupt-*Z"))) == 1
     assert "was damaged" in caplog.text

@@ -75,7 +75,11 @@ def test_nothing_is_open_between_transactions(tmp_path: Path) -> None:
     use(opened)
     ours = {(path.stat().st_dev, path.stat().st_ino) for path in tmp_path.glob("history*")}
     assert not ours & {_file_of(int(fd.name)) for fd in Path("/proc/self/fd").iterdir()}
-    assert sorted(path.name for path in tmp_path.glob("history*")) == ["history.db", "history.lock"]
+    assert sorted(path.name for path in tmp_path.glob("history*")) == [
+        "history.db",
+        "history.db-journal",
+        "history.lock",
+    ]
 
 
 def _file_of(fd: int) -> tuple[int, int] | None:

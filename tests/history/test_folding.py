@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otel_job_measure import names
-from otel_job_measure.history.folding import fold
+from otel_job_measure.history.folding import fold, rows_of
 from otel_job_measure.history.lines import LineReader, Runs
 from otel_job_measure.points import DefaultTags, Outcome
 from tests.history.support import FAILED, LOST, NOW_NS, SECOND, TAGS, Lines, history_in, piece, rows, runs
@@ -157,7 +157,7 @@ def test_folding_twice_writes_nothing_the_second_time(tmp_path: Path) -> None:
         known: Runs = {}
         LineReader().read(data, known)
         with database.transaction() as connection:
-            fold(connection, known, [], NOW_NS)
+            fold(connection, known, rows_of(known), [], NOW_NS)
             changes.append(connection.total_changes)
     assert changes == [500, 0]
 

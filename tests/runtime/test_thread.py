@@ -75,7 +75,7 @@ def test_a_damaged_history_makes_it_import_nothing(state_dir: Path) -> None:
     state_dir.mkdir()
     (state_dir / "history.db").write_bytes(b"no database" * 1000)
     assert told_by(WATCH + "run('a')" + CLOSED) == []
-    assert len(list(state_dir.glob("history.db.corrupt-*"))) == 1
+    assert len(list(state_dir.glob("history.db.corrupt-*Z"))) == 1
 
 
 @pytest.mark.parametrize("more", [{}, {"OTEL_JOB_MEASURE_STATE_DIR": "memory"}], ids=["files", "memory"])
