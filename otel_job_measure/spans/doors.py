@@ -18,12 +18,11 @@ class RunDoor:
         name: The job's name; whatever cannot be one is measured as `unnamed`, with a warning.
     """
 
-    __slots__ = ("_name", "_opener", "_opening", "_was_left")
+    __slots__ = ("_name", "_opener", "_opening")
 
     def __init__(self, opener: Opener, name: str) -> None:
         self._opener = opener
         self._opening: Opening | None = None
-        self._was_left = False
         try:
             self._name = name if type(name) is str and name else usable_name(name, "the name given to run()")
         except Exception:  # noqa: BLE001 - no memory, say: the block runs all the same
@@ -49,12 +48,6 @@ class RunDoor:
         except BaseException:  # an interruption of the job, before the first line of that
             self._opening.end(error)
             raise
-        self._was_left = True
-
-    def __del__(self) -> None:
-        # An interruption can come between the end of `__enter__` and the block, where nothing else ends the run.
-        if not self._was_left and self._opening is not None:
-            self._opening.end(GeneratorExit())
 
     async def __aenter__(self) -> JobRun:
         opening = self._begin()

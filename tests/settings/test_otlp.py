@@ -164,7 +164,7 @@ def test_a_receiver_is_a_destination(environ: dict[str, str]) -> None:
 
 def test_a_client_of_influxdb_is_of_no_use_to_a_receiver() -> None:
     """Whichever way the sink was set."""
-    client: object = type("Client", (), {"url": "http://h", "org": "o", "token": "t"})()
+    client: object = type("Client", (), {"url": "http://h", "org": "o", "token": "t", "api_client": None})()
     with pytest.raises(SettingsError, match="influxdb_client"):
         JobMeasure(Settings(sink="otlp"), influxdb_client=client)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # any will do
     with pytest.raises(SettingsError, match="OTEL_JOB_MEASURE_SINK"):

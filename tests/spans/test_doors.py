@@ -142,15 +142,6 @@ def test_entering_twice_is_misuse(bench: Bench) -> None:
     assert bench.journal.only.status == "end"
 
 
-def test_a_run_that_nobody_leaves_ends_when_it_is_collected(bench: Bench) -> None:
-    """An interruption can come just before the block, where Python calls nothing of ours any more."""
-    door = bench.run()
-    door.__enter__()
-    assert bench.journal.only.status is None
-    del door
-    assert bench.journal.only.reason == "cancelled"
-
-
 def test_leaving_without_entering_does_nothing(bench: Bench) -> None:
     """An ExitStack that is unwound early may do so."""
     bench.run().__exit__(None, None, None)
