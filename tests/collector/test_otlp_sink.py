@@ -112,14 +112,19 @@ def test_the_rows_are_the_very_rows(
 def test_nothing_is_lost_while_telegraf_is_started_again(
     processes: Processes, runs: Runs, telegraf: Callable[..., Telegraf]
 ) -> None:
-    """In the middle of a thousand runs, and while it is down for the end of them."""
+    """In the middle of a thousand runs, and while it is down for the end of them.
+
+    It is stopped between two requests: of one that it is just taking it can say yes, and lose it all the same.
+    """
     receiver = telegraf(runs.bucket)
     app = processes.driver(**sink(receiver.grpc))
     uuids = app.tell("many", "busy", "4", "50")
-    app.say("many busy 4 100")
+    assert app.tell("flush", "40") is True
     receiver.stop()
+    app.say("many busy 4 100")
     receiver.start()
     uuids += app.answer()
+    assert app.tell("flush", "40") is True
     receiver.stop()
     uuids += app.tell("many", "busy", "4", "100")
     assert app.tell("health")["pending"] > 0
