@@ -1,9 +1,8 @@
 """The package's own command, run as users run it."""
 
-import os
+import json
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from benchmarks.contenders.contender import Where
 from benchmarks.interleaved import ROOT, environment
 
 PROGRAM: Final = Path(sys.executable).with_name("otel-job-measure")
+_ALONE: Final = Path(__file__).with_name("alone.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +22,10 @@ class Done:
     Args:
         took_s: From its start to its end, in seconds.
         peak_bytes: The most memory that it had at once.
-        said: What it has printed.
     """
 
     took_s: float
     peak_bytes: int
-    said: bytes
 
 
 def command(*words: str, home: Path, variables: Mapping[str, str]) -> Done:
@@ -41,19 +39,19 @@ def command(*words: str, home: Path, variables: Mapping[str, str]) -> Done:
     Raises:
         RuntimeError: It has failed.
     """
-    began_s = time.perf_counter()
-    process = subprocess.Popen(
-        [PROGRAM, *words], cwd=ROOT, env=environment(home) | dict(variables), stdout=subprocess.PIPE
+    told = home / "told.json"
+    subprocess.run(
+        [sys.executable, "-S", str(_ALONE), str(told), str(PROGRAM), *words],
+        cwd=ROOT,
+        env=environment(home) | dict(variables),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=True,
     )
-    assert process.stdout is not None
-    said = process.stdout.read()
-    _, status, used = os.wait4(process.pid, 0)
-    took_s = time.perf_counter() - began_s
-    process.returncode = os.waitstatus_to_exitcode(status)
-    process.stdout.close()
-    if process.returncode != 0:
-        raise RuntimeError(f"otel-job-measure {' '.join(words)} ended with {process.returncode}")
-    return Done(took_s=took_s, peak_bytes=used.ru_maxrss * 1024, said=said)
+    found = json.loads(told.read_text())
+    if found["code"] != 0:
+        raise RuntimeError(f"otel-job-measure {' '.join(words)} ended with {found['code']}")
+    return Done(took_s=found["took_s"], peak_bytes=found["peak_bytes"])
 
 
 def ship_variables(where: Where) -> dict[str, str]:

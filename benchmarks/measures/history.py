@@ -9,8 +9,8 @@ from benchmarks.backlog import LINES_A_RUN, leave
 from benchmarks.bench import Bench
 from benchmarks.commands import Done, command
 from benchmarks.tables import Column, Part, Table, at_least, at_most
-from otel_job_measure.history.history import History
 from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.runtime.reading import history_of
 from otel_job_measure.settings import Settings
 
 _RUNS: Final = 1_000_000
@@ -87,7 +87,7 @@ class _Folded:
         state = StateDir(settings.state_path)
         segments = state.ready_segments()
         began_s = time.perf_counter()
-        behind = History(state.history, retention_s=settings.retention_s).catch_up(segments, within_s=600)
+        behind = history_of(settings).catch_up(segments, within_s=600)
         self.rate = runs * LINES_A_RUN / (time.perf_counter() - began_s)
         if behind.points:
             raise RuntimeError(f"the history is behind: {behind.why}")

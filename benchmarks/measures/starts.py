@@ -32,7 +32,7 @@ _COMMANDS: Final[Mapping[str, Sequence[str]]] = {
     _TRUE: ("true",),
     _EXEC: (str(PROGRAM), "exec", "--env-file", "/dev/null", "nightly", "--", "true"),
 }
-_ROUNDS: Final = 3
+_ROUNDS: Final = 2
 _HOW: Final = ("--processes", "3", "--values", "2", "--warmups", "1", "--loops", "1", "--quiet")
 _MOST_NS: Final = 120_000_000
 _OF_SDK: Final = 1.15

@@ -99,7 +99,7 @@ class Retry:
         settings, counters = self._settings, Counters()
         progress = FileProgress(self._state.positions, settings.destination_id)
         server = Lane(server_sink(settings, counters, clock=self._clock, progress=progress), EAGER, clock=self._clock)
-        history = history_sink(settings, clock=self._clock)
+        history = history_sink(settings, clock=self._clock, alone=True)
         lanes = [server] if history is None else [server, Lane(history, LAZY, clock=self._clock)]
         rounds = Rounds(_Alone(self._state, segment), lanes, clock=self._clock)
         looked = untraced(lambda: rounds.look(lambda: True))

@@ -93,7 +93,7 @@ class _Shipment:
         self._counters = Counters()
         self._progress = FileProgress(state.positions, settings.destination_id)
         sink = server_sink(settings, self._counters, clock=clock, progress=self._progress)
-        history = history_sink(settings, clock=clock)
+        history = history_sink(settings, clock=clock, alone=True)
         self._server = Lane(sink, EAGER, clock=clock)
         lanes = [self._server]
         if history is not None:

@@ -10,6 +10,7 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.delivery.answers import Response, Verdict, judge
 from otel_job_measure.delivery.libraries import load
+from otel_job_measure.delivery.physical import body_of
 from otel_job_measure.delivery.progress import Progress
 from otel_job_measure.delivery.server_sink import ServerSink
 from otel_job_measure.errors import SettingsError
@@ -18,7 +19,8 @@ from otel_job_measure.journal.protocols import Rejects
 from otel_job_measure.settings import Destination, Settings
 
 MAX_BYTES: Final = 900_000
-_COMPRESSION: Final = 3
+_COMPRESSION: Final = 1
+"""Lines are so much alike that more of it takes twice the time and makes them a fifth smaller."""
 
 
 class _Wire(Protocol):
@@ -93,7 +95,7 @@ class InfluxSink(ServerSink):
     def _request(self, lines: Sequence[bytes], timeout_s: float) -> Verdict:
         if os.getpid() != self._pid:
             self._wire = self._connect()
-        body = gzip.compress(b"\n".join(lines) + b"\n", _COMPRESSION, mtime=0)
+        body = gzip.compress(body_of(lines), _COMPRESSION, mtime=0)
         token = self._settings.token() if self._client is None else None
         response = self._wire.post(body, token=token, timeout_s=timeout_s)
         verdict = judge(response, now_s=self._clock.wall_ns() / 1e9)

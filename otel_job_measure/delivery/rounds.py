@@ -240,12 +240,15 @@ class Rounds:
         now_ns = self._clock.monotonic_ns()
         last = listing[-1] if but_last and listing else None
         kept: list[Listed] = []
+        done: list[Segment] = []
         for listed in listing:
             if listed is last or not self._is_done(listed, now_ns):
                 kept.append(listed)
-                continue
-            with self._guard("dropping a segment"):
-                self._source.drop(listed.segment)
+            else:
+                done.append(listed.segment)
+        with self._guard("dropping a segment"):  # the next look finds those that it did not come to
+            for segment in done:
+                self._source.drop(segment)
         return kept
 
     def _is_done(self, listed: Listed, now_ns: int) -> bool:

@@ -123,8 +123,12 @@ class ServerSink(ABC):
     def _batch(self, key: _Key, pieces: Sequence[Piece]) -> Batch:
         batch = self._unfinished.get(key)
         if batch is None:
-            lines = [line for piece in pieces for line in points_of(piece.data)]
-            batch = Batch(lines, counters=self._counters, reject=self._reject, limit=self._limit)
+            batch = Batch(
+                points_of(piece.data for piece in pieces),
+                counters=self._counters,
+                reject=self._reject,
+                limit=self._limit,
+            )
             while len(self._unfinished) >= _MOST_UNFINISHED:
                 del self._unfinished[next(iter(self._unfinished))]
             self._unfinished[key] = batch

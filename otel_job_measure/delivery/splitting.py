@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from otel_job_measure.delivery.answers import Kind, Verdict
-from otel_job_measure.delivery.physical import time_of
+from otel_job_measure.delivery.physical import Points, time_of
 from otel_job_measure.journal.counters import Counters
 
 Post = Callable[[Sequence[bytes]], Verdict]
@@ -150,7 +150,7 @@ class Batch:
 
 
 def _size(lines: Sequence[bytes]) -> int:
-    return sum(map(len, lines)) + len(lines)
+    return len(lines.body) if isinstance(lines, Points) else sum(map(len, lines)) + len(lines)
 
 
 def _is_before(line: bytes, bound_ns: int | None) -> bool:

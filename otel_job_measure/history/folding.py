@@ -5,7 +5,8 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_job_measure import names
-from otel_job_measure.history.lines import Runs, further_tags
+from otel_job_measure.history.batch import SUCCESS, WHOLE, Batch, Place, Runs, Whole
+from otel_job_measure.history.lines import further_tags
 from otel_job_measure.history.pieces import Stretch
 from otel_job_measure.history.record import Ending, Key, Run
 
@@ -40,49 +41,77 @@ COLUMNS: Final = (
 )
 """The columns of `runs`, in the order of the schema."""
 
-_SUCCESS: Final = {names.STATUS_END: 1.0, names.STATUS_FAILED: 0.0}
 _AT_ONCE: Final = 200
 _SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM runs WHERE "  # noqa: S608 - names of ours
 _INSERT: Final = f"INSERT INTO runs VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - the same
 _REPLACE: Final = f"REPLACE INTO runs VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - the same
+_INSERT_WHOLE: Final = (
+    f"INSERT INTO runs ({', '.join(WHOLE)}, lost_rows, settled) "  # noqa: S608 - the same
+    f"VALUES ({', '.join(['nullif(?, {})'.format(repr(''))] * len(WHOLE))}, 0, 1)"
+)
+
+_NOTE: Final = """
+INSERT INTO segments VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE SET folded = ?5, at_ns = ?3
+WHERE folded >= ?4 AND folded < ?5
+"""
+_STARTED: Final = WHOLE.index("started_ns")
 
 _Row = tuple[Any, ...]
 """A row of `runs`: what SQLite gives has no types."""
 
-NewRows = Mapping[tuple[str, Key], _Row]
-"""Rows without an id, by the runs' uuids and keys."""
 
-
-def rows_of(runs: Runs) -> NewRows:
-    """Returns the rows of runs that the file does not know: made before a transaction, which others wait for.
-
-    Args:
-        runs: What is known of them.
-    """
-    return {place: _row(None, run) for place, run in runs.items()}
-
-
-def fold(
-    connection: "sqlite3.Connection", runs: Runs, rows: NewRows, stretches: Sequence[Stretch], now_ns: int
-) -> bool:
+def fold(connection: "sqlite3.Connection", batch: Batch, stretches: Sequence[Stretch], now_ns: int) -> bool:
     """Puts runs into the file, and notes that these parts of segments are in.
 
     Args:
         connection: In a transaction.
-        runs: What the stretches say.
-        rows: Their rows.
+        batch: What the stretches say.
         stretches: Where it stands.
         now_ns: The wall time.
 
     Returns:
         Whether there are further tags that the views don't have a column for yet.
     """
+    for place in _perhaps_known(connection, batch.whole):
+        batch.run(place)
+    connection.executemany(_INSERT_WHOLE, batch.whole.values())
+    runs = batch.rest()
     ids, unchanged = _meet(connection, runs)
-    connection.executemany(_INSERT, [row for place, row in rows.items() if place not in ids] if ids else rows.values())
+    connection.executemany(_INSERT, [_row(None, run) for place, run in runs.items() if place not in ids])
     known = ((run_id, runs[place]) for place, run_id in ids.items() if run_id not in unchanged)
     connection.executemany(_REPLACE, (_row(run_id, run) for run_id, run in known))
     _note(connection, stretches, now_ns)
-    return _note_further_tags(connection, {run.key.tags for run in runs.values()})
+    return _note_further_tags(connection, {key.tags for _, key in (*batch.whole, *runs)})
+
+
+def _perhaps_known(connection: "sqlite3.Connection", whole: Mapping[Place, Whole]) -> list[Place]:
+    """Returns which runs the file may know something of: it has their start, or their uuid without a start."""
+    newest, has_unstarted = _newest(connection)
+    starts = {place: row[_STARTED] for place, row in whole.items()}
+    old = [started_ns for started_ns in starts.values() if started_ns <= newest]
+    known = _values(connection, "started_ns", "started_ns", old)
+    found = [place for place, started_ns in starts.items() if started_ns in known] if known else []
+    if has_unstarted:
+        uuids = _values(connection, "uuid", "settled = 0 AND uuid", [uuid for uuid, _ in whole])
+        found += [place for place in whole if place[0] in uuids]
+    return found
+
+
+def _newest(connection: "sqlite3.Connection") -> tuple[int, bool]:
+    """Returns the latest start in the file, and whether there are runs without one."""
+    newest = connection.execute("SELECT max(started_ns) FROM runs").fetchone()[0] or 0
+    unstarted = connection.execute("SELECT 1 FROM runs WHERE started_ns IS NULL LIMIT 1").fetchone()
+    return newest, unstarted is not None
+
+
+def _values(connection: "sqlite3.Connection", column: str, wanted: str, values: Sequence[object]) -> set[object]:
+    """Returns which of these values there are in the file."""
+    found: set[object] = set()
+    for begin in range(0, len(values), _AT_ONCE):
+        some = values[begin : begin + _AT_ONCE]
+        query = f"SELECT {column} FROM runs WHERE {wanted} IN ({', '.join('?' * len(some))})"  # noqa: S608 - names of ours
+        found.update(value for (value,) in connection.execute(query, some))
+    return found
 
 
 def _meet(connection: "sqlite3.Connection", runs: Runs) -> tuple[dict[tuple[str, Key], int], set[int]]:
@@ -102,9 +131,8 @@ def _meet(connection: "sqlite3.Connection", runs: Runs) -> tuple[dict[tuple[str,
 
 def _known(connection: "sqlite3.Connection", runs: Iterable[Run]) -> Iterator[_Row]:
     """Yields the rows of these runs that are in the file, and maybe others that share a time or a uuid with one."""
-    newest = connection.execute("SELECT max(started_ns) FROM runs").fetchone()[0] or 0
     # A run that is settled here can only be in the file without its start, or with the same one.
-    unstarted = connection.execute("SELECT 1 FROM runs WHERE started_ns IS NULL LIMIT 1").fetchone()
+    newest, unstarted = _newest(connection)
     left = iter(runs)
     while some := list(islice(left, _AT_ONCE)):
         starts = [run.started_ns for run in some if run.started_ns is not None and run.started_ns <= newest]
@@ -146,7 +174,7 @@ def _row(run_id: int | None, run: Run) -> _Row:
         return (run_id, *run.key, run.uuid, run.started_ns, None, names.STATUS_START, *_NO_ENDING)
     time_ns, rows, status, reason, *details = ending
     lost = _NOT_LOST if beaten is None else (beaten.time_ns, beaten.rows, beaten.reason, beaten.host)
-    known = (run_id, *run.key, run.uuid, run.started_ns, time_ns, status, reason, _SUCCESS[status])
+    known = (run_id, *run.key, run.uuid, run.started_ns, time_ns, status, reason, SUCCESS[status])
     return (*known, *details, rows, *lost, int(run.settled))
 
 
@@ -169,12 +197,8 @@ def _note(connection: "sqlite3.Connection", stretches: Iterable[Stretch], now_ns
 
     A file that was begun anew knows nothing of a segment whose beginning it never saw: then it has to come again.
     """
-    for stretch in stretches:
-        connection.execute("INSERT OR IGNORE INTO segments VALUES (?, 0, ?)", (stretch.segment, now_ns))
-        connection.execute(
-            "UPDATE segments SET folded = ?, at_ns = ? WHERE name = ? AND folded >= ? AND folded < ?",
-            (stretch.end, now_ns, stretch.segment, stretch.begin, stretch.end),
-        )
+    values = ((s.segment, s.end if s.begin == 0 else 0, now_ns, s.begin, s.end) for s in stretches)
+    connection.executemany(_NOTE, values)
 
 
 def _note_further_tags(connection: "sqlite3.Connection", texts: set[str]) -> bool:

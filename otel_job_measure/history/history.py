@@ -13,9 +13,10 @@ from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import HistoryError
 from otel_job_measure.forks import fork_gate
 from otel_job_measure.history import folding, pruning, questions
+from otel_job_measure.history.batch import Batch
 from otel_job_measure.history.errors import BusyHistoryError, DamagedHistoryError
-from otel_job_measure.history.lines import LineReader, Runs
-from otel_job_measure.history.pieces import FIRST_BYTES, Stretch, next_room, stretches
+from otel_job_measure.history.lines import LineReader
+from otel_job_measure.history.pieces import BESIDE_JOBS, FIRST_BYTES, Pace, Stretch, next_room, stretches
 from otel_job_measure.history.questions import HistoryRun
 from otel_job_measure.history.views import make_views
 from otel_job_measure.journal.protocols import Piece, Segment
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _log = logging.getLogger(names.LOGGER)
 _POLL_S: Final = 0.005
-_READ: Final = 1024 * 1024
+_READ: Final = 4 * 1024 * 1024
 _PRUNINGS: Final = 20
 
 
@@ -56,6 +57,7 @@ class History:
         retention_s: How long runs are kept after they ended, in seconds.
         clock: The machine's clocks.
         pause: Waits, in seconds, between two looks at a lock that another process holds.
+        pace: How much one transaction may do.
     """
 
     def __init__(
@@ -65,12 +67,14 @@ class History:
         retention_s: float,
         clock: Clock | None = None,
         pause: Callable[[float], None] = time.sleep,
+        pace: Pace = BESIDE_JOBS,
     ) -> None:
         # sqlite3 is loaded here and not by the thread that uses it: a fork during its import would hang the child.
         with fork_gate():
             from otel_job_measure.history.database import Database  # noqa: PLC0415 - 7 ms, only where it is used
         self._clock = clock or SystemClock()
         self._pause = pause
+        self._pace = pace
         folder = Path(__file__).parent
         self._views = (folder / "views.sql").read_text()
         tables = (folder / "schema.sql").read_text()
@@ -227,27 +231,27 @@ class History:
         return Behind(bytes=size, points=points, why=why) if points else Behind()
 
     def _fold_batch(self, batch: Sequence[Stretch], patience_s: float) -> None:
-        runs: Runs = {}
+        said = Batch()
         for stretch in batch:
-            self._reader.read(stretch.data, runs)
-        rows = folding.rows_of(runs)
+            self._reader.read(stretch.data, said)
         gone = set(self._gone)
 
         def put(connection: "sqlite3.Connection") -> int:
             began_ns = self._clock.monotonic_ns()
-            if folding.fold(connection, runs, rows, batch, self._clock.wall_ns()):
+            if folding.fold(connection, said, batch, self._clock.wall_ns()):
                 make_views(connection, self._views)
             folding.forget(connection, gone)
             return self._clock.monotonic_ns() - began_ns
 
         took_ns = self._patiently(put, patience_s)
         used = sum(len(stretch.data) for stretch in batch)
-        self._room = next_room(self._room, used, took_ns)
+        self._room = next_room(self._pace, self._room, used, took_ns)
         self._gone -= gone
         for stretch in batch:
             if self._positions.get(stretch.segment, 0) >= stretch.begin:
                 self._positions[stretch.segment] = stretch.end
-        _log.debug("%d bytes with %d runs are in the history, in %.1f ms", used, len(runs), took_ns / 1e6)
+        runs = len(said.whole) + len(said.runs)
+        _log.debug("%d bytes with %d runs are in the history, in %.1f ms", used, runs, took_ns / 1e6)
 
     def _prune(self) -> None:
         try:

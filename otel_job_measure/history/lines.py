@@ -1,22 +1,21 @@
-r"""From lines to runs: our own lines by one regular expression, all others by the real parser.
+r"""From lines to runs: our own lines by what they begin and end with, all others by the real parser.
 
-The parser takes several microseconds a line; what we write ourselves has a known shape, and a history that is far
-behind has millions of lines. What the expression does not know, however valid it is, goes to the parser.
+The parser takes many microseconds a line; what we write ourselves has a known shape, and a history that is far behind
+has millions of lines. All rows of a job begin alike, up to what changes from run to run: the parser reads such a
+beginning once. What does not look like that, however valid it is, goes to the parser each time.
 """
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 from otel_job_measure import names
 from otel_job_measure.errors import LineProtocolError
-from otel_job_measure.history.record import OLD_ROW, RUN_ROW, Ending, Key, Run
+from otel_job_measure.history.batch import SUCCESS, Batch
+from otel_job_measure.history.record import OLD_ROW, RUN_ROW, Ending, Key
 from otel_job_measure.points import FieldValue, Point
 from otel_job_measure.points.line_protocol import parse
-
-Runs = dict[tuple[str, Key], Run]
-"""Runs by uuid and key."""
 
 _KEPT: Final = 4096
 _STATUSES: Final = (names.STATUS_START, names.STATUS_END, names.STATUS_FAILED)
@@ -30,115 +29,160 @@ _OWN_TAGS: Final = frozenset(
         names.TAG_REASON,
     )
 )
-# The measurement and the tags end at the first space that has no backslash before it.
-_HEAD = r"[^ \n]++(?:(?<=\\) [^ \n]*+)*+"
-_TEXT = r'"([^"\\\n]*+)"'
-_TIME = r"([1-8][0-9]{18})"  # from 2001 to 2255
-_OLD = rf"{names.POINTS},{_HEAD}"
-_RUN = rf"{names.RUNS},{_HEAD}"
-# A run row and the old row after it are read at once where the second one says the same.
-_own_lines = re.compile(
-    rf"^(?:({_OLD}) {names.FIELD_STATUS}=\"({'|'.join(_STATUSES)})\",{names.FIELD_UUID}={_TEXT} {_TIME}"
-    rf"|({_RUN}) (?:{names.FIELD_DURATION}=(-?[0-9]++(?:\.[0-9]++)?(?:e[-+]?[0-9]++)?),)?"
-    rf"(?:{names.FIELD_ERROR_MESSAGE}={_TEXT},)?(?:{names.FIELD_ERROR_TYPE}={_TEXT},)?"
-    rf"(?:{names.FIELD_HOST}={_TEXT},)?(?:{names.FIELD_SPAN_ID}={_TEXT},)?"
-    rf"{names.FIELD_SUCCESS}=[01]\.0,(?:{names.FIELD_TRACE_ID}={_TEXT},)?{names.FIELD_UUID}={_TEXT} {_TIME}"
-    rf"(?:\n({_OLD}) {names.FIELD_STATUS}=\"(end|failed)\",{names.FIELD_UUID}=\"\12\" \13$)?"
-    r"|([^\n]++))$",
-    re.MULTILINE,
-).finditer
+# What each line of ours ends with: a uuid, and a time from 2001 to 2255.
+_TAIL: Final = 33
+_UUID: Final = 12
+_TIME: Final = 14
+_is_tail = re.compile(r'[0-9A-Za-z]{12}" [1-8][0-9]{18}').fullmatch
+_TEXT = r'"([^"\\]*+)"'
+_DURATION = f" {names.FIELD_DURATION}="
+_fields_of = re.compile(
+    rf"(-?[0-9]++(?:\.[0-9]++)?(?:e[-+]?[0-9]++)?),(?:{names.FIELD_ERROR_MESSAGE}={_TEXT},)?"
+    rf"(?:{names.FIELD_ERROR_TYPE}={_TEXT},)?(?:{names.FIELD_HOST}={_TEXT},)?(?:{names.FIELD_SPAN_ID}={_TEXT},)?"
+    rf'{names.FIELD_SUCCESS}=[01]\.0,(?:{names.FIELD_TRACE_ID}={_TEXT},)?{names.FIELD_UUID}="'
+).fullmatch
+
+
+class _Old(NamedTuple):
+    """What the old rows say that begin alike, up to their uuid."""
+
+    key: Key
+    status: str
+
+
+class _RunHead(NamedTuple):
+    """What the run rows say that begin alike, up to their fields."""
+
+    old: _Old
+    """What the old row after it says, where it tells of the same ending."""
+    reason: str | None
+    columns: tuple[str, ...]
+    """The columns of the key, with an empty text for None."""
+    ended: tuple[str, str, float]
+    """Status, reason and success, the same way."""
 
 
 class LineReader:
-    """Reads lines, and remembers what the tags that it has read mean: a job's rows all have the same few."""
+    """Reads lines, and remembers what their beginnings mean: a job's rows all have the same few."""
 
     def __init__(self) -> None:
         """Remembers nothing yet."""
-        self._heads: dict[str, tuple[Key, str, str | None] | None] = {}
+        self._old: dict[str, _Old] = {}
+        self._run: dict[str, _RunHead] = {}
 
-    def read(self, data: bytes, runs: Runs) -> None:
-        """Puts what lines say into runs.
+    def read(self, data: bytes, batch: Batch) -> None:
+        """Puts what lines say into a batch.
 
         Args:
             data: Whole lines; comments, other measurements and what is no line protocol are passed over.
-            runs: What is known so far, and gets to know more.
+            batch: What is known so far, and gets to know more.
         """
-        if len(self._heads) > _KEPT:
-            self._heads.clear()
-        for match in _own_lines(data.decode("utf-8", "replace")):
-            found = match.groups("")
-            if found[0]:
-                self._old_row(found[0], found[1], found[2], int(found[3]), runs)
-            elif found[4]:
-                self._run_row(found, runs)
-            elif found[15][0] != "#":
-                _take_other_line(found[15], runs)
+        if len(self._old) + len(self._run) > _KEPT:
+            self._old.clear()
+            self._run.clear()
+        lines = data.decode("utf-8", "replace").split("\n")
+        joined = -1
+        for at, line in enumerate(lines):
+            if at == joined:
+                continue
+            tail = line[-_TAIL:]
+            if not _is_tail(tail):
+                self._other_line(line, batch)
+            elif (old := self._old.get(line[:-_TAIL])) is not None:
+                place, time_ns = (tail[:_UUID], old.key), int(tail[_TIME:])
+                if old.status == names.STATUS_START:
+                    batch.start(place, time_ns)
+                else:
+                    batch.end(place, Ending(time_ns, OLD_ROW, old.status))
+            elif self._run_row(line, tail, lines[at + 1] if at + 1 < len(lines) else "", batch):
+                joined = at + 1
 
-    def _old_row(self, head: str, status: str, uuid: str, time_ns: int, runs: Runs) -> None:
-        known = self._head(head)
-        if known is None or not uuid:
-            return
-        key = known[0]
-        run = runs.get((uuid, key))
-        if run is None:
-            run = runs[uuid, key] = Run(key, uuid)
-        if status == names.STATUS_START:
-            run.start(time_ns)
+    def _run_row(self, line: str, tail: str, following: str, batch: Batch) -> bool:
+        """Takes a run row; returns whether the line after it is its old row, and taken too."""
+        head, _, fields = line[:-_TAIL].partition(_DURATION)
+        known = self._run.get(head)
+        match = None if known is None else _fields_of(fields)
+        if known is None or match is None:
+            self._other_line(line, batch)
+            return False
+        old, reason, columns, ended = known
+        uuid = tail[:_UUID]
+        place = (uuid, old.key)
+        is_joined = following.endswith(tail) and self._old.get(following[:-_TAIL]) == old
+        rows = RUN_ROW | OLD_ROW if is_joined else RUN_ROW
+        duration, message, error_type, host, span_id, trace_id = match.groups("")
+        started_ns = None if reason == names.REASON_LOST else batch.starts.pop(place, None)
+        if started_ns is not None:
+            texts = (host, trace_id, span_id, error_type, message)
+            times = (started_ns, int(tail[_TIME:]))
+            batch.whole[place] = (*columns, uuid, *times, *ended, float(duration), *texts, rows)
         else:
-            run.end(Ending(time_ns, OLD_ROW, status))
+            details = (text or None for text in (host, trace_id, span_id, error_type, message))
+            batch.end(place, Ending(int(tail[_TIME:]), rows, old.status, reason, float(duration), *details))
+        return is_joined
 
-    def _run_row(self, found: tuple[str, ...], runs: Runs) -> None:
-        head, duration, message, error_type, host, span_id, trace_id, uuid, time, old_head, old_status = found[4:15]
-        known = self._head(head)
-        if known is None or not uuid or known[1] not in _STATUSES[1:]:
+    def _other_line(self, line: str, batch: Batch) -> None:
+        """Takes a line by the parser, and remembers its beginning where it is one of ours."""
+        if not line or line[0] == "#":
             return
-        key, status, reason = known
-        rows = RUN_ROW
-        if old_head:
-            old = self._head(old_head)
-            if old is not None and old[0] == key and old_status == status:
-                rows = RUN_ROW | OLD_ROW
-            else:
-                self._old_row(old_head, old_status, uuid, int(time), runs)
-        run = runs.get((uuid, key))
-        if run is None:
-            run = runs[uuid, key] = Run(key, uuid)
-        run.end(
-            Ending(
-                int(time),
-                rows,
-                status,
-                reason,
-                float(duration) if duration else None,
-                host or None,
-                trace_id or None,
-                span_id or None,
-                error_type or None,
-                message or None,
-            )
-        )
+        point = take_other_line(line, batch)
+        if point is None:
+            return
+        head, key = line[:-_TAIL], _key(point.tags)
+        if point.measurement == names.POINTS:
+            status = str(point.fields[names.FIELD_STATUS])
+            if head.endswith(f' {names.FIELD_STATUS}="{status}",{names.FIELD_UUID}="'):
+                self._old[head] = _Old(key, status)
+            return
+        head = head.partition(_DURATION)[0]
+        if _tags(head) == point.tags:
+            status, reason = point.tags[names.TAG_STATUS], point.tags.get(names.TAG_REASON)
+            columns = tuple(text or "" for text in key)
+            self._run[head] = _RunHead(_Old(key, status), reason, columns, (status, reason or "", SUCCESS[status]))
 
-    def _head(self, head: str) -> tuple[Key, str, str | None] | None:
-        """Returns what a line's tags say: the key, and the run row's status and reason; None where they are bad."""
-        try:
-            return self._heads[head]
-        except KeyError:
-            pass
-        try:
-            tags = parse(f"{head} x=0".encode()).tags
-        except LineProtocolError:
-            known = None
-        else:
-            known = _key(tags), tags.get(names.TAG_STATUS, ""), tags.get(names.TAG_REASON)
-            known = known if names.TAG_JOB in tags else None
-        self._heads[head] = known
-        return known
+
+def take_other_line(line: str, batch: Batch) -> Point | None:
+    """Takes a line of any shape, by the parser.
+
+    Args:
+        line: The line; what is no row of a run is passed over.
+        batch: What gets to know what it says.
+
+    Returns:
+        Its point; None where it was passed over.
+    """
+    try:
+        point = parse(line.encode())
+    except LineProtocolError:
+        return None
+    uuid = point.fields.get(names.FIELD_UUID)
+    if names.TAG_JOB not in point.tags or not uuid or not isinstance(uuid, str) or point.time_ns is None:
+        return None
+    place = (uuid, _key(point.tags))
+    status = point.fields.get(names.FIELD_STATUS)
+    if point.measurement == names.RUNS and point.tags.get(names.TAG_STATUS) in _STATUSES[1:]:
+        batch.end(place, _ending(point, point.time_ns))
+    elif point.measurement == names.POINTS and status == names.STATUS_START:
+        batch.start(place, point.time_ns)
+    elif point.measurement == names.POINTS and status in _STATUSES:
+        batch.end(place, Ending(point.time_ns, OLD_ROW, str(status)))
+    else:
+        return None
+    return point
 
 
 def further_tags(text: str) -> Mapping[str, str]:
     """Returns the tags that a key has besides those of every row, from their text."""
     tags: dict[str, str] = json.loads(text)
     return tags
+
+
+def _tags(head: str) -> Mapping[str, str] | None:
+    """Returns what a line's beginning says if the tags end with it; None where they cannot."""
+    try:
+        return parse(f"{head} x=0".encode()).tags
+    except LineProtocolError:
+        return None
 
 
 def _key(tags: Mapping[str, str]) -> Key:
@@ -152,48 +196,22 @@ def _key(tags: Mapping[str, str]) -> Key:
     )
 
 
-def _take_other_line(line: str, runs: Runs) -> None:
-    """Takes a line that is not as we write them; what is no row of a run is passed over."""
-    try:
-        point = parse(line.encode())
-    except LineProtocolError:
-        return
-    uuid = point.fields.get(names.FIELD_UUID)
-    if names.TAG_JOB not in point.tags or not uuid or not isinstance(uuid, str) or point.time_ns is None:
-        return
-    run = Run(_key(point.tags), uuid)
-    status = point.fields.get(names.FIELD_STATUS)
-    if point.measurement == names.RUNS and point.tags.get(names.TAG_STATUS) in _STATUSES[1:]:
-        run.end(_ending(point, point.time_ns))
-    elif point.measurement == names.POINTS and status == names.STATUS_START:
-        run.start(point.time_ns)
-    elif point.measurement == names.POINTS and status in _STATUSES:
-        run.end(Ending(point.time_ns, OLD_ROW, str(status)))
-    else:
-        return
-    known = runs.setdefault((uuid, run.key), run)
-    if known is not run:
-        known.take(run)
-
-
 def _ending(point: Point, time_ns: int) -> Ending:
     duration = point.fields.get(names.FIELD_DURATION)
+    texts: Sequence[str] = (
+        names.FIELD_HOST,
+        names.FIELD_TRACE_ID,
+        names.FIELD_SPAN_ID,
+        names.FIELD_ERROR_TYPE,
+        names.FIELD_ERROR_MESSAGE,
+    )
     return Ending(
         time_ns,
         RUN_ROW,
         point.tags[names.TAG_STATUS],
         point.tags.get(names.TAG_REASON),
         float(duration) if isinstance(duration, (int, float)) else None,
-        *(
-            _text(point.fields.get(name))
-            for name in (
-                names.FIELD_HOST,
-                names.FIELD_TRACE_ID,
-                names.FIELD_SPAN_ID,
-                names.FIELD_ERROR_TYPE,
-                names.FIELD_ERROR_MESSAGE,
-            )
-        ),
+        *(_text(point.fields.get(name)) for name in texts),
     )
 
 

@@ -8,10 +8,25 @@ from otel_job_measure.journal.protocols import Piece
 
 LEAST_BYTES: Final = 16 * 1024
 FIRST_BYTES: Final = 64 * 1024
-MOST_BYTES: Final = 1024 * 1024
-_AIM_NS: Final = 7_000_000
-"""A transaction may take 20 ms, since a fork of the process waits for it: this much for folding, then the commit; and
-one can be slower than the one before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How much one transaction may do.
+
+    Args:
+        aim_ns: How long its folding should take; the commit comes to that, and one can be slower than the one before.
+        most_bytes: How many bytes of segments it may have at most.
+    """
+
+    aim_ns: int
+    most_bytes: int
+
+
+BESIDE_JOBS: Final = Pace(aim_ns=7_000_000, most_bytes=1024 * 1024)
+"""In a process that has jobs: a fork of theirs waits for a transaction, which may take 20 ms."""
+ALONE: Final = Pace(aim_ns=150_000_000, most_bytes=8 * 1024 * 1024)
+"""In a command, which never forks: each transaction waits for the disk twice, however little it has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +76,16 @@ def stretches(
         yield batch
 
 
-def next_room(room: int, used: int, took_ns: int) -> int:
+def next_room(pace: Pace, room: int, used: int, took_ns: int) -> int:
     """Returns how many bytes the next transaction may have.
 
     Args:
+        pace: How much it may do.
         room: How many the last one might have had.
         used: How many it had.
         took_ns: How long that took, without the commit: a slow disk takes its time for a few bytes, too.
     """
-    if took_ns <= _AIM_NS and used < room // 2:
+    if took_ns <= pace.aim_ns and used < room // 2:
         return room  # a small one tells nothing of a large one
-    wanted = used * _AIM_NS // max(took_ns, 1)
-    return min(max(wanted, room // 4, LEAST_BYTES), room * 2, MOST_BYTES)
+    wanted = used * pace.aim_ns // max(took_ns, 1)
+    return min(max(wanted, room // 4, LEAST_BYTES), room * 2, pace.most_bytes)

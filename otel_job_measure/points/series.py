@@ -1,6 +1,7 @@
 """The part of the rows that all runs of one job have in common, encoded once."""
 
 import re
+from functools import partial
 
 from otel_job_measure import names
 from otel_job_measure.points.escaping import escape_measurement, escape_tag, misread
@@ -8,7 +9,8 @@ from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.points.text import clean_tag, warn_once
 
 _KEPT = 1024
-_before_separator = re.compile(r"(?<!\\)(?:\\\\)+(?=[,=])").sub
+# Compiled when it is first needed: most processes never do, and `exec` stands before every line of a crontab.
+_before_separator = partial(re.sub, r"(?<!\\)(?:\\\\)+(?=[,=])")
 _known: "dict[tuple[str, DefaultTags], Series]" = {}
 """Only single operations of a dict, which no thread, signal handler or garbage collector can come between."""
 

@@ -7,6 +7,7 @@ is given back as it is.
 
 import logging
 import re
+from functools import partial
 from typing import Final
 
 MAX_BYTES: Final = 1024
@@ -19,8 +20,9 @@ _SURELY_SHORT = MAX_BYTES // 4
 _SHOWN = 80  # characters in the log
 _VISIBLE = {ord("\n"): r"\n", ord("\r"): r"\r", ord("\0"): r"\0"}
 _is_clean = re.compile("[^\n\r\0\ud800-\udfff]*").fullmatch
-_has_invisible = re.compile("[\n\r\0]").search
-_has_surrogate = re.compile("[\ud800-\udfff]").search
+# Compiled when it is first needed: most processes never do, and `exec` stands before every line of a crontab.
+_has_invisible = partial(re.search, "[\n\r\0]")
+_has_surrogate = partial(re.search, "[\ud800-\udfff]")
 
 _INVISIBLE = r"a newline, CR or NUL is written as \n, \r or \0"
 _INVALID = "what is no valid Unicode is written as U+FFFD"

@@ -9,6 +9,7 @@ from otel_job_measure import names
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.errors import HistoryError, StateDirError
 from otel_job_measure.history.history import Behind, History
+from otel_job_measure.history.pieces import ALONE
 from otel_job_measure.journal.adoption import adopt
 from otel_job_measure.journal.protocols import Segment
 from otel_job_measure.journal.statedir import StateDir
@@ -86,7 +87,7 @@ def up_to_date(settings: Settings) -> UpToDate:
 
 
 def history_of(settings: Settings) -> History:
-    """Returns the history of a state directory, which is opened when it is used.
+    """Returns the history of a state directory for a command; it is opened when it is used.
 
     Args:
         settings: Where it is, and for how long runs are kept.
@@ -94,7 +95,8 @@ def history_of(settings: Settings) -> History:
     Raises:
         SettingsError: The settings name no state directory.
     """
-    return History(StateDir(settings.state_path).history, retention_s=settings.retention_s, clock=SystemClock())
+    path = StateDir(settings.state_path).history
+    return History(path, retention_s=settings.retention_s, clock=SystemClock(), pace=ALONE)
 
 
 def _is_not_there_yet(path: Path) -> bool:

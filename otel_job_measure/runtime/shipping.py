@@ -146,12 +146,20 @@ def _server_or_stand_in(
         return Unavailable(settings.sink, words)
 
 
-def history_sink(settings: Settings, *, clock: Clock) -> Sink | None:
-    """Returns the sink that keeps runs in the local history; None where there is none."""
+def history_sink(settings: Settings, *, clock: Clock, alone: bool = False) -> Sink | None:
+    """Returns the sink that keeps runs in the local history; None where there is none.
+
+    Args:
+        settings: Where it is.
+        clock: The machine's clocks.
+        alone: Whether this is a process without jobs, where a transaction can take its time.
+    """
     if not settings.history or settings.in_memory:
         return None
     from otel_job_measure.history.history import History  # noqa: PLC0415 - only where there is one
+    from otel_job_measure.history.pieces import ALONE, BESIDE_JOBS  # noqa: PLC0415 - the same
     from otel_job_measure.history.sink import HistorySink  # noqa: PLC0415 - the same
 
-    history = History(StateDir(settings.state_path).history, retention_s=settings.retention_s, clock=clock)
+    path, pace = StateDir(settings.state_path).history, ALONE if alone else BESIDE_JOBS
+    history = History(path, retention_s=settings.retention_s, clock=clock, pace=pace)
     return HistorySink(history, clock=clock)

@@ -1,16 +1,17 @@
 """Where points go: a bucket of an InfluxDB server, or a receiver of OTLP."""
 
-import ipaddress
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from otel_job_measure.forks import fork_gate
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-_is_host = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_.])?").fullmatch
-_is_path = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*").fullmatch
+# Compiled when it is first needed: most processes never do, and `exec` stands before every line of a crontab.
+_is_host = partial(re.fullmatch, r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_.])?")
+_is_path = partial(re.fullmatch, r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 
 
 HTTP: Final = "http/protobuf"
@@ -152,6 +153,8 @@ def _split(url: str) -> SplitResult:
 def _host(parts: SplitResult) -> str:
     host = parts.hostname or ""
     if "[" in parts.netloc:
+        with fork_gate():
+            import ipaddress  # noqa: PLC0415 - only for such a host
         try:
             return f"[{ipaddress.IPv6Address(host)}]"
         except ValueError:

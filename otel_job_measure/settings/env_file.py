@@ -1,15 +1,17 @@
 """Files with variables, for commands that are started without an environment."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 from otel_job_measure.errors import SettingsError
 
-_assignment = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)").fullmatch
-_single_quoted = re.compile(r"\s*'([^']*)'\s*(?:#.*)?").fullmatch
-_double_quoted = re.compile(r'\s*"((?:[^"\\]|\\.)*)"\s*(?:#.*)?').fullmatch
-_unescape = re.compile(r'\\(["\\$`])').sub
-_without_comment = re.compile(r"\s#.*").sub
+# Compiled when it is first needed: most processes never do, and `exec` stands before every line of a crontab.
+_assignment = partial(re.fullmatch, r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
+_single_quoted = partial(re.fullmatch, r"\s*'([^']*)'\s*(?:#.*)?")
+_double_quoted = partial(re.fullmatch, r'\s*"((?:[^"\\]|\\.)*)"\s*(?:#.*)?')
+_unescape = partial(re.sub, r'\\(["\\$`])')
+_without_comment = partial(re.sub, r"\s#.*")
 
 
 def parse_env_file(path: Path | str) -> dict[str, str]:

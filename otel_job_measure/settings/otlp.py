@@ -1,6 +1,7 @@
 """What the standard variables of OTLP exporters say of a receiver."""
 
 import re
+from functools import partial
 from typing import Final
 from urllib.parse import unquote
 
@@ -10,9 +11,10 @@ _DEFAULT_HTTP: Final = "http://localhost:4318"
 _DEFAULT_GRPC: Final = "http://localhost:4317"
 _LOGS: Final = "/v1/logs"
 _SCHEME_END: Final = "://"
-_is_name = re.compile(r"[a-z0-9_.-]+").fullmatch
+# Compiled when it is first needed: most processes never do, and `exec` stands before every line of a crontab.
+_is_name = partial(re.fullmatch, r"[a-z0-9_.-]+")
 # What a value of bytes, and what gRPC itself, have for names.
-_is_grpcs = re.compile(r"grpc-.*|.*-bin").fullmatch
+_is_grpcs = partial(re.fullmatch, r"grpc-.*|.*-bin")
 
 
 def destination_of(base: str | None, logs: str | None, protocol: str, *, insecure: bool) -> OtlpDestination:

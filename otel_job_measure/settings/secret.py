@@ -1,13 +1,15 @@
 """Secrets, and how they stay out of sight."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from otel_job_measure.errors import SettingsError
 
 _MAX_TOKEN_BYTES: Final = 64 * 1024
-_userinfo = re.compile(r"(?<=//)[^/?#]*@").sub
+# Compiled when it is first needed: most processes never do, and `exec` stands before every line of a crontab.
+_userinfo = partial(re.sub, r"(?<=//)[^/?#]*@")
 
 
 class Secret:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
@@ -53,8 +54,9 @@ _BYTES = {
     for power, letter in enumerate(("", "k", "m", "g", "t"))
     for unit, base in (("", 1000), ("b", 1000), ("ib", 1024))
 }
-_has_controls = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]").search
-_quantity = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-z]*)").fullmatch
+# Compiled when it is first needed: most processes never do, and `exec` stands before every line of a crontab.
+_has_controls = partial(re.search, "[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_quantity = partial(re.fullmatch, r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-z]*)")
 
 
 class RefusedError(ValueError):

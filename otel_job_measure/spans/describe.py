@@ -23,14 +23,17 @@ def describe_end(span: Span, run: Run, outcome: Outcome, error: BaseException | 
         outcome: How the run ended.
         error: What the job raised, if anything.
     """
+    said: dict[str, str | float] = {}
     if run.duration_s is not None:  # by a monotonic clock: not quite the difference of the span's times
-        span.set_attribute(names.ATTR_DURATION, run.duration_s)
-    span.set_attribute(names.ATTR_STATUS, outcome.status)
+        said[names.ATTR_DURATION] = run.duration_s
+    said[names.ATTR_STATUS] = outcome.status
+    if outcome.reason is not None:
+        said[names.ATTR_REASON] = outcome.reason
+        if outcome.error_type is not None:
+            said[names.ATTR_ERROR_TYPE] = valid(outcome.error_type)
+    span.set_attributes(said)  # at once: each call takes locks
     if outcome.reason is None:
         return
-    span.set_attribute(names.ATTR_REASON, outcome.reason)
-    if outcome.error_type is not None:
-        span.set_attribute(names.ATTR_ERROR_TYPE, valid(outcome.error_type))
     if error is None and error_said(span) is not None:
         return
     message = valid(outcome.error_message or "")

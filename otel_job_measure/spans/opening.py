@@ -86,7 +86,8 @@ class Opening:
     ) -> bool:
         if self._handed_over:
             return False
-        self.end(error)
+        if not self._ended:
+            self.end(error)
         if not self._swallow or not isinstance(error, Exception):
             return False
         try:

@@ -1,15 +1,17 @@
 """One run of a job, from its start to its end."""
 
 import logging
-from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from otel_job_measure import forks, names
 from otel_job_measure.points.outcome import Outcome
 from otel_job_measure.points.runids import new_run_id
 from otel_job_measure.points.series import Series
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
 _logger = logging.getLogger(__name__)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Run:
@@ -116,9 +118,12 @@ class JobRun:
         return self._run.name
 
     @property
-    def started(self) -> datetime:
+    def started(self) -> "datetime":
         """Returns when the run began, in UTC."""
-        return _EPOCH + timedelta(microseconds=self._run.start_ns // 1000)
+        with forks.fork_gate():
+            from datetime import UTC, datetime, timedelta  # noqa: PLC0415 - `exec` never asks
+
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=self._run.start_ns // 1000)
 
     def fail(self, message: str | None = None) -> None:
         """Says that the run has failed although nothing is raised; an exception that comes later tells more.

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_job_measure.delivery.answers import Kind, Verdict
-from otel_job_measure.delivery.physical import first_point, points_of, time_of
+from otel_job_measure.delivery.physical import body_of, first_point, points_of, time_of
 from otel_job_measure.delivery.splitting import Batch, SizeLimit
 from otel_job_measure.journal.counters import Counters
 
@@ -182,9 +182,27 @@ def test_nothing_is_asked_for_nothing() -> None:
 def test_comments_and_blank_lines_are_no_points() -> None:
     """What isn't a point is neither sent nor counted."""
     data = b"# header\na v=1 1\n\n  \n# alive 5\nb v=1 2\n"
-    assert points_of(data) == [b"a v=1 1", b"b v=1 2"]
+    assert list(points_of([data])) == [b"a v=1 1", b"b v=1 2"]
     assert first_point(data) == b"a v=1 1"
     assert first_point(b"# only\n\n# comments") is None
+
+
+@given(
+    datas=st.lists(
+        st.lists(st.sampled_from([b"# c", b"", b" ", b"\t\r", b"a v=1 1", b" b v=1 2", b"c#d v=1 3", b"\x00"])).map(
+            lambda lines: b"".join(line + b"\n" for line in lines)
+        )
+    )
+)
+def test_points_stay_in_their_bytes_until_they_are_asked_for(datas: list[bytes]) -> None:
+    """However comments, blank lines and points are mixed, the body is the points, and so are its lines."""
+    lines = b"".join(datas).split(b"\n")
+    expected = [line for line in lines if line.strip() and not line.startswith(b"#")]
+    points = points_of(datas)
+    assert (len(points), body_of(points)) == (len(expected), b"".join(line + b"\n" for line in expected))
+    assert list(points) == expected
+    assert len(points) == len(expected)
+    assert body_of(points[1:3]) == b"\n".join(expected[1:3]) + b"\n"
 
 
 def test_a_time_is_the_last_word() -> None:

@@ -32,6 +32,7 @@ class Fault:
         brief: How often in `make test`.
         long: How often in `make soak`.
         influx: Whether it takes a real InfluxDB.
+        alone: Whether it says how long jobs wait on a machine that does nothing else.
     """
 
     name: str
@@ -39,9 +40,12 @@ class Fault:
     brief: int
     long: int
     influx: bool
+    alone: bool
 
 
-def fault(name: str, *, brief: int, long: int, influx: bool = False) -> "Callable[[Scenario], Scenario]":
+def fault(
+    name: str, *, brief: int, long: int, influx: bool = False, alone: bool = False
+) -> "Callable[[Scenario], Scenario]":
     """Puts a scenario on the list.
 
     Args:
@@ -49,10 +53,11 @@ def fault(name: str, *, brief: int, long: int, influx: bool = False) -> "Callabl
         brief: How often it is tried in `make test`.
         long: How often in `make soak`.
         influx: Whether it takes a real InfluxDB.
+        alone: Whether `make soak` tries nothing else meanwhile.
     """
 
     def add(scenario: "Scenario") -> "Scenario":
-        _faults[name] = Fault(name=name, scenario=scenario, brief=brief, long=long, influx=influx)
+        _faults[name] = Fault(name=name, scenario=scenario, brief=brief, long=long, influx=influx, alone=alone)
         return scenario
 
     return add

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otel_job_measure import names
-from otel_job_measure.history.folding import fold, rows_of
-from otel_job_measure.history.lines import LineReader, Runs
+from otel_job_measure.history.batch import Batch
+from otel_job_measure.history.folding import fold
+from otel_job_measure.history.lines import LineReader
 from otel_job_measure.points import DefaultTags, Outcome
 from tests.history.support import FAILED, LOST, NOW_NS, SECOND, TAGS, Lines, history_in, piece, rows, runs
 
@@ -113,7 +114,7 @@ def _stories(draw: st.DrawFn) -> list[list[bytes]]:
     stories: list[list[bytes]] = []
     run_rows = draw(st.booleans())
     for number in range(draw(st.integers(1, 4))):
-        lines = Lines(uuid=f"run-{number}", job=draw(st.sampled_from(["a", "b c"])))
+        lines = Lines(uuid=f"run{number:09}", job=draw(st.sampled_from(["a", "b c"])))
         begin = NOW_NS + number
         story = [lines.start(begin)]
         outcome = draw(_ENDINGS)
@@ -150,14 +151,14 @@ def test_any_order_and_any_cut_give_the_same_runs(
 
 def test_folding_twice_writes_nothing_the_second_time(tmp_path: Path) -> None:
     """What is in already is recognised, so that a segment that is given again costs no writes."""
-    data = b"".join(Lines(uuid=f"run-{n}").start(NOW_NS + n) + Lines(uuid=f"run-{n}").end() for n in range(500))
+    data = b"".join(Lines(uuid=f"run{n:09}").start(NOW_NS + n) + Lines(uuid=f"run{n:09}").end() for n in range(500))
     database = history_in(tmp_path)._database
     changes: list[int] = []
     for _ in range(2):
-        known: Runs = {}
-        LineReader().read(data, known)
+        batch = Batch()
+        LineReader().read(data, batch)
         with database.transaction() as connection:
-            fold(connection, known, rows_of(known), [], NOW_NS)
+            fold(connection, batch, [], NOW_NS)
             changes.append(connection.total_changes)
     assert changes == [500, 0]
 

@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from otel_job_measure import names
 from otel_job_measure.history import lines as module
-from otel_job_measure.history.lines import LineReader, Runs
+from otel_job_measure.history.batch import Batch, Runs
+from otel_job_measure.history.lines import LineReader, take_other_line
 from otel_job_measure.history.record import OLD_ROW, RUN_ROW, Ending, Key
 from otel_job_measure.points import DefaultTags, Outcome, Series, ending_lines, start_line
-from tests.history.support import FAILED, LOST, NOW_NS, SECOND, Lines
+from tests.history.support import FAILED, NOW_NS, SECOND, Lines
 from tests.points.texts import TEXTS
 
 KEY = Key("nightly", "fra", "billing", "production", "{}")
@@ -24,9 +25,16 @@ MORE = st.dictionaries(st.sampled_from(["host.name", "a b", "x=y", "z,"]), TEXTS
 
 def read(data: bytes) -> Runs:
     """Reads lines."""
-    runs: Runs = {}
-    LineReader().read(data, runs)
-    return runs
+    batch = Batch()
+    LineReader().read(data, batch)
+    return all_of(batch)
+
+
+def all_of(batch: Batch) -> Runs:
+    """Returns all runs of a batch in one form."""
+    for place in list(batch.whole):
+        batch.run(place)
+    return batch.rest()
 
 
 def told(runs: Runs) -> set[tuple[object, ...]]:
@@ -34,17 +42,27 @@ def told(runs: Runs) -> set[tuple[object, ...]]:
     return {(uuid, key, run.started_ns, *run.endings()) for (uuid, key), run in runs.items()}
 
 
-def goes_fast(line: bytes) -> bool:
-    """Tells whether no line needs the parser."""
-    return all(not match.group(match.re.groups) for match in module._own_lines(line.decode()))
-
-
-@pytest.mark.parametrize("outcome", [Outcome(), FAILED, LOST], ids=["end", "failed", "lost"])
-def test_our_own_lines_take_the_fast_way(outcome: Outcome) -> None:
-    """No line of ours with ordinary texts needs the parser, also where tags hold spaces and commas."""
+@pytest.mark.parametrize("outcome", [Outcome(), FAILED], ids=["end", "failed"])
+def test_our_own_lines_take_the_fast_way(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
+    """Once a job has been seen, no line of its runs with ordinary texts needs the parser, also with spaces in tags."""
+    reader = LineReader()
     lines = Lines(uuid="abcdefghijkm", job="nightly report, all")
-    for line in (lines.start(), lines.end(outcome=outcome), lines.end(outcome=outcome, traced=False)):
-        assert goes_fast(line), line
+    data = lines.start() + lines.end(outcome=outcome) + lines.end(outcome=outcome, traced=False)
+    reader.read(data, Batch())
+    monkeypatch.setattr(module, "parse", None)
+    batch = Batch()
+    reader.read(data.replace(b"abcdefghijkm", b"nopqrstuvwxy"), batch)
+    assert {uuid for uuid, _ in all_of(batch)} == {"nopqrstuvwxy"}
+
+
+def test_a_run_from_start_to_end_is_whole_at_once() -> None:
+    """The runs that are nearly all there are in a backlog take no turn through a form that can be merged."""
+    reader = LineReader()
+    runs = [Lines(uuid=f"abcdefghijk{n}") for n in range(9)]
+    for round_ in range(2):
+        batch = Batch()
+        reader.read(b"".join(run.start(NOW_NS + n) + run.end() for n, run in enumerate(runs)), batch)
+        assert (len(batch.whole), len(batch.rest())) == ((9, 0) if round_ else (8, 1))
 
 
 def test_what_a_run_leaves_is_read_whole() -> None:
@@ -68,7 +86,13 @@ def test_what_a_run_leaves_is_read_whole() -> None:
     assert run.beaten is None
 
 
-@given(job=TEXTS, uuid=TEXTS.filter(bool), outcome=OUTCOMES, more=MORE, duration=st.none() | st.floats(0, 1e9))
+@given(
+    job=TEXTS,
+    uuid=TEXTS.filter(bool) | st.just("abcdefghijkm"),
+    outcome=OUTCOMES,
+    more=MORE,
+    duration=st.none() | st.floats(0, 1e9),
+)
 def test_the_fast_way_and_the_parser_agree(
     job: str, uuid: str, outcome: Outcome, more: dict[str, str], duration: float | None
 ) -> None:
@@ -87,10 +111,14 @@ def test_the_fast_way_and_the_parser_agree(
         run_row=True,
         error_message=True,
     )
-    parsed: Runs = {}
+    batch = Batch()
     for line in data.split(b"\n")[:-1]:
-        module._take_other_line(line.decode(), parsed)
-    assert told(read(data)) == told(parsed)
+        take_other_line(line.decode(), batch)
+    parsed = all_of(batch)
+    reader, again = LineReader(), Batch()
+    reader.read(data, Batch())
+    reader.read(data, again)
+    assert told(read(data)) == told(all_of(again)) == told(parsed)
     assert len(parsed) == 1
 
 
@@ -165,8 +193,8 @@ def test_what_tags_mean_is_not_remembered_for_ever() -> None:
     """A million jobs don't fill the memory."""
     reader = LineReader()
     for number in range(3):
-        runs: Runs = {}
+        batch = Batch()
         jobs = range(number * 3000, (number + 1) * 3000)
-        reader.read(b"".join(Lines(uuid="abcdefghijkm", job=f"job-{job}").start() for job in jobs), runs)
-        assert len(runs) == 3000
-    assert len(reader._heads) <= 6000
+        reader.read(b"".join(Lines(uuid="abcdefghijkm", job=f"job-{job}").start() for job in jobs), batch)
+        assert len(batch.starts) == 3000
+    assert len(reader._old) <= 6000

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_job_measure.history.pieces import FIRST_BYTES, LEAST_BYTES, MOST_BYTES, next_room, stretches
+from otel_job_measure.history.pieces import BESIDE_JOBS, FIRST_BYTES, LEAST_BYTES, next_room, stretches
 from tests.history.support import piece
 
 _LINES = st.lists(st.binary(max_size=40).map(lambda text: text.replace(b"\n", b"") + b"\n"), max_size=30)
@@ -35,19 +35,19 @@ def test_small_pieces_share_a_transaction() -> None:
 
 def test_a_slow_transaction_makes_the_next_one_smaller() -> None:
     """What took too long is cut in proportion, but never to nothing, and never more than to a quarter."""
-    assert next_room(400_000, 400_000, 14 * _MS) == 200_000
-    assert next_room(400_000, 400_000, 10_000 * _MS) == 100_000
-    assert next_room(LEAST_BYTES, LEAST_BYTES, 10_000 * _MS) == LEAST_BYTES
+    assert next_room(BESIDE_JOBS, 400_000, 400_000, 14 * _MS) == 200_000
+    assert next_room(BESIDE_JOBS, 400_000, 400_000, 10_000 * _MS) == 100_000
+    assert next_room(BESIDE_JOBS, LEAST_BYTES, LEAST_BYTES, 10_000 * _MS) == LEAST_BYTES
 
 
 def test_a_fast_transaction_makes_the_next_one_larger() -> None:
     """Up to twice as large at once, and never above the bound."""
-    assert next_room(FIRST_BYTES, FIRST_BYTES, 1 * _MS) == 2 * FIRST_BYTES
-    assert next_room(400_000, 400_000, 5 * _MS) == 560_000
-    assert next_room(MOST_BYTES, MOST_BYTES, 1 * _MS) == MOST_BYTES
+    assert next_room(BESIDE_JOBS, FIRST_BYTES, FIRST_BYTES, 1 * _MS) == 2 * FIRST_BYTES
+    assert next_room(BESIDE_JOBS, 400_000, 400_000, 5 * _MS) == 560_000
+    assert next_room(BESIDE_JOBS, BESIDE_JOBS.most_bytes, BESIDE_JOBS.most_bytes, 1 * _MS) == BESIDE_JOBS.most_bytes
 
 
 def test_a_small_transaction_says_nothing_of_a_large_one() -> None:
     """A few bytes that take their time as a few bytes do change nothing, unless they take too long."""
-    assert next_room(400_000, 300, 1 * _MS) == 400_000
-    assert next_room(400_000, 300, 50 * _MS) == 100_000
+    assert next_room(BESIDE_JOBS, 400_000, 300, 1 * _MS) == 400_000
+    assert next_room(BESIDE_JOBS, 400_000, 300, 50 * _MS) == 100_000

@@ -125,7 +125,7 @@ def variables_of(ground: Ground, bucket: str, url: str, **more: str) -> dict[str
     return given | {"OTEL_JOB_MEASURE_TIMEOUT": "0.3", "OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT": "1"} | more
 
 
-@fault("a server or a proxy that does whatever it likes", brief=18, long=400, influx=True)
+@fault("a server or a proxy that does whatever it likes", brief=18, long=200, influx=True)
 def bad_days(ground: Ground) -> Row:
     """Each trial is a run of answers by chance; every kind comes about as often as any other."""
     bucket = ground.server.new_bucket()

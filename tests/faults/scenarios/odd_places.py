@@ -25,7 +25,7 @@ WAYS: Final = (
 @fault(
     "runs in signal handlers, the collector, atexit, daemon threads, abandoned generators, cancelled tasks",
     brief=len(WAYS),
-    long=6 * len(WAYS),
+    long=4 * len(WAYS),
     influx=True,
 )
 def odd_places(ground: "Ground") -> "Row":

@@ -15,7 +15,11 @@ _MANY_THREADS: Final = 200
 
 
 @fault(
-    "200 threads of one process beside 20 processes with ten each, as fast as they can", brief=3, long=60, influx=True
+    "200 threads of one process beside 20 processes with ten each, as fast as they can",
+    brief=3,
+    long=60,
+    influx=True,
+    alone=True,
 )
 def overload(ground: "Ground") -> "Row":
     """No two runs become one in InfluxDB, none is lost, and nobody complains."""
