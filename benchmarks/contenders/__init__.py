@@ -11,12 +11,14 @@ from benchmarks.contenders.metrics import Metrics
 from benchmarks.contenders.ours import Ours
 from benchmarks.contenders.pings import Pings
 from benchmarks.contenders.sentry import SentryMonitor
-from benchmarks.contenders.spans import Spans
+from benchmarks.contenders.spans import DescribedSpans, Spans
 
 CONTENDERS: Final[Mapping[str, Callable[[Where], Contender]]] = {
     "bare job": Bare,
     "SDK span": Spans.alone,
     "span + BatchSpanProcessor": Spans.batched,
+    "span with attributes": DescribedSpans.alone,
+    "span with attributes + BatchSpanProcessor": DescribedSpans.batched,
     "span + BatchSpanProcessor + OTLP": Spans.exported,
     "SDK span, JobSpanProcessor registered": Spans.watched,
     "SDK span, a JobMeasure on its provider": Spans.beside,

@@ -1,13 +1,26 @@
 """Spans of the OpenTelemetry SDK: alone, and with a `BatchSpanProcessor`."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from benchmarks.contenders.contender import JOB, TAGS, Where, async_job, job
-from otel_job_measure import JobMeasure, JobSpanProcessor
+from otel_job_measure import JobMeasure, JobSpanProcessor, names
+
+AT_START: Final = {
+    names.ATTR_NAME: JOB,
+    names.ATTR_DATACENTER: TAGS["datacenter"],
+    names.ATTR_PROJECT: TAGS["project"],
+    names.ATTR_STAGE: TAGS["stage"],
+    names.ATTR_HOST: "a-host",
+    names.ATTR_RUN_ID: "23456789ABCD",
+}
+"""What a span of ours says at its start."""
+AT_END: Final[Mapping[str, str | float]] = {names.ATTR_DURATION: 0.000123, names.ATTR_STATUS: names.STATUS_END}
+"""What it says at its end."""
 
 
 class NullExporter(SpanExporter):
@@ -116,3 +129,14 @@ class Spans:
     def close(self) -> None:
         """Shuts the provider down."""
         self._provider.shutdown()
+
+
+class DescribedSpans(Spans):
+    """A span around the job that says what ours says, by hand."""
+
+    def run(self) -> object:
+        """Runs the job once."""
+        with self._tracer.start_as_current_span(f"run {JOB}", attributes=AT_START) as span:
+            result = job()
+            span.set_attributes(AT_END)
+            return result

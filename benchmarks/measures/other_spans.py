@@ -12,7 +12,7 @@ _PAIRS = (
     ("SDK span", "SDK span, a JobMeasure on its provider"),
     ("span + BatchSpanProcessor", "span + BatchSpanProcessor, JobSpanProcessor registered"),
 )
-_TURNS = Turns(rounds=15, most=5000, for_s=0.2)
+_TURNS = Turns(rounds=40, most=5000, for_s=0.06)
 _MOST_NS = 1500
 
 

@@ -5,6 +5,8 @@ import importlib
 import sys
 from collections.abc import Iterable, Sequence
 
+from otel_job_measure.cli.formatter import Formatter
+
 _COMMANDS = {
     "demo": "otel_job_measure.cli.demo",
     "exec": "otel_job_measure.cli.exec_",
@@ -26,7 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
-        prog="otel-job-measure", description="Measures scheduled and background jobs, with InfluxDB as their store."
+        prog="otel-job-measure",
+        description="Measures scheduled and background jobs, with InfluxDB as their store.",
+        formatter_class=Formatter,
     )
     parser.add_argument(_VERSION, action=_Version, nargs=0, help="say which version this is, and end")
     # Without `prog` it would make the usage of the whole command, and load what asks the terminal for its width.

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterable, Sequence
 
 from otel_job_measure.cli import child, command, env_file
+from otel_job_measure.cli.formatter import Formatter
 from otel_job_measure.cli.measured import MeasuredCommand
 from otel_job_measure.cli.words import complain, in_one_line
 from otel_job_measure.settings import Settings
@@ -63,7 +64,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         commands: What `add_subparsers` gave.
     """
     parser = commands.add_parser(
-        "exec", help="run a command and measure it", usage=_USAGE, description=_DESCRIPTION, allow_abbrev=False
+        "exec",
+        help="run a command and measure it",
+        usage=_USAGE,
+        description=_DESCRIPTION,
+        allow_abbrev=False,
+        formatter_class=Formatter,
     )
     env_file.add_option(parser)
     parser.add_argument("name", metavar="NAME", type=_name, help="the job's name")

@@ -23,17 +23,16 @@ def describe_end(span: Span, run: Run, outcome: Outcome, error: BaseException | 
         outcome: How the run ended.
         error: What the job raised, if anything.
     """
-    said: dict[str, str | float] = {}
-    if run.duration_s is not None:  # by a monotonic clock: not quite the difference of the span's times
-        said[names.ATTR_DURATION] = run.duration_s
+    # At once, since each call takes locks. The duration is by a monotonic clock: not quite the difference of the times.
+    said: dict[str, str | float] = {} if run.duration_s is None else {names.ATTR_DURATION: run.duration_s}
     said[names.ATTR_STATUS] = outcome.status
-    if outcome.reason is not None:
-        said[names.ATTR_REASON] = outcome.reason
-        if outcome.error_type is not None:
-            said[names.ATTR_ERROR_TYPE] = valid(outcome.error_type)
-    span.set_attributes(said)  # at once: each call takes locks
     if outcome.reason is None:
+        span.set_attributes(said)
         return
+    said[names.ATTR_REASON] = outcome.reason
+    if outcome.error_type is not None:
+        said[names.ATTR_ERROR_TYPE] = valid(outcome.error_type)
+    span.set_attributes(said)
     if error is None and error_said(span) is not None:
         return
     message = valid(outcome.error_message or "")
