@@ -21,7 +21,7 @@ from typing import overload
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.filestore import Identity
+from otel_job_measure.journal.identity import Identity
 from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.memory import MemoryStore
 from otel_job_measure.journal.protocols import Answer, Mark, Piece, Taken

@@ -44,6 +44,10 @@ class Batch:
         self.whole = {}
         self.runs = {}
 
+    def __len__(self) -> int:
+        """Returns how many runs there are."""
+        return len(self.starts) + len(self.whole) + len(self.runs)
+
     def start(self, place: Place, time_ns: int) -> None:
         """Takes a start."""
         if place in self.starts or place in self.whole or place in self.runs:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -83,6 +83,7 @@ class History:
         self._reader = LineReader()
         self._positions: dict[str, int] = {}
         self._gone: set[str] = set()
+        self._unnoted: dict[str, Stretch] = {}
         self._room = FIRST_BYTES
 
     @property
@@ -122,9 +123,11 @@ class History:
             BusyHistoryError: Another process is at it; what came before is in.
             HistoryError: The history cannot be written.
         """
-        for batch in stretches(pieces, self._positions, lambda: self._room):
-            self._fold_batch(batch, patience_s)
-        self._prune()
+        folded = [
+            self._fold_batch(batch, patience_s) for batch in stretches(pieces, self._positions, lambda: self._room)
+        ]
+        if any(folded):
+            self._prune()
 
     def forget(self, segments: Iterable[str]) -> None:
         """Deletes what is known of segments that are gone, with the next transaction that folds.
@@ -135,6 +138,7 @@ class History:
         self._gone.update(segments)
         for name in self._gone & self._positions.keys():
             del self._positions[name]
+            self._unnoted.pop(name, None)
 
     def clean(self) -> None:
         """Deletes what is known of segments that are gone.
@@ -230,15 +234,20 @@ class History:
                 points += data.count(b"\n") - data.count(b"\n#") - data.startswith(b"#")
         return Behind(bytes=size, points=points, why=why) if points else Behind()
 
-    def _fold_batch(self, batch: Sequence[Stretch], patience_s: float) -> None:
+    def _fold_batch(self, batch: Sequence[Stretch], patience_s: float) -> bool:
+        """Folds a batch in; returns whether that took a transaction."""
         said = Batch()
         for stretch in batch:
             self._reader.read(stretch.data, said)
         gone = set(self._gone)
+        if not said and not gone:
+            self._note_later(batch)
+            return False
+        noted = [self._with_unnoted(stretch) for stretch in batch]
 
         def put(connection: "sqlite3.Connection") -> int:
             began_ns = self._clock.monotonic_ns()
-            if folding.fold(connection, said, batch, self._clock.wall_ns()):
+            if folding.fold(connection, said, noted, self._clock.wall_ns()):
                 make_views(connection, self._views)
             folding.forget(connection, gone)
             return self._clock.monotonic_ns() - began_ns
@@ -247,11 +256,26 @@ class History:
         used = sum(len(stretch.data) for stretch in batch)
         self._room = next_room(self._pace, self._room, used, took_ns)
         self._gone -= gone
-        for stretch in batch:
+        for stretch in noted:
+            self._unnoted.pop(stretch.segment, None)
             if self._positions.get(stretch.segment, 0) >= stretch.begin:
                 self._positions[stretch.segment] = stretch.end
-        runs = len(said.whole) + len(said.runs)
-        _log.debug("%d bytes with %d runs are in the history, in %.1f ms", used, runs, took_ns / 1e6)
+        _log.debug("%d bytes with %d runs are in the history, in %.1f ms", used, len(said), took_ns / 1e6)
+        return True
+
+    def _note_later(self, batch: Sequence[Stretch]) -> None:
+        """Takes signs of life and other comments for folded in: the next runs of their segments are noted with them.
+
+        An idle process with an open run has nothing else, and a transaction a minute would cost more than all of them.
+        """
+        for stretch in map(self._with_unnoted, batch):
+            self._unnoted[stretch.segment] = stretch
+            if self._positions.get(stretch.segment, 0) >= stretch.begin:
+                self._positions[stretch.segment] = stretch.end
+
+    def _with_unnoted(self, stretch: Stretch) -> Stretch:
+        before = self._unnoted.get(stretch.segment)
+        return replace(stretch, begin=before.begin) if before is not None and before.end == stretch.begin else stretch
 
     def _prune(self) -> None:
         try:
@@ -279,6 +303,7 @@ class History:
                 self._pause(_POLL_S)
             except DamagedHistoryError:
                 self._positions.clear()
+                self._unnoted.clear()
                 if repaired:
                     raise
                 repaired = True

@@ -3,11 +3,11 @@
 import contextlib
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal import slots
 from otel_job_measure.journal.counters import Counters
+from otel_job_measure.journal.identity import Identity
 from otel_job_measure.journal.locks import is_descriptor_of
 from otel_job_measure.journal.protocols import Mark, Segment, SegmentHeader
 from otel_job_measure.journal.segments import SegmentFile, create
@@ -16,25 +16,6 @@ from otel_job_measure.journal.statedir import StateDir, make_folder
 _MAX_SEGMENT = 16 * 1024 * 1024
 _MIN_SEGMENT = 64 * 1024
 _RETRY_ROTATION = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """What every segment of a journal says of itself, whatever its slot.
-
-    Args:
-        host: The host's name.
-        boot_id: Tells one boot of the machine from another.
-        destination: The destination's id, or `local` or `any`.
-        label: The destination in words.
-        runs: Whether run rows are written.
-    """
-
-    host: str
-    boot_id: str
-    destination: str
-    label: str
-    runs: bool
 
 
 class FileStore:

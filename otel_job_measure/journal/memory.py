@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.filestore import Identity
+from otel_job_measure.journal.identity import Identity
 from otel_job_measure.journal.protocols import Mark, Segment, SegmentHeader
 from otel_job_measure.journal.slots import COUNT, any_slot
 

@@ -1,49 +1,15 @@
 """What the OTLP sink imports: nothing in our thread, nothing where it isn't used; and what is missing is said."""
 
-import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.delivery import importing
 from tests.delivery.receivers import GrpcReceiver, GrpcReply
 from tests.delivery.support import CA_FILE, Reply, TinyServer
 from tests.support.uncovered import uncovered
 
-ROOT = Path(__file__).parents[2]
-# A process of its own, in which nothing is loaded yet. It delivers by its real thread and prints what that imported.
-CODE = """
-import json, sys, threading
-
-imported = []
-
-def hook(event, args):
-    if event == "import" and threading.current_thread().name == "otel-job-measure":
-        imported.append(args[0])
-
-sys.addaudithook(hook)
-
-from otel_job_measure.delivery.lane import Lane
-from otel_job_measure.delivery.otlp import OtlpSink
-from otel_job_measure.delivery.shipper import Shipper
-from otel_job_measure.journal.counters import Counters
-from otel_job_measure.settings import Settings
-from tests.delivery.support import FakeSource, ListRejects, line
-
-urls, options = json.loads(sys.argv[1])
-for url in urls:
-    settings = Settings(sink="otlp", otlp_endpoint=url, timeout_s=5, **options)
-    source, counters = FakeSource(), Counters()
-    sink = OtlpSink(settings, counters, ListRejects())
-    shipper = Shipper(source, [Lane(sink)], counters)
-    source.wake = shipper.wake
-    shipper.wait_for(source.append(line(1), b"bad"), 10, unless_down=True)
-    assert sink.reachable is not None
-    print(sink.reachable)
-    shipper.close(10)
-print(json.dumps(imported))
-"""
 # What there is not: None in sys.modules is as good as not installed.
 MISSING = """
 import sys
@@ -79,14 +45,16 @@ def run(code: str, *arguments: str, **variables: str) -> subprocess.CompletedPro
     """Runs code in a process of its own."""
     command = [sys.executable, "-c", code, *arguments]
     environment = uncovered() | variables
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run(
+        command, cwd=importing.ROOT, env=environment, capture_output=True, text=True, check=False, timeout=100
+    )
     assert done.returncode == 0, done.stderr
     return done
 
 
-def delivered(urls: list[str], **options: object) -> list[str]:
+def delivered(urls: list[str], **options: str) -> list[str]:
     """Returns what a process prints that delivers to some addresses."""
-    return run(CODE, json.dumps([urls, options])).stdout.splitlines()
+    return importing.delivered(urls, "otlp_endpoint", sink="otlp", **options)
 
 
 def test_a_delivery_over_http_imports_nothing(http: TinyServer) -> None:

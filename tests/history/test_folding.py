@@ -178,6 +178,26 @@ def test_how_far_a_segment_is_in_is_noted_with_its_runs(tmp_path: Path) -> None:
     assert len(runs(history)) == 3
 
 
+def test_signs_of_life_alone_are_no_transaction(tmp_path: Path) -> None:
+    """They count as folded in at once, and are noted with the next run of their segment, by whoever is still there."""
+    history = history_in(tmp_path)
+    header, alive, start = b"# header\n", b"# alive 1800000000000000000\n", Lines(uuid=UUID).start()
+    history.fold([piece(header)])
+    history.fold([piece(alive, offset=len(header))])
+    assert history.position("local-1.lp") == len(header + alive)
+    assert not history.path.exists()
+    history.fold([piece(start, offset=len(header + alive))])
+    history.fold([piece(alive, offset=len(header + alive + start))])
+    assert history.position("local-1.lp") == len(header + alive + start + alive)
+    assert history_in(tmp_path).positions() == {"local-1.lp": len(header + alive + start)}
+    assert history.positions() == {"local-1.lp": len(header + alive + start)}
+    end = Lines(uuid=UUID).end()
+    history.fold([piece(end, offset=len(header + alive + start + alive))])
+    assert history_in(tmp_path).positions() == {"local-1.lp": len(header + alive + start + alive + end)}
+    (run,) = runs(history)
+    assert run["status"] == "end"
+
+
 def test_what_is_folded_already_is_left_out_of_a_piece(tmp_path: Path) -> None:
     """A piece that begins before the position is folded from there on, at the right place."""
     history = history_in(tmp_path)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.filestore import FileStore, Identity
+from otel_job_measure.journal.filestore import FileStore
+from otel_job_measure.journal.identity import Identity
 from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.statedir import StateDir
 from otel_job_measure.journal.store import Store
