@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
@@ -182,12 +182,16 @@ class Lane:
         if not self._asked:
             self._not_before_ns = 0
 
-    def serve(self, listing: Sequence[Listed], *, left: bool = False) -> int | None:
+    def serve(
+        self, listing: Sequence[Listed], *, left: bool = False, settled: Callable[[int], None] | None = None
+    ) -> int | None:
         """Gives the sink one batch.
 
         Args:
             listing: Where to read; what could not be brought to the sink before comes first, as it was.
             left: Whether these are segments that others left.
+            settled: Is told how many points are settled before anybody can see that they are: who has waited for them
+                must not find them on their way.
 
         Returns:
             How many points are settled now, 0 where it should be given more of the same batch; None where it has got
@@ -206,9 +210,11 @@ class Lane:
         if answer.taken is not Taken.DONE:
             return self._not_done(answer)
         self._again[left] = ()
+        points = sum(_count_points(piece.data) for piece in pieces)
+        if points and settled is not None:
+            settled(points)
         self._positions |= {piece.segment: piece.end for piece in pieces}
         self._since_ns = None
-        points = sum(_count_points(piece.data) for piece in pieces)
         if points:
             self._works()
             full = sum(len(piece.data) for piece in pieces) > MAX_BATCH // 2

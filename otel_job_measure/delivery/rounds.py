@@ -210,10 +210,8 @@ class Rounds:
 
     def _serve(self, lane: Lane, listing: Sequence[Listed], *, left: bool = False) -> bool:
         with self._guard(f"serving {lane.sink.name}"):
-            points = lane.serve(listing, left=left)
-            if points and not left and lane in self._eager:
-                self._backlog.settled(points)
-            return points is not None
+            counts = not left and lane in self._eager
+            return lane.serve(listing, left=left, settled=self._backlog.settled if counts else None) is not None
         return False
 
     def _serve_left(self, listing: Sequence[Listed]) -> bool:

@@ -282,3 +282,13 @@ def test_segments_that_are_gone_are_forgotten() -> None:
     lane.keep_only({"b"})
     lane.keep_only({"b"})
     assert sink.forgotten == ["a"]
+
+
+def test_what_is_settled_is_told_before_it_can_be_seen() -> None:
+    """Whoever has waited for a point, on another thread, must not find it among those on their way."""
+    seen: list[tuple[int, int]] = []
+    one = segment("a", line(1), line(2))
+    lane = lane_to(ListSink(), HandClock())
+    lane.serve(listed(one), settled=lambda points: seen.append((points, lane.position("a"))))
+    assert seen == [(2, 0)]
+    assert lane.has_all(*listed(one))
