@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from benchmarks.contenders.bare import Bare
+from benchmarks.contenders.both import Apart
 from benchmarks.contenders.contender import Contender, Where
 from benchmarks.contenders.cronwatch import Cronwatch
 from benchmarks.contenders.influx import ByHand
@@ -36,6 +37,7 @@ CONTENDERS: Final[Mapping[str, Callable[[Where], Contender]]] = {
     "ours + BatchSpanProcessor": Ours.with_batch,
     "ours + BatchSpanProcessor, SHIP=off": Ours.with_batch_appending,
     "ours + BatchSpanProcessor + OTLP": Ours.with_export,
+    "ours, then a span with attributes + BatchSpanProcessor": Apart,
     "influxdb-client, synchronous": ByHand.synchronous,
     "influxdb-client, batching": ByHand.batching,
     "sentry-sdk monitor": SentryMonitor,

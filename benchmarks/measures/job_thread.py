@@ -8,6 +8,7 @@ from benchmarks.tables import Column, Part, Table, Verdict, at_most
 
 BATCHED = "span + BatchSpanProcessor"
 SAME = "span with attributes + BatchSpanProcessor"
+APART = "ours, then a span with attributes + BatchSpanProcessor"
 BARE = "bare job"
 _NOWHERE = (
     BARE,
@@ -23,6 +24,7 @@ _NOWHERE = (
     "ours + SDK span, 16 more tags",
     "ours + BatchSpanProcessor",
     "ours + BatchSpanProcessor, SHIP=off",
+    APART,
 )
 _QUICK = (BARE, "SDK span", BATCHED, SAME, "ours", "ours + SDK span", "ours + BatchSpanProcessor")
 _TO_STUB = (

@@ -185,8 +185,10 @@ def idle(ground: Ground) -> Row:
     herd = ground.app("tests.faults.apps.herd", ground.times, 0, **ground.server.variables(bucket))
     pids = [int(pid) for pid in herd.line().removeprefix("> ").split()]
     ground.until(lambda: len(ground.server.lines(bucket)) == ground.times, "all starts are in InfluxDB")
-    window_s = 2.0 if ground.times < _SMALL_HERD else 40.0
-    threading.Event().wait(window_s)  # until the looks of the beginning are over
+    is_small = ground.times < _SMALL_HERD
+    # Until the looks of the beginning are over, and what was written then is in the history.
+    threading.Event().wait(2.0 if is_small else 75.0)
+    window_s = 2.0 if is_small else 40.0
     before_s = processor_s(pids)
     threading.Event().wait(window_s)
     share = (processor_s(pids) - before_s) / window_s
