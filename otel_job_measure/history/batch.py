@@ -22,12 +22,15 @@ WHOLE: Final = (
     *("success", "duration_s", "host", "trace_id", "span_id", "error_type", "error_message", "ending_rows"),
 )
 """The columns of a run of which there is nothing more to come."""
+ALWAYS: Final = frozenset({"job", "tags", "uuid", "started_ns", "ended_ns", "status", "success", "ending_rows"})
+"""Those of them that no such run lacks."""
 
 
 class Batch:
     """What some lines say of runs: of nearly all of them, a start and then an ending.
 
-    Such a run goes into the file as it is, unless the file knows something of it. A run is in one of the three dicts.
+    Such a run goes into the file as it is, unless the file knows something of it. A start that comes again waits among
+    the starts until somebody asks for its run.
     """
 
     __slots__ = ("runs", "starts", "whole")
@@ -50,14 +53,13 @@ class Batch:
 
     def start(self, place: Place, time_ns: int) -> None:
         """Takes a start."""
-        if place in self.starts or place in self.whole or place in self.runs:
+        if self.starts.setdefault(place, time_ns) is not time_ns:
             self.run(place).start(time_ns)
-        else:
-            self.starts[place] = time_ns
 
     def end(self, place: Place, ending: Ending) -> None:
         """Takes an ending."""
-        started_ns = self.starts.pop(place, None) if ending.is_sure else None
+        known = place in self.whole or place in self.runs
+        started_ns = None if known or not ending.is_sure else self.starts.pop(place, None)
         if started_ns is None:
             self.run(place).end(ending)
         else:
@@ -74,12 +76,13 @@ class Batch:
             uuid, key = place
             whole = self.whole.pop(place, None)
             known = self.runs[place] = Run(key, uuid) if whole is None else _run(key, whole)
-            if place in self.starts:
-                known.start(self.starts.pop(place))
+        started_ns = self.starts.pop(place, None)
+        if started_ns is not None:
+            known.start(started_ns)
         return known
 
     def rest(self) -> Runs:
-        """Gives all runs that are not whole."""
+        """Gives all runs that are not whole, when all lines are read."""
         for place in list(self.starts):
             self.run(place)
         return self.runs

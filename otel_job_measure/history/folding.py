@@ -5,7 +5,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_job_measure import names
-from otel_job_measure.history.batch import SUCCESS, WHOLE, Batch, Place, Runs, Whole
+from otel_job_measure.history.batch import ALWAYS, SUCCESS, WHOLE, Batch, Place, Runs, Whole
 from otel_job_measure.history.lines import further_tags
 from otel_job_measure.history.pieces import Stretch
 from otel_job_measure.history.record import Ending, Key, Run
@@ -45,9 +45,10 @@ _AT_ONCE: Final = 200
 _SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM runs WHERE "  # noqa: S608 - names of ours
 _INSERT: Final = f"INSERT INTO runs VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - the same
 _REPLACE: Final = f"REPLACE INTO runs VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - the same
+_NULL_IF_EMPTY: Final = "nullif(?, '')"
 _INSERT_WHOLE: Final = (
     f"INSERT INTO runs ({', '.join(WHOLE)}, lost_rows, settled) "  # noqa: S608 - the same
-    f"VALUES ({', '.join(['nullif(?, {})'.format(repr(''))] * len(WHOLE))}, 0, 1)"
+    f"VALUES ({', '.join('?' if name in ALWAYS else _NULL_IF_EMPTY for name in WHOLE)}, 0, 1)"
 )
 
 _NOTE: Final = """
@@ -72,10 +73,10 @@ def fold(connection: "sqlite3.Connection", batch: Batch, stretches: Sequence[Str
     Returns:
         Whether there are further tags that the views don't have a column for yet.
     """
+    runs = batch.rest()
     for place in _perhaps_known(connection, batch.whole):
         batch.run(place)
     connection.executemany(_INSERT_WHOLE, batch.whole.values())
-    runs = batch.rest()
     ids, unchanged = _meet(connection, runs)
     connection.executemany(_INSERT, [_row(None, run) for place, run in runs.items() if place not in ids])
     known = ((run_id, runs[place]) for place, run_id in ids.items() if run_id not in unchanged)

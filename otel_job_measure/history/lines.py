@@ -81,7 +81,7 @@ class LineReader:
             self._old.clear()
             self._run.clear()
         lines = data.decode("utf-8", "replace").split("\n")
-        joined = -1
+        joined, start = -1, batch.start
         for at, line in enumerate(lines):
             if at == joined:
                 continue
@@ -91,7 +91,7 @@ class LineReader:
             elif (old := self._old.get(line[:-_TAIL])) is not None:
                 place, time_ns = (tail[:_UUID], old.key), int(tail[_TIME:])
                 if old.status == names.STATUS_START:
-                    batch.start(place, time_ns)
+                    start(place, time_ns)
                 else:
                     batch.end(place, Ending(time_ns, OLD_ROW, old.status))
             elif self._run_row(line, tail, lines[at + 1] if at + 1 < len(lines) else "", batch):
@@ -111,14 +111,16 @@ class LineReader:
         is_joined = following.endswith(tail) and self._old.get(following[:-_TAIL]) == old
         rows = RUN_ROW | OLD_ROW if is_joined else RUN_ROW
         duration, message, error_type, host, span_id, trace_id = match.groups("")
+        time_ns, duration_s = int(tail[_TIME:]), float(duration)
         started_ns = None if reason == names.REASON_LOST else batch.starts.pop(place, None)
         if started_ns is not None:
             texts = (host, trace_id, span_id, error_type, message)
-            times = (started_ns, int(tail[_TIME:]))
-            batch.whole[place] = (*columns, uuid, *times, *ended, float(duration), *texts, rows)
-        else:
-            details = (text or None for text in (host, trace_id, span_id, error_type, message))
-            batch.end(place, Ending(int(tail[_TIME:]), rows, old.status, reason, float(duration), *details))
+            whole = (*columns, uuid, started_ns, time_ns, *ended, duration_s, *texts, rows)
+            if place not in batch.runs and batch.whole.setdefault(place, whole) is whole:
+                return is_joined
+            batch.starts[place] = started_ns
+        details = (text or None for text in (host, trace_id, span_id, error_type, message))
+        batch.end(place, Ending(time_ns, rows, old.status, reason, duration_s, *details))
         return is_joined
 
     def _other_line(self, line: str, batch: Batch) -> None:
