@@ -15,7 +15,7 @@ _PLAIN: Final = "ours"
 _MANY: Final = 16
 _COUNTS: Final = (1, 2, 4, 8, _MANY)
 _ROUNDS: Final = 2
-_TURNS_OF_PROCESSES: Final = Turns(rounds=4, most=100_000, for_s=0.7)
+_TURNS_OF_PROCESSES: Final = Turns(rounds=3, most=100_000, for_s=0.7)
 _TURNS_OF_THREADS: Final = Turns(rounds=5, most=100_000, for_s=0.4, threads=_MANY)
 _AS_GOOD: Final = 1.0
 _TWICE: Final = 2.0

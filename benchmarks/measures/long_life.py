@@ -15,7 +15,7 @@ from otel_job_measure.settings import Settings
 _DELIVERING: Final = "ours, delivering"
 _DOWN: Final = "ours, server down"
 _TURNS: Final = Turns(rounds=30, most=4000, for_s=0.08)
-_AGED: Final = 200_000
+_AGED: Final = 100_000
 _AGED_LONG: Final = 10_000_000
 _AT_A_TIME: Final = Turns(rounds=1, most=100_000, for_s=60)
 _BACKLOG: Final = 1_000_000

@@ -24,11 +24,13 @@ def measure(bench: Bench) -> Part:
     """
     names = list(dict.fromkeys(name for pair in _PAIRS for name in pair))
     samples = interleaved({name: bench.nowhere() for name in names}, _TURNS)
-    rows: list[tuple[str, float, float, float]] = []
+    rows: list[tuple[str, float, float, float, float]] = []
     for without, with_ours in _PAIRS:
-        rounds = zip(samples[without].rounds, samples[with_ours].rounds, strict=True)
-        more = statistics.median(percentile(ours, 50) - percentile(bare, 50) for bare, ours in rounds)
-        rows.append((with_ours, samples[without].at(50), samples[with_ours].at(50), more))
+        pairs = zip(samples[without].rounds, samples[with_ours].rounds, strict=True)
+        medians = [(percentile(bare, 50), percentile(ours, 50)) for bare, ours in pairs]
+        more = statistics.median(ours - bare for bare, ours in medians)
+        least = min(ours for _, ours in medians) - min(bare for bare, _ in medians)
+        rows.append((with_ours, samples[without].at(50), samples[with_ours].at(50), more, least))
     table = Table(
         name="other-spans",
         title="A span that isn't a job's",
@@ -37,8 +39,10 @@ def measure(bench: Bench) -> Part:
             Column(title="p50 without ours", unit="us"),
             Column(title="p50 with ours", unit="us"),
             Column(title="more (median over the rounds)", unit="us"),
+            Column(title="more (between the best rounds of each)", unit="us"),
         ),
         rows=tuple(rows),
+        note="The first is in the time of a machine that is now faster, now slower; the second is that of its best moments.",
     )
-    verdict = at_most("a span that isn't a job's, with our processor, more", rows[0][-1], _MOST_NS, "us")
+    verdict = at_most("a span that isn't a job's, with our processor, more", rows[0][-2], _MOST_NS, "us")
     return Part(tables=(table,), verdicts=(verdict,))

@@ -29,8 +29,8 @@ _ELSEWHERE: Final = (
     "ours + BatchSpanProcessor + OTLP",
 )
 _ALONE: Final = ("cronwatch-sdk (SQLite)",)
-_FAST = Turns(rounds=5, most=4000, for_s=0.3)
-_SLOW = Turns(rounds=5, most=4000, for_s=0.5)
+_FAST = Turns(rounds=4, most=4000, for_s=0.3)
+_SLOW = Turns(rounds=4, most=4000, for_s=0.5)
 _ON_SERVER = 50.0
 _WITH_LATENCY = 800.0
 _NO_SLOWER = 1.0
