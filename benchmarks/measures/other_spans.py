@@ -42,7 +42,7 @@ def measure(bench: Bench) -> Part:
             Column(title="more (between the best rounds of each)", unit="us"),
         ),
         rows=tuple(rows),
-        note="The first is in the time of a machine that is now faster, now slower; the second is that of its best moments.",
+        note="The machine is now faster, now slower; the last column is that of its best moments.",
     )
     verdict = at_most("a span that isn't a job's, with our processor, more", rows[0][-2], _MOST_NS, "us")
     return Part(tables=(table,), verdicts=(verdict,))
