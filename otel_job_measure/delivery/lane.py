@@ -266,7 +266,7 @@ class Lane:
             offset = self.position(segment.name)
             data = segment.read(offset, room) if offset < size else b""
             if data:
-                pieces.append(Piece(segment=segment.name, offset=offset, data=data, header=segment.header))
+                pieces.append(Piece(segment=segment.name, offset=offset, data=data))
                 room -= len(data)
             if room < _LEAST_READ:
                 break

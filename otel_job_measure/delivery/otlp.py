@@ -24,8 +24,27 @@ _LEAST_SECRET: Final = 6
 
 
 class _Wire(Protocol):
-    def export(self, records: Sequence[Record], *, timeout_s: float, now_s: float) -> Verdict: ...
-    def close(self) -> None: ...
+    """One way of a request to a receiver, over HTTP or gRPC."""
+
+    def export(self, records: Sequence[Record], *, timeout_s: float, now_s: float) -> Verdict:
+        """Sends records and says what the answer means.
+
+        Args:
+            records: What to send.
+            timeout_s: How long it may take, in seconds.
+            now_s: The time in seconds since 1970.
+
+        Returns:
+            What the answer means.
+
+        Raises:
+            NoAnswer: There was none.
+        """
+        ...
+
+    def close(self) -> None:
+        """Closes the connections."""
+        ...
 
 
 class OtlpSink(ServerSink):

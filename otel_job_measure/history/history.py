@@ -215,7 +215,7 @@ class History:
         for segment in segments:
             offset = self._positions.get(segment.name, 0)
             while data := segment.read(offset, room):
-                pieces.append(Piece(segment=segment.name, offset=offset, data=data, header=segment.header))
+                pieces.append(Piece(segment=segment.name, offset=offset, data=data))
                 offset += len(data)
                 room -= len(data)
                 if room <= 0:

@@ -101,7 +101,6 @@ class Piece:
     offset: int
     """Where the piece begins in its segment, in bytes."""
     data: bytes
-    header: SegmentHeader
 
     @property
     def end(self) -> int:

@@ -234,7 +234,7 @@ def settings_for(url: str, **more: Any) -> Settings:  # noqa: ANN401 - any of th
 
 def pieces_of(*segments: FakeSegment) -> list[Piece]:
     """Returns each segment as one piece."""
-    return [Piece(segment=one.name, offset=0, data=one.data, header=one.header) for one in segments]
+    return [Piece(segment=one.name, offset=0, data=one.data) for one in segments]
 
 
 __all__ = [

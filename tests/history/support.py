@@ -87,7 +87,7 @@ class Lines:
 
 def piece(data: bytes, segment: str = "local-1.lp", offset: int = 0) -> Piece:
     """Returns a piece of a segment."""
-    return Piece(segment=segment, offset=offset, data=data, header=HEADER)
+    return Piece(segment=segment, offset=offset, data=data)
 
 
 def no_pause(seconds: float) -> None:

@@ -48,19 +48,7 @@ class Wire:
         never_collect_in_children(self)
 
     def export(self, records: Sequence[Record], *, timeout_s: float, now_s: float) -> Verdict:  # noqa: ARG002 - as HTTP
-        """Sends records and says what the answer means.
-
-        Args:
-            records: What to send.
-            timeout_s: How long it may take, in seconds.
-            now_s: The time in seconds since 1970.
-
-        Returns:
-            What the answer means.
-
-        Raises:
-            NoAnswer: There was none.
-        """
+        """Sends records with one call, as the sink asks for it."""
         _claim()
         self._channel = self._channel or self._connect()
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(_METHOD)

@@ -42,19 +42,7 @@ class Wire:
         never_collect_in_children(self)
 
     def export(self, records: Sequence[Record], *, timeout_s: float, now_s: float) -> Verdict:
-        """Sends records and says what the answer means.
-
-        Args:
-            records: What to send.
-            timeout_s: How long it may take, in seconds.
-            now_s: The time in seconds since 1970.
-
-        Returns:
-            What the answer means.
-
-        Raises:
-            NoAnswer: There was none.
-        """
+        """Sends records with one POST, as the sink asks for it."""
         body = encode(records)
         deadline_s = time.monotonic() + timeout_s
         try:
