@@ -32,7 +32,7 @@ class Fault:
         brief: How often in `make test`.
         long: How often in `make soak`.
         influx: Whether it takes a real InfluxDB.
-        alone: Whether it says how long jobs wait on a machine that does nothing else.
+        alone: Whether it tells what something costs on a machine that does nothing else.
     """
 
     name: str

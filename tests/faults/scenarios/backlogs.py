@@ -178,7 +178,7 @@ def _size(ground: Ground) -> int:
     return sum(path.stat().st_size for path in segments(ground.state_dir) if path.exists())
 
 
-@fault("processes alive at once, and idle (tried: processes)", brief=24, long=500, influx=True)
+@fault("processes alive at once, and idle (tried: processes)", brief=24, long=500, influx=True, alone=True)
 def idle(ground: Ground) -> Row:
     """Each has a run open; all of them together cost next to nothing, and end in good order."""
     bucket = ground.server.new_bucket()
