@@ -7,6 +7,7 @@ which it is opened; a child closes them all. Nobody ever calls LOCK_UN: it would
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -29,13 +30,17 @@ class Lock:
         path: Its file, which is never deleted by us.
     """
 
-    __slots__ = ("_file", "fd", "path")
+    __slots__ = ("_file", "fd", "is_private", "path")
+
+    is_private: bool
+    """Whether its owner, and nobody else, could read and write it when it was opened."""
 
     def __init__(self, fd: int, path: Path) -> None:
         self.fd = fd
         self.path = path
         status = os.fstat(fd)
         self._file = (status.st_dev, status.st_ino)
+        self.is_private = stat.S_IMODE(status.st_mode) == _MODE
 
     def is_ours(self) -> bool:
         """Returns whether the descriptor is still ours: apps close and reuse descriptors."""
@@ -100,6 +105,9 @@ def _taken(path: Path, flags: int) -> Lock | None:
     is_taken = False
     try:
         if flags & os.O_CREAT:
+            if not found.is_private:  # the umask can take away even the owner's rights
+                with contextlib.suppress(PermissionError):  # it is another user's, who lets us
+                    os.fchmod(found.fd, _MODE)
             give_to_owner(found.fd, path.parent)
         flocks.flock_at_once(found.fd)
         is_taken = found.is_in_place()

@@ -67,6 +67,7 @@ def test_everything_is_for_the_owner_alone_whatever_the_umask(tmp_path: Path, um
     before = os.umask(umask)
     try:
         journal = journal_in(tmp_path / "a" / "state")
+        journal.adopt()
         finish(journal, begin(journal))
     finally:
         os.umask(before)
