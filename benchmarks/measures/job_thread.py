@@ -34,7 +34,7 @@ _TO_STUB = (
     "ours + BatchSpanProcessor + OTLP",
 )
 # Many short ones: how fast the machine is changes within a second.
-_TURNS = Turns(rounds=24, most=5000, for_s=0.08)
+_TURNS = Turns(rounds=20, most=5000, for_s=0.08)
 _QUICK_TURNS = Turns(rounds=5, most=5000, for_s=0.2)
 _WHOLE = 1.2
 _IN_TRACED_APP = 1.5

@@ -30,7 +30,7 @@ _ELSEWHERE: Final = (
 )
 _ALONE: Final = ("cronwatch-sdk (SQLite)",)
 _FAST = Turns(rounds=4, most=4000, for_s=0.3)
-_SLOW = Turns(rounds=4, most=4000, for_s=0.5)
+_SLOW = Turns(rounds=4, most=4000, for_s=0.4)
 _ON_SERVER = 50.0
 _WITH_LATENCY = 800.0
 _NO_SLOWER = 1.0
