@@ -1,6 +1,7 @@
 """How the help is laid out."""
 
 import argparse
+import contextlib
 import os
 
 _COLUMNS = 80
@@ -16,8 +17,7 @@ class Formatter(argparse.HelpFormatter):
     """
 
     def __init__(self, prog: str) -> None:
-        try:
-            columns = os.get_terminal_size().columns
-        except OSError:
-            columns = _COLUMNS
-        super().__init__(prog, width=columns - 2)
+        columns = 0
+        with contextlib.suppress(OSError):
+            columns = os.get_terminal_size().columns  # 0 where a terminal does not tell
+        super().__init__(prog, width=(columns or _COLUMNS) - 2)

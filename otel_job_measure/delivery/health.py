@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from otel_job_measure.delivery.shipper import Shipper
 from otel_job_measure.journal.counters import Counters
-
-if TYPE_CHECKING:
-    from otel_job_measure.delivery.shipper import Shipper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +39,7 @@ class Reached(Protocol):
     last_success_ns: int | None
 
 
-def health_of(counters: Counters, shipper: "Shipper | None" = None, server: Reached | None = None) -> Health:
+def health_of(counters: Counters, shipper: Shipper | None = None, server: Reached | None = None) -> Health:
     """Puts together what is known.
 
     Args:

@@ -83,6 +83,13 @@ def _look_at_copy(ground: "Ground", copy: Path, begun: list[str]) -> None:
     ground.compared.append(books.compare(found.adopted(copy)))
 
 
+def is_closed_in_time(ground: "Ground", what: str) -> None:
+    """Expects that the one open run of a process that was killed counts as lost after ten minutes, and not before."""
+    ground.expect(lost_by(ground, 9) == 0, f"{what} is closed before its time")
+    lost = lost_by(ground, 11)
+    ground.expect(lost == 1, f"{lost} runs are lost where one was open")
+
+
 @fault("the lock file of a process is deleted, which then lives on or is killed", brief=3, long=30)
 def without_lock_file(ground: "Ground") -> "Row":
     """Nothing is closed before ten minutes of silence; then that of the dead is, once."""
@@ -99,9 +106,7 @@ def without_lock_file(ground: "Ground") -> "Row":
             app.end()
         else:
             app.app.kill()
-            ground.expect(lost_by(ground, 9) == 0, "a slot without a lock file is closed before its time")
-            lost = lost_by(ground, 11)
-            ground.expect(lost == 1, f"{lost} runs are lost where one was open")
+            is_closed_in_time(ground, "a slot without a lock file")
     return ground.row(ground.adopted())
 
 
@@ -116,9 +121,7 @@ def of_another_boot(ground: "Ground") -> "Row":
         app.ask("begin")
         ground.expect(lost_by(ground, 60) == 0, "a living process of another boot is closed")
         app.app.kill()
-        ground.expect(lost_by(ground, 9) == 0, "what is of another boot is closed before its time")
-        lost = lost_by(ground, 11)
-        ground.expect(lost == 1, f"{lost} runs are lost where one was open")
+        is_closed_in_time(ground, "what is of another boot")
     return ground.row(ground.adopted())
 
 
