@@ -1,5 +1,6 @@
 """Segments in `ready/` as their sender sees them: most hold one run, and such a one is read but once."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Final
@@ -47,11 +48,14 @@ class SmallSegment:
 
     def delete(self) -> None:
         """Deletes the file."""
-        try:  # noqa: SIM105 - of a hundred thousand, each
-            os.unlink(self._path)  # noqa: PTH108 - see above
-        except FileNotFoundError:
-            pass
+        path = self.let_go()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)  # noqa: PTH108 - it is text
+
+    def let_go(self) -> str:
+        """Forgets what is in it, as if it were deleted, and returns its path for whoever deletes it."""
         self._content = b""
+        return self._path
 
 
 def open_left(folder: str, name: str) -> Segment:

@@ -1,15 +1,22 @@
 """What `otel-job-measure ship` sends: the segments of the dead and of the living, of this destination and of others."""
 
 import contextlib
+import logging
+import os
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal.adoption import adopt
+from otel_job_measure.journal.left import SmallSegment
 from otel_job_measure.journal.protocols import Segment
 from otel_job_measure.journal.statedir import StateDir
 from otel_job_measure.settings.model import ANY, LOCAL
+
+_log = logging.getLogger(names.LOGGER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +39,10 @@ class Waiting:
 class LeftBehind:
     """The segments of a state directory, for whoever delivers in the place of the processes that wrote them.
 
+    To open, read and delete the files of a hundred thousand cron jobs takes as long as the server takes for the lines.
+    So both are done at once: while some segments are on their way, a thread reads the next and deletes the last. It
+    lives no longer than `adopt.lock` is held, and only where there are any.
+
     Args:
         state: The state directory, which exists.
         destination: The id of the destination that is delivered to; what was written without one goes there too.
@@ -48,6 +59,8 @@ class LeftBehind:
         self._clock = clock
         self._boot_id = boot_id
         self._kept: set[str] = set()
+        self._doomed: list[str] = []
+        self._undeletable: set[str] = set()
 
     def own(self) -> Sequence[Segment]:
         """Returns nothing: this process writes no points."""
@@ -56,8 +69,11 @@ class LeftBehind:
     @contextlib.contextmanager
     def left(self) -> Generator[Iterable[Sequence[Segment]] | None]:
         """Holds `adopt.lock` and gives all segments that are to be sent; None where another process holds it."""
-        with self._state.adopting() as held:
-            yield self._windows() if held else None
+        with self._state.adopting() as held, ThreadPoolExecutor(1, "otel-job-measure-files") as beside:
+            try:
+                yield self._windows(beside) if held else None
+            finally:
+                self._delete(self._taken_doomed())
 
     def adopt(self) -> None:
         """Closes the runs of those who are gone, and puts their segments into `ready/`."""
@@ -70,8 +86,10 @@ class LeftBehind:
         """Has nothing of its own to look after."""
 
     def drop(self, segment: Segment) -> None:
-        """Deletes a segment that every sink has, but not the newest of a living process."""
-        if segment.name not in self._kept:
+        """Deletes a segment that every sink has, a small one a little later, but not the newest of a living process."""
+        if isinstance(segment, SmallSegment):
+            self._doomed.append(segment.let_go())
+        elif segment.name not in self._kept:
             segment.delete()
 
     def waiting_elsewhere(self) -> list[Waiting]:
@@ -90,12 +108,36 @@ class LeftBehind:
             for destination, count in sorted(segments.items())
         ]
 
-    def _windows(self) -> Iterator[Sequence[Segment]]:
-        yield from self._state.ready_windows(self._destinations)
+    def _windows(self, beside: Executor) -> Iterator[Sequence[Segment]]:
+        windows = self._state.ready_windows(self._destinations)
+        window = next(windows, None)
+        while window is not None:
+            following = beside.submit(next, windows, None)
+            yield [segment for segment in window if segment.name not in self._undeletable]
+            beside.submit(self._delete, self._taken_doomed())
+            window = following.result()
+        yield self._living()
+
+    def _living(self) -> Sequence[Segment]:
         living: list[Segment] = []
         self._kept = set()
         for folder in self._state.slot_folders():
             found = [s for s in self._state.segments_of(folder) if s.header.destination in self._destinations]
             self._kept |= {segment.name for segment in found[-1:]}
             living += found
-        yield living
+        return living
+
+    def _taken_doomed(self) -> Sequence[str]:
+        doomed, self._doomed = self._doomed, []
+        return doomed
+
+    def _delete(self, paths: Sequence[str]) -> None:
+        """Deletes files whose lines every sink has; what can't be deleted is not sent again by this process."""
+        for path in paths:
+            try:
+                os.unlink(path)  # noqa: PTH108 - a hundred thousand texts, not as many paths
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                self._undeletable.add(os.path.basename(path))  # noqa: PTH119 - as above
+                _log.error("%s is delivered and cannot be deleted: %s", path, error)
