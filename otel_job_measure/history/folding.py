@@ -56,6 +56,7 @@ INSERT INTO segments VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE SET folded
 WHERE folded >= ?4 AND folded < ?5
 """
 _STARTED: Final = WHOLE.index("started_ns")
+_TAGS: Final = WHOLE.index("tags")
 
 _Row = tuple[Any, ...]
 """A row of `runs`: what SQLite gives has no types."""
@@ -82,16 +83,16 @@ def fold(connection: "sqlite3.Connection", batch: Batch, stretches: Sequence[Str
     known = ((run_id, runs[place]) for place, run_id in ids.items() if run_id not in unchanged)
     connection.executemany(_REPLACE, (_row(run_id, run) for run_id, run in known))
     _note(connection, stretches, now_ns)
-    return _note_further_tags(connection, {key.tags for _, key in (*batch.whole, *runs)})
+    further = {row[_TAGS] for row in batch.whole.values()} | {key.tags for _, key in runs}
+    return _note_further_tags(connection, further)
 
 
 def _perhaps_known(connection: "sqlite3.Connection", whole: Mapping[Place, Whole]) -> list[Place]:
     """Returns which runs the file may know something of: it has their start, or their uuid without a start."""
     newest, has_unstarted = _newest(connection)
-    starts = {place: row[_STARTED] for place, row in whole.items()}
-    old = [started_ns for started_ns in starts.values() if started_ns <= newest]
+    old = [started_ns for row in whole.values() if (started_ns := row[_STARTED]) <= newest]
     known = _values(connection, "started_ns", "started_ns", old)
-    found = [place for place, started_ns in starts.items() if started_ns in known] if known else []
+    found = [place for place, row in whole.items() if row[_STARTED] in known] if known else []
     if has_unstarted:
         uuids = _values(connection, "uuid", "settled = 0 AND uuid", [uuid for uuid, _ in whole])
         found += [place for place in whole if place[0] in uuids]

@@ -122,6 +122,24 @@ def test_the_fast_way_and_the_parser_agree(
     assert len(parsed) == 1
 
 
+@given(st.data())
+def test_garbled_lines_are_read_as_the_parser_reads_them(data: st.DataObject) -> None:
+    """Whatever is missing or doubled, no line takes another one with it, and none is read as what it does not say."""
+    runs = [Lines(uuid=f"abcdefghijk{n}", job=job) for n, job in enumerate(["a", "b c", "a", "a"])]
+    whole = b"".join(run.start() + run.end(outcome=FAILED if n % 2 else Outcome()) for n, run in enumerate(runs))
+    at = st.integers(0, len(whole))
+    begin, end = sorted((data.draw(at), data.draw(at)))
+    between = data.draw(st.sampled_from([b"", b"\n", b'"', b" ", b"\\", b"\\ ", b'\\"', b"#", whole[end:begin:-1]]))
+    garbled = whole[:begin] + between + whole[end:]
+    batch = Batch()
+    for line in garbled.split(b"\n"):
+        take_other_line(line.decode(), batch)
+    reader, again = LineReader(), Batch()
+    reader.read(whole, Batch())
+    reader.read(garbled, again)
+    assert told(all_of(again)) == told(all_of(batch))
+
+
 def test_further_tags_are_part_of_the_key() -> None:
     """Tags besides those of every row are kept by name, sorted, so that one run is always found again."""
     tags = DefaultTags(datacenter=None, project=None, stage=None, more=(("k8s.pod", "b"), ("host.name", "ä,b")))
