@@ -18,15 +18,16 @@ class Points(Sequence[bytes]):
         body: The lines, each with its newline; nothing else.
     """
 
-    __slots__ = ("_lines", "body")
+    __slots__ = ("_count", "_lines", "body")
 
     def __init__(self, body: bytes) -> None:
         self.body = body
+        self._count = body.count(b"\n")
         self._lines: list[bytes] | None = None
 
     def __len__(self) -> int:
         """Returns how many lines there are."""
-        return self.body.count(b"\n") if self._lines is None else len(self._lines)
+        return self._count
 
     def __iter__(self) -> Iterator[bytes]:
         """Gives the lines, without their newlines."""
