@@ -23,7 +23,6 @@ class Bench:
     Args:
         folder: Where it may keep what it likes.
         quick: Whether a rough answer soon is better than a good one later.
-        long: Whether it may take as long as it takes.
         at_once: A stub that answers at once.
         slow: One that answers after 20 ms.
         influx: A real InfluxDB; None where there is none.
@@ -31,7 +30,6 @@ class Bench:
 
     folder: Path
     quick: bool
-    long: bool
     at_once: Stub
     slow: Stub
     influx: InfluxServer | None
@@ -59,12 +57,11 @@ class Bench:
 
 
 @contextmanager
-def prepared(*, quick: bool, long: bool) -> Generator[Bench]:
+def prepared(*, quick: bool) -> Generator[Bench]:
     """Starts the servers, and stops them at the end.
 
     Args:
         quick: Whether a rough answer soon is better than a good one later.
-        long: Whether it may take as long as it takes.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="benchmarks-")))
@@ -78,7 +75,6 @@ def prepared(*, quick: bool, long: bool) -> Generator[Bench]:
         yield Bench(
             folder=folder,
             quick=quick,
-            long=long,
             at_once=stack.enter_context(stub()),
             slow=stack.enter_context(stub(delay_s=SLOW_S)),
             influx=influx,
