@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.backlog import Backlog
 from benchmarks.contenders.contender import Where
 from benchmarks.stub import Stub, stub
 from tests.support.influx import InfluxServer, fresh_server, own_server
@@ -26,6 +27,7 @@ class Bench:
         at_once: A stub that answers at once.
         slow: One that answers after 20 ms.
         influx: A real InfluxDB; None where there is none.
+        backlog: Runs that have happened long ago.
     """
 
     folder: Path
@@ -33,6 +35,7 @@ class Bench:
     at_once: Stub
     slow: Stub
     influx: InfluxServer | None
+    backlog: Backlog
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def nowhere(self) -> Where:
@@ -78,4 +81,5 @@ def prepared(*, quick: bool) -> Generator[Bench]:
             at_once=stack.enter_context(stub()),
             slow=stack.enter_context(stub(delay_s=SLOW_S)),
             influx=influx,
+            backlog=Backlog(folder / "backlog"),
         )

@@ -10,7 +10,7 @@ _DELIVERING: Final = "ours, delivering"
 _OLD: Final = f"{_DELIVERING}/old"
 _NEW: Final = f"{_DELIVERING}/new"
 _AGES: Final = (1000, 100_000, 1_000_000, 10_000_000)
-_TURNS: Final = Turns(rounds=40, most=300, for_s=1)
+_TURNS: Final = Turns(rounds=25, most=500, for_s=1)
 _MOST: Final = 1.1
 
 
