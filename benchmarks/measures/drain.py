@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _RUNS: Final = 40_000
-_SMALL: Final = 100_000
+_SMALL: Final = 50_000
 _BATCH: Final = 5000
-_TIMES: Final = 2
+_TIMES: Final = 3
 _SEED: Final = 4
 _OF_BARE: Final = 80.0
 _OF_BIG: Final = 50.0
@@ -45,8 +45,8 @@ def measure(bench: Bench) -> Part:
         "the same, gzipped before": lambda: _bare(influx, bench, gzipped=True),
         f"ours, segments of {CHUNK:,} runs": lambda: _ours(influx, bench, _RUNS, CHUNK),
         "ours, the same with the history": lambda: _ours(influx, bench, _RUNS, CHUNK, history=True),
-        f"ours, segments of one run, {_SMALL:,} in {_TIMES} goes": lambda: _ours(influx, bench, _SMALL // _TIMES, 1),
-        "the same files, only opened, read, closed and deleted": lambda: _files(bench, _SMALL // _TIMES),
+        f"ours, segments of one run, {_SMALL:,} at a time": lambda: _ours(influx, bench, _SMALL, 1),
+        "the same files, only opened, read, closed and deleted": lambda: _files(bench, _SMALL),
     }
     rates: dict[str, list[float]] = {way: [] for way in ways}
     chance = random.Random(_SEED)  # noqa: S311 - the order of turns is no secret
