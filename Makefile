@@ -68,7 +68,7 @@ bench: setup
 
 bench-long: setup
 	@$(BIN)/python -m pip install --quiet --group bench
-	@$(BIN)/python -m benchmarks --command 'make bench-long' --docs docs --long --only long-life
+	@$(BIN)/python -m benchmarks --command 'make bench-long' --docs docs --long
 
 bench-scale: setup
 	@$(BIN)/python -m benchmarks.fleet --docs docs

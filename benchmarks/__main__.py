@@ -5,13 +5,14 @@ import json
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.bench import Bench, prepared
 from benchmarks.docs import publish
 from benchmarks.machine import machine, today, versions
-from benchmarks.measures import MEASURES, QUICK
+from benchmarks.measures import LONG, MEASURES, QUICK
 from benchmarks.report import Report, plain, verdicts
 from benchmarks.tables import Part
 
@@ -24,7 +25,7 @@ def main() -> int:
     """
     args = _arguments()
     on = machine()
-    with prepared(quick=args.quick, long=args.long) as bench:
+    with prepared(quick=args.quick) as bench:
         if bench.influx is None:
             print("no InfluxDB (`make servers` builds one): what needs it is left out\n")
         report = Report(command=args.command, date=today(), machine=on, versions=versions(bench), parts={})
@@ -45,11 +46,18 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=list(MEASURES), metavar="MEASURE", help=", ".join(MEASURES))
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to keep all that was found")
     parser.add_argument("--docs", type=Path, metavar="DIR", help="whose performance.md gets the numbers")
-    parser.add_argument("--long", action="store_true", help="ten million runs where otherwise fewer must do")
+    parser.add_argument("--long", action="store_true", help="what takes too long to be among the others")
     parser.add_argument("--command", default=" ".join(["python -m benchmarks", *sys.argv[1:]]), help=argparse.SUPPRESS)
     args = parser.parse_args()
-    args.only = args.only or (list(QUICK) if args.quick else list(MEASURES))
+    args.only = args.only or _all(quick=args.quick, long=args.long)
     return args
+
+
+def _all(*, quick: bool, long: bool) -> Sequence[str]:
+    """Returns what is measured where nothing is named."""
+    if quick or long:
+        return QUICK if quick else LONG
+    return [name for name in MEASURES if name not in LONG]
 
 
 def _keep(report: Report, file: Path | None) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.backlog import Backlog
 from benchmarks.contenders.contender import Where
 from benchmarks.stub import Stub, stub
 from tests.support.influx import InfluxServer, fresh_server, own_server
@@ -23,18 +24,18 @@ class Bench:
     Args:
         folder: Where it may keep what it likes.
         quick: Whether a rough answer soon is better than a good one later.
-        long: Whether it may take as long as it takes.
         at_once: A stub that answers at once.
         slow: One that answers after 20 ms.
         influx: A real InfluxDB; None where there is none.
+        backlog: Runs that have happened long ago.
     """
 
     folder: Path
     quick: bool
-    long: bool
     at_once: Stub
     slow: Stub
     influx: InfluxServer | None
+    backlog: Backlog
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def nowhere(self) -> Where:
@@ -59,12 +60,11 @@ class Bench:
 
 
 @contextmanager
-def prepared(*, quick: bool, long: bool) -> Generator[Bench]:
+def prepared(*, quick: bool) -> Generator[Bench]:
     """Starts the servers, and stops them at the end.
 
     Args:
         quick: Whether a rough answer soon is better than a good one later.
-        long: Whether it may take as long as it takes.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="benchmarks-")))
@@ -78,8 +78,8 @@ def prepared(*, quick: bool, long: bool) -> Generator[Bench]:
         yield Bench(
             folder=folder,
             quick=quick,
-            long=long,
             at_once=stack.enter_context(stub()),
             slow=stack.enter_context(stub(delay_s=SLOW_S)),
             influx=influx,
+            backlog=Backlog(folder / "backlog"),
         )

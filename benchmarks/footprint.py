@@ -1,49 +1,53 @@
-"""A child process that says how much memory our part of it takes: `python -m benchmarks.footprint '{where}'`."""
+"""A child process that says how much memory our part of it takes: `python -m benchmarks.footprint '{settings}' RUNS`.
+
+Nothing of this package is loaded before the first look, nor any contender, which would bring it: what its import takes
+is a part of it.
+"""
 
 import gc
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from benchmarks.contenders.contender import JOB, TAGS, Where, job
-from benchmarks.contenders.spans import NullExporter, provider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 _SPANS = 3000
 _PAGE = 4096
+_OURS = "otel_job_measure"
+
+
+class _Nobody(SpanExporter):
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        del spans
+        return SpanExportResult.SUCCESS
 
 
 def main() -> None:
     """Makes spans as an app does, then measures jobs, and looks at its memory before and after."""
-    where = Where.from_object(json.loads(sys.argv[1]))
-    made = provider(NullExporter())
+    made = TracerProvider(shutdown_on_exit=False)
+    made.add_span_processor(BatchSpanProcessor(_Nobody()))
     tracer = made.get_tracer("app")
     for _ in range(_SPANS):
         with tracer.start_as_current_span("work"):
             pass
     made.force_flush()
+    if _OURS in sys.modules:
+        raise RuntimeError(f"{_OURS} is loaded already: what it takes to import would be left out")
     before = _resident()
     _forget_peak()
     from otel_job_measure import JobMeasure  # noqa: PLC0415 - what it brings is what is measured
 
-    settings: dict[str, Any] = {"ship": False} if where.url is None else _destination(where)
-    measure = JobMeasure(tracer_provider=made, state_dir=where.folder / "state", **TAGS, **settings)
-    measured = measure.job(JOB)(job)
+    measure = JobMeasure(tracer_provider=made, **json.loads(sys.argv[1]))
+    measured = measure.job("nightly")(int)
+    begun = _resident() - before
     for _ in range(int(sys.argv[2])):
         measured()
     measure.flush(60)
-    print(json.dumps({"resident": _resident() - before, "peak": _peak() - before}))
+    print(json.dumps({"begun": begun, "resident": _resident() - before, "peak": _peak() - before}))
     measure.close()
     made.shutdown()
-
-
-def _destination(where: Where) -> dict[str, Any]:
-    return {
-        "influxdb_url": where.server,
-        "influxdb_token": where.token,
-        "influxdb_org": where.org,
-        "influxdb_bucket": where.bucket,
-    }
 
 
 def _resident() -> int:

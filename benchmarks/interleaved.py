@@ -18,6 +18,9 @@ from benchmarks.samples import Samples
 ROOT: Final = Path(__file__).parents[1]
 _SEED: Final = 4
 _LONG_S: Final = 60.0
+_VERY_LONG_S: Final = 3600.0
+_AT_A_TIME: Final = 100_000
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,16 +52,29 @@ def interleaved(contenders: Mapping[str, Where], turns: Turns) -> dict[str, Samp
     Returns:
         Their samples, by name.
     """
-    samples = {name: Samples() for name in contenders}
-    chance = random.Random(_SEED)  # noqa: S311 - the order of turns is no secret
     with started(contenders) as children:
-        for child in children.values():
-            child.turn(turns)
-        for _ in range(turns.rounds):
-            order = list(children)
-            chance.shuffle(order)
-            for name in order:
-                samples[name].rounds.append(children[name].turn(turns))
+        return by_turns(children, turns)
+
+
+def by_turns(children: Mapping[str, "Child"], turns: Turns) -> dict[str, Samples]:
+    """Times children that are already there.
+
+    Args:
+        children: The children, by any names.
+        turns: How they take turns.
+
+    Returns:
+        Their samples, by name.
+    """
+    samples = {name: Samples() for name in children}
+    chance = random.Random(_SEED)  # noqa: S311 - the order of turns is no secret
+    for child in children.values():
+        child.turn(turns)
+    for _ in range(turns.rounds):
+        order = list(children)
+        chance.shuffle(order)
+        for name in order:
+            samples[name].rounds.append(children[name].turn(turns))
     return samples
 
 
@@ -110,9 +126,28 @@ class Child:
         took: list[int] = self._answer()
         return took
 
+    def age(self, runs: int) -> None:
+        """Lets it run the job so many times, however long that takes."""
+        for before in range(0, runs, _AT_A_TIME):
+            self._tell({"most": min(_AT_A_TIME, runs - before), "for_s": _VERY_LONG_S})
+            self._answer()
+
+    def resident_bytes(self) -> int:
+        """Returns how much memory it has."""
+        return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * _PAGE
+
+    def leave(self) -> None:
+        """Lets it end as its contender wants it ended, without waiting for it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
     def end(self) -> None:
         """Ends it as its contender wants it ended."""
-        self._process.communicate()
+        self.leave()
+        assert self._process.stdout is not None
+        with self._process.stdout as stdout:
+            stdout.read()
+        self._process.wait()
 
     def kill_after(self, runs: int) -> None:
         """Lets it run the job so many times and end itself by SIGKILL right after the last."""
@@ -143,6 +178,8 @@ def started(contenders: Mapping[str, Where]) -> Generator[dict[str, Child]]:
             child.ready()
         yield children
     finally:
+        for child in children.values():
+            child.leave()
         for child in children.values():
             child.end()
 

@@ -16,7 +16,6 @@ _PACKAGES = (
     "sentry-sdk",
     "cronwatch-sdk",
     "requests",
-    "pyperf",
 )
 
 

@@ -52,8 +52,9 @@ class Report:
             later: What was found since.
         """
         parts = {name: later.parts.get(name) or part for name, part in self.parts.items()}
-        # A run of everything is what the whole page is dated by.
-        whole = later if len(later.parts) >= len(self.parts) else self
+        # The whole page is dated by the command that most of it comes from; no command measures all of it.
+        kept = sum(part.made == self.line for name, part in self.parts.items() if name not in later.parts)
+        whole = later if len(later.parts) >= kept else self
         return replace(whole, parts=parts | later.parts)
 
     @property

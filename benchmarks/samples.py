@@ -38,15 +38,30 @@ class Samples:
     def times(self, other: "Samples", percent: float) -> float:
         """Returns how many times as long this took as another one that ran in the same rounds.
 
-        It is the median of the rounds' own ratios, since the machine may be slower in one round than in another; where
-        a round has too few samples for its percentile, it is the ratio over all samples.
+        It is the median of the rounds' own ratios, since the machine may be slower in one round than in another. Rounds
+        with too few samples for their percentile are put together with the next ones until there are enough.
 
         Args:
             other: What it is compared with.
             percent: The percentile that is compared.
         """
         needed = _ENOUGH * _WHOLE / (_WHOLE - percent)
-        pairs = list(zip(self.rounds, other.rounds, strict=True))
-        if all(len(chunk) >= needed for pair in pairs for chunk in pair):
-            return statistics.median(percentile(mine, percent) / percentile(others, percent) for mine, others in pairs)
-        return self.at(percent) / other.at(percent)
+        groups = _groups(list(zip(self.rounds, other.rounds, strict=True)), needed)
+        return statistics.median(percentile(mine, percent) / percentile(others, percent) for mine, others in groups)
+
+
+def _groups(pairs: list[tuple[Sequence[int], Sequence[int]]], needed: float) -> list[tuple[list[int], list[int]]]:
+    """Puts neighbouring rounds together, so that each group has enough samples of both; what is left joins the last."""
+    groups: list[tuple[list[int], list[int]]] = []
+    enough = True
+    for mine, others in pairs:
+        if enough:
+            groups.append(([], []))
+        groups[-1][0].extend(mine)
+        groups[-1][1].extend(others)
+        enough = min(map(len, groups[-1])) >= needed
+    if not enough and len(groups) > 1:
+        mine, others = groups.pop()
+        groups[-1][0].extend(mine)
+        groups[-1][1].extend(others)
+    return groups

@@ -21,6 +21,8 @@ CONTENDERS: Final[Mapping[str, Callable[[Where], Contender]]] = {
     "span with attributes": DescribedSpans.alone,
     "span with attributes + BatchSpanProcessor": DescribedSpans.batched,
     "span + BatchSpanProcessor + OTLP": Spans.exported,
+    "SDK span, a processor that does nothing": Spans.watched_by_one,
+    "SDK span, two processors that do nothing": Spans.watched_by_two,
     "SDK span, JobSpanProcessor registered": Spans.watched,
     "SDK span, a JobMeasure on its provider": Spans.beside,
     "span + BatchSpanProcessor, JobSpanProcessor registered": Spans.batched_and_watched,

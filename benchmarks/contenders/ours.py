@@ -42,8 +42,8 @@ class Ours:
 
     @classmethod
     def unheard(cls, where: Where) -> "Ours":
-        """Tries to deliver to a server that is down, and never waits for it."""
-        made = cls(where)
+        """Tries to deliver to a server that is down, and never waits for it; it keeps no history."""
+        made = cls(where, history=False)
         made.flush_s = 0.0
         return made
 

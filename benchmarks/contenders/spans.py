@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from benchmarks.contenders.contender import JOB, TAGS, Where, async_job, job
@@ -40,6 +41,16 @@ class NullExporter(SpanExporter):
         return True
 
 
+class NullProcessor(SpanProcessor):
+    """Is told of every span and does nothing: what is left is what the SDK takes for telling it."""
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Does nothing."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Does nothing."""
+
+
 def provider(exporter: SpanExporter | None, attributes: Mapping[str, str] | None = None) -> TracerProvider:
     """Makes a tracer provider as an app has it.
 
@@ -64,6 +75,13 @@ def otlp(where: Where) -> SpanExporter:
 def _watched(made: TracerProvider, where: Where) -> TracerProvider:
     measure = JobMeasure(tracer_provider=made, state_dir=where.folder / "state", ship=False, **TAGS)
     made.add_span_processor(JobSpanProcessor(measure=measure))
+    return made
+
+
+def _watched_by_nobody(processors: int) -> TracerProvider:
+    made = provider(None)
+    for _ in range(processors):
+        made.add_span_processor(NullProcessor())
     return made
 
 
@@ -94,6 +112,18 @@ class Spans:
     def exported(cls, where: Where) -> "Spans":
         """Makes spans that go through a `BatchSpanProcessor` to a server, by OTLP over HTTP."""
         return cls(provider(otlp(where)))
+
+    @classmethod
+    def watched_by_one(cls, where: Where) -> "Spans":
+        """Makes spans that a processor is told of, which does nothing."""
+        del where
+        return cls(_watched_by_nobody(1))
+
+    @classmethod
+    def watched_by_two(cls, where: Where) -> "Spans":
+        """The same with two such processors."""
+        del where
+        return cls(_watched_by_nobody(2))
 
     @classmethod
     def watched(cls, where: Where) -> "Spans":

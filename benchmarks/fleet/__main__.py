@@ -26,7 +26,7 @@ def main() -> int:
     args = parser.parse_args()
     os.environ[cases.COLD] = "2s"  # the server that is started here inherits it
     on = machine()
-    with prepared(quick=False, long=False) as bench, cases.many_files():
+    with prepared(quick=False) as bench, cases.many_files():
         if bench.influx is None or bench.influx.process is None:
             print("this needs the InfluxDB that `make servers` builds", file=sys.stderr)
             return 1

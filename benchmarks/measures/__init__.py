@@ -12,6 +12,7 @@ from benchmarks.measures import (
     history,
     job_thread,
     long_life,
+    longest_life,
     losses,
     other_spans,
     peers,
@@ -36,8 +37,11 @@ MEASURES: Final[Mapping[str, Callable[[Bench], Part]]] = {
     "starts": starts.measure,
     "sizes": sizes.measure,
     "long-life": long_life.measure,
+    "longest-life": longest_life.measure,
 }
 """Each by its name, in the order of the docs."""
 
 QUICK: Final = ("job-thread",)
 """Those that tell enough in a minute."""
+LONG: Final = ("longest-life",)
+"""Those that take too long to be among the others."""

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from benchmarks.backlog import LINES_A_RUN, leave, lines
+from benchmarks.backlog import CHUNK, LINES_A_RUN, MOST
 from benchmarks.bench import Bench
 from benchmarks.commands import Done, command
 from benchmarks.tables import Column, Part, Table, at_least, at_most
@@ -19,9 +19,8 @@ from otel_job_measure.journal.statedir import StateDir
 from otel_job_measure.runtime.reading import history_of
 from otel_job_measure.settings import Settings
 
-_RUNS: Final = 1_000_000
+_RUNS: Final = MOST
 _FEW: Final = 10_000
-_SEGMENT: Final = 20_000
 _TIMES: Final = 3
 _MOST_S: Final = 1.0
 _FLAT: Final = 1.2
@@ -51,7 +50,7 @@ def measure(bench: Bench) -> Part:
         f"{many.bytes_a_run:.0f} bytes a run."
     )
     return Part(
-        tables=(_table(answers, note), _parts(many.rate)),
+        tables=(_table(answers, note), _parts(bench, many.rate)),
         verdicts=(
             at_least("folding into the history", many.rate, _FOLDED, "per second"),
             at_most(f"the slowest question over {_RUNS:,} runs", slowest_s, _MOST_S, "s"),
@@ -78,9 +77,9 @@ def _table(answers: Mapping[str, tuple[float, int, float, int]], note: str) -> T
     )
 
 
-def _parts(rate: float) -> Table:
+def _parts(bench: Bench, rate: float) -> Table:
     """Shows what folding takes without a disk, in this process."""
-    data, reader, read_ns, insert_ns = b"".join(lines("host", _FEW)), LineReader(), [0.0], [0.0]
+    data, reader, read_ns, insert_ns = b"".join(bench.backlog.runs(_FEW)), LineReader(), [0.0], [0.0]
     for _ in range(_TIMES):
         batch, began = Batch(), time.perf_counter_ns()
         reader.read(data, batch)
@@ -113,7 +112,7 @@ class _Folded:
     def __init__(self, bench: Bench, runs: int) -> None:
         self._home = bench.new_folder()
         settings = Settings(state_dir=self._home / "state")
-        leave(settings, runs=runs, runs_a_segment=_SEGMENT)
+        bench.backlog.leave(settings, runs=runs, runs_a_segment=CHUNK)
         state = StateDir(settings.state_path)
         segments = state.ready_segments()
         began_s = time.perf_counter()

@@ -1,11 +1,15 @@
 """What is lost when the process is killed right after the job: by killing it."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.bench import Bench
+from benchmarks.commands import ship_variables
 from benchmarks.contenders.arrivals import ARRIVALS
 from benchmarks.contenders.contender import Where
 from benchmarks.contenders.node import NODE, has_node
@@ -41,8 +45,10 @@ def measure(bench: Bench) -> Part:
         bench: The folders.
     """
     names = [name for name in ARRIVALS if name != NODE or has_node()]
-    with stub(records=True) as server:
-        found = {name: _lost(name, bench, server) for name in names}
+    at_once = len(os.sched_getaffinity(0))  # nothing is timed here, and most of it is the start of processes
+    with ThreadPoolExecutor(at_once) as pool:
+        parts = [pool.submit(_lost_of, names[number::at_once], bench) for number in range(at_once)]
+        found = {name: each for part in parts for name, each in part.result().items()}
     runs = _RUNS * _PROCESSES
     table = Table(
         name="losses",
@@ -53,10 +59,16 @@ def measure(bench: Bench) -> Part:
             Column(title="it was killed right after the last run", unit="count"),
             Column(title="and when the next process has had its turn", unit="count"),
         ),
-        rows=tuple((name, each.ended, each.killed, each.later) for name, each in found.items()),
+        rows=tuple((name, found[name].ended, found[name].killed, found[name].later) for name in names),
         note="The next process is another of the same kind; for ours it is `otel-job-measure ship --once`.",
     )
     return Part(tables=(table,))
+
+
+def _lost_of(names: Sequence[str], bench: Bench) -> dict[str, _Found]:
+    """Looks at some of the contenders, one after the other, with a stub of their own."""
+    with stub(records=True) as server:
+        return {name: _lost(name, bench, server) for name in names}
 
 
 def _lost(name: str, bench: Bench, server: Stub) -> _Found:
@@ -79,16 +91,8 @@ def _next(name: str, where: Where, server: Stub) -> list[Request]:
     """Lets the next process have its turn: one that runs no job of its own."""
     if name in _FROM_DISK:
         command = [sys.executable, "-m", "otel_job_measure", "ship", "--once", "--env-file", "/dev/null"]
-        variables = {
-            "INFLUXDB_URL": where.server,
-            "INFLUXDB_TOKEN": where.token,
-            "INFLUXDB_ORG": where.org,
-            "INFLUXDB_BUCKET": where.bucket,
-            "OTEL_JOB_MEASURE_STATE_DIR": str(where.folder / "state"),
-        }
-        subprocess.run(
-            command, cwd=ROOT, env=environment(where.folder) | variables, stdout=subprocess.DEVNULL, check=True
-        )
+        variables = environment(where.folder) | ship_variables(where)
+        subprocess.run(command, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL, check=True)
     else:
         _ready(name, where).end()
     return server.seen()

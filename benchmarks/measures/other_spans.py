@@ -1,48 +1,72 @@
 """What a span costs that isn't a job's, where our processor is registered."""
 
-import statistics
+from typing import Final
 
 from benchmarks.bench import Bench
-from benchmarks.interleaved import Turns, interleaved
-from benchmarks.samples import percentile
+from benchmarks.samples import Samples, percentile
+from benchmarks.side_by_side import Blocks, side_by_side
 from benchmarks.tables import Column, Part, Table, at_most
 
-_PAIRS = (
-    ("SDK span", "SDK span, JobSpanProcessor registered"),
-    ("SDK span", "SDK span, a JobMeasure on its provider"),
+_SPAN: Final = "SDK span"
+_REGISTERED: Final = "SDK span, JobSpanProcessor registered"
+_BESIDE: Final = "SDK span, a JobMeasure on its provider"
+_PAIRS: Final = (
+    (_SPAN, _REGISTERED),
+    (_SPAN, _BESIDE),
     ("span + BatchSpanProcessor", "span + BatchSpanProcessor, JobSpanProcessor registered"),
+    (_SPAN, "SDK span, a processor that does nothing"),
+    (_SPAN, "SDK span, two processors that do nothing"),
 )
-_TURNS = Turns(rounds=40, most=5000, for_s=0.06)
-_MOST_NS = 1500
+_BLOCKS: Final = Blocks(rounds=500, warm_up=40, runs=50)
+_MOST_NS: Final = 1500
+_QUARTERS: Final = (50, 25, 75)
 
 
 def measure(bench: Bench) -> Part:
-    """Times spans with and without our processor, by turns.
+    """Times spans with and without our processor, by short turns in one process.
 
     Args:
         bench: The folders.
     """
     names = list(dict.fromkeys(name for pair in _PAIRS for name in pair))
-    samples = interleaved({name: bench.nowhere() for name in names}, _TURNS)
-    rows: list[tuple[str, float, float, float, float]] = []
-    for without, with_ours in _PAIRS:
-        pairs = zip(samples[without].rounds, samples[with_ours].rounds, strict=True)
-        medians = [(percentile(bare, 50), percentile(ours, 50)) for bare, ours in pairs]
-        more = statistics.median(ours - bare for bare, ours in medians)
-        least = min(ours for _, ours in medians) - min(bare for bare, _ in medians)
-        rows.append((with_ours, samples[without].at(50), samples[with_ours].at(50), more, least))
+    samples = side_by_side({name: bench.nowhere() for name in names}, _BLOCKS)
+    more_ns = {pair: _more_ns(samples[pair[0]], samples[pair[1]]) for pair in _PAIRS}
     table = Table(
         name="other-spans",
         title="A span that isn't a job's",
         columns=(
             Column(title="", unit="text"),
-            Column(title="p50 without ours", unit="us"),
-            Column(title="p50 with ours", unit="us"),
-            Column(title="more (median over the rounds)", unit="us"),
-            Column(title="more (between the best rounds of each)", unit="us"),
+            Column(title="p50 without", unit="us"),
+            Column(title="p50 with", unit="us"),
+            Column(title="more", unit="us"),
+            Column(title="in a quarter of the rounds at most", unit="us"),
+            Column(title="in three quarters at most", unit="us"),
         ),
-        rows=tuple(rows),
-        note="The machine is now faster, now slower; the last column is that of its best moments.",
+        rows=tuple(
+            (
+                pair[1],
+                samples[pair[0]].at(50),
+                samples[pair[1]].at(50),
+                *(percentile(more, percent) for percent in _QUARTERS),
+            )
+            for pair, more in more_ns.items()
+        ),
+        note=(
+            f'"More" is the median over {_BLOCKS.rounds} rounds of the difference between the medians of two blocks of '
+            f"{_BLOCKS.runs} spans in the same round. There are two processors of ours where a JobSpanProcessor is "
+            "registered: the JobMeasure behind it has one of its own."
+        ),
     )
-    verdict = at_most("a span that isn't a job's, with our processor, more", rows[0][-2], _MOST_NS, "us")
-    return Part(tables=(table,), verdicts=(verdict,))
+    return Part(
+        tables=(table,),
+        verdicts=tuple(
+            at_most(f"a span that isn't a job's, {what}, more", percentile(more_ns[_SPAN, name], 50), _MOST_NS, "us")
+            for what, name in (("with our processor", _REGISTERED), ("with a JobMeasure on its provider", _BESIDE))
+        ),
+    )
+
+
+def _more_ns(without: Samples, with_it: Samples) -> list[float]:
+    """Returns how much longer the median of a block is than that of the other one in the same round."""
+    pairs = zip(without.rounds, with_it.rounds, strict=True)
+    return [percentile(block, 50) - percentile(other, 50) for other, block in pairs]

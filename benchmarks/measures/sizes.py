@@ -4,11 +4,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from benchmarks.bench import Bench
 from benchmarks.child import timed
-from benchmarks.contenders.contender import Where
+from benchmarks.contenders.contender import TAGS, Where
 from benchmarks.contenders.ours import Ours
 from benchmarks.interleaved import ROOT, environment
 from benchmarks.tables import Column, Part, Table, at_most
@@ -33,12 +33,13 @@ def measure(bench: Bench) -> Part:
         title=f"Memory added to an app that traces, after {_RUNS:,} runs back to back",
         columns=(
             Column(title="", unit="text"),
+            Column(title="imported and set up", unit="MiB"),
             Column(title="resident", unit="MiB"),
             Column(title="at most", unit="MiB"),
         ),
         rows=(
-            ("only appending (SHIP=off)", appending["resident"], appending["peak"]),
-            ("delivering, with the history", shipping["resident"], shipping["peak"]),
+            ("only appending (SHIP=off)", appending["begun"], appending["resident"], appending["peak"]),
+            ("delivering, with the history", shipping["begun"], shipping["resident"], shipping["peak"]),
         ),
         note=f"The journal takes {a_run:.0f} bytes a run, with four short tags and the ids of its span.",
     )
@@ -53,8 +54,18 @@ def measure(bench: Bench) -> Part:
 
 
 def _footprint(where: Where) -> dict[str, int]:
+    settings: dict[str, Any] = {"state_dir": str(where.folder / "state"), **TAGS}
+    if where.url is None:
+        settings["ship"] = False
+    else:
+        settings |= {
+            "influxdb_url": where.url,
+            "influxdb_token": where.token,
+            "influxdb_org": where.org,
+            "influxdb_bucket": where.bucket,
+        }
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.footprint", json.dumps(where.as_object()), str(_RUNS)],
+        [sys.executable, "-m", "benchmarks.footprint", json.dumps(settings), str(_RUNS)],
         cwd=ROOT,
         env=environment(where.folder),
         capture_output=True,

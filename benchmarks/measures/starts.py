@@ -1,17 +1,18 @@
-"""What whole commands cost: `exec` around a command, imports, and the first run. Timed by pyperf."""
+"""What whole commands cost: `exec` around a command, imports, and the first run."""
 
-import os
+import random
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from benchmarks.bench import Bench
 from benchmarks.commands import PROGRAM
-from benchmarks.contenders.libraries import library
 from benchmarks.interleaved import ROOT, environment
+from benchmarks.modules import emptied, loaded, of_ours, pythons_own
 from benchmarks.tables import Column, Part, Table, at_most
 
 _PYTHON: Final = "python -c pass"
@@ -19,27 +20,18 @@ _SDK: Final = "import opentelemetry.sdk.trace"
 _LOCAL: Final = "JobMeasure and its first run, into the local history"
 _FIRST: Final = "JobMeasure and its first run, only appended"
 _OURS: Final = "import otel_job_measure"
+_MEASURE: Final = "from otel_job_measure import JobMeasure"
 _TRUE: Final = "true"
+_LEAST: Final = (_PYTHON, _TRUE)
 _EXEC: Final = "otel-job-measure exec nightly -- true, SHIP=off"
-_STANDARD: Final = "import argparse, dataclasses, json, logging, pathlib, typing"
-_ONE_RUN: Final = "from otel_job_measure import JobMeasure; JobMeasure(project='billing'{}).job('nightly')(int)()"
+_ONE_RUN: Final = _MEASURE + "; JobMeasure(project='billing'{}).job('nightly')(int)()"
 _APPENDED: Final = _ONE_RUN.format(
     ", ship=False, history=False, influxdb_url='http://127.0.0.1:9', influxdb_org='o', influxdb_bucket='b'"
 )
-_LOADED: Final = f"{_APPENDED}; import sys; print('influxdb_client' in sys.modules)"
-_COMMANDS: Final[Mapping[str, Sequence[str]]] = {
-    _PYTHON: (sys.executable, "-c", "pass"),
-    _STANDARD: (sys.executable, "-c", _STANDARD),
-    _SDK: (sys.executable, "-c", _SDK),
-    _OURS: (sys.executable, "-c", "import otel_job_measure"),
-    "from otel_job_measure import JobMeasure": (sys.executable, "-c", "from otel_job_measure import JobMeasure"),
-    _FIRST: (sys.executable, "-c", _APPENDED),
-    _LOCAL: (sys.executable, "-c", _ONE_RUN.format("")),
-    _TRUE: ("true",),
-    _EXEC: (str(PROGRAM), "exec", "--env-file", "/dev/null", "nightly", "--", "true"),
-}
-_ROUNDS: Final = 2
-_HOW: Final = ("--processes", "2", "--values", "2", "--warmups", "1", "--loops", "1", "--quiet")
+_WORDS: Final = ("exec", "--env-file", "/dev/null", "nightly", "--", "true")
+_EXEC_INSIDE: Final = f"from otel_job_measure.cli import main; main({list(_WORDS)})"
+_ROUNDS: Final = 15
+_SEED: Final = 4
 _MOST_NS: Final = 120_000_000
 _OF_SDK: Final = 1.15
 
@@ -51,31 +43,103 @@ def measure(bench: Bench) -> Part:
         bench: The folders.
     """
     home = bench.new_folder()
+    empty = home / "empty"
     variables = environment(home) | {
+        "PYTHONPATH": f"{ROOT}:{empty}",
         "OTEL_JOB_MEASURE_STATE_DIR": str(home / "state"),
         "OTEL_JOB_MEASURE_SHIP": "off",
     }
-    took_ns = _took_ns(home / "pyperf.json", variables)
-    sdk_ns, ours_ns, first_ns = (took_ns[name] - took_ns[_PYTHON] for name in (_SDK, _OURS, _FIRST))
+    first = loaded(_APPENDED, variables)
+    took = _Took(_commands(first, empty, variables), variables)
     return Part(
-        tables=(_table(took_ns, loaded=_is_loaded(variables)),),
+        tables=(_table(took, client="influxdb_client" in first),),
         verdicts=(
-            at_most("`exec NAME -- true` over `true` alone", took_ns[_EXEC] - took_ns[_TRUE], _MOST_NS, "ms"),
-            at_most("`import otel_job_measure`, against importing the SDK", ours_ns / sdk_ns, _OF_SDK, "times"),
+            at_most("`exec NAME -- true` over `true` alone", took.more_ns(_EXEC, than=_TRUE), _MOST_NS, "ms"),
+            at_most("`import otel_job_measure`, against importing the SDK", took.of_sdk(_OURS), _OF_SDK, "times"),
             at_most(
-                "a first run with all it imports, the SDK too, against the SDK", first_ns / sdk_ns, _OF_SDK, "times"
+                "a first run with all it imports, the SDK too, against the SDK", took.of_sdk(_FIRST), _OF_SDK, "times"
             ),
         ),
     )
 
 
-def _is_loaded(variables: Mapping[str, str]) -> str:
-    command = [sys.executable, "-c", _LOADED]
-    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True)
-    return "yes" if done.stdout.strip() == "True" else "no"
+def _commands(first: Iterable[str], empty: Path, variables: Mapping[str, str]) -> dict[str, Sequence[str]]:
+    """Returns the commands, and beside ours those that load as much and do nothing with it.
+
+    Args:
+        first: The modules of a first run.
+        empty: Where the empty modules come.
+        variables: The environment.
+    """
+    bare, sdk, inside = (loaded(code, variables) for code in ("pass", _SDK, _EXEC_INSIDE))
+    own, mine = pythons_own(inside, without=bare), of_ours(inside)
+    own_of_first, mine_of_first = pythons_own(first, without=sdk), of_ours(first)
+    programs = {
+        _PYTHON: "pass",
+        f"the {len(own)} modules of Python's own that `exec` loads": _imports(own),
+        f"{len(mine)} empty modules, as many as `exec` loads of ours": _imports(emptied(mine, empty)),
+        _SDK: _SDK,
+        f"the SDK and {len(own_of_first)} more of Python's own that a first run loads": "; ".join(
+            [_SDK, _imports(own_of_first)]
+        ),
+        f"the SDK and {len(mine_of_first)} empty modules, as many as a first run loads of ours": "; ".join(
+            [_SDK, _imports(emptied(mine_of_first, empty))]
+        ),
+        _OURS: _OURS,
+        _MEASURE: _MEASURE,
+        _FIRST: _APPENDED,
+        _LOCAL: _ONE_RUN.format(""),
+    }
+    commands: dict[str, Sequence[str]] = {name: (sys.executable, "-c", code) for name, code in programs.items()}
+    return commands | {_TRUE: (_TRUE,), _EXEC: (str(PROGRAM), *_WORDS)}
 
 
-def _table(took_ns: Mapping[str, float], *, loaded: str) -> Table:
+def _imports(modules: Iterable[str]) -> str:
+    return "; ".join(f"import {name}" for name in modules)
+
+
+class _Took:
+    """How long each command took, round by round.
+
+    Args:
+        commands: The commands by name; each has its turn in each round, in another order, after a round to warm up.
+        variables: Their environment.
+    """
+
+    def __init__(self, commands: Mapping[str, Sequence[str]], variables: Mapping[str, str]) -> None:
+        self.rounds_ns: dict[str, list[int]] = {name: [] for name in commands}
+        chance = random.Random(_SEED)  # noqa: S311 - the order of turns is no secret
+        for warm_up in (True, *[False] * _ROUNDS):
+            for name in chance.sample(list(commands), len(commands)):
+                took_ns = _took_ns(commands[name], variables)
+                if not warm_up:
+                    self.rounds_ns[name].append(took_ns)
+
+    def median_ns(self, name: str) -> float:
+        """Returns how long a command took."""
+        return statistics.median(self.rounds_ns[name])
+
+    def more_ns(self, name: str, *, than: str) -> float:
+        """Returns how much longer a command took than another one of the same round."""
+        return statistics.median(self._more_ns(name, than))
+
+    def of_sdk(self, name: str) -> float:
+        """Returns how many times as long as importing the SDK it took in the same round, each without Python itself."""
+        pairs = zip(self._more_ns(name, _PYTHON), self._more_ns(_SDK, _PYTHON), strict=True)
+        return statistics.median(each / sdk for each, sdk in pairs)
+
+    def _more_ns(self, name: str, than: str) -> list[int]:
+        pairs = zip(self.rounds_ns[name], self.rounds_ns[than], strict=True)
+        return [took_ns - others_ns for took_ns, others_ns in pairs]
+
+
+def _took_ns(command: Sequence[str], variables: Mapping[str, str]) -> int:
+    began_ns = time.perf_counter_ns()
+    subprocess.run(command, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter_ns() - began_ns
+
+
+def _table(took: _Took, *, client: bool) -> Table:
     return Table(
         name="starts",
         title="Whole commands",
@@ -83,28 +147,19 @@ def _table(took_ns: Mapping[str, float], *, loaded: str) -> Table:
             Column(title="", unit="text"),
             Column(title="median", unit="ms"),
             Column(title="more than Python alone", unit="ms"),
+            Column(title="that / the SDK's", unit="times"),
         ),
         rows=tuple(
-            (name, each, each - took_ns[_PYTHON] if name not in (_TRUE, _PYTHON) else None)
-            for name, each in took_ns.items()
-        ),
-        note=f"Timed by pyperf. Is influxdb-client loaded in a process that only appends: {loaded}.",
-    )
-
-
-def _took_ns(file: Path, variables: Mapping[str, str]) -> dict[str, float]:
-    inherited = ",".join(variables)
-    for _ in range(_ROUNDS):
-        for name, command in _COMMANDS.items():
-            subprocess.run(
-                [
-                    *(sys.executable, "-m", "pyperf", "command", *_HOW, "--inherit-environ", inherited),
-                    *("--append", str(file), "--name", name, "--", *command),
-                ],
-                cwd=ROOT,
-                env=dict(os.environ) | dict(variables),
-                stdout=subprocess.DEVNULL,
-                check=True,
+            (
+                name,
+                took.median_ns(name),
+                None if name in _LEAST else took.more_ns(name, than=_PYTHON),
+                None if name in _LEAST else took.of_sdk(name),
             )
-    suite = library("pyperf").BenchmarkSuite.load(str(file))
-    return {name: statistics.median(suite.get_benchmark(name).get_values()) * 1e9 for name in _COMMANDS}
+            for name in took.rounds_ns
+        ),
+        note=(
+            f"The median of {_ROUNDS} rounds; differences and ratios are those within a round. Is influxdb-client "
+            f"loaded in a process that only appends: {'yes' if client else 'no'}."
+        ),
+    )

@@ -5,7 +5,7 @@ import pytest
 from benchmarks.contenders import CONTENDERS
 from benchmarks.contenders.arrivals import ARRIVALS
 from benchmarks.contenders.contender import Where
-from benchmarks.interleaved import Child, Turns, interleaved
+from benchmarks.interleaved import Child, Turns, by_turns, interleaved, started
 from benchmarks.stub import stub
 
 NOBODY = "http://127.0.0.1:9"
@@ -33,6 +33,17 @@ def test_threads_and_tasks_run_the_job_too(tmp_path: Path) -> None:
     assert len(child.turn(Turns(rounds=1, most=5, for_s=30, threads=2))) == 10
     assert len(child.turn(Turns(rounds=1, most=5, for_s=30, tasks=2))) == 10
     child.end()
+
+
+def test_a_child_grows_old(tmp_path: Path) -> None:
+    """It runs the job as often as it is told, untimed, and has its turn afterwards as any other."""
+    with started({"ours, SHIP=off/old": Where(folder=tmp_path / "child")}) as children:
+        [child] = children.values()
+        child.age(7)
+        assert len(by_turns(children, Turns(rounds=1, most=5, for_s=30))["ours, SHIP=off/old"].all) == 5
+        assert child.resident_bytes() > 2**20
+    lines = [line for file in tmp_path.rglob("*.lp") for line in file.read_bytes().splitlines()]
+    assert sum(line.startswith(b"scheduling-job,") and b'"end"' in line for line in lines) == 7 + 2 * 5
 
 
 @pytest.mark.parametrize("name", sorted(ARRIVALS.keys() & CONTENDERS.keys() - PEERS))

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -47,6 +48,18 @@ def test_publishing_keeps_what_was_not_measured_again(tmp_path: Path) -> None:
     kept = Report.from_object(json.loads((tmp_path / "performance.json").read_text()))
     assert {name: part.made for name, part in kept.parts.items()} == {"part": "make bench", "other": "later"}
     assert "| ours | 12.3 µs | 1,000 |\n| another | – | 7 |" in (tmp_path / "performance.md").read_text()  # noqa: RUF001 - how nothing is written
+
+
+def test_the_page_is_dated_by_what_most_of_it_comes_from() -> None:
+    """What takes too long for the command that measures all the rest, and single questions, change no date."""
+    whole, seldom = report(name="often", command="make bench"), report(name="seldom", command="make bench-long")
+    whole = replace(whole, parts={name: replace(whole.parts["often"], made=whole.line) for name in ("often", "other")})
+    kept = whole.updated(seldom)
+    assert kept.command == "make bench"
+    assert set(kept.parts) == {"often", "other", "seldom"}
+    again = kept.updated(replace(whole, date="2026-12-01"))
+    assert again.date == "2026-12-01"
+    assert again.parts["seldom"] == seldom.parts["seldom"]
 
 
 def test_a_chart_shows_each_value() -> None:

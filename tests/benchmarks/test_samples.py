@@ -27,3 +27,11 @@ def test_too_few_samples_are_put_together() -> None:
     """A round with less than ten samples above a percentile says nothing of it; all rounds together do."""
     mine, others = Samples([[1, 2, 30], [1, 2, 30]]), Samples([[1, 2, 3], [1, 2, 3]])
     assert mine.times(others, 99) == 10.0
+
+
+def test_rounds_are_put_together_only_until_they_are_enough() -> None:
+    """One slow round in seven is in one of three groups, and what is left over joins the last one."""
+    mine = Samples([*[[20] * 500] * 4, [2000] * 500, *[[20] * 500] * 2])
+    others = Samples([*[[10] * 500] * 7])
+    assert mine.times(others, 99) == 2.0
+    assert mine.at(99) == 2000
