@@ -51,6 +51,15 @@ class NullProcessor(SpanProcessor):
         """Does nothing."""
 
 
+class ReadingProcessor(NullProcessor):
+    """Asks every span for its attributes: the least that anybody can do who looks for one of them."""
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Asks for the attributes, and does nothing with them."""
+        del parent_context
+        span.attributes  # noqa: B018 - it is the asking that costs
+
+
 def provider(exporter: SpanExporter | None, attributes: Mapping[str, str] | None = None) -> TracerProvider:
     """Makes a tracer provider as an app has it.
 
@@ -72,16 +81,17 @@ def otlp(where: Where) -> SpanExporter:
     return OTLPSpanExporter(endpoint=f"{where.server}/v1/traces")
 
 
-def _watched(made: TracerProvider, where: Where) -> TracerProvider:
-    measure = JobMeasure(tracer_provider=made, state_dir=where.folder / "state", ship=False, **TAGS)
+def _watched(made: TracerProvider, where: Where, *, beside: bool = False) -> TracerProvider:
+    traced = made if beside else None
+    measure = JobMeasure(tracer_provider=traced, state_dir=where.folder / "state", ship=False, **TAGS)
     made.add_span_processor(JobSpanProcessor(measure=measure))
     return made
 
 
-def _watched_by_nobody(processors: int) -> TracerProvider:
+def _with(*processors: SpanProcessor) -> TracerProvider:
     made = provider(None)
-    for _ in range(processors):
-        made.add_span_processor(NullProcessor())
+    for processor in processors:
+        made.add_span_processor(processor)
     return made
 
 
@@ -114,21 +124,26 @@ class Spans:
         return cls(provider(otlp(where)))
 
     @classmethod
-    def watched_by_one(cls, where: Where) -> "Spans":
+    def unwatched(cls, where: Where) -> "Spans":
         """Makes spans that a processor is told of, which does nothing."""
         del where
-        return cls(_watched_by_nobody(1))
+        return cls(_with(NullProcessor()))
 
     @classmethod
-    def watched_by_two(cls, where: Where) -> "Spans":
-        """The same with two such processors."""
+    def read(cls, where: Where) -> "Spans":
+        """Makes spans that a processor asks for their attributes."""
         del where
-        return cls(_watched_by_nobody(2))
+        return cls(_with(ReadingProcessor()))
 
     @classmethod
     def watched(cls, where: Where) -> "Spans":
         """Makes spans that our processor looks at, which are no job's."""
         return cls(_watched(provider(None), where))
+
+    @classmethod
+    def watched_twice(cls, where: Where) -> "Spans":
+        """The same on a provider that a `JobMeasure` uses for its own, too."""
+        return cls(_watched(provider(None), where, beside=True))
 
     @classmethod
     def batched_and_watched(cls, where: Where) -> "Spans":

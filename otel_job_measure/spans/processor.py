@@ -21,6 +21,7 @@ from otel_job_measure.spans.status import error_said
 
 _NAME: Final = names.ATTR_NAME
 _FROM_SPAN: Final = frozenset({names.ATTR_NAME, names.ATTR_RUN_ID})  # where the span has them, our rows have them of it
+_live: Final = live.live
 _ROW_TAGS: Final = frozenset({names.ATTR_DATACENTER, names.ATTR_PROJECT, names.ATTR_STAGE})
 
 
@@ -99,8 +100,8 @@ class RunSpanProcessor(OwnSpanProcessor):
             if parent_context is not None and RUN_KEY in parent_context:
                 cast("Opened", parent_context[RUN_KEY]).took(span)
                 return
-            attributes = _plain(span.attributes)
-            if _NAME in attributes:
+            attributes = span.attributes
+            if attributes and _NAME in _plain(attributes):
                 self._by_name(span, attributes[_NAME])
             elif self._rules:
                 self._by_rule(span)
@@ -115,7 +116,7 @@ class RunSpanProcessor(OwnSpanProcessor):
         """
         # Every span of the app comes through here, and a block of the guard around it all would cost as much again.
         try:
-            if not live.live:
+            if not _live:
                 return
             found = live.find(id(span.context))
             if found is not None and live.forget(found.context) is not None:
@@ -171,12 +172,12 @@ def _describe(span: Span, run: Run, job: Job) -> None:
     span.set_attributes({name: text for name, text in said.items() if name not in given & _FROM_SPAN})
 
 
-def _plain(attributes: Mapping[str, object] | None) -> Mapping[str, object]:
+def _plain(attributes: Mapping[str, object]) -> Mapping[str, object]:
     """Returns attributes as a dict: the SDK's own mapping takes an exception, and four times as long, for each no."""
     try:
         copied: Mapping[str, object] = cast("Any", attributes).copy()
-    except AttributeError:  # none, or those of a provider of another make
-        return attributes or {}
+    except AttributeError:  # those of a provider of another make
+        return attributes
     return copied
 
 

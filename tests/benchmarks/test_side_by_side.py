@@ -3,7 +3,7 @@ from pathlib import Path
 from benchmarks.contenders.contender import Where
 from benchmarks.side_by_side import Blocks, side_by_side
 
-NAMES = ("SDK span", "SDK span, two processors that do nothing", "SDK span, JobSpanProcessor registered")
+NAMES = ("SDK span", "SDK span, a processor that asks for the attributes", "SDK span, JobSpanProcessor registered")
 
 
 def test_contenders_share_a_process(tmp_path: Path) -> None:
