@@ -14,6 +14,7 @@ _PACKAGES = (
     "opentelemetry-sdk",
     "influxdb-client",
     "sentry-sdk",
+    "pyperf",
     "cronwatch-sdk",
     "requests",
 )
