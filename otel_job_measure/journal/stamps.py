@@ -9,7 +9,8 @@ from otel_job_measure.clock import Clock
 _STEP_NS = 1_000_000_000
 """How far the wall clock may be off before anything is done about it."""
 _PRUNE_AT = 1024
-_KEEP_US = 1_000_000
+_KEEP_US = 100_000
+"""How long what was claimed is remembered: a thread that is held up for longer between two lines gets a later time."""
 
 
 class RunClock:
