@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -100,7 +99,6 @@ def _decoded(line: bytes) -> SegmentHeader:
         raise LineProtocolError(msg) from error
 
 
-@dataclass(slots=True, eq=False)
 class SegmentFile:
     """A segment as a reader sees it; it stays the same one when its file moves to `ready/`.
 
@@ -111,10 +109,15 @@ class SegmentFile:
         good_end: The last good byte, where the writer knows it better than the last newline does.
     """
 
-    path: Path
-    header: SegmentHeader
-    elsewhere: Path | None = None
-    good_end: int | None = None
+    __slots__ = ("elsewhere", "good_end", "header", "path")
+
+    def __init__(
+        self, path: Path, header: SegmentHeader, *, elsewhere: Path | None = None, good_end: int | None = None
+    ) -> None:
+        self.path = path
+        self.header = header
+        self.elsewhere = elsewhere
+        self.good_end = good_end
 
     @classmethod
     def open(cls, path: Path) -> "SegmentFile":

@@ -1,9 +1,8 @@
 """Where points go: a bucket of an InfluxDB server, or a receiver of OTLP."""
 
 import re
-from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from otel_job_measure.forks import fork_gate
@@ -22,8 +21,7 @@ class UrlError(ValueError):
     """A URL is wrong; the message says what is, without a part of the URL."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Destination:
+class Destination(NamedTuple):
     """A bucket of an InfluxDB server.
 
     Args:
@@ -47,8 +45,7 @@ class Destination:
         return f"{self.url} org={self.org} bucket={self.bucket}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OtlpDestination:
+class OtlpDestination(NamedTuple):
     """A receiver of OTLP logs.
 
     Args:
