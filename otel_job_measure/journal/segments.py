@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from otel_job_measure.errors import LineProtocolError
@@ -17,7 +17,8 @@ _MARK = b"# otel-job-measure "
 _MODE = 0o600
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TAIL = 64 * 1024
-_numbers_in = re.compile(rb',"slot":(\d{1,9}),"ordinal":(\d{1,9}),"created":(\d{1,19}),').search
+# Compiled when it is first needed: who only writes reads no header, and `exec` stands before every line of a crontab.
+_numbers_in = partial(re.search, rb',"slot":(\d{1,9}),"ordinal":(\d{1,9}),"created":(\d{1,19}),')
 
 
 def new_name(destination: str) -> str:

@@ -2,10 +2,12 @@
 
 import re
 from functools import partial
-from typing import Final, NamedTuple
-from urllib.parse import SplitResult, urlsplit
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_job_measure.forks import fork_gate
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 # Compiled when it is first needed: most processes never do, and `exec` stands before every line of a crontab.
@@ -132,10 +134,12 @@ def _spelled(url: str, *, secrets: str) -> tuple[str, str]:
     return f"{parts.scheme}://{_host(parts)}{_port(parts)}", parts.path
 
 
-def _split(url: str) -> SplitResult:
+def _split(url: str) -> "SplitResult":
     # urlsplit would drop some of these without a word.
     if not url.isprintable() or " " in url:
         raise UrlError("it holds spaces or control characters")
+    with fork_gate():
+        from urllib.parse import urlsplit  # noqa: PLC0415 - only where there is a URL; it brings all of ipaddress
     try:
         parts = urlsplit(url)
     except ValueError:  # its message shows parts of the URL
@@ -147,7 +151,7 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _host(parts: SplitResult) -> str:
+def _host(parts: "SplitResult") -> str:
     host = parts.hostname or ""
     if "[" in parts.netloc:
         with fork_gate():
@@ -165,7 +169,7 @@ def _host(parts: SplitResult) -> str:
     return host
 
 
-def _port(parts: SplitResult) -> str:
+def _port(parts: "SplitResult") -> str:
     try:
         port = parts.port
     except ValueError:
