@@ -21,7 +21,7 @@ _FIRST: Final = "JobMeasure and its first run, only appended"
 _OURS: Final = "import otel_job_measure"
 _TRUE: Final = "true"
 _EXEC: Final = "otel-job-measure exec nightly -- true, SHIP=off"
-_STANDARD: Final = "import argparse, dataclasses, json, logging, pathlib, typing"
+_STANDARD: Final = "import argparse, json, logging, pathlib, typing"
 _ONE_RUN: Final = "from otel_job_measure import JobMeasure; JobMeasure(project='billing'{}).job('nightly')(int)()"
 _APPENDED: Final = _ONE_RUN.format(
     ", ship=False, history=False, influxdb_url='http://127.0.0.1:9', influxdb_org='o', influxdb_bucket='b'"
