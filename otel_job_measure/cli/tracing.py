@@ -2,9 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from importlib.util import find_spec
 from typing import Final
-from urllib.parse import unquote
 
 from otel_job_measure.errors import MissingDependencyError
 
@@ -41,6 +39,8 @@ def exporter_module() -> str | None:
     protocol = _EXPORTERS[known[0]] or _first(environ, _PROTOCOLS) or _HTTP
     if protocol not in _INSTALL:
         raise MissingDependencyError(f"no exporter has the protocol {protocol!a}; use {_HTTP}")
+    from importlib.util import find_spec  # noqa: PLC0415 - only where a span is wanted
+
     module = f"opentelemetry.exporter.otlp.proto.{protocol.partition('/')[0]}"
     try:
         found = find_spec(module)
@@ -57,6 +57,8 @@ def resource() -> dict[str, str]:
     for item in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
         name, equals, value = item.partition("=")
         if equals and name.strip():
+            from urllib.parse import unquote  # noqa: PLC0415 - only where there is one
+
             attributes[name.strip()] = unquote(value.strip())
     if service := os.environ.get("OTEL_SERVICE_NAME"):
         attributes["service.name"] = service

@@ -1,12 +1,11 @@
 """How many points are on their way: those of this process, and those that others left."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from otel_job_measure.journal.counters import Counters
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Looked:
+class Looked(NamedTuple):
     """What is left after a look at what others left.
 
     Args:

@@ -1,16 +1,15 @@
 """What a process knows of the delivery of its points."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 from otel_job_measure.delivery.shipper import Shipper
 from otel_job_measure.journal.counters import Counters
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
+class Health(NamedTuple):
     """The delivery of one process's points at one moment; counts are in points, since the process began."""
 
     reachable: bool | None = None
@@ -26,7 +25,7 @@ class Health:
     """What it refused for good."""
     expired: int = 0
     """What was older than the bucket's retention."""
-    dropped: Mapping[str, int]
+    dropped: Mapping[str, int] = MappingProxyType({})
     """What had to be given up, by cause: `max_bytes`, `memory`, …"""
     oldest_pending_s: float | None = None
     """The age of the oldest point on its way, in seconds; None where there is none."""

@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from otel_job_measure import names
@@ -45,8 +44,7 @@ class Listed(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(NamedTuple):
     """When a sink is served.
 
     Args:

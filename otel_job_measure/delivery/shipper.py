@@ -101,7 +101,7 @@ class Shipper:
         if not self._start():
             return self._ship_here(mark, timeout_s)
         bell = Bell()
-        waiter = self._add_waiter(Waiter(mark=mark, unless_down=unless_down, tell=bell.ring))
+        waiter = self._add_waiter(Waiter(mark, bell.ring, unless_down=unless_down))
         try:
             bell.wait(timeout_s)
         finally:
@@ -121,7 +121,7 @@ class Shipper:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(told.set)
 
-        waiter = self._add_waiter(Waiter(mark=mark, unless_down=unless_down, tell=tell))
+        waiter = self._add_waiter(Waiter(mark, tell, unless_down=unless_down))
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):

@@ -2,25 +2,26 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from otel_job_measure.journal.protocols import Mark
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
 class Waiter:
     """Somebody who waits.
 
     Args:
         mark: What has to be delivered.
-        unless_down: Whether there is no point in waiting while the server is known to be down.
         tell: Ends the wait; it is called on another thread, and not more than once.
+        unless_down: Whether there is no point in waiting while the server is known to be down.
     """
 
-    mark: Mark
-    unless_down: bool
-    tell: Callable[[], None]
-    reached: bool = False
+    __slots__ = ("mark", "reached", "tell", "unless_down")
+
+    def __init__(self, mark: Mark, tell: Callable[[], None], *, unless_down: bool) -> None:
+        self.mark = mark
+        self.unless_down = unless_down
+        self.tell = tell
+        self.reached = False
 
 
 class Waiters:

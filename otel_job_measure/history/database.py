@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote_from_bytes
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
@@ -104,7 +105,9 @@ class Database:
             taken.release()
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(f"{self.path.as_uri()}?mode=rw", timeout=0, isolation_level=None, uri=True)
+        # Not `as_uri`, which imports something the first time, and this is the thread that folds.
+        uri = f"file://{quote_from_bytes(os.fsencode(self.path))}?mode=rw"
+        connection = sqlite3.connect(uri, timeout=0, isolation_level=None, uri=True)
         try:
             # One sync of the journal before the file is changed, one of the file before the journal goes.
             connection.execute("PRAGMA synchronous = NORMAL")

@@ -3,10 +3,9 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
@@ -31,8 +30,7 @@ _READ: Final = 4 * 1024 * 1024
 _PRUNINGS: Final = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Behind:
+class Behind(NamedTuple):
     """What is in segments and not in the history.
 
     Args:
@@ -275,7 +273,9 @@ class History:
 
     def _with_unnoted(self, stretch: Stretch) -> Stretch:
         before = self._unnoted.get(stretch.segment)
-        return replace(stretch, begin=before.begin) if before is not None and before.end == stretch.begin else stretch
+        if before is None or before.end != stretch.begin:
+            return stretch
+        return stretch._replace(begin=before.begin)
 
     def _prune(self) -> None:
         try:

@@ -1,8 +1,7 @@
 """Cutting what is to be folded into stretches that fit into one transaction."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from otel_job_measure.journal.protocols import Piece
 
@@ -10,8 +9,7 @@ LEAST_BYTES: Final = 16 * 1024
 FIRST_BYTES: Final = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class Pace(NamedTuple):
     """How much one transaction may do.
 
     Args:
@@ -29,8 +27,7 @@ ALONE: Final = Pace(aim_ns=150_000_000, most_bytes=8 * 1024 * 1024)
 """In a command, which never forks: each transaction waits for the disk twice, however little it has."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
+class Stretch(NamedTuple):
     """A part of a segment that is folded at once.
 
     Args:

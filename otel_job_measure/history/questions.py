@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_job_measure import names
 
@@ -38,8 +37,7 @@ ORDER BY at_ns DESC, uuid LIMIT :limit
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryRun:
+class HistoryRun(NamedTuple):
     """A run as the history has it.
 
     Args:

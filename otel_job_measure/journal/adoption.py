@@ -5,7 +5,6 @@ import logging
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from otel_job_measure import names
@@ -104,16 +103,18 @@ def _is_silent(folder: Path, clock: Clock) -> bool:
     return clock.wall_ns() - newest > _SILENCE_NS
 
 
-@dataclass(slots=True)
 class _Runs:
     """What a segment says of its runs."""
 
-    started: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
-    """The start lines of runs without an ending in the old measurement, by uuid."""
-    run_rows: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
-    """The run rows whose old row is missing, by uuid."""
-    ended: set[bytes] = field(default_factory=set[bytes])
-    greatest_ns: int = 0
+    __slots__ = ("ended", "greatest_ns", "run_rows", "started")
+
+    def __init__(self, greatest_ns: int) -> None:
+        self.started: dict[bytes, bytes] = {}
+        """The start lines of runs without an ending in the old measurement, by uuid."""
+        self.run_rows: dict[bytes, bytes] = {}
+        """The run rows whose old row is missing, by uuid."""
+        self.ended: set[bytes] = set()
+        self.greatest_ns = greatest_ns
 
 
 def close_runs(segment: SegmentFile, others: Sequence[SegmentFile] = ()) -> int:
@@ -154,7 +155,7 @@ def close_runs(segment: SegmentFile, others: Sequence[SegmentFile] = ()) -> int:
 
 
 def _read(segment: SegmentFile, end: int) -> _Runs:
-    runs = _Runs(greatest_ns=segment.header.created_ns)
+    runs = _Runs(segment.header.created_ns)
     offset = 0
     while offset < end:
         piece = segment.read(offset, 1024 * 1024)

@@ -1,10 +1,9 @@
 """Whose a journal is, as its segments tell it."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class Identity(NamedTuple):
     """What every segment of a journal says of itself, whatever its slot.
 
     Args:

@@ -6,7 +6,6 @@ The shipper's side sees a `Source` of segments and gives what it reads to each `
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
 
@@ -48,8 +47,7 @@ class Journal(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentHeader:
+class SegmentHeader(NamedTuple):
     """The first line of a segment: what a shipper or an adopter has to know of the one who wrote it."""
 
     host: str
@@ -92,8 +90,7 @@ class Segment(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class Piece(NamedTuple):
     """Some whole lines of one segment, comments and blank lines included."""
 
     segment: str
@@ -119,8 +116,7 @@ class Taken(Enum):
     """Somebody has to set something first; give the same pieces again in a minute."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(NamedTuple):
     """A sink's answer.
 
     Args:

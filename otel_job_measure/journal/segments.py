@@ -3,8 +3,7 @@
 import json
 import os
 import re
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from otel_job_measure.errors import LineProtocolError
@@ -18,7 +17,8 @@ _MARK = b"# otel-job-measure "
 _MODE = 0o600
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TAIL = 64 * 1024
-_numbers_in = re.compile(rb',"slot":(\d{1,9}),"ordinal":(\d{1,9}),"created":(\d{1,19}),').search
+# Compiled when it is first needed: who only writes reads no header, and `exec` stands before every line of a crontab.
+_numbers_in = partial(re.search, rb',"slot":(\d{1,9}),"ordinal":(\d{1,9}),"created":(\d{1,19}),')
 
 
 def new_name(destination: str) -> str:
@@ -100,7 +100,6 @@ def _decoded(line: bytes) -> SegmentHeader:
         raise LineProtocolError(msg) from error
 
 
-@dataclass(slots=True, eq=False)
 class SegmentFile:
     """A segment as a reader sees it; it stays the same one when its file moves to `ready/`.
 
@@ -111,10 +110,15 @@ class SegmentFile:
         good_end: The last good byte, where the writer knows it better than the last newline does.
     """
 
-    path: Path
-    header: SegmentHeader
-    elsewhere: Path | None = None
-    good_end: int | None = None
+    __slots__ = ("elsewhere", "good_end", "header", "path")
+
+    def __init__(
+        self, path: Path, header: SegmentHeader, *, elsewhere: Path | None = None, good_end: int | None = None
+    ) -> None:
+        self.path = path
+        self.header = header
+        self.elsewhere = elsewhere
+        self.good_end = good_end
 
     @classmethod
     def open(cls, path: Path) -> "SegmentFile":

@@ -1,8 +1,8 @@
 """Slots: one a living journal. Its flock says that the process lives; its number ends the process's times."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal.locks import Lock, lock
@@ -15,8 +15,7 @@ _QUIET_NS = 2_000_000_000
 """How long a slot rests: the next one to take it is by then past every time that was given in it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
+class Slot(NamedTuple):
     """A slot that this process holds.
 
     Args:

@@ -4,8 +4,7 @@ import functools
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.points.escaping import escape_measurement, escape_tag, misread, quote
@@ -40,8 +39,7 @@ _BLANK = " \t\0"
 _BLANKS = frozenset(_BLANK)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class Point(NamedTuple):
     """A point as a line tells it.
 
     Args:

@@ -1,12 +1,11 @@
 """How a run ended."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from otel_job_measure import names
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What is known of an ending besides its time.
 
     Args:

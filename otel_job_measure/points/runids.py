@@ -7,10 +7,10 @@ LENGTH: Final = 12
 ALPHABET: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 """shortuuid's: no two characters that look alike. 57 ** 12 is nearly 2 ** 70, so that 64 bits fit."""
 
-# Two characters at a time halve the divisions.
-_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
-_BASE = len(_PAIRS)
 _COUNT = len(ALPHABET)
+# Two characters at a time halve the divisions. They are put together when the first is needed, which most never do.
+_pairs: list[str] = []
+_BASE = _COUNT * _COUNT
 _EVEN = 256 // _COUNT * _COUNT
 # A byte is a character of the alphabet; the last few bytes are none, or the first characters would come more often.
 _CHARACTERS = bytes(ord(ALPHABET[byte % _COUNT]) for byte in range(256))
@@ -39,10 +39,15 @@ def run_id_of_span(span_id: int) -> str:
     Returns:
         12 characters, different for different spans; what `shortuuid` itself would write.
     """
-    pairs = _PAIRS
+    pairs = _pairs or _all_pairs()
     rest, f = divmod(span_id, _BASE)
     rest, e = divmod(rest, _BASE)
     rest, d = divmod(rest, _BASE)
     rest, c = divmod(rest, _BASE)
     a, b = divmod(rest, _BASE)
     return pairs[a] + pairs[b] + pairs[c] + pairs[d] + pairs[e] + pairs[f]
+
+
+def _all_pairs() -> list[str]:
+    _pairs[:] = [first + second for first in ALPHABET for second in ALPHABET]  # in one step, also beside other threads
+    return _pairs

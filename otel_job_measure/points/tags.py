@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from otel_job_measure import names
 from otel_job_measure.settings import Settings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DefaultTags:
+class DefaultTags(NamedTuple):
     """The tags that all rows of a process have in common.
 
     Args:

@@ -19,8 +19,8 @@ _logger = logging.getLogger(__name__)
 _SURELY_SHORT = MAX_BYTES // 4
 _SHOWN = 80  # characters in the log
 _VISIBLE = {ord("\n"): r"\n", ord("\r"): r"\r", ord("\0"): r"\0"}
-_is_clean = re.compile("[^\n\r\0\ud800-\udfff]*").fullmatch
 # Compiled when it is first needed: most processes never do, and `exec` stands before every line of a crontab.
+_is_clean = partial(re.fullmatch, "[^\n\r\0\ud800-\udfff]*")
 _has_invisible = partial(re.search, "[\n\r\0]")
 _has_surrogate = partial(re.search, "[\ud800-\udfff]")
 
@@ -40,7 +40,7 @@ def clean_field(text: str) -> str:
     Returns:
         The same text, where it is clean; else without newlines, CR, NUL and surrogates, at most 1 KiB of UTF-8.
     """
-    if len(text) <= _SURELY_SHORT and _is_clean(text):
+    if len(text) <= _SURELY_SHORT and (text.isprintable() or _is_clean(text)):
         return text
     return _cleaned(text)
 

@@ -37,7 +37,7 @@ def identity_of(settings: Settings) -> Identity:
 def boot_id() -> str:
     """Returns what tells one boot of this machine from another; empty where the system doesn't say."""
     try:
-        return _BOOT_ID.read_text(encoding="ascii").strip()
+        return _BOOT_ID.read_text(encoding="utf-8").strip()
     except OSError:
         return ""
 

@@ -1,12 +1,13 @@
 """Where points go: a bucket of an InfluxDB server, or a receiver of OTLP."""
 
 import re
-from dataclasses import dataclass
 from functools import partial
-from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_job_measure.forks import fork_gate
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 # Compiled when it is first needed: most processes never do, and `exec` stands before every line of a crontab.
@@ -22,8 +23,7 @@ class UrlError(ValueError):
     """A URL is wrong; the message says what is, without a part of the URL."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Destination:
+class Destination(NamedTuple):
     """A bucket of an InfluxDB server.
 
     Args:
@@ -47,8 +47,7 @@ class Destination:
         return f"{self.url} org={self.org} bucket={self.bucket}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OtlpDestination:
+class OtlpDestination(NamedTuple):
     """A receiver of OTLP logs.
 
     Args:
@@ -135,10 +134,12 @@ def _spelled(url: str, *, secrets: str) -> tuple[str, str]:
     return f"{parts.scheme}://{_host(parts)}{_port(parts)}", parts.path
 
 
-def _split(url: str) -> SplitResult:
+def _split(url: str) -> "SplitResult":
     # urlsplit would drop some of these without a word.
     if not url.isprintable() or " " in url:
         raise UrlError("it holds spaces or control characters")
+    with fork_gate():
+        from urllib.parse import urlsplit  # noqa: PLC0415 - only where there is a URL; it brings all of ipaddress
     try:
         parts = urlsplit(url)
     except ValueError:  # its message shows parts of the URL
@@ -150,7 +151,7 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _host(parts: SplitResult) -> str:
+def _host(parts: "SplitResult") -> str:
     host = parts.hostname or ""
     if "[" in parts.netloc:
         with fork_gate():
@@ -168,7 +169,7 @@ def _host(parts: SplitResult) -> str:
     return host
 
 
-def _port(parts: SplitResult) -> str:
+def _port(parts: "SplitResult") -> str:
     try:
         port = parts.port
     except ValueError:

@@ -1,14 +1,13 @@
 """All settings in one frozen value."""
 
-import dataclasses
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Self, TypedDict, Unpack, cast
 
 from otel_job_measure import names
-from otel_job_measure.errors import SettingsError
+from otel_job_measure.errors import SettingsError, UsageError
+from otel_job_measure.frozen import Frozen, frozen
 from otel_job_measure.settings.destination import Destination, OtlpDestination
 from otel_job_measure.settings.environment import default_state_dir, gathered, unknown_arguments
 from otel_job_measure.settings.otlp import destination_of, headers_of
@@ -65,8 +64,48 @@ class Arguments(TypedDict, total=False):
     disabled: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+DEFAULTS: Final[Arguments] = {
+    "influxdb_url": None,
+    "influxdb_token": None,
+    "influxdb_token_file": None,
+    "influxdb_org": None,
+    "influxdb_bucket": None,
+    "sink": "influxdb",
+    "otlp_endpoint": None,
+    "otlp_logs_endpoint": None,
+    "otlp_protocol": "http/protobuf",
+    "otlp_headers": None,
+    "otlp_timeout_s": None,
+    "otlp_compression": "none",
+    "otlp_certificate": None,
+    "otlp_client_certificate": None,
+    "otlp_client_key": None,
+    "otlp_insecure": False,
+    "datacenter": None,
+    "project": None,
+    "stage": None,
+    "state_dir": None,
+    "history": True,
+    "runs": True,
+    "ship": True,
+    "tags": (),
+    "error_message": False,
+    "on_error": "raise",
+    "confirm_start": "off",
+    "confirm_timeout_s": 1.0,
+    "timeout_s": 10.0,
+    "ca_file": None,
+    "proxy": None,
+    "retention_s": 30 * _DAY_S,
+    "max_bytes": 1024**3,
+    "shutdown_timeout_s": 5.0,
+    "disabled": False,
+}
+"""What is so where nothing was set."""
+
+
+@frozen
+class Settings(Frozen):
     """All settings, checked, in their final form; docs/settings.md says what each takes and does.
 
     `Settings(...)` takes its arguments and leaves the environment alone, but for the user's home; `from_env` takes
@@ -75,63 +114,60 @@ class Settings:
 
     Raises:
         SettingsError: Something is wrong; each line of the message names a setting, what it got and what it takes.
+        UsageError: There is no such argument.
     """
 
-    influxdb_url: str | None = None
-    influxdb_token: Secret | str | None = None
-    influxdb_token_file: Path | str | None = None
-    influxdb_org: str | None = None
-    influxdb_bucket: str | None = None
-    sink: Literal["influxdb", "otlp"] = "influxdb"
-    otlp_endpoint: str | None = None
-    otlp_logs_endpoint: str | None = None
-    otlp_protocol: Literal["http/protobuf", "grpc"] = "http/protobuf"
-    otlp_headers: Secret | str | None = None
-    otlp_timeout_s: float | None = None
-    otlp_compression: Literal["gzip", "none"] = "none"
-    otlp_certificate: Path | str | None = None
-    otlp_client_certificate: Path | str | None = None
-    otlp_client_key: Path | str | None = None
-    otlp_insecure: bool = False
-    datacenter: str | None = None
-    project: str | None = None
-    stage: str | None = None
-    state_dir: Path | str | None = None
-    history: bool = True
-    runs: bool = True
-    ship: bool = True
-    tags: tuple[str, ...] = ()
-    error_message: bool = False
-    on_error: Literal["raise", "log"] = "raise"
-    confirm_start: Literal["off", "server"] = "off"
-    confirm_timeout_s: float = 1.0
-    timeout_s: float = 10.0
-    ca_file: Path | str | None = None
-    proxy: str | None = None
-    retention_s: float = 30 * _DAY_S
-    max_bytes: int = 1024**3
-    shutdown_timeout_s: float = 5.0
-    disabled: bool = False
+    _parts = tuple(DEFAULTS)
+    __slots__ = _parts
 
-    # Checked before there is an `__init__` with a token among its local variables, which a traceback could show.
-    def __new__(cls, **arguments: object) -> Self:
-        """Checks the arguments."""
-        known = {argument: value for argument, value in arguments.items() if argument in BY_ARGUMENT}
-        good, problems = _checked(known, {})
-        known.clear()
-        arguments.clear()
+    influxdb_url: str | None
+    influxdb_token: Secret | str | None
+    influxdb_token_file: Path | str | None
+    influxdb_org: str | None
+    influxdb_bucket: str | None
+    sink: Literal["influxdb", "otlp"]
+    otlp_endpoint: str | None
+    otlp_logs_endpoint: str | None
+    otlp_protocol: Literal["http/protobuf", "grpc"]
+    otlp_headers: Secret | str | None
+    otlp_timeout_s: float | None
+    otlp_compression: Literal["gzip", "none"]
+    otlp_certificate: Path | str | None
+    otlp_client_certificate: Path | str | None
+    otlp_client_key: Path | str | None
+    otlp_insecure: bool
+    datacenter: str | None
+    project: str | None
+    stage: str | None
+    state_dir: Path | str | None
+    history: bool
+    runs: bool
+    ship: bool
+    tags: tuple[str, ...]
+    error_message: bool
+    on_error: Literal["raise", "log"]
+    confirm_start: Literal["off", "server"]
+    confirm_timeout_s: float
+    timeout_s: float
+    ca_file: Path | str | None
+    proxy: str | None
+    retention_s: float
+    max_bytes: int
+    shutdown_timeout_s: float
+    disabled: bool
+
+    def __init__(self, **arguments: Unpack[Arguments]) -> None:
+        unknown = unknown_arguments(arguments)
+        good, problems = _checked({name: value for name, value in arguments.items() if name in BY_ARGUMENT}, {})
+        # Nothing that holds a token in clear may be among the local variables of a frame that raises.
+        del arguments
         if problems and not good.get("disabled"):
             raise SettingsError("\n".join(problems))
-        return object.__new__(cls)
-
-    def __post_init__(self) -> None:
-        """Puts the final values into place."""
-        fields = dataclasses.fields(self)
-        good, _ = converted({field.name: getattr(self, field.name) for field in fields}, {})
-        for field in fields:
-            object.__setattr__(self, field.name, good.get(field.name, field.default))
-        if self.state_dir is None:
-            object.__setattr__(self, "state_dir", default_state_dir(None) or _without_home())
+        if unknown:
+            raise UsageError("\n".join(unknown))
+        values = {**DEFAULTS, **good}
+        values["state_dir"] = values["state_dir"] or default_state_dir(None) or _without_home()
+        self._keep(values)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **arguments: Unpack[Arguments]) -> Self:
@@ -151,7 +187,7 @@ class Settings:
         given, said_in = gathered(environ, arguments)
         good, problems = _checked(given, said_in)
         good.setdefault("state_dir", default_state_dir(environ))
-        # Nothing that holds a token in clear may be among the local variables of a frame that raises.
+        # As in `__init__`: no token in clear where a traceback can show it.
         given.clear()
         del arguments, environ
         if unknown or (problems and not good.get("disabled")):
@@ -173,12 +209,13 @@ class Settings:
         unknown = unknown_arguments(arguments)
         given = {name: arguments.get(name, getattr(self, name)) for name in BY_ARGUMENT}
         good, problems = _checked(given, {})
-        # As in `from_env`: `dataclasses.replace` would keep a token in clear where a traceback can show it.
-        given.clear()
+        given.clear()  # as in `from_env`
         del arguments
         if unknown or (problems and not good.get("disabled")):
             raise SettingsError("\n".join([*unknown, *problems]))
         return type(self)(**cast("Arguments", good))
+
+    __replace__ = changed  # for `copy.replace`
 
     @property
     def in_memory(self) -> bool:

@@ -3,8 +3,8 @@
 import re
 from functools import partial
 from typing import Final
-from urllib.parse import unquote
 
+from otel_job_measure.forks import fork_gate
 from otel_job_measure.settings.destination import GRPC, OtlpDestination, endpoint
 
 _DEFAULT_HTTP: Final = "http://localhost:4318"
@@ -50,6 +50,8 @@ def headers_of(text: str) -> dict[str, str] | None:
     Returns:
         The headers, their names in small letters; None where something else stands there.
     """
+    with fork_gate():
+        from urllib.parse import unquote  # noqa: PLC0415 - as for a URL
     headers: dict[str, str] = {}
     for item in filter(str.strip, text.split(",")):
         name, equals, encoded = item.partition("=")

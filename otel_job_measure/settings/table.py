@@ -1,8 +1,7 @@
 """Every setting once: its argument, its variable, and what it takes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from otel_job_measure import names
 from otel_job_measure.settings import values
@@ -16,8 +15,7 @@ _PEM: Final = "the path of a file with certificates in PEM format"
 _BOOLEAN: Final = "`true` or `false` (also 1/0, yes/no, on/off)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(NamedTuple):
     """One setting.
 
     Args:

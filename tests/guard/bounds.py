@@ -47,7 +47,7 @@ _BY_VERSION: Final = {
         peak=1800,
         modules_import=24,
         modules_measure=101,
-        modules_exec=110,
+        modules_exec=96,
     ),
     (3, 12): Bounds(
         lines=265,
@@ -56,7 +56,7 @@ _BY_VERSION: Final = {
         peak=1800,
         modules_import=25,
         modules_measure=101,
-        modules_exec=111,
+        modules_exec=97,
     ),
     (3, 13): Bounds(
         lines=264,
@@ -64,8 +64,8 @@ _BY_VERSION: Final = {
         lines_other_span=12,
         peak=1860,
         modules_import=20,
-        modules_measure=104,
-        modules_exec=115,
+        modules_measure=106,
+        modules_exec=94,
     ),
 }
 BOUNDS: Final = _BY_VERSION.get(sys.version_info[:2], _BY_VERSION[max(_BY_VERSION)])

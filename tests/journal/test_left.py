@@ -1,6 +1,5 @@
 """Segments in `ready/`: a small one is read at once, and says the same as one that is read piece by piece."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,9 +62,9 @@ def test_a_small_segment_is_gone_once_it_is_deleted(tmp_path: Path) -> None:
 @given(_TEXTS, _TEXTS, st.integers(), st.integers(), st.integers())
 def test_a_header_says_what_was_put_in(host: str, label: str, slot: int, ordinal: int, created_ns: int) -> None:
     """Whatever numbers and texts: those with small numbers are read in a quicker way than the others."""
-    header = replace(HEADER, host=host, label=label, slot=slot, ordinal=ordinal, created_ns=created_ns)
+    header = HEADER._replace(host=host, label=label, slot=slot, ordinal=ordinal, created_ns=created_ns)
     assert decode_header(encode_header(header)) == header
-    plain = replace(header, slot=abs(slot) % 1000, ordinal=7, created_ns=1_800_000_000_000_000_000)
+    plain = header._replace(slot=abs(slot) % 1000, ordinal=7, created_ns=1_800_000_000_000_000_000)
     assert decode_header(encode_header(plain)) == plain
 
 

@@ -1,6 +1,5 @@
 """What an adopter and a fork must not get wrong."""
 
-import dataclasses
 import os
 import signal
 import sys
@@ -112,7 +111,7 @@ def test_an_interrupted_rotation_makes_no_ended_run_a_lost_one(tmp_path: Path, m
         store = journal._seat.store if journal._seat is not None else None
         assert isinstance(store, FileStore)
         store._ordinal += 1
-        later = dataclasses.replace(segment_of(journal).header, ordinal=1)
+        later = segment_of(journal).header._replace(ordinal=1)
         line = segment_of(journal).path.read_bytes().split(b"\n")[1] + b"\n"
         segments.create(segment_of(journal).path.parent, later, line)
         finish(journal, uuid)

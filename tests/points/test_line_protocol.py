@@ -1,7 +1,6 @@
 """Line protocol, both ways."""
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -55,7 +54,7 @@ def by_client(given_point: Point) -> str:
 
 
 SMALL = Point(measurement="m", tags={"a": "b"}, fields={"x": 1.0}, time_ns=5)
-TAGLESS = replace(SMALL, tags={}, time_ns=None)
+TAGLESS = SMALL._replace(tags={}, time_ns=None)
 
 
 def types(values: dict[str, FieldValue]) -> dict[str, type]:
@@ -93,10 +92,10 @@ def test_a_line_is_that_of_influxdbs_own_client(given_point: Point) -> None:
 @pytest.mark.parametrize(
     ("ours", "clients"),
     [
-        (replace(SMALL, tags={"a": "b\tc"}), r"m,a=b\tc x=1 5"),
+        (SMALL._replace(tags={"a": "b\tc"}), r"m,a=b\tc x=1 5"),
         (SMALL, "m,a=b x=1 5"),
-        (replace(SMALL, fields={"x": 2**63}), "m,a=b x=9223372036854775808i 5"),
-        (replace(SMALL, tags={"=": "b", ">": "c"}), r"m,\==b,>=c x=1 5"),
+        (SMALL._replace(fields={"x": 2**63}), "m,a=b x=9223372036854775808i 5"),
+        (SMALL._replace(tags={"=": "b", ">": "c"}), r"m,\==b,>=c x=1 5"),
     ],
 )
 def test_departures_from_influxdbs_own_client(ours: Point, clients: str) -> None:
@@ -113,35 +112,35 @@ def test_departures_from_influxdbs_own_client(ours: Point, clients: str) -> None
 @pytest.mark.parametrize(
     "wrong",
     [
-        replace(SMALL, measurement=""),
-        replace(SMALL, measurement="#m"),
-        replace(SMALL, measurement="\tm"),
-        replace(SMALL, measurement="\0m"),
-        replace(SMALL, measurement="m\\"),
-        replace(SMALL, measurement="m\n"),
-        replace(SMALL, tags={"": "b"}),
-        replace(SMALL, tags={"a": ""}),
-        replace(SMALL, tags={"a": "b\\"}),
-        replace(SMALL, tags={"a\\": "b"}),
-        replace(SMALL, tags={"a": "b\nc"}),
-        replace(SMALL, tags={"a": "\ud800"}),
-        replace(SMALL, tags={"time": "b"}),
-        replace(SMALL, tags={"_field": "b"}),
-        replace(SMALL, tags={"_measurement": "b"}),
-        replace(SMALL, tags={"a\\ ": "b"}),
-        replace(SMALL, tags={"a": "\\ ", "b": '\\="'}),
-        replace(SMALL, fields={}),
-        replace(SMALL, fields={"": 1.0}),
-        replace(SMALL, fields={"x\\": 1.0}),
-        replace(SMALL, fields={"\tx": 1.0}),
-        replace(SMALL, fields={"x": "a\nb"}),
-        replace(SMALL, fields={"x": "\ud800"}),
-        replace(SMALL, fields={"x": math.nan}),
-        replace(SMALL, fields={"x": -math.inf}),
-        replace(SMALL, fields={"x": 2**64}),
-        replace(SMALL, fields={"x": -(2**63) - 1}),
-        replace(SMALL, time_ns=2**63 - 1),
-        replace(SMALL, time_ns=-(2**63) + 1),
+        SMALL._replace(measurement=""),
+        SMALL._replace(measurement="#m"),
+        SMALL._replace(measurement="\tm"),
+        SMALL._replace(measurement="\0m"),
+        SMALL._replace(measurement="m\\"),
+        SMALL._replace(measurement="m\n"),
+        SMALL._replace(tags={"": "b"}),
+        SMALL._replace(tags={"a": ""}),
+        SMALL._replace(tags={"a": "b\\"}),
+        SMALL._replace(tags={"a\\": "b"}),
+        SMALL._replace(tags={"a": "b\nc"}),
+        SMALL._replace(tags={"a": "\ud800"}),
+        SMALL._replace(tags={"time": "b"}),
+        SMALL._replace(tags={"_field": "b"}),
+        SMALL._replace(tags={"_measurement": "b"}),
+        SMALL._replace(tags={"a\\ ": "b"}),
+        SMALL._replace(tags={"a": "\\ ", "b": '\\="'}),
+        SMALL._replace(fields={}),
+        SMALL._replace(fields={"": 1.0}),
+        SMALL._replace(fields={"x\\": 1.0}),
+        SMALL._replace(fields={"\tx": 1.0}),
+        SMALL._replace(fields={"x": "a\nb"}),
+        SMALL._replace(fields={"x": "\ud800"}),
+        SMALL._replace(fields={"x": math.nan}),
+        SMALL._replace(fields={"x": -math.inf}),
+        SMALL._replace(fields={"x": 2**64}),
+        SMALL._replace(fields={"x": -(2**63) - 1}),
+        SMALL._replace(time_ns=2**63 - 1),
+        SMALL._replace(time_ns=-(2**63) + 1),
     ],
 )
 def test_a_point_that_influxdb_cannot_hold_is_refused(wrong: Point) -> None:
@@ -154,25 +153,25 @@ VALID = {
     b"m x=1": TAGLESS,
     b"m x=1 \n": TAGLESS,
     b" \t\0m,a=b \t\0x=1 \t\0005  ": SMALL,
-    b"m x=1.5e-3 -7": replace(SMALL, tags={}, fields={"x": 0.0015}, time_ns=-7),
-    b"m x=1.,y=.5,z=-1E+2,w=0": replace(
-        SMALL, tags={}, fields={"x": 1.0, "y": 0.5, "z": -100.0, "w": 0.0}, time_ns=None
+    b"m x=1.5e-3 -7": SMALL._replace(tags={}, fields={"x": 0.0015}, time_ns=-7),
+    b"m x=1.,y=.5,z=-1E+2,w=0": SMALL._replace(
+        tags={}, fields={"x": 1.0, "y": 0.5, "z": -100.0, "w": 0.0}, time_ns=None
     ),
-    b"m x=1i,y=-2i,z=3u": replace(TAGLESS, fields={"x": 1, "y": -2, "z": 3}),
-    b"m x=18446744073709551615u": replace(TAGLESS, fields={"x": 2**64 - 1}),
-    b"m a=t,b=T,c=true,d=True,e=TRUE": replace(TAGLESS, fields=dict.fromkeys("abcde", True)),
-    b"m a=f,b=F,c=false,d=False,e=FALSE": replace(TAGLESS, fields=dict.fromkeys("abcde", False)),
-    b'm x="",y="a,b =c"': replace(TAGLESS, fields={"x": "", "y": "a,b =c"}),
-    rb'm x="\"\\\n\,\ "': replace(TAGLESS, fields={"x": r'"\\n\,\ '}),
-    b'm x="a\nb" 5': replace(SMALL, tags={}, fields={"x": "a\nb"}),
-    rb"m\ 1\,2\=3 x=1": replace(SMALL, measurement="m 1,2=3", tags={}, time_ns=None),
-    rb"m,a\ b\,c\=d=\ \,\=\\\x x=1": replace(SMALL, tags={"a b,c=d": r" ,=\\\x"}, time_ns=None),
-    rb"m,a=\\\,,b=\\\\c x=1": replace(SMALL, tags={"a": r"\\,", "b": r"\\\\c"}, time_ns=None),
-    b"m,b==c,a=d x=1": replace(SMALL, tags={"b": "=c", "a": "d"}, time_ns=None),
-    rb"m a\ b\,c\=d\"=1": replace(TAGLESS, fields={'a b,c=d"': 1.0}),
-    b'm "a=1': replace(TAGLESS, fields={'"a': 1.0}),
-    b"m x=1,x=2": replace(TAGLESS, fields={"x": 2.0}),
-    'm,a=é🚀 x="é" 5'.encode(): replace(SMALL, tags={"a": "é🚀"}, fields={"x": "é"}),
+    b"m x=1i,y=-2i,z=3u": TAGLESS._replace(fields={"x": 1, "y": -2, "z": 3}),
+    b"m x=18446744073709551615u": TAGLESS._replace(fields={"x": 2**64 - 1}),
+    b"m a=t,b=T,c=true,d=True,e=TRUE": TAGLESS._replace(fields=dict.fromkeys("abcde", True)),
+    b"m a=f,b=F,c=false,d=False,e=FALSE": TAGLESS._replace(fields=dict.fromkeys("abcde", False)),
+    b'm x="",y="a,b =c"': TAGLESS._replace(fields={"x": "", "y": "a,b =c"}),
+    rb'm x="\"\\\n\,\ "': TAGLESS._replace(fields={"x": r'"\\n\,\ '}),
+    b'm x="a\nb" 5': SMALL._replace(tags={}, fields={"x": "a\nb"}),
+    rb"m\ 1\,2\=3 x=1": SMALL._replace(measurement="m 1,2=3", tags={}, time_ns=None),
+    rb"m,a\ b\,c\=d=\ \,\=\\\x x=1": SMALL._replace(tags={"a b,c=d": r" ,=\\\x"}, time_ns=None),
+    rb"m,a=\\\,,b=\\\\c x=1": SMALL._replace(tags={"a": r"\\,", "b": r"\\\\c"}, time_ns=None),
+    b"m,b==c,a=d x=1": SMALL._replace(tags={"b": "=c", "a": "d"}, time_ns=None),
+    rb"m a\ b\,c\=d\"=1": TAGLESS._replace(fields={'a b,c=d"': 1.0}),
+    b'm "a=1': TAGLESS._replace(fields={'"a': 1.0}),
+    b"m x=1,x=2": TAGLESS._replace(fields={"x": 2.0}),
+    'm,a=é🚀 x="é" 5'.encode(): SMALL._replace(tags={"a": "é🚀"}, fields={"x": "é"}),
 }
 INVALID = [
     b"",

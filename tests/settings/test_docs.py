@@ -1,15 +1,16 @@
 """The page about settings says what the code does."""
 
-import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import get_type_hints
 
 from otel_job_measure.settings import Arguments, Settings, parse_env_file
+from otel_job_measure.settings.model import DEFAULTS
 from otel_job_measure.settings.table import SETTINGS
 
+_DEFAULTS: Mapping[str, object] = DEFAULTS
 PAGE = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
-DEFAULTS = {field.name: field.default for field in dataclasses.fields(Settings)}
 
 
 def table() -> list[list[str]]:
@@ -36,14 +37,16 @@ def test_the_table_has_the_defaults() -> None:
         if name == "state_dir":  # found at run time; tests of their own
             assert default == "`~/.local/state/otel-job-measure`"
         elif default:
-            assert settings[name].convert(default.strip("`")) == DEFAULTS[name]
+            assert settings[name].convert(default.strip("`")) == _DEFAULTS[name]
         else:
-            assert DEFAULTS[name] in (None, ())
+            assert _DEFAULTS[name] in (None, ())
 
 
 def test_arguments_settings_and_the_table_have_the_same_names() -> None:
-    """None of the three may be forgotten."""
-    assert [setting.argument for setting in SETTINGS] == list(DEFAULTS) == list(get_type_hints(Arguments))
+    """None of the three may be forgotten, nor a default; types are the same."""
+    arguments = get_type_hints(Arguments)
+    assert [setting.argument for setting in SETTINGS] == list(DEFAULTS) == list(arguments)
+    assert list(arguments.items()) == list(Settings.__annotations__.items())
 
 
 def test_every_variable_on_the_page_exists() -> None:

@@ -1,6 +1,5 @@
 """The standard variables of OTLP exporters, for those who send runs to a receiver of OTLP."""
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -42,7 +41,7 @@ def test_where_logs_go(environ: dict[str, str], expected: OtlpDestination) -> No
     """Base and signal's own endpoint, path and scheme mean what the standard says."""
     found = Settings.from_env(SINK | {STANDARD + name: value for name, value in environ.items()})
     assert found.destination == expected
-    assert dataclasses.replace(found).destination == expected
+    assert found.changed().destination == expected
 
 
 def test_a_receiver_is_known_by_its_id() -> None:

@@ -1,7 +1,6 @@
 """Secrets are seen by nobody."""
 
 import copy
-import dataclasses
 import logging
 import os
 import pickle
@@ -34,8 +33,8 @@ def shown_by(error: BaseException) -> str:
 
 
 def test_settings_show_no_secret() -> None:
-    """Not in a repr, a str, a log, a dict of them, a message about them."""
-    shown = [repr(FULL), str(FULL), f"{FULL}", repr(dataclasses.asdict(FULL)), str(dataclasses.astuple(FULL))]
+    """Not in a repr, a str, a log, a tuple of them, a message about them."""
+    shown = [repr(FULL), str(FULL), f"{FULL}", "%s" % FULL, repr(FULL.__getstate__())]  # noqa: UP031
     shown += [f"{FULL.influxdb_token}", f"{FULL.proxy}", str(FULL.proxy), repr(FULL.proxy), "%s" % FULL.proxy]  # noqa: UP031
     shown += [str(FULL.destination), FULL.destination_id]
     for text in shown:
@@ -67,19 +66,19 @@ def test_settings_can_be_copied_and_sent_to_another_process() -> None:
     unpickled: Settings = pickle.loads(pickle.dumps(FULL))  # noqa: S301 - our own
     for found in (copy.copy(FULL), copy.deepcopy(FULL), unpickled):
         assert found == FULL
+        assert type(found) is Settings
         assert hash(found) == hash(FULL)
         assert found.token() == TOKEN
         assert PASSWORD not in repr(found)
 
 
-def test_a_changed_copy_is_checked_again() -> None:
-    """`dataclasses.replace` is no way around the rules."""
-    assert dataclasses.replace(FULL, project="p").token() == TOKEN
-    assert dataclasses.replace(FULL, project="p").state_path == Path("/state")
-    with pytest.raises(SettingsError, match="TIMEOUT"):
-        dataclasses.replace(FULL, timeout_s=-1)
-    with pytest.raises(SettingsError, match="INFLUXDB_BUCKET"):
-        dataclasses.replace(FULL, influxdb_bucket=None)
+def test_settings_are_compared_by_all_that_was_set() -> None:
+    """As values are, in a set and with something else too."""
+    assert FULL.changed(project="p") != FULL
+    assert hash(FULL.changed(project="p")) != hash(FULL)
+    assert len({FULL, FULL.changed(), FULL.changed(runs=False)}) == 2
+    assert repr(FULL) != FULL
+    assert repr(FULL).startswith("Settings(influxdb_url='http://localhost:8086', influxdb_token=***, ")
 
 
 def test_changed_settings_are_checked_as_new_ones_are() -> None:
@@ -87,6 +86,7 @@ def test_changed_settings_are_checked_as_new_ones_are() -> None:
     changed = FULL.changed(project="p", proxy=None)
     assert (changed.project, changed.proxy, changed.token(), changed.state_path) == ("p", None, TOKEN, Path("/state"))
     assert FULL.changed() == FULL
+    assert FULL.__replace__(project="p") == FULL.changed(project="p")
     with pytest.raises(SettingsError, match="TIMEOUT"):
         FULL.changed(timeout_s=-1)
     with pytest.raises(SettingsError, match="INFLUXDB_BUCKET"):
@@ -95,8 +95,33 @@ def test_changed_settings_are_checked_as_new_ones_are() -> None:
 
 def test_settings_are_frozen() -> None:
     """Nobody changes them behind a running shipper's back."""
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError, match="project of Settings cannot be changed"):
         FULL.project = "another"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # what is tested
+    with pytest.raises(AttributeError, match="project of Settings cannot be changed"):
+        del FULL.project  # pyright: ignore[reportAttributeAccessIssue]  # as above
+    with pytest.raises(AttributeError, match="projct"):
+        cast("Any", FULL).projct = "another"
+    assert FULL.changed() == FULL
+
+
+class Noted(Settings):
+    """Settings of an app that keeps more beside them."""
+
+    note: str
+
+
+def test_settings_can_be_extended() -> None:
+    """A subclass may have attributes of its own, which change as they like, and stays one when it is changed."""
+    found = Noted(project="p", state_dir="/state")
+    found.note = "one"
+    found.note = "two"
+    assert (found.note, found.project) == ("two", "p")
+    with pytest.raises(AttributeError, match="project of Noted"):
+        found.project = "q"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # what is tested
+    assert type(found.changed(project="q")) is Noted
+    assert found != Settings(project="p", state_dir="/state")
+    del found.note
+    assert not hasattr(found, "note")
 
 
 @pytest.mark.parametrize(

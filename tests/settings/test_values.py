@@ -121,8 +121,10 @@ def test_an_unknown_argument_is_an_error_that_names_what_is_near() -> None:
     (line,) = problems({}, qqqqqq=1)
     assert all(setting.argument in line for setting in SETTINGS)
     assert len(problems({}, projct="billing", timeout_s=-1)) == 2
-    with pytest.raises(TypeError, match="projct"):
+    with pytest.raises(TypeError, match="no argument projct; near it there are project"):
         settings(projct="billing")
+    with pytest.raises(SettingsError, match="TIMEOUT"):
+        settings(projct="billing", timeout_s=-1)
 
 
 def test_an_unknown_variable_is_a_warning_once(

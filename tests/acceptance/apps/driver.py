@@ -1,7 +1,6 @@
 """An app whose jobs do what they are told: a line on stdin, an answer in JSON on stdout."""
 
 import asyncio
-import dataclasses
 import json
 import logging
 import os
@@ -78,7 +77,7 @@ class App:
         return self._measure.close()
 
     def health(self) -> dict[str, object]:
-        return dataclasses.asdict(self._measure.health())
+        return self._measure.health()._asdict()
 
     def vanish(self, *job: str) -> str:
         answer(self.run(*job) if job else "")

@@ -3,7 +3,6 @@
 `runs N [NAME]`, `flush S`, `health`, `close`; `begin` and `end` for one run that stays open in between.
 """
 
-import dataclasses
 import json
 import logging
 import sys
@@ -42,7 +41,7 @@ class Steady:
         return str(self._measure.flush(float(timeout_s)))
 
     def health(self) -> str:
-        return json.dumps(dataclasses.asdict(self._measure.health()), default=str)
+        return json.dumps(self._measure.health()._asdict(), default=str)
 
     def close(self) -> str:
         return str(self._measure.close())
