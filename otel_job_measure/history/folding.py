@@ -52,8 +52,8 @@ _INSERT_WHOLE: Final = (
 )
 
 _NOTE: Final = """
-INSERT INTO segments VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE SET folded = ?5, at_ns = ?3
-WHERE folded >= ?4 AND folded < ?5
+INSERT INTO segments VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET folded = ?, at_ns = excluded.at_ns
+WHERE folded >= ? AND folded < ?
 """
 _STARTED: Final = WHOLE.index("started_ns")
 _TAGS: Final = WHOLE.index("tags")
@@ -199,7 +199,7 @@ def _note(connection: "sqlite3.Connection", stretches: Iterable[Stretch], now_ns
 
     A file that was begun anew knows nothing of a segment whose beginning it never saw: then it has to come again.
     """
-    values = ((s.segment, s.end if s.begin == 0 else 0, now_ns, s.begin, s.end) for s in stretches)
+    values = ((s.segment, s.end if s.begin == 0 else 0, now_ns, s.end, s.begin, s.end) for s in stretches)
     connection.executemany(_NOTE, values)
 
 
