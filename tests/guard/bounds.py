@@ -47,7 +47,7 @@ _BY_VERSION: Final = {
         peak=1800,
         modules_import=24,
         modules_measure=101,
-        modules_exec=96,
+        modules_exec=97,
     ),
     (3, 12): Bounds(
         lines=265,
@@ -56,7 +56,7 @@ _BY_VERSION: Final = {
         peak=1800,
         modules_import=25,
         modules_measure=101,
-        modules_exec=97,
+        modules_exec=98,
     ),
     (3, 13): Bounds(
         lines=264,
@@ -65,7 +65,7 @@ _BY_VERSION: Final = {
         peak=1860,
         modules_import=20,
         modules_measure=106,
-        modules_exec=94,
+        modules_exec=95,
     ),
 }
 BOUNDS: Final = _BY_VERSION.get(sys.version_info[:2], _BY_VERSION[max(_BY_VERSION)])
