@@ -4,10 +4,12 @@ import argparse
 import logging
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
 from otel_job_measure.cli import env_file
 from otel_job_measure.clock import SystemClock
+from otel_job_measure.delivery.ahead import Ahead
 from otel_job_measure.delivery.backlog import Looked
 from otel_job_measure.delivery.bell import Bell
 from otel_job_measure.delivery.lane import EAGER, LAZY, Lane
@@ -26,6 +28,7 @@ _ALL = "all"
 _LOOK_S = 1.0
 _TRIES = 20
 _PAUSE_S = 0.05
+_THREAD = "otel-job-measure-next"
 _DESCRIPTION = """Sends to InfluxDB, or to a receiver of OTLP, what processes with OTEL_JOB_MEASURE_SHIP=off have
 written, and what processes left that are gone. It runs until it is stopped by SIGTERM or SIGINT."""
 
@@ -94,7 +97,7 @@ class _Shipment:
         self._progress = FileProgress(state.positions, settings.destination_id)
         sink = server_sink(settings, self._counters, clock=clock, progress=self._progress)
         history = history_sink(settings, clock=clock, alone=True)
-        self._server = Lane(sink, EAGER, clock=clock)
+        self._server = Lane(sink, EAGER, clock=clock, ahead=Ahead(sink, ThreadPoolExecutor(1, _THREAD)))
         lanes = [self._server]
         if history is not None:
             lanes.append(Lane(history, LAZY, clock=clock))  # it holds back what the server has for an hour at most

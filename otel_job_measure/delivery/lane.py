@@ -1,16 +1,20 @@
 """One sink as the shipper sees it: what it has, when it is due, and what it was given last."""
 
+import contextlib
 import logging
-import re
-from collections.abc import Callable, Collection, Sequence
-from typing import Final, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.delivery.backoff import Backoff
-from otel_job_measure.delivery.physical import first_point, time_of
+from otel_job_measure.delivery.physical import count_points, first_point, time_of
 from otel_job_measure.delivery.quiet import QuietLog
 from otel_job_measure.journal.protocols import Answer, Mark, Piece, Segment, Sink, Taken
+
+if TYPE_CHECKING:
+    from otel_job_measure.delivery.ahead import Ahead
 
 _log = logging.getLogger(names.LOGGER)
 
@@ -22,7 +26,7 @@ _LINGER: Final = 4.0  # times what the last answer took: a slow server is asked 
 _SLOW_S: Final = 1.0
 _UNREADABLE_NS: Final = 1_000_000_000
 _UNSAID_NS: Final = 60_000_000_000
-_has_comment = re.compile(rb"\n#").search  # in half the time of `in`, and of counting them
+_NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 @runtime_checkable
@@ -76,10 +80,17 @@ class Lane:
         policy: When it is served.
         clock: The machine's clocks.
         backoff: How long to wait after failures.
+        ahead: Prepares the rest of a segment while a part of it is on its way; None in a process that has jobs.
     """
 
     def __init__(
-        self, sink: Sink, policy: Policy = EAGER, *, clock: Clock | None = None, backoff: Backoff | None = None
+        self,
+        sink: Sink,
+        policy: Policy = EAGER,
+        *,
+        clock: Clock | None = None,
+        backoff: Backoff | None = None,
+        ahead: "Ahead | None" = None,
     ) -> None:
         self.sink = sink
         self.policy = policy
@@ -93,6 +104,7 @@ class Lane:
         """Why it took none the last time, and what to set."""
         self._clock = clock or SystemClock()
         self._backoff = backoff or Backoff()
+        self._ahead = ahead
         self._quiet = QuietLog(_log, self._clock)
         self._warned = False
         self._failing_since_ns = 0
@@ -202,13 +214,14 @@ class Lane:
             # What can't be read now is looked at again, but not at once.
             self._not_before_ns = began_ns + _UNREADABLE_NS if self.pending(listing) else self._not_before_ns
             return None
-        answer = self._taken(pieces)
+        with self._preparing_what_follows(pieces, listing):
+            answer = self._taken(pieces)
         took_s = (self._clock.monotonic_ns() - began_ns) / 1e9
         self.slow = self.sink.slow if isinstance(self.sink, Hurried) else took_s >= _SLOW_S
         if answer.taken is not Taken.DONE:
             return self._not_done(answer)
         self._again[left] = ()
-        points = sum(_count_points(piece.data) for piece in pieces)
+        points = sum(count_points(piece.data) for piece in pieces)
         if points and settled is not None:
             settled(points)
         self._positions |= {piece.segment: piece.end for piece in pieces}
@@ -257,11 +270,21 @@ class Lane:
         here = {segment.name for segment, _ in listing}
         return pieces if all(piece.segment in here for piece in pieces) else ()
 
-    def _collect(self, listing: Sequence[Listed]) -> tuple[Piece, ...]:
+    def _preparing_what_follows(
+        self, pieces: Sequence[Piece], listing: Sequence[Listed]
+    ) -> contextlib.AbstractContextManager[None]:
+        if self._ahead is None:
+            return contextlib.nullcontext()
+        ends = {piece.segment: piece.end for piece in pieces}
+        if all(ends.get(segment.name, size) >= size for segment, size in listing):
+            return contextlib.nullcontext()  # small ones fill a batch, and who lists them reads the next
+        return self._ahead.preparing(lambda: self._collect(listing, ends))
+
+    def _collect(self, listing: Sequence[Listed], done: Mapping[str, int] = _NOTHING) -> tuple[Piece, ...]:
         pieces: list[Piece] = []
         room = MAX_BATCH
         for segment, size in listing:
-            offset = self.position(segment.name)
+            offset = done.get(segment.name) or self.position(segment.name)
             data = segment.read(offset, room) if offset < size else b""
             if data:
                 pieces.append(Piece(segment=segment.name, offset=offset, data=data))
@@ -292,8 +315,3 @@ class Lane:
         if self._warned:
             self._warned = False
             _log.info("points are delivered to %s again", self.sink.name)
-
-
-def _count_points(data: bytes) -> int:
-    comments = (data.count(b"\n#") if _has_comment(data) else 0) + data.startswith(b"#")
-    return data.count(b"\n") - comments

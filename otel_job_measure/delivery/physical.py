@@ -6,6 +6,7 @@ from typing import overload
 
 # A line that may be no point: a comment, a blank one, or one of spaces only.
 _begins_doubtfully = re.compile(rb"[#\s]").match
+_has_comment = re.compile(rb"\n#").search  # in half the time of `in`, and of counting them
 _has_doubtful = re.compile(rb"\n[#\s]").search
 
 
@@ -18,10 +19,12 @@ class Points(Sequence[bytes]):
         body: The lines, each with its newline; nothing else.
     """
 
-    __slots__ = ("_count", "_lines", "body")
+    __slots__ = ("_count", "_lines", "body", "packed")
 
     def __init__(self, body: bytes) -> None:
         self.body = body
+        self.packed: bytes | None = None
+        """The same as the server gets it, where somebody has made that ahead."""
         self._count = body.count(b"\n")
         self._lines: list[bytes] | None = None
 
@@ -60,6 +63,12 @@ def points_of(datas: Iterable[bytes]) -> Points:
 def body_of(lines: Sequence[bytes]) -> bytes:
     """Returns lines as a server gets them, each with its newline."""
     return lines.body if isinstance(lines, Points) else b"\n".join(lines) + b"\n"
+
+
+def count_points(data: bytes) -> int:
+    """Returns how many whole lines are no comments."""
+    comments = (data.count(b"\n#") if _has_comment(data) else 0) + data.startswith(b"#")
+    return data.count(b"\n") - comments
 
 
 def first_point(data: bytes) -> bytes | None:

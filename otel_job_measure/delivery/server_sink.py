@@ -9,7 +9,7 @@ from typing import Final
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.delivery.answers import Kind, NoAnswer, Verdict, short
-from otel_job_measure.delivery.physical import points_of
+from otel_job_measure.delivery.physical import Points, points_of
 from otel_job_measure.delivery.progress import Progress
 from otel_job_measure.delivery.quiet import QuietLog
 from otel_job_measure.delivery.splitting import Batch, SizeLimit
@@ -65,6 +65,7 @@ class ServerSink(ABC):
         self._quiet = QuietLog(_log, self._clock)
         self._limit = SizeLimit(max_bytes)
         self._unfinished: dict[_Key, Batch] = {}
+        self._prepared: tuple[_Key, Points] | None = None
         self._ends_ns: int | None = None
         self._patient = True
         self.slow = False
@@ -80,7 +81,7 @@ class ServerSink(ABC):
 
     def take(self, pieces: Sequence[Piece]) -> Answer:
         """Sends pieces; what is settled of them stays so when the same pieces come again."""
-        key = tuple((piece.segment, piece.offset, piece.end) for piece in pieces)
+        key = _key(pieces)
         try:
             answer = self._take(pieces, self._batch(key, pieces))
         except Exception as error:  # noqa: BLE001 - a bug of ours or of a library: the points wait
@@ -91,6 +92,12 @@ class ServerSink(ABC):
         if answer.taken is Taken.DONE:
             del self._unfinished[key]
         return answer
+
+    def prepare(self, pieces: Sequence[Piece]) -> None:
+        """Gets pieces ready that come next; it may be called while others are on their way."""
+        points = points_of(piece.data for piece in pieces)
+        points.packed = self._packed(points)
+        self._prepared = _key(pieces), points
 
     def forget(self, segments: Sequence[str]) -> None:
         """Is told that these segments are gone."""
@@ -120,11 +127,16 @@ class ServerSink(ABC):
             SettingsError: Something that is looked up for each request is not there.
         """
 
+    def _packed(self, points: Points) -> bytes | None:  # noqa: ARG002 - of others
+        """Returns the body of their request; None where it takes no time to make."""
+        return None
+
     def _batch(self, key: _Key, pieces: Sequence[Piece]) -> Batch:
         batch = self._unfinished.get(key)
         if batch is None:
+            prepared, points = self._prepared or ((), None)
             batch = Batch(
-                points_of(piece.data for piece in pieces),
+                points if points and prepared == key else points_of(piece.data for piece in pieces),
                 counters=self._counters,
                 reject=self._reject,
                 limit=self._limit,
@@ -192,3 +204,7 @@ class ServerSink(ABC):
             self._rejects.put(line, words)
         except Exception:  # noqa: BLE001 - a full disk must not stop the other lines
             self._quiet.bug("rejects", "a line that %s refused could not be kept", self.title)
+
+
+def _key(pieces: Sequence[Piece]) -> _Key:
+    return tuple((piece.segment, piece.offset, piece.end) for piece in pieces)

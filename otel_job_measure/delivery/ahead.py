@@ -1,0 +1,44 @@
+"""Getting the next batch ready while a server takes one, in a process that has nothing else to do."""
+
+import contextlib
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Executor
+from typing import Protocol
+
+from otel_job_measure.journal.protocols import Piece
+
+
+class Preparing(Protocol):
+    """A sink that can get pieces ready while it takes others."""
+
+    def prepare(self, pieces: Sequence[Piece]) -> None:
+        """Gets pieces ready that it will be given next, as far as anybody knows."""
+        ...
+
+
+class Ahead:
+    """Reads the next batch, and has the sink compress it, while the sink waits for an answer.
+
+    Args:
+        sink: The sink.
+        executor: Does it on another thread.
+    """
+
+    def __init__(self, sink: Preparing, executor: Executor) -> None:
+        self._sink = sink
+        self._executor = executor
+
+    @contextlib.contextmanager
+    def preparing(self, read: Callable[[], Sequence[Piece]]) -> Generator[None]:
+        """Prepares what follows during the block, and is done with it at its end.
+
+        What fails is of no account here: it is tried again, and said, when it is that batch's turn.
+
+        Args:
+            read: Reads it.
+        """
+        prepared = self._executor.submit(lambda: self._sink.prepare(read()))
+        try:
+            yield
+        finally:
+            prepared.exception()
