@@ -21,7 +21,7 @@ from tests.support.influx import InfluxServer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_RUNS: Final = 40_000
+_RUNS: Final = 80_000
 _SMALL: Final = 50_000
 _BATCH: Final = 5000
 _TIMES: Final = 3

@@ -4,7 +4,6 @@ import argparse
 import logging
 import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
 from otel_job_measure.cli import env_file
@@ -12,6 +11,7 @@ from otel_job_measure.clock import SystemClock
 from otel_job_measure.delivery.ahead import Ahead
 from otel_job_measure.delivery.backlog import Looked
 from otel_job_measure.delivery.bell import Bell
+from otel_job_measure.delivery.beside import Beside
 from otel_job_measure.delivery.lane import EAGER, LAZY, Lane
 from otel_job_measure.delivery.progress import FileProgress
 from otel_job_measure.delivery.rounds import Rounds
@@ -97,7 +97,7 @@ class _Shipment:
         self._progress = FileProgress(state.positions, settings.destination_id)
         sink = server_sink(settings, self._counters, clock=clock, progress=self._progress)
         history = history_sink(settings, clock=clock, alone=True)
-        self._server = Lane(sink, EAGER, clock=clock, ahead=Ahead(sink, ThreadPoolExecutor(1, _THREAD)))
+        self._server = Lane(sink, EAGER, clock=clock, ahead=Ahead(sink, Beside(_THREAD)))
         lanes = [self._server]
         if history is not None:
             lanes.append(Lane(history, LAZY, clock=clock))  # it holds back what the server has for an hour at most

@@ -2,9 +2,9 @@
 
 import contextlib
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Executor
 from typing import Protocol
 
+from otel_job_measure.delivery.beside import Beside
 from otel_job_measure.journal.protocols import Piece
 
 
@@ -21,12 +21,12 @@ class Ahead:
 
     Args:
         sink: The sink.
-        executor: Does it on another thread.
+        beside: Does it on another thread.
     """
 
-    def __init__(self, sink: Preparing, executor: Executor) -> None:
+    def __init__(self, sink: Preparing, beside: Beside) -> None:
         self._sink = sink
-        self._executor = executor
+        self._beside = beside
 
     @contextlib.contextmanager
     def preparing(self, read: Callable[[], Sequence[Piece]]) -> Generator[None]:
@@ -37,7 +37,7 @@ class Ahead:
         Args:
             read: Reads it.
         """
-        prepared = self._executor.submit(lambda: self._sink.prepare(read()))
+        prepared = self._beside.submit(lambda: self._sink.prepare(read()))
         try:
             yield
         finally:

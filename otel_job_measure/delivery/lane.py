@@ -80,7 +80,8 @@ class Lane:
         policy: When it is served.
         clock: The machine's clocks.
         backoff: How long to wait after failures.
-        ahead: Prepares the rest of a segment while a part of it is on its way; None in a process that has jobs.
+        ahead: Prepares the rest of a segment while a part of it is on its way, on a thread that asks here what that is;
+            None in a process that has jobs.
     """
 
     def __init__(

@@ -179,6 +179,7 @@ class Rounds:
         """Sends what others left; returns how many bytes of it some sink lacks, as far as it was looked at."""
         pending = 0
         here: set[str] = set()
+        dropped: list[Segment] = []
         for window in windows:
             listing = _listed(window)
             while go_on() and self._serve_left(listing):
@@ -186,8 +187,12 @@ class Rounds:
                 self._serve_own(hurry=True)
                 self._keep_up()
             listing = self._without_done(listing)
-            gone = {segment.name for segment in window if segment.size() == 0}
-            here.update(segment.name for segment in window if segment.name not in gone)
+            # What was dropped may be deleted a little later; until then it is not forgotten that the sinks have it.
+            gone = {segment.name for segment in (*dropped, *window) if segment.size() == 0}
+            here.update(segment.name for segment in window)
+            here -= gone
+            kept = {segment.name for segment, _ in listing}
+            dropped = [segment for segment in (*dropped, *window) if segment.name not in kept | gone]
             self._had_ns = {name: ns for name, ns in self._had_ns.items() if name not in gone}
             for lane in self.lanes:
                 lane.forget(gone)

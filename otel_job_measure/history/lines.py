@@ -31,19 +31,20 @@ _OWN_TAGS: Final = frozenset(
 )
 _TAIL: Final = 34
 """How many characters a line of ours ends with that change from run to run: a uuid in quotes, a space and a time."""
-_AT_ONCE: Final = 256 * 1024
-"""Bytes of lines that are looked at together: what comes of them should fit into the processor's caches."""
+_AT_ONCE: Final = 64 * 1024
+"""Bytes of lines that are looked at together: no other thread gets the interpreter meanwhile."""
 _BEFORE_RUN_ROW: Final = f"\n{names.RUNS},".encode()
 
 # Up to a space that no backslash stands before. A run of anything but one character is what `re` is fastest at; where
-# that goes on into the next line, nobody knows such a beginning.
-_HEAD = r"[^ ]*+(?:(?<=\\) [^ ]*+)*+"
+# that goes on into the next line, nobody knows such a beginning. Without a bound, of many lines without a space each
+# would be read to the end of them all.
+_HEAD = r"[^ ]{1,2000}+(?:(?<=\\) [^ ]{0,2000}+)*+"
 _TEXT = r'"([^"\\\n]*+)"'
 _UUID = r'"([0-9A-Za-z]{12})"'
 _TIME = r"([1-8][0-9]{18})"  # from 2001 to 2255
 _rows_of = re.compile(
     rf'({names.POINTS},{_HEAD} {names.FIELD_STATUS}="[a-z]++",{names.FIELD_UUID}=){_UUID} {_TIME}\n'
-    rf"|(({names.RUNS},{_HEAD}) {names.FIELD_DURATION}=(-?[0-9]++(?:\.[0-9]++)?(?:e[-+]?[0-9]++)?),"
+    rf"|(({names.RUNS},{_HEAD}) {names.FIELD_DURATION}=(-?[0-9]++(?:\.[0-9]++)?(?:e[-+]?[0-9]{{1,2}})?),"
     rf"(?:{names.FIELD_ERROR_MESSAGE}={_TEXT},)?(?:{names.FIELD_ERROR_TYPE}={_TEXT},)?(?:{names.FIELD_HOST}={_TEXT},)?"
     rf'(?:{names.FIELD_SPAN_ID}="([0-9a-f]{{16}})",)?{names.FIELD_SUCCESS}=[01]\.0,'
     rf'(?:{names.FIELD_TRACE_ID}="([0-9a-f]{{32}})",)?{names.FIELD_UUID}={_UUID} {_TIME})\n'
@@ -92,8 +93,9 @@ class LineReader:
             self._run.clear()
         begin = 0
         while begin < len(data):
-            # Never between a run row and the old row after it: together they tell all that there is to say.
-            end = data.find(_BEFORE_RUN_ROW, begin + _AT_ONCE) + 1 or len(data)
+            # Before a run row, where there is one: it and the old row after it tell all that there is to say.
+            least, most = begin + _AT_ONCE, begin + 2 * _AT_ONCE
+            end = data.find(_BEFORE_RUN_ROW, least, most) + 1 or data.find(b"\n", most) + 1 or len(data)
             self._read(data[begin:end].decode("utf-8", "replace"), batch)
             begin = end
 

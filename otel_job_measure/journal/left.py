@@ -9,7 +9,7 @@ from otel_job_measure.journal.protocols import Segment, SegmentHeader
 from otel_job_measure.journal.segments import SegmentFile, decode_header, open_to_read
 
 _SMALL: Final = 4096
-"""What is read at once and kept until it is sent, in bytes: of a thousand segments, 4 MiB."""
+"""What is read at once and kept until it is sent, in bytes: of the two thousand that are there at a time, 8 MiB."""
 
 
 class SmallSegment:
@@ -48,14 +48,9 @@ class SmallSegment:
 
     def delete(self) -> None:
         """Deletes the file."""
-        path = self.let_go()
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)  # noqa: PTH108 - it is text
-
-    def let_go(self) -> str:
-        """Forgets what is in it, as if it were deleted, and returns its path for whoever deletes it."""
+            os.unlink(self._path)  # noqa: PTH108 - it is text
         self._content = b""
-        return self._path
 
 
 def open_left(folder: str, name: str) -> Segment:

@@ -186,5 +186,5 @@ class Source(Protocol):
         ...
 
     def drop(self, segment: Segment) -> None:
-        """Deletes a segment that every sink has; never the one that is still being written."""
+        """Deletes a segment that every sink has, now or soon; never the one that is still being written."""
         ...

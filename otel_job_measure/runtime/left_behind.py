@@ -2,19 +2,22 @@
 
 import contextlib
 import logging
-import os
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
+from otel_job_measure.delivery.beside import Beside
 from otel_job_measure.journal.adoption import adopt
 from otel_job_measure.journal.left import SmallSegment
 from otel_job_measure.journal.protocols import Segment
 from otel_job_measure.journal.statedir import StateDir
 from otel_job_measure.settings.model import ANY, LOCAL
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _log = logging.getLogger(names.LOGGER)
 
@@ -59,8 +62,8 @@ class LeftBehind:
         self._clock = clock
         self._boot_id = boot_id
         self._kept: set[str] = set()
-        self._doomed: list[str] = []
-        self._undeletable: set[str] = set()
+        self._doomed: list[Segment] = []
+        self._said: set[str] = set()
 
     def own(self) -> Sequence[Segment]:
         """Returns nothing: this process writes no points."""
@@ -69,7 +72,7 @@ class LeftBehind:
     @contextlib.contextmanager
     def left(self) -> Generator[Iterable[Sequence[Segment]] | None]:
         """Holds `adopt.lock` and gives all segments that are to be sent; None where another process holds it."""
-        with self._state.adopting() as held, ThreadPoolExecutor(1, "otel-job-measure-files") as beside:
+        with self._state.adopting() as held, Beside("otel-job-measure-files") as beside:
             try:
                 yield self._windows(beside) if held else None
             finally:
@@ -88,7 +91,7 @@ class LeftBehind:
     def drop(self, segment: Segment) -> None:
         """Deletes a segment that every sink has, a small one a little later, but not the newest of a living process."""
         if isinstance(segment, SmallSegment):
-            self._doomed.append(segment.let_go())
+            self._doomed.append(segment)
         elif segment.name not in self._kept:
             segment.delete()
 
@@ -108,14 +111,17 @@ class LeftBehind:
             for destination, count in sorted(segments.items())
         ]
 
-    def _windows(self, beside: Executor) -> Iterator[Sequence[Segment]]:
+    def _windows(self, beside: Beside) -> Iterator[Sequence[Segment]]:
         windows = self._state.ready_windows(self._destinations)
         window = next(windows, None)
+        deleted: Future[None] | None = None
         while window is not None:
-            following = beside.submit(next, windows, None)
-            yield [segment for segment in window if segment.name not in self._undeletable]
-            beside.submit(self._delete, self._taken_doomed())
+            following = beside.submit(lambda: next(windows, None))
+            yield window
+            deleted = beside.submit(self._delete, self._taken_doomed())
             window = following.result()
+        if deleted is not None:
+            deleted.result()  # so that who counts what is left finds none of them
         yield self._living()
 
     def _living(self) -> Sequence[Segment]:
@@ -127,17 +133,16 @@ class LeftBehind:
             living += found
         return living
 
-    def _taken_doomed(self) -> Sequence[str]:
+    def _taken_doomed(self) -> Sequence[Segment]:
         doomed, self._doomed = self._doomed, []
         return doomed
 
-    def _delete(self, paths: Sequence[str]) -> None:
-        """Deletes files whose lines every sink has; what can't be deleted is not sent again by this process."""
-        for path in paths:
+    def _delete(self, segments: Sequence[Segment]) -> None:
+        """Deletes segments that every sink has; one that can't be deleted is tried again with the next look."""
+        for segment in segments:
             try:
-                os.unlink(path)  # noqa: PTH108 - a hundred thousand texts, not as many paths
-            except FileNotFoundError:
-                pass
+                segment.delete()
             except OSError as error:
-                self._undeletable.add(os.path.basename(path))  # noqa: PTH119 - as above
-                _log.error("%s is delivered and cannot be deleted: %s", path, error)
+                if segment.name not in self._said:
+                    self._said.add(segment.name)
+                    _log.error("a delivered segment cannot be deleted (this is said once): %s", error)

@@ -1,5 +1,6 @@
 """The command line as a whole: usage, help, version, and what a command loads."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -96,6 +97,19 @@ def test_the_version_is_that_of_the_distribution(
         assert ended.value.code == 0
         assert capsys.readouterr().out == f"otel-job-measure {expected}\n"
         monkeypatch.setattr(metadata, "version", nowhere)
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_loading_a_command_leaves_the_garbage_collector_as_it_was(*, collects: bool) -> None:
+    """`ship` runs for days, and needs one; whoever has none keeps none."""
+    before = gc.isenabled()
+    try:
+        (gc.enable if collects else gc.disable)()
+        with pytest.raises(SystemExit):
+            main(["ship", "--help"])
+        assert gc.isenabled() is collects
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_every_command_of_the_table_is_there() -> None:

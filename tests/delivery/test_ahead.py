@@ -3,11 +3,11 @@
 import gzip
 import threading
 from collections.abc import Generator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 
 import pytest
 
 from otel_job_measure.delivery.ahead import Ahead
+from otel_job_measure.delivery.beside import Beside
 from otel_job_measure.delivery.influx import InfluxSink
 from otel_job_measure.delivery.lane import Lane, Listed
 from otel_job_measure.journal.counters import Counters
@@ -51,10 +51,10 @@ class PreparingSink(ListSink):
 
 
 @pytest.fixture
-def executor() -> Generator[Executor]:
+def beside() -> Generator[Beside]:
     """A thread beside the one that sends."""
-    with ThreadPoolExecutor(1) as executor:
-        yield executor
+    with Beside("aside") as beside:
+        yield beside
 
 
 def large(name: str = "large") -> FakeSegment:
@@ -71,10 +71,10 @@ def served(lane: Lane, *segments: Segment) -> int:
     return batches
 
 
-def test_what_follows_is_prepared_while_a_sink_takes_what_is_before(executor: Executor) -> None:
+def test_what_follows_is_prepared_while_a_sink_takes_what_is_before(beside: Beside) -> None:
     """It is the very batch that the sink is given then; after the last there is none."""
     sink = PreparingSink()
-    lane = Lane(sink, clock=HandClock(), ahead=Ahead(sink, executor))
+    lane = Lane(sink, clock=HandClock(), ahead=Ahead(sink, beside))
     listing = [Listed(large(), large().size())]
     lane.serve(listing)
     lane.serve(listing)
@@ -84,31 +84,31 @@ def test_what_follows_is_prepared_while_a_sink_takes_what_is_before(executor: Ex
     assert sink.lines == [line(number) for number in range(_MANY)]
 
 
-def test_small_segments_are_left_to_who_lists_them(executor: Executor) -> None:
+def test_small_segments_are_left_to_who_lists_them(beside: Beside) -> None:
     """Nobody reads a thousand of them twice."""
     sink = PreparingSink()
     sink.waits_s = 0
-    lane = Lane(sink, clock=HandClock(), ahead=Ahead(sink, executor))
+    lane = Lane(sink, clock=HandClock(), ahead=Ahead(sink, beside))
     assert served(lane, *(segment(f"s{number}", line(number)) for number in range(50))) == 1
     assert sink.prepared == []
 
 
-def test_what_cannot_be_prepared_is_sent_all_the_same(executor: Executor) -> None:
+def test_what_cannot_be_prepared_is_sent_all_the_same(beside: Beside) -> None:
     """A bug there costs time, and nothing else."""
     sink = PreparingSink()
     sink.trouble = OSError("gone")
     sink.waits_s = 0.1
-    lane = Lane(sink, clock=HandClock(), ahead=Ahead(sink, executor))
+    lane = Lane(sink, clock=HandClock(), ahead=Ahead(sink, beside))
     assert served(lane, large()) == 3
     assert sink.lines == [line(number) for number in range(_MANY)]
 
 
-def test_after_a_failure_the_same_pieces_come_again_and_not_those_that_were_prepared(executor: Executor) -> None:
+def test_after_a_failure_the_same_pieces_come_again_and_not_those_that_were_prepared(beside: Beside) -> None:
     """What is prepared waits for its turn."""
     sink = PreparingSink()
     sink.waits_s = 0.1
     sink.answers = [RETRY]
-    lane = Lane(sink, clock=HandClock(), ahead=Ahead(sink, executor))
+    lane = Lane(sink, clock=HandClock(), ahead=Ahead(sink, beside))
     one = large()
     listing = [Listed(one, one.size())]
     assert lane.serve(listing) is None
@@ -117,7 +117,7 @@ def test_after_a_failure_the_same_pieces_come_again_and_not_those_that_were_prep
     assert sink.lines == [line(number) for number in range(_MANY)]
 
 
-def test_influxdb_gets_the_same_bodies_prepared_or_not(executor: Executor) -> None:
+def test_influxdb_gets_the_same_bodies_prepared_or_not(beside: Beside) -> None:
     """Compressed ahead or when they are sent, also where the server refuses some or finds them too large."""
     found: list[list[bytes]] = []
     for ahead in (False, True):
@@ -125,7 +125,7 @@ def test_influxdb_gets_the_same_bodies_prepared_or_not(executor: Executor) -> No
         tiny.replies = [Reply(), Reply(status=413), Reply(), Reply(status=503), Reply()]
         counters, clock = Counters(), HandClock()
         sink = InfluxSink(settings_for(tiny.url), counters, ListRejects(), clock=clock)
-        lane = Lane(sink, clock=clock, ahead=Ahead(sink, executor) if ahead else None)
+        lane = Lane(sink, clock=clock, ahead=Ahead(sink, beside) if ahead else None)
         one = large()
         for _ in range(9):
             lane.serve([Listed(one, one.size())])
@@ -137,7 +137,7 @@ def test_influxdb_gets_the_same_bodies_prepared_or_not(executor: Executor) -> No
     assert found[0] == found[1]
 
 
-def test_a_body_is_compressed_once(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_is_compressed_once(beside: Beside, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was prepared is sent, and not made again."""
     made: list[int] = []
     compress = gzip.compress
@@ -149,7 +149,7 @@ def test_a_body_is_compressed_once(executor: Executor, monkeypatch: pytest.Monke
     monkeypatch.setattr(gzip, "compress", counted)
     tiny = TinyServer()
     sink = InfluxSink(settings_for(tiny.url), Counters(), ListRejects(), clock=HandClock())
-    assert served(Lane(sink, clock=HandClock(), ahead=Ahead(sink, executor)), large()) == 3
+    assert served(Lane(sink, clock=HandClock(), ahead=Ahead(sink, beside)), large()) == 3
     sink.close()
     tiny.close()
     assert len(made) == 3

@@ -122,8 +122,8 @@ def test_the_fast_way_and_the_parser_agree(
     assert len(parsed) == 1
 
 
-@given(st.data())
-def test_garbled_lines_are_read_as_the_parser_reads_them(data: st.DataObject) -> None:
+@given(data=st.data(), at_once=st.sampled_from([150, 400, 100_000]))
+def test_garbled_lines_are_read_as_the_parser_reads_them(data: st.DataObject, at_once: int) -> None:
     """Whatever is missing or doubled, no line takes another one with it, and none is read as what it does not say."""
     runs = [Lines(uuid=f"abcdefghijk{n}", job=job) for n, job in enumerate(["a", "b c", "a", "a"])]
     whole = b"".join(run.start() + run.end(outcome=FAILED if n % 2 else Outcome()) for n, run in enumerate(runs))
@@ -135,9 +135,32 @@ def test_garbled_lines_are_read_as_the_parser_reads_them(data: st.DataObject) ->
     for line in garbled.split(b"\n"):
         take_other_line(line.decode(), batch)
     reader, again = LineReader(), Batch()
-    reader.read(whole, Batch())
-    reader.read(garbled, again)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_AT_ONCE", at_once)
+        reader.read(whole, Batch())
+        reader.read(garbled, again)
     assert told(all_of(again)) == told(all_of(batch))
+
+
+def test_lines_are_cut_where_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before run rows, and at any line where there are none; whole runs stay whole."""
+    reader, whole, old = LineReader(), Batch(), Batch()
+    runs = [Lines(uuid=f"abcdefghij{n}") for n in range(10, 60)]
+    reader.read(runs[0].start() + runs[0].end(), Batch())
+    monkeypatch.setattr(module, "_AT_ONCE", 1000)
+    reader.read(b"".join(run.start(NOW_NS + n) + run.end() for n, run in enumerate(runs)), whole)
+    assert (len(whole.whole), len(whole.rest())) == (50, 0)
+    reader.read(b"".join(run.start(NOW_NS + n) + run.old_end() for n, run in enumerate(runs)), old)
+    assert len(all_of(old)) == 50
+
+
+def test_many_lines_without_a_space_take_no_longer_than_others() -> None:
+    """Each is looked at for itself: of a mebibyte of them each would else be read to the end of them all."""
+    data = b"scheduling-job,\n" * 20_000
+    assert max(len(head) for head, *_ in module._rows_of(data.decode())) == 0
+    batch = Batch()
+    LineReader().read(data, batch)
+    assert len(batch) == 0
 
 
 def test_further_tags_are_part_of_the_key() -> None:

@@ -1,15 +1,23 @@
 """What `otel-job-measure ship` sends: files are read and deleted by a thread, while others are on their way."""
 
+import json
 import logging
+import os
 import threading
 from pathlib import Path
 
 import pytest
 
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.journal.segments import encode_header
+from otel_job_measure.delivery.influx import InfluxSink
+from otel_job_measure.delivery.lane import Lane
+from otel_job_measure.delivery.progress import FileProgress
+from otel_job_measure.delivery.rounds import Rounds
+from otel_job_measure.journal.counters import Counters
+from otel_job_measure.journal.segments import SUFFIX, encode_header
 from otel_job_measure.journal.statedir import StateDir
 from otel_job_measure.runtime.left_behind import LeftBehind
+from tests.delivery.support import ListRejects, TinyServer, settings_for
 from tests.journal.test_limits import HEADER
 
 _LINE = b'scheduling-job,job=a uuid="u",status="start" 1\n'
@@ -43,11 +51,27 @@ def taken(source: LeftBehind, *, windows: int) -> list[str]:
                 assert segment.read(0, _LARGE).endswith(_LINE)
                 names.append(segment.name)
                 source.drop(segment)
-                assert segment.size() == 0
             windows -= 1
             if not windows:
                 break
     return names
+
+
+def sent(source: LeftBehind, state: StateDir, tiny: TinyServer) -> list[int]:
+    """Sends what is left as the command does, and returns how many points each request had."""
+    before = len(tiny.requests)
+    progress = FileProgress(state.positions, HEADER.destination)
+    sink = InfluxSink(settings_for(tiny.url), Counters(), ListRejects(), progress=progress)
+    rounds = Rounds(source, [Lane(sink)])
+    rounds.look(lambda: True)
+    rounds.close()
+    return [len(request.lines) for request in tiny.requests[before:]]
+
+
+def positions(state: StateDir) -> dict[str, int]:
+    """Returns what is noted of segments that were sent."""
+    noted: dict[str, dict[str, int]] = json.loads(state.positions.read_bytes())["destinations"]
+    return noted.get(HEADER.destination, {})
 
 
 def test_each_is_given_once_and_is_gone_in_the_end(source: LeftBehind, state: StateDir) -> None:
@@ -70,25 +94,70 @@ def test_what_was_read_ahead_and_not_asked_for_is_kept(source: LeftBehind, state
     assert set(taken(source, windows=9)) == kept
 
 
-def test_what_cannot_be_deleted_is_said_and_not_given_again(
-    source: LeftBehind, state: StateDir, caplog: pytest.LogCaptureFixture
+def test_what_cannot_be_deleted_is_said_once_and_sent_once(
+    state: StateDir, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is delivered: to send it again each second would help nobody. The others are deleted all the same."""
+    """Neither this process sends it again nor the next one, and the others are deleted all the same."""
     stuck = state.ready / f"{HEADER.destination}-1234.lp"
-    with source.left() as left:
-        for window in left or ():
-            if any(segment.name == stuck.name for segment in window):
-                stuck.unlink()
-                stuck.mkdir()
-            for segment in window:
-                source.drop(segment)
+    unlink = os.unlink
+
+    def refused(path: str) -> None:
+        if path == str(stuck):
+            raise PermissionError(1, "Operation not permitted", path)
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", refused)
+    tiny = TinyServer()
+    first, second = (
+        LeftBehind(state, HEADER.destination, [], clock=SystemClock(), boot_id=HEADER.boot_id) for _ in range(2)
+    )
+    assert sum(sent(first, state, tiny)) == _MANY + _LARGE // len(_LINE) - 1
+    assert [sent(source, state, tiny) for source in (first, second)] == [[], []]
+    tiny.close()
     assert [path.name for path in state.ready.iterdir()] == [stuck.name]
-    said = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert len(said) == 1
-    assert str(stuck) in said[0].getMessage()
-    stuck.rmdir()
-    stuck.write_bytes(encode_header(HEADER) + _LINE)
-    assert taken(source, windows=9) == []
+    assert list(positions(state)) == [stuck.name]
+    said = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(said) == 2
+    assert all(str(stuck) in words for words in said)
+
+
+def test_what_is_sent_is_noted_until_its_file_is_gone(
+    source: LeftBehind, state: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is killed between the two leaves nothing that the next one would send again."""
+    unlink = os.unlink
+    unnoted: list[str] = []
+
+    def watched(path: str | Path) -> None:
+        if Path(path).suffix == SUFFIX and Path(path).name not in positions(state):
+            unnoted.append(str(path))
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", watched)
+    tiny = TinyServer()
+    sent(source, state, tiny)
+    tiny.close()
+    assert unnoted == []
+    assert positions(state) == {}
+    assert list(state.ready.iterdir()) == []
+
+
+def test_without_room_for_a_thread_all_is_sent(
+    source: LeftBehind, state: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit on processes makes it slower and nothing else."""
+    tiny = TinyServer()
+    start = threading.Thread.start
+
+    def refused(thread: threading.Thread) -> None:
+        if "otel-job-measure" in thread.name:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    assert sum(sent(source, state, tiny)) == _MANY + _LARGE // len(_LINE) - 1
+    tiny.close()
+    assert list(state.ready.iterdir()) == []
 
 
 def test_with_nothing_there_no_thread_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
