@@ -191,8 +191,8 @@ class Rounds:
             gone = {segment.name for segment in (*dropped, *window) if segment.size() == 0}
             here.update(segment.name for segment in window)
             here -= gone
-            kept = {segment.name for segment, _ in listing}
-            dropped = [segment for segment in (*dropped, *window) if segment.name not in kept | gone]
+            settled = gone.union(segment.name for segment, _ in listing)
+            dropped = [segment for segment in (*dropped, *window) if segment.name not in settled]
             self._had_ns = {name: ns for name, ns in self._had_ns.items() if name not in gone}
             for lane in self.lanes:
                 lane.forget(gone)
