@@ -63,7 +63,7 @@ def _needed(words: Sequence[str]) -> Iterable[str]:
 
 
 def _loaded(names: Iterable[str]) -> list[ModuleType]:
-    """Loads commands. What a module makes stays: to look for garbage in it is a twentieth of what `exec` takes."""
+    """Loads commands. What a module makes stays, and `exec` has no time to look for garbage in it."""
     looks = gc.isenabled()
     gc.disable()
     try:

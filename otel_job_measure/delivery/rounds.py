@@ -188,19 +188,24 @@ class Rounds:
                 self._keep_up()
             listing = self._without_done(listing)
             # What was dropped may be deleted a little later; until then it is not forgotten that the sinks have it.
-            gone = {segment.name for segment in (*dropped, *window) if segment.size() == 0}
+            gone = self._forget_gone((*dropped, *window))
             here.update(segment.name for segment in window)
             here -= gone
             settled = gone.union(segment.name for segment, _ in listing)
             dropped = [segment for segment in (*dropped, *window) if segment.name not in settled]
-            self._had_ns = {name: ns for name, ns in self._had_ns.items() if name not in gone}
-            for lane in self.lanes:
-                lane.forget(gone)
             pending += sum(lane.pending(listing) for lane in self.lanes)
             if not go_on() or not any(lane.is_open() for lane in self._eager or self.lanes):
                 return pending  # there may be a hundred thousand more, and nobody to take them now
         self._keep_only(here)
         return pending
+
+    def _forget_gone(self, segments: Iterable[Segment]) -> set[str]:
+        """Forgets those of some segments that are deleted, and returns their names."""
+        gone = {segment.name for segment in segments if segment.size() == 0}
+        self._had_ns = {name: ns for name, ns in self._had_ns.items() if name not in gone}
+        for lane in self.lanes:
+            lane.forget(gone)
+        return gone
 
     def _serve_own(self, *, hurry: bool) -> None:
         appended = self._backlog.appended()

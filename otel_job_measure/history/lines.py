@@ -115,8 +115,7 @@ class LineReader:
         """Takes a run row and the old row after it, or a line of another shape."""
         _, _, _, line, head, duration, message, error_type, host, span_id, trace_id, uuid, time, old_head, other = row
         known = self._run.get(head)
-        joined = self._old.get(old_head)
-        if known is None or (joined != known.old and old_head):
+        if known is None or (old_head and self._old.get(old_head) != known.old):
             self._other_lines(line or other, batch)
             if old_head:
                 self._other_lines(f'{old_head}"{uuid}" {time}', batch)

@@ -16,7 +16,6 @@ from otel_job_measure.settings.secret import Secret, TokenFile
 from otel_job_measure.settings.table import BY_ARGUMENT, converted
 from otel_job_measure.settings.values import MEMORY
 
-_DAY_S: Final = 86_400.0
 LOCAL: Final = "local"
 ANY: Final = "any"
 
@@ -64,46 +63,6 @@ class Arguments(TypedDict, total=False):
     disabled: bool
 
 
-DEFAULTS: Final[Arguments] = {
-    "influxdb_url": None,
-    "influxdb_token": None,
-    "influxdb_token_file": None,
-    "influxdb_org": None,
-    "influxdb_bucket": None,
-    "sink": "influxdb",
-    "otlp_endpoint": None,
-    "otlp_logs_endpoint": None,
-    "otlp_protocol": "http/protobuf",
-    "otlp_headers": None,
-    "otlp_timeout_s": None,
-    "otlp_compression": "none",
-    "otlp_certificate": None,
-    "otlp_client_certificate": None,
-    "otlp_client_key": None,
-    "otlp_insecure": False,
-    "datacenter": None,
-    "project": None,
-    "stage": None,
-    "state_dir": None,
-    "history": True,
-    "runs": True,
-    "ship": True,
-    "tags": (),
-    "error_message": False,
-    "on_error": "raise",
-    "confirm_start": "off",
-    "confirm_timeout_s": 1.0,
-    "timeout_s": 10.0,
-    "ca_file": None,
-    "proxy": None,
-    "retention_s": 30 * _DAY_S,
-    "max_bytes": 1024**3,
-    "shutdown_timeout_s": 5.0,
-    "disabled": False,
-}
-"""What is so where nothing was set."""
-
-
 @frozen
 class Settings(Frozen):
     """All settings, checked, in their final form; docs/settings.md says what each takes and does.
@@ -117,7 +76,7 @@ class Settings(Frozen):
         UsageError: There is no such argument.
     """
 
-    _parts = tuple(DEFAULTS)
+    _parts = tuple(BY_ARGUMENT)
     __slots__ = _parts
 
     influxdb_url: str | None
@@ -165,7 +124,7 @@ class Settings(Frozen):
             raise SettingsError("\n".join(problems))
         if unknown:
             raise UsageError("\n".join(unknown))
-        values = {**DEFAULTS, **good}
+        values = {name: setting.default for name, setting in BY_ARGUMENT.items()} | good
         values["state_dir"] = values["state_dir"] or default_state_dir(None) or _without_home()
         self._keep(values)
 

@@ -1,4 +1,4 @@
-"""Every setting once: its argument, its variable, and what it takes."""
+"""Every setting once: its argument, its variable, what it takes, and what it is where nobody says."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
@@ -23,6 +23,7 @@ class Setting(NamedTuple):
         variable: The variable that it is read from.
         takes: What it takes, in words.
         convert: Makes its value of what was set, or raises `RefusedError`.
+        default: Its value where nothing was set.
         before: Other variables that go before it.
         sink: The only value of `OTEL_JOB_MEASURE_SINK` with which it means something; empty where it always does.
     """
@@ -31,6 +32,7 @@ class Setting(NamedTuple):
     variable: str
     takes: str
     convert: Callable[[object], object]
+    default: object = None
     before: tuple[str, ...] = ()
     sink: str = ""
 
@@ -40,8 +42,9 @@ class Setting(NamedTuple):
         return (*self.before, self.variable)
 
 
-def _ours(argument: str, name: str, takes: str, convert: Callable[[object], object]) -> Setting:
-    return Setting(argument=argument, variable=f"{names.ENV_PREFIX}{name}", takes=takes, convert=convert)
+def _ours(argument: str, name: str, takes: str, convert: Callable[[object], object], default: object = None) -> Setting:
+    variable = f"{names.ENV_PREFIX}{name}"
+    return Setting(argument=argument, variable=variable, takes=takes, convert=convert, default=default)
 
 
 def _influxdb(argument: str, variable: str, takes: str, convert: Callable[[object], object]) -> Setting:
@@ -55,12 +58,15 @@ def _influxdb(argument: str, variable: str, takes: str, convert: Callable[[objec
     )
 
 
-def _otlp(name: str, takes: str, convert: Callable[[object], object], *, argument: str = "") -> Setting:
+def _otlp(
+    name: str, takes: str, convert: Callable[[object], object], default: object = None, *, argument: str = ""
+) -> Setting:
     return Setting(
         argument=argument or f"otlp_{name.lower()}",
         variable=f"{names.ENV_OTLP_PREFIX}{name}",
         takes=takes,
         convert=convert,
+        default=default,
         before=(f"{names.ENV_OTLP_PREFIX}LOGS_{name}",),
         sink=names.SINK_OTLP,
     )
@@ -73,9 +79,9 @@ def _endpoint(argument: str, name: str, takes: str) -> Setting:
     )
 
 
-def _wait(argument: str, name: str, *, least: float) -> Setting:
+def _wait(argument: str, name: str, default: float, *, least: float) -> Setting:
     takes = f"a number of seconds from {least:g} to 86400, or with a unit, such as `500ms`, `5s`, `1m`"
-    return _ours(argument, name, takes, values.seconds(least=least, most=_DAY))
+    return _ours(argument, name, takes, values.seconds(least=least, most=_DAY), default)
 
 
 SETTINGS: Final = (
@@ -94,7 +100,9 @@ SETTINGS: Final = (
     _influxdb("influxdb_token_file", names.ENV_INFLUXDB_TOKEN_FILE, "the path of a file with a token", values.path),
     _influxdb("influxdb_org", names.ENV_INFLUXDB_ORG, "the organization's name or id, on one line", values.line),
     _influxdb("influxdb_bucket", names.ENV_INFLUXDB_BUCKET, "the bucket's name or id, on one line", values.line),
-    _ours("sink", "SINK", "`influxdb` or `otlp`", values.one_of(names.SINK_INFLUXDB, names.SINK_OTLP)),
+    _ours(
+        "sink", "SINK", "`influxdb` or `otlp`", values.one_of(names.SINK_INFLUXDB, names.SINK_OTLP), names.SINK_INFLUXDB
+    ),
     _endpoint(
         "otlp_endpoint",
         "ENDPOINT",
@@ -103,7 +111,7 @@ SETTINGS: Final = (
     _endpoint(
         "otlp_logs_endpoint", "LOGS_ENDPOINT", "a URL like the one above, such as `http://localhost:4318/v1/logs`"
     ),
-    _otlp("PROTOCOL", "`http/protobuf` or `grpc`", values.one_of(HTTP, GRPC)),
+    _otlp("PROTOCOL", "`http/protobuf` or `grpc`", values.one_of(HTTP, GRPC), HTTP),
     _otlp(
         "HEADERS",
         "`name=value` pairs with commas between them, the values encoded as in a URL, of printable ASCII characters;"
@@ -117,30 +125,31 @@ SETTINGS: Final = (
         values.seconds(least=0.001, most=600.0),
         argument="otlp_timeout_s",
     ),
-    _otlp("COMPRESSION", "`gzip` or `none`", values.one_of("gzip", "none")),
+    _otlp("COMPRESSION", "`gzip` or `none`", values.one_of("gzip", "none"), "none"),
     _otlp("CERTIFICATE", _PEM, values.file),
     _otlp("CLIENT_CERTIFICATE", _PEM, values.file),
     _otlp("CLIENT_KEY", "the path of a file with a key in PEM format", values.file),
-    _otlp("INSECURE", _BOOLEAN, values.flag),
+    _otlp("INSECURE", _BOOLEAN, values.flag, default=False),
     Setting(argument="datacenter", variable=names.ENV_DATACENTER, takes="a string", convert=values.text),
     Setting(argument="project", variable=names.ENV_PROJECT, takes="a string", convert=values.text),
     Setting(argument="stage", variable=names.ENV_STAGE, takes="a string", convert=values.text),
     _ours("state_dir", "STATE_DIR", "the path of a folder, or `memory`", values.state_dir),
-    _ours("history", "HISTORY", _BOOLEAN, values.flag),
-    _ours("runs", "RUNS", _BOOLEAN, values.flag),
-    _ours("ship", "SHIP", _BOOLEAN, values.flag),
+    _ours("history", "HISTORY", _BOOLEAN, values.flag, default=True),
+    _ours("runs", "RUNS", _BOOLEAN, values.flag, default=True),
+    _ours("ship", "SHIP", _BOOLEAN, values.flag, default=True),
     _ours(
         "tags",
         "TAGS",
         "at most 16 names of resource attributes with commas between them, such as `host.name,k8s.namespace.name`,"
         " each of at most 128 bytes, and none that the rows or InfluxDB use themselves",
         values.tag_names,
+        (),
     ),
-    _ours("error_message", "ERROR_MESSAGE", _BOOLEAN, values.flag),
-    _ours("on_error", "ON_ERROR", "`raise` or `log`", values.one_of("raise", "log")),
-    _ours("confirm_start", "CONFIRM_START", "`off` or `server`", values.one_of("off", "server")),
-    _wait("confirm_timeout_s", "CONFIRM_TIMEOUT", least=0.001),
-    _wait("timeout_s", "TIMEOUT", least=0.001),
+    _ours("error_message", "ERROR_MESSAGE", _BOOLEAN, values.flag, default=False),
+    _ours("on_error", "ON_ERROR", "`raise` or `log`", values.one_of("raise", "log"), "raise"),
+    _ours("confirm_start", "CONFIRM_START", "`off` or `server`", values.one_of("off", "server"), "off"),
+    _wait("confirm_timeout_s", "CONFIRM_TIMEOUT", 1.0, least=0.001),
+    _wait("timeout_s", "TIMEOUT", 10.0, least=0.001),
     _ours("ca_file", "CA_FILE", _PEM, values.file),
     _ours("proxy", "PROXY", "a URL with `http://` or `https://`, such as `http://proxy:3128`", values.proxy_url),
     _ours(
@@ -148,15 +157,17 @@ SETTINGS: Final = (
         "RETENTION",
         "a time from `1m` to `36500d`, such as `30d`, `12h`, `90m`, or a number of seconds",
         values.seconds(least=60.0, most=36_500 * _DAY),
+        30 * _DAY,
     ),
     _ours(
         "max_bytes",
         "MAX_BYTES",
         "a size from `1MiB` to `1024TiB`, such as `500MB` or `1GiB`, or a number of bytes",
         values.size,
+        1024**3,
     ),
-    _wait("shutdown_timeout_s", "SHUTDOWN_TIMEOUT", least=0),
-    _ours("disabled", "DISABLED", _BOOLEAN, values.flag),
+    _wait("shutdown_timeout_s", "SHUTDOWN_TIMEOUT", 5.0, least=0),
+    _ours("disabled", "DISABLED", _BOOLEAN, values.flag, default=False),
 )
 
 BY_ARGUMENT: Final[Mapping[str, Setting]] = {setting.argument: setting for setting in SETTINGS}
