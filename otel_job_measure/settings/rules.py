@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from otel_job_measure import names
-from otel_job_measure.settings.destination import GRPC, HTTP
+from otel_job_measure.settings.destination import GRPC
 from otel_job_measure.settings.table import BY_ARGUMENT, SETTINGS
 from otel_job_measure.settings.values import MEMORY
 
@@ -55,13 +55,10 @@ def _missing(given: frozenset[str] | set[str], *, ship: bool) -> list[str]:
     return missing if has_token or not ship else [*missing, "influxdb_token"]
 
 
-# A copy of settings with another value is made of all the others, defaults included.
-_DEFAULTS = (HTTP, "none", False)
-
-
 def _of_the_other_sink(good: Mapping[str, object], bad: frozenset[str], sink: str) -> list[str]:
     """Finds what was meant for the sink that isn't used: arguments, or variables of ours."""
-    given = bad | {argument for argument, value in good.items() if value not in _DEFAULTS}
+    # A copy of settings with another value is made of all the others, defaults included.
+    given = bad | {argument for argument, value in good.items() if value != BY_ARGUMENT[argument].default}
     found = [setting.argument for setting in SETTINGS if setting.argument in given and setting.sink not in ("", sink)]
     other = names.SINK_INFLUXDB if sink == names.SINK_OTLP else names.SINK_OTLP
     return [f"{', '.join(map(named, found))}: set; {named('sink')} would have to be {other!r} for it"] if found else []
