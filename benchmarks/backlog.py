@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.contenders.contender import TAGS
-from otel_job_measure.journal.protocols import SegmentHeader
-from otel_job_measure.journal.segments import encode_header, new_name
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.interfaces import SegmentHeader
+from otel_job_measure.journal.segment import encode_header, new_name
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.points.rows import ending_lines, start_line
-from otel_job_measure.points.runids import new_run_id
+from otel_job_measure.points.run_ids import new_run_id
 from otel_job_measure.points.series import Series
 from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.runtime.places import identity_of

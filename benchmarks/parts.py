@@ -17,7 +17,7 @@ from benchmarks.contenders.libraries import library
 from benchmarks.contenders.spans import AT_END, AT_START, NullExporter, provider
 from otel_job_measure.points.outcome import ENDED
 from otel_job_measure.points.rows import ending_lines, start_line
-from otel_job_measure.points.runids import new_run_id
+from otel_job_measure.points.run_ids import new_run_id
 from otel_job_measure.points.series import Series
 from otel_job_measure.points.tags import DefaultTags
 

@@ -7,10 +7,10 @@ from otel_job_measure.forks import fork_gate
 
 if TYPE_CHECKING:
     from otel_job_measure.delivery.health import Health
+    from otel_job_measure.entrypoints.compose import compose, compose_sync
+    from otel_job_measure.runtime.default import JobSpanProcessor, job_measure, job_measure_sync
     from otel_job_measure.runtime.measure import JobMeasure
-    from otel_job_measure.runtime.ready import JobSpanProcessor, job_measure, job_measure_sync
     from otel_job_measure.settings import Settings
-    from otel_job_measure.spans.compose import compose, compose_sync
     from otel_job_measure.spans.run import JobRun
 
 __all__ = [
@@ -30,12 +30,12 @@ _HOMES = {
     "Health": "delivery.health",
     "JobMeasure": "runtime.measure",
     "JobRun": "spans.run",
-    "JobSpanProcessor": "runtime.ready",
+    "JobSpanProcessor": "runtime.default",
     "Settings": "settings",
-    "compose": "spans.compose",
-    "compose_sync": "spans.compose",
-    "job_measure": "runtime.ready",
-    "job_measure_sync": "runtime.ready",
+    "compose": "entrypoints.compose",
+    "compose_sync": "entrypoints.compose",
+    "job_measure": "runtime.default",
+    "job_measure_sync": "runtime.default",
 }
 
 

@@ -22,11 +22,11 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.identity import Identity
+from otel_job_measure.journal.interfaces import Ack, Chunk, Position, WriteResult
 from otel_job_measure.journal.journal import SegmentJournal
-from otel_job_measure.journal.memory import MemoryStore
-from otel_job_measure.journal.protocols import Answer, Mark, Piece, Taken
+from otel_job_measure.journal.memory_store import MemoryStore
 from otel_job_measure.points.line_protocol import Point, parse
-from otel_job_measure.runtime.engine import stand_in
+from otel_job_measure.runtime.pipeline import stand_in
 
 __all__ = ["ListSink", "ManualClock", "MemoryJournal", "RecordedRun", "RecordedRuns", "recorded_runs"]
 
@@ -94,18 +94,18 @@ class ListSink:
         answer: What it answers; only what is DONE is kept.
     """
 
-    answer: Answer = field(default_factory=lambda: Answer(taken=Taken.DONE))
-    pieces: list[Piece] = field(default_factory=list[Piece])
+    answer: WriteResult = field(default_factory=lambda: WriteResult(taken=Ack.DONE))
+    chunks: list[Chunk] = field(default_factory=list[Chunk])
     name: str = "list"
 
     def position(self, segment: str) -> int:
         """Returns how much of a segment it has, in bytes."""
-        return max((piece.end for piece in self.pieces if piece.segment == segment), default=0)
+        return max((chunk.end for chunk in self.chunks if chunk.segment == segment), default=0)
 
-    def take(self, pieces: Sequence[Piece]) -> Answer:
-        """Keeps the pieces."""
-        if self.answer.taken is Taken.DONE:
-            self.pieces.extend(pieces)
+    def take(self, chunks: Sequence[Chunk]) -> WriteResult:
+        """Keeps the chunks."""
+        if self.answer.taken is Ack.DONE:
+            self.chunks.extend(chunks)
         return self.answer
 
     def forget(self, segments: Sequence[str]) -> None:
@@ -116,7 +116,7 @@ class ListSink:
 
     def points(self) -> list[Point]:
         """Returns every point that it took."""
-        lines = [line for piece in self.pieces for line in piece.data.splitlines()]
+        lines = [line for chunk in self.chunks for line in chunk.data.splitlines()]
         return [parse(line) for line in lines if line and not line.startswith(b"#")]
 
 
@@ -154,7 +154,7 @@ class RecordedRuns(Sequence[RecordedRun]):
 
     def __init__(self, journal: MemoryJournal) -> None:
         self._journal = journal
-        self._seen: tuple[Mark, list[RecordedRun]] = (Mark(0, 0), [])
+        self._seen: tuple[Position, list[RecordedRun]] = (Position(0, 0), [])
 
     def of(self, job: str) -> list[RecordedRun]:
         """Returns the runs of one job."""

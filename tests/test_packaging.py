@@ -79,9 +79,10 @@ sys.addaudithook(hook)
 IMPORT_ALL = """
 import importlib, pathlib, otel_job_measure
 folder = pathlib.Path(otel_job_measure.__file__).parent
+LOADED_LATE = {"__main__", "http", "client", "http_client", "grpc_client", "messages", "children"}
 for path in sorted(folder.rglob("*.py")):
     parts = path.relative_to(folder.parent).with_suffix("").parts
-    if parts[-1] != "__main__" and "wires" not in parts:
+    if parts[-1] not in LOADED_LATE:
         importlib.import_module(".".join(parts).removesuffix(".__init__"))
 """
 TELL = "\nseen['modules'] = sorted(set(sys.modules) - before); print(json.dumps(seen))"

@@ -11,10 +11,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_job_measure import JobMeasure, JobSpanProcessor, compose_sync, job_measure_sync
-from otel_job_measure.journal.protocols import Answer, Taken
+from otel_job_measure.journal.interfaces import Ack, WriteResult
 from otel_job_measure.points import Point
 from otel_job_measure.testing import ListSink, ManualClock, MemoryJournal, RecordedRuns, recorded_runs
-from tests.delivery.support import pieces_of, segment
+from tests.delivery.support import chunks_of, segment
 
 DEAD = {
     "INFLUXDB_URL": "http://127.0.0.1:9",
@@ -268,10 +268,10 @@ def test_a_memory_journal_keeps_points_in_order() -> None:
 def test_a_list_sink_keeps_what_it_is_given() -> None:
     """Points without comments; how far it has come it knows by the segment."""
     sink = ListSink()
-    pieces = pieces_of(segment("s", b'scheduling-job,job=j status="start",uuid="a" 1'))
-    assert sink.take(pieces).taken is Taken.DONE
+    chunks = chunks_of(segment("s", b'scheduling-job,job=j status="start",uuid="a" 1'))
+    assert sink.take(chunks).taken is Ack.DONE
     assert [point.fields["uuid"] for point in sink.points()] == ["a"]
-    assert (sink.position("s"), sink.position("another")) == (pieces[0].end, 0)
+    assert (sink.position("s"), sink.position("another")) == (chunks[0].end, 0)
     sink.forget(["s"])
     sink.close()
     assert sink.name == "list"
@@ -279,6 +279,6 @@ def test_a_list_sink_keeps_what_it_is_given() -> None:
 
 def test_a_list_sink_answers_as_it_is_told() -> None:
     """What is not done is not kept."""
-    sink = ListSink(answer=Answer(taken=Taken.RETRY))
-    assert sink.take(pieces_of(segment("s", b"m f=1 1"))).taken is Taken.RETRY
+    sink = ListSink(answer=WriteResult(taken=Ack.RETRY))
+    assert sink.take(chunks_of(segment("s", b"m f=1 1"))).taken is Ack.RETRY
     assert sink.points() == []

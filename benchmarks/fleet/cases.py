@@ -22,10 +22,10 @@ from benchmarks.stub import stub
 from otel_job_measure import JobMeasure, names
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.points.rows import ending_lines, start_line
-from otel_job_measure.points.runids import new_run_id
+from otel_job_measure.points.run_ids import new_run_id
 from otel_job_measure.points.series import Series
 from otel_job_measure.points.tags import DefaultTags
-from otel_job_measure.runtime.engine import Engine
+from otel_job_measure.runtime.pipeline import Pipeline
 from otel_job_measure.settings import Settings
 from otel_job_measure.testing import ManualClock
 from tests.support.influx import InfluxServer
@@ -138,11 +138,11 @@ def collisions(bench: Bench, *, hosts: int, window_us: int, shared: bool) -> tup
     clock = ManualClock(wall=_START_NS)
     common = bench.new_folder()
     given: Counter[int] = Counter()
-    engines: list[Engine] = []
+    engines: list[Pipeline] = []
     for number in range(hosts):
         clock.wall = _START_NS + chance.randrange(window_us) * 1000
         folder = common / ("one" if shared else str(number))
-        engine = Engine(Settings(state_dir=folder, ship=False), ships=False, clock=clock)
+        engine = Pipeline(Settings(state_dir=folder, ship=False), ships=False, clock=clock)
         given[engine.journal.stamp()] += 1
         if shared:
             engines.append(engine)  # its process lives on

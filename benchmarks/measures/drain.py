@@ -14,7 +14,7 @@ from benchmarks.backlog import CHUNK, LINES_A_RUN
 from benchmarks.bench import Bench
 from benchmarks.commands import command, ship_variables
 from benchmarks.tables import Column, Part, Table, at_least
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.settings import Settings
 from tests.support.influx import InfluxServer
 

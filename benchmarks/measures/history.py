@@ -12,11 +12,11 @@ from benchmarks.backlog import CHUNK, LINES_A_RUN, MOST
 from benchmarks.bench import Bench
 from benchmarks.commands import Done, command
 from benchmarks.tables import Column, Part, Table, at_least, at_most
-from otel_job_measure.history import folding
+from otel_job_measure.history import ingest
 from otel_job_measure.history.batch import Batch
-from otel_job_measure.history.lines import LineReader
-from otel_job_measure.journal.statedir import StateDir
-from otel_job_measure.runtime.reading import history_of
+from otel_job_measure.history.row_parser import LineReader
+from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.runtime.history_reader import history_of
 from otel_job_measure.settings import Settings
 
 _RUNS: Final = MOST
@@ -85,9 +85,9 @@ def _parts(bench: Bench, rate: float) -> Table:
         reader.read(data, batch)
         read_ns.append((time.perf_counter_ns() - began) / _FEW)
         with closing(sqlite3.connect(":memory:")) as connection:
-            connection.executescript((Path(folding.__file__).parent / "schema.sql").read_text())
+            connection.executescript((Path(ingest.__file__).parent / "schema.sql").read_text())
             began = time.perf_counter_ns()
-            folding.fold(connection, batch, [], time.time_ns())
+            ingest.fold(connection, batch, [], time.time_ns())
             insert_ns.append((time.perf_counter_ns() - began) / _FEW)
     return Table(
         name="folding",

@@ -11,7 +11,7 @@ from otel_job_measure.cli.formatter import Formatter
 
 _COMMANDS = {
     "demo": "otel_job_measure.cli.demo",
-    "exec": "otel_job_measure.cli.exec_",
+    "exec": "otel_job_measure.cli.exec.command",
     "rejected": "otel_job_measure.cli.rejected",
     "runs": "otel_job_measure.cli.runs",
     "ship": "otel_job_measure.cli.ship",

@@ -10,8 +10,8 @@ from otel_job_measure.cli import env_file
 from otel_job_measure.cli.demo_jobs import Jobs
 from otel_job_measure.cli.table import print_runs
 from otel_job_measure.errors import JobMeasureError, SettingsError
+from otel_job_measure.runtime.history_reader import opened, up_to_date
 from otel_job_measure.runtime.measure import JobMeasure
-from otel_job_measure.runtime.reading import opened, up_to_date
 from otel_job_measure.settings import Settings
 
 _DESCRIPTION = """Runs some real jobs on real files in a temporary folder: one fails on a bad file, one is killed in the

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from otel_job_measure import names
+from otel_job_measure.entrypoints.compose import compose
 from otel_job_measure.runtime.measure import JobMeasure
-from otel_job_measure.spans.compose import compose
 
 _KILLED = "from otel_job_measure.cli.demo_jobs import rebuild_index_until_killed as job; job()"
 

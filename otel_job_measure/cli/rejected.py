@@ -11,11 +11,11 @@ from typing import Any
 from otel_job_measure import names
 from otel_job_measure.cli import env_file, mending
 from otel_job_measure.errors import JobMeasureError, LineProtocolError, StateDirError
-from otel_job_measure.journal.rejected import Rejected, RejectedLines
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.dead_letters import Rejected, RejectedLines
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.line_protocol import parse
 from otel_job_measure.settings import Settings
-from otel_job_measure.settings.values import MEMORY
+from otel_job_measure.settings.parsers import MEMORY
 
 _VARIABLES = ("HOME", "XDG_STATE_HOME", f"{names.ENV_PREFIX}STATE_DIR")
 _USAGE = """%(prog)s [-h] [--env-file FILE] [--state-dir DIR]

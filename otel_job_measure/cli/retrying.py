@@ -8,19 +8,19 @@ from pathlib import Path
 
 from otel_job_measure.cli.mending import Mended
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.delivery.lane import EAGER, LAZY, Lane
-from otel_job_measure.delivery.progress import FileProgress
-from otel_job_measure.delivery.rounds import Rounds
-from otel_job_measure.delivery.untraced import untraced
+from otel_job_measure.delivery.checkpoints import FileProgress
+from otel_job_measure.delivery.consumer import EAGER, LAZY, Consumer
+from otel_job_measure.delivery.delivery_loop import DeliveryLoop
+from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.protocols import Segment, SegmentHeader
-from otel_job_measure.journal.rejected import Rejected, RejectedLines
-from otel_job_measure.journal.segments import SegmentFile, create
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.dead_letters import Rejected, RejectedLines
+from otel_job_measure.journal.interfaces import Segment, SegmentHeader
+from otel_job_measure.journal.segment import SegmentFile, create
+from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.runtime.assembly import history_sink, server_sink
+from otel_job_measure.runtime.history_reader import opened
 from otel_job_measure.runtime.places import identity_of
-from otel_job_measure.runtime.reading import opened
-from otel_job_measure.runtime.shipping import history_sink, server_sink
 from otel_job_measure.settings import Destination, Settings
 
 
@@ -98,10 +98,12 @@ class Retry:
     def _deliver(self, segment: SegmentFile) -> int:
         settings, counters = self._settings, Counters()
         progress = FileProgress(self._state.positions, settings.destination_id)
-        server = Lane(server_sink(settings, counters, clock=self._clock, progress=progress), EAGER, clock=self._clock)
+        server = Consumer(
+            server_sink(settings, counters, clock=self._clock, progress=progress), EAGER, clock=self._clock
+        )
         history = history_sink(settings, clock=self._clock, alone=True)
-        lanes = [server] if history is None else [server, Lane(history, LAZY, clock=self._clock)]
-        rounds = Rounds(_Alone(self._state, segment), lanes, clock=self._clock)
+        consumers = [server] if history is None else [server, Consumer(history, LAZY, clock=self._clock)]
+        rounds = DeliveryLoop(_Alone(self._state, segment), consumers, clock=self._clock)
         looked = untraced(lambda: rounds.look(lambda: True))
         rounds.close()
         counts = counters.now()

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from otel_job_measure import names
 from otel_job_measure.cli import env_file
 from otel_job_measure.errors import HistoryError, JobMeasureError
-from otel_job_measure.history.questions import WORDS, HistoryRun
+from otel_job_measure.history.queries import WORDS, RunRecord
 from otel_job_measure.points.text import clean_tag
 from otel_job_measure.settings import Settings
-from otel_job_measure.settings.values import MEMORY
+from otel_job_measure.settings.parsers import MEMORY
 
 if TYPE_CHECKING:
-    from otel_job_measure.runtime.reading import UpToDate
+    from otel_job_measure.runtime.history_reader import UpToDate
 
 # What InfluxDB needs may be wrong or missing: nothing of it is asked here.
 _VARIABLES = (
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         env_file.load(args.env_file)
         settings = _settings(args.state_dir)
         # Loaded only now: it brings SQLite.
-        from otel_job_measure.runtime.reading import up_to_date  # noqa: PLC0415 - as said
+        from otel_job_measure.runtime.history_reader import up_to_date  # noqa: PLC0415 - as said
 
         found = up_to_date(settings)
         runs = found.history.latest(job=args.job, words=args.status, since_ns=args.since, limit=args.limit)
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     return exit_code
 
 
-def as_object(run: HistoryRun) -> dict[str, Any]:
+def as_object(run: RunRecord) -> dict[str, Any]:
     """Returns a run as programs get it: times in ISO 8601, UTC, and in ns since 1970.
 
     Args:
@@ -128,7 +128,7 @@ def _settings(state_dir: Path | None) -> Settings:
     return settings
 
 
-def _show(runs: Sequence[HistoryRun], *, as_json: bool, nothing: str) -> int:
+def _show(runs: Sequence[RunRecord], *, as_json: bool, nothing: str) -> int:
     """Prints what was found; returns the exit code."""
     if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison] - closed by whoever started us
         return 0
@@ -149,7 +149,7 @@ def _print_no_more() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _print(runs: Sequence[HistoryRun], *, as_json: bool, nothing: str) -> None:
+def _print(runs: Sequence[RunRecord], *, as_json: bool, nothing: str) -> None:
     if as_json:
         for found in runs:
             print(json.dumps(as_object(found)))

@@ -12,16 +12,16 @@ from otel_job_measure.delivery.ahead import Ahead
 from otel_job_measure.delivery.backlog import Looked
 from otel_job_measure.delivery.bell import Bell
 from otel_job_measure.delivery.beside import Beside
-from otel_job_measure.delivery.lane import EAGER, LAZY, Lane
-from otel_job_measure.delivery.progress import FileProgress
-from otel_job_measure.delivery.rounds import Rounds
-from otel_job_measure.delivery.untraced import untraced
+from otel_job_measure.delivery.checkpoints import FileProgress
+from otel_job_measure.delivery.consumer import EAGER, LAZY, Consumer
+from otel_job_measure.delivery.delivery_loop import DeliveryLoop
+from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.errors import JobMeasureError
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.runtime.left_behind import LeftBehind
+from otel_job_measure.runtime.assembly import history_sink, server_sink
+from otel_job_measure.runtime.history_reader import opened
+from otel_job_measure.runtime.offline_source import OfflineSource
 from otel_job_measure.runtime.places import boot_id
-from otel_job_measure.runtime.reading import opened
-from otel_job_measure.runtime.shipping import history_sink, server_sink
 from otel_job_measure.settings import Settings
 
 _ALL = "all"
@@ -97,16 +97,18 @@ class _Shipment:
         self._progress = FileProgress(state.positions, settings.destination_id)
         sink = server_sink(settings, self._counters, clock=clock, progress=self._progress)
         history = history_sink(settings, clock=clock, alone=True)
-        self._server = Lane(sink, EAGER, clock=clock, ahead=Ahead(sink, Beside(_THREAD)))
-        lanes = [self._server]
+        self._server = Consumer(sink, EAGER, clock=clock, ahead=Ahead(sink, Beside(_THREAD)))
+        consumers = [self._server]
         if history is not None:
-            lanes.append(Lane(history, LAZY, clock=clock))  # it holds back what the server has for an hour at most
+            consumers.append(
+                Consumer(history, LAZY, clock=clock)
+            )  # it holds back what the server has for an hour at most
         there = state.ready_destinations()
         others = there if _ALL in redirected else set(redirected)
         for unknown in sorted(others - there):
             print(f"nothing waits for a destination {unknown!r}", file=sys.stderr)
-        self._source = LeftBehind(state, settings.destination_id, others, clock=clock, boot_id=boot_id())
-        self._rounds = Rounds(self._source, lanes, clock=clock)
+        self._source = OfflineSource(state, settings.destination_id, others, clock=clock, boot_id=boot_id())
+        self._rounds = DeliveryLoop(self._source, consumers, clock=clock)
         self._bell = Bell()
         self._stopped = False
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_job_measure import names
-from otel_job_measure.history.questions import RUNNING, HistoryRun
+from otel_job_measure.history.queries import RUNNING, RunRecord
 
 _WIDTH = 80  # where there is no terminal that has one
 _LEAST_JOB = 8
@@ -25,7 +25,7 @@ _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 _UNITS = ((0.0009995, 1e6, 0, "µs"), (0.00995, 1e3, 1, "ms"), (0.9995, 1e3, 0, "ms"), (_MINUTE_S, 1, 2, "s"))
 
 
-def print_runs(runs: Sequence[HistoryRun]) -> None:
+def print_runs(runs: Sequence[RunRecord]) -> None:
     """Prints runs in the order in which they are given; plain where the output is no terminal.
 
     The jobs' names get what is left of the width. The other columns are not cut, but for an id that is none of ours.
@@ -99,7 +99,7 @@ def took(duration_s: float | None) -> str:
     return f"{seconds // _DAY_S}d {seconds % _DAY_S // _HOUR_S:02}h"
 
 
-def _started(run: HistoryRun) -> str:
+def _started(run: RunRecord) -> str:
     if run.started_ns is None:
         return ""
     return f"{datetime.fromtimestamp(run.started_ns // 10**9, UTC).astimezone():%m-%d %H:%M:%S}"

@@ -5,14 +5,14 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Protocol
 
 from otel_job_measure.delivery.beside import Beside
-from otel_job_measure.journal.protocols import Piece
+from otel_job_measure.journal.interfaces import Chunk
 
 
 class Preparing(Protocol):
-    """A sink that can get pieces ready while it takes others."""
+    """A sink that can get chunks ready while it takes others."""
 
-    def prepare(self, pieces: Sequence[Piece]) -> None:
-        """Gets pieces ready that it will be given next, as far as anybody knows."""
+    def prepare(self, chunks: Sequence[Chunk]) -> None:
+        """Gets chunks ready that it will be given next, as far as anybody knows."""
         ...
 
 
@@ -29,7 +29,7 @@ class Ahead:
         self._beside = beside
 
     @contextlib.contextmanager
-    def preparing(self, read: Callable[[], Sequence[Piece]]) -> Generator[None]:
+    def preparing(self, read: Callable[[], Sequence[Chunk]]) -> Generator[None]:
         """Prepares what follows during the block, and is done with it at its end.
 
         What fails is of no account here: it is tried again, and said, when it is that batch's turn.

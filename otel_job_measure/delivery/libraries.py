@@ -14,13 +14,13 @@ _LATER: Final = (
 )
 
 
-def load(wire: str) -> ModuleType:
+def load(client: str) -> ModuleType:
     """Imports a server's client and all that a request may need, while forks wait.
 
     To be called on the thread of whoever sets things up, never on the shipper's.
 
     Args:
-        wire: What carries requests: a module of `otel_job_measure.delivery.wires`.
+        client: The module of `otel_job_measure.delivery` that sends requests, as in `influxdb.client`.
 
     Returns:
         The module.
@@ -28,4 +28,4 @@ def load(wire: str) -> ModuleType:
     with fork_gate():
         for name in _LATER:
             importlib.import_module(name)
-        return importlib.import_module(f"otel_job_measure.delivery.wires.{wire}")
+        return importlib.import_module(f"otel_job_measure.delivery.{client}")

@@ -8,14 +8,14 @@ from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.delivery.answers import Kind, NoAnswer, Verdict, short
+from otel_job_measure.delivery.batch import Batch, SizeLimit
+from otel_job_measure.delivery.checkpoints import Progress
+from otel_job_measure.delivery.influxdb.responses import Kind, NoAnswer, Verdict, short
 from otel_job_measure.delivery.physical import Points, points_of
-from otel_job_measure.delivery.progress import Progress
-from otel_job_measure.delivery.quiet import QuietLog
-from otel_job_measure.delivery.splitting import Batch, SizeLimit
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.protocols import Answer, Piece, Rejects, Taken
+from otel_job_measure.journal.interfaces import Ack, Chunk, Rejects, WriteResult
+from otel_job_measure.rate_limited_log import RateLimitedLog
 
 _log = logging.getLogger(names.LOGGER)
 
@@ -28,7 +28,7 @@ _Key = tuple[tuple[str, int, int], ...]
 
 
 class ServerSink(ABC):
-    """Brings pieces to a server in batches, each request once, and says of each answer what it means for them.
+    """Brings chunks to a server in batches, each request once, and says of each answer what it means for them.
 
     Args:
         counters: Where points are counted.
@@ -62,7 +62,7 @@ class ServerSink(ABC):
         self._most_timeout_s = timeout_s
         self._clock = clock or SystemClock()
         self._progress = progress
-        self._quiet = QuietLog(_log, self._clock)
+        self._quiet = RateLimitedLog(_log, self._clock)
         self._limit = SizeLimit(max_bytes)
         self._unfinished: dict[_Key, Batch] = {}
         self._prepared: tuple[_Key, Points] | None = None
@@ -79,25 +79,25 @@ class ServerSink(ABC):
         """Returns how much of a segment the server has, as far as that was remembered."""
         return 0 if self._progress is None else self._progress.position(segment)
 
-    def take(self, pieces: Sequence[Piece]) -> Answer:
-        """Sends pieces; what is settled of them stays so when the same pieces come again."""
-        key = _key(pieces)
+    def take(self, chunks: Sequence[Chunk]) -> WriteResult:
+        """Sends chunks; what is settled of them stays so when the same chunks come again."""
+        key = _key(chunks)
         try:
-            answer = self._take(pieces, self._batch(key, pieces))
+            answer = self._take(chunks, self._batch(key, chunks))
         except Exception as error:  # noqa: BLE001 - a bug of ours or of a library: the points wait
             # Not with its message: that of an HTTP library can hold a header, and so the token.
             where = "".join(traceback.format_tb(error.__traceback__))
             self._quiet.warning("bug", "sending to %s failed with %s at\n%s", self.title, type(error).__name__, where)
-            return Answer(taken=Taken.RETRY, words=f"sending failed with {type(error).__name__}")
-        if answer.taken is Taken.DONE:
+            return WriteResult(taken=Ack.RETRY, words=f"sending failed with {type(error).__name__}")
+        if answer.taken is Ack.DONE:
             del self._unfinished[key]
         return answer
 
-    def prepare(self, pieces: Sequence[Piece]) -> None:
-        """Gets pieces ready that come next; it may be called while others are on their way."""
-        points = points_of(piece.data for piece in pieces)
+    def prepare(self, chunks: Sequence[Chunk]) -> None:
+        """Gets chunks ready that come next; it may be called while others are on their way."""
+        points = points_of(chunk.data for chunk in chunks)
         points.packed = self._packed(points)
-        self._prepared = _key(pieces), points
+        self._prepared = _key(chunks), points
 
     def forget(self, segments: Sequence[str]) -> None:
         """Is told that these segments are gone."""
@@ -131,12 +131,12 @@ class ServerSink(ABC):
         """Returns the body of their request; None where it takes no time to make."""
         return None
 
-    def _batch(self, key: _Key, pieces: Sequence[Piece]) -> Batch:
+    def _batch(self, key: _Key, chunks: Sequence[Chunk]) -> Batch:
         batch = self._unfinished.get(key)
         if batch is None:
             prepared, points = self._prepared or ((), None)
             batch = Batch(
-                points if points and prepared == key else points_of(piece.data for piece in pieces),
+                points if points and prepared == key else points_of(chunk.data for chunk in chunks),
                 counters=self._counters,
                 reject=self._reject,
                 limit=self._limit,
@@ -146,17 +146,17 @@ class ServerSink(ABC):
             self._unfinished[key] = batch
         return batch
 
-    def _take(self, pieces: Sequence[Piece], batch: Batch) -> Answer:
+    def _take(self, chunks: Sequence[Chunk], batch: Batch) -> WriteResult:
         before = batch.delivered
         verdict = batch.run(self._post, enough=self._enough())
         if batch.delivered > before:
             _log.debug("%d points are in %s (%s)", batch.delivered - before, self.title, self._label)
         if verdict.kind is Kind.DELIVERED:
             if self._progress is not None:
-                self._progress.advance({piece.segment: piece.end for piece in pieces})
-            return Answer(taken=Taken.DONE)
-        taken = Taken.HOLD if verdict.kind is Kind.HOLD else Taken.RETRY
-        return Answer(taken=taken, wait_s=verdict.wait_s, words=verdict.words)
+                self._progress.advance({chunk.segment: chunk.end for chunk in chunks})
+            return WriteResult(taken=Ack.DONE)
+        taken = Ack.HOLD if verdict.kind is Kind.HOLD else Ack.RETRY
+        return WriteResult(taken=taken, wait_s=verdict.wait_s, words=verdict.words)
 
     def _enough(self) -> Callable[[], bool]:
         over_ns = self._clock.monotonic_ns() + int(_GO_S * 1e9)
@@ -206,5 +206,5 @@ class ServerSink(ABC):
             self._quiet.bug("rejects", "a line that %s refused could not be kept", self.title)
 
 
-def _key(pieces: Sequence[Piece]) -> _Key:
-    return tuple((piece.segment, piece.offset, piece.end) for piece in pieces)
+def _key(chunks: Sequence[Chunk]) -> _Key:
+    return tuple((chunk.segment, chunk.offset, chunk.end) for chunk in chunks)

@@ -11,13 +11,13 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.delivery.backlog import Backlog
 from otel_job_measure.delivery.bell import Bell
-from otel_job_measure.delivery.lane import Lane
-from otel_job_measure.delivery.quiet import QuietLog
-from otel_job_measure.delivery.rounds import Rounds
-from otel_job_measure.delivery.untraced import untraced
-from otel_job_measure.delivery.waiters import Waiter, Waiters
+from otel_job_measure.delivery.consumer import Consumer
+from otel_job_measure.delivery.delivery_loop import DeliveryLoop
+from otel_job_measure.delivery.flush_waiters import Waiter, Waiters
+from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.protocols import Mark, Source
+from otel_job_measure.journal.interfaces import Position, Source
+from otel_job_measure.rate_limited_log import RateLimitedLog
 
 _log = logging.getLogger(names.LOGGER)
 
@@ -34,7 +34,7 @@ class Shipper:
 
     Args:
         source: The reading side of the journal.
-        lanes: The ways to the sinks; marks are reached when those have a point that are served at once.
+        consumers: The ways to the sinks; marks are reached when those have a point that are served at once.
         counters: Where the journal counts what is appended.
         clock: The machine's clocks.
         drops: Whether a segment can go when these sinks have it; False where another process ships it elsewhere.
@@ -43,7 +43,7 @@ class Shipper:
     def __init__(
         self,
         source: Source,
-        lanes: Sequence[Lane],
+        consumers: Sequence[Consumer],
         counters: Counters,
         *,
         clock: Clock | None = None,
@@ -52,10 +52,10 @@ class Shipper:
         self._clock = clock or SystemClock()
         self._bell, self._over_bell = Bell(), Bell()
         self._backlog = Backlog(counters)
-        self._rounds = Rounds(
-            source, lanes, backlog=self._backlog, clock=self._clock, drops=drops, pause=self._bell.wait
+        self._rounds = DeliveryLoop(
+            source, consumers, backlog=self._backlog, clock=self._clock, drops=drops, pause=self._bell.wait
         )
-        self._quiet = QuietLog(_log, self._clock)
+        self._quiet = RateLimitedLog(_log, self._clock)
         self._waiters = Waiters()
         self._pid = os.getpid()
         # Only ever tried, never waited for.
@@ -84,7 +84,7 @@ class Shipper:
         elif self._thread is None:
             self._start()
 
-    def wait_for(self, mark: Mark, timeout_s: float, *, unless_down: bool = False) -> bool:
+    def wait_for(self, mark: Position, timeout_s: float, *, unless_down: bool = False) -> bool:
         """Waits until everything before a mark is at its destination; the server is tried at once.
 
         Args:
@@ -108,7 +108,7 @@ class Shipper:
             self._waiters.remove(waiter)
         return waiter.reached
 
-    async def wait_for_async(self, mark: Mark, timeout_s: float, *, unless_down: bool = False) -> bool:
+    async def wait_for_async(self, mark: Position, timeout_s: float, *, unless_down: bool = False) -> bool:
         """Waits as `wait_for` does, in the running event loop of asyncio and without holding it up."""
         import asyncio  # noqa: PLC0415 - who has a running loop has it loaded; others need not pay for it
 
@@ -257,7 +257,7 @@ class Shipper:
 
     # Waiting
 
-    def _known(self, mark: Mark, *, unless_down: bool) -> bool | None:
+    def _known(self, mark: Position, *, unless_down: bool) -> bool | None:
         """Returns whether a mark is reached, where that can be said without waiting."""
         if not self._rounds.is_eager or mark <= (0, 0):
             return True
@@ -275,7 +275,7 @@ class Shipper:
             self._waiters.answer(self._rounds.reaches, down=self.known_down, over=True)
         return waiter
 
-    def _ship_here(self, mark: Mark, timeout_s: float) -> bool:
+    def _ship_here(self, mark: Position, timeout_s: float) -> bool:
         """Delivers on the caller's thread, where no other can be had."""
         if not self._driving.acquire(blocking=False):
             return False
@@ -290,7 +290,7 @@ class Shipper:
             self._driving.release()
         return reached
 
-    def _ship_until(self, mark: Mark, ends_ns: int) -> bool:
+    def _ship_until(self, mark: Position, ends_ns: int) -> bool:
         self._rounds.try_now()
         while True:
             self._rounds.turn(self._go_on, hurry=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from otel_job_measure.journal.protocols import Answer, Piece, Taken
+from otel_job_measure.journal.interfaces import Ack, Chunk, WriteResult
 
 
 class Unavailable:
@@ -23,13 +23,13 @@ class Unavailable:
 
     def __init__(self, name: str, words: str) -> None:
         self.name = name
-        self._answer = Answer(taken=Taken.HOLD, words=words)
+        self._answer = WriteResult(taken=Ack.HOLD, words=words)
 
     def position(self, segment: str) -> int:  # noqa: ARG002 - the sink's
         """Returns 0: nothing was sent."""
         return 0
 
-    def take(self, pieces: Sequence[Piece]) -> Answer:  # noqa: ARG002 - the same
+    def take(self, chunks: Sequence[Chunk]) -> WriteResult:  # noqa: ARG002 - the same
         """Takes nothing, and says why."""
         return self._answer
 

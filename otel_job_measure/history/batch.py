@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from otel_job_measure import names
-from otel_job_measure.history.record import Ending, Key, Run
+from otel_job_measure.history.run_record import Ending, Key, Run
 
 Place = tuple[str, Key]
 """A run's uuid and key: what tells it from all others."""

@@ -1,7 +1,7 @@
 """The SQLite file: open only during a transaction, under its lock, and never while the process forks.
 
 It has a rollback journal, not a write-ahead log: a log is there to let a reader and a writer be at work at once, and
-here each has the file for itself. Opening and closing one for each transaction would cost more syncs, not fewer, its
+here each has the file for itself. ActiveRun and closing one for each transaction would cost more syncs, not fewer, its
 memory-mapped index would end a job with SIGBUS where the disk is full, and whoever copies the file would have to know
 of two more. The rollback journal stays beside the file, with its head wiped: to make and delete one for each
 transaction takes one more sync, of the folder, and to write over one is the cheapest of all.
@@ -22,8 +22,8 @@ from otel_job_measure.clock import Clock
 from otel_job_measure.errors import HistoryError, NewerHistoryError
 from otel_job_measure.forks import fork_gate
 from otel_job_measure.history.errors import BusyHistoryError, DamagedHistoryError
-from otel_job_measure.journal.locks import lock
-from otel_job_measure.journal.strangers import give_to_owner, refuse_link
+from otel_job_measure.journal.file_lock import lock
+from otel_job_measure.journal.private_files import give_to_owner, refuse_link
 
 _log = logging.getLogger(names.LOGGER)
 _MODE: Final = 0o600

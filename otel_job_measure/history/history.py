@@ -11,14 +11,14 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import HistoryError
 from otel_job_measure.forks import fork_gate
-from otel_job_measure.history import folding, pruning, questions
+from otel_job_measure.history import ingest, pruning, queries
 from otel_job_measure.history.batch import Batch
+from otel_job_measure.history.chunks import BESIDE_JOBS, FIRST_BYTES, Pace, Stretch, next_room, stretches
 from otel_job_measure.history.errors import BusyHistoryError, DamagedHistoryError
-from otel_job_measure.history.lines import LineReader
-from otel_job_measure.history.pieces import BESIDE_JOBS, FIRST_BYTES, Pace, Stretch, next_room, stretches
-from otel_job_measure.history.questions import HistoryRun
+from otel_job_measure.history.queries import RunRecord
+from otel_job_measure.history.row_parser import LineReader
 from otel_job_measure.history.views import make_views
-from otel_job_measure.journal.protocols import Piece, Segment
+from otel_job_measure.journal.interfaces import Chunk, Segment
 
 if TYPE_CHECKING:
     import sqlite3
@@ -106,15 +106,15 @@ class History:
             HistoryError: The history cannot be read.
         """
         if self._database.exists():
-            found = self._patiently(folding.positions, patience_s, writes=False)
+            found = self._patiently(ingest.positions, patience_s, writes=False)
             self._positions = {name: position for name, position in found.items() if name not in self._gone}
         return self._positions
 
-    def fold(self, pieces: Sequence[Piece], *, patience_s: float = 0.0) -> None:
-        """Folds what pieces of segments say into the runs, in transactions of some milliseconds.
+    def fold(self, chunks: Sequence[Chunk], *, patience_s: float = 0.0) -> None:
+        """Folds what chunks of segments say into the runs, in transactions of some milliseconds.
 
         Args:
-            pieces: Each segment's in order; what is folded already is left out.
+            chunks: Each segment's in order; what is folded already is left out.
             patience_s: How long to wait at most while another process is at it, in seconds.
 
         Raises:
@@ -122,7 +122,7 @@ class History:
             HistoryError: The history cannot be written.
         """
         folded = [
-            self._fold_batch(batch, patience_s) for batch in stretches(pieces, self._positions, lambda: self._room)
+            self._fold_batch(batch, patience_s) for batch in stretches(chunks, self._positions, lambda: self._room)
         ]
         if any(folded):
             self._prune()
@@ -146,7 +146,7 @@ class History:
         """
         gone = set(self._gone)
         if gone:
-            self._patiently(lambda connection: folding.forget(connection, gone), 0.0)
+            self._patiently(lambda connection: ingest.forget(connection, gone), 0.0)
             self._gone -= gone
 
     def latest(
@@ -157,12 +157,12 @@ class History:
         since_ns: int | None = None,
         limit: int,
         patience_s: float = 5.0,
-    ) -> list[HistoryRun]:
+    ) -> list[RunRecord]:
         """Finds the latest runs.
 
         Args:
             job: Only runs of this job.
-            words: Only runs that one of these says something of: a status or a reason, of `questions.WORDS`.
+            words: Only runs that one of these says something of: a status or a reason, of `queries.WORDS`.
             since_ns: Only runs that began then or later, in ns since 1970.
             limit: How many at most.
             patience_s: How long to wait while another process is at it, in seconds.
@@ -176,7 +176,7 @@ class History:
         if not self._database.exists():
             return []
         return self._patiently(
-            lambda connection: questions.latest(connection, job=job, words=words, since_ns=since_ns, limit=limit),
+            lambda connection: queries.latest(connection, job=job, words=words, since_ns=since_ns, limit=limit),
             patience_s,
             writes=False,
         )
@@ -196,31 +196,31 @@ class History:
         try:
             self.positions(patience_s=within_s)
             # A second time for what a file had that was set aside on the way.
-            for pieces in chain(self._unfolded(segments), self._unfolded(segments)):
+            for chunks in chain(self._unfolded(segments), self._unfolded(segments)):
                 left_s = (ends_ns - self._clock.monotonic_ns()) / 1e9
                 if left_s <= 0:
                     why = f"it takes more than {within_s:g} s"
                     break
-                self.fold(pieces, patience_s=left_s)
+                self.fold(chunks, patience_s=left_s)
         except HistoryError as error:
             why = str(error)
         # What living processes have appended since is not what is meant.
         return self._behind(segments, why) if why else Behind()
 
-    def _unfolded(self, segments: Sequence[Segment]) -> Iterator[list[Piece]]:
-        pieces: list[Piece] = []
+    def _unfolded(self, segments: Sequence[Segment]) -> Iterator[list[Chunk]]:
+        chunks: list[Chunk] = []
         room = _READ
         for segment in segments:
             offset = self._positions.get(segment.name, 0)
             while data := segment.read(offset, room):
-                pieces.append(Piece(segment=segment.name, offset=offset, data=data))
+                chunks.append(Chunk(segment=segment.name, offset=offset, data=data))
                 offset += len(data)
                 room -= len(data)
                 if room <= 0:
-                    yield pieces
-                    pieces, room = [], _READ
-        if pieces:
-            yield pieces
+                    yield chunks
+                    chunks, room = [], _READ
+        if chunks:
+            yield chunks
 
     def _behind(self, segments: Sequence[Segment], why: str) -> Behind:
         size = points = 0
@@ -245,9 +245,9 @@ class History:
 
         def put(connection: "sqlite3.Connection") -> int:
             began_ns = self._clock.monotonic_ns()
-            if folding.fold(connection, said, noted, self._clock.wall_ns()):
+            if ingest.fold(connection, said, noted, self._clock.wall_ns()):
                 make_views(connection, self._views)
-            folding.forget(connection, gone)
+            ingest.forget(connection, gone)
             return self._clock.monotonic_ns() - began_ns
 
         took_ns = self._patiently(put, patience_s)

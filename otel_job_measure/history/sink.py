@@ -9,7 +9,7 @@ from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import HistoryError
 from otel_job_measure.history.errors import BusyHistoryError, DamagedHistoryError
 from otel_job_measure.history.history import History
-from otel_job_measure.journal.protocols import Answer, Piece, Taken
+from otel_job_measure.journal.interfaces import Ack, Chunk, WriteResult
 
 _log = logging.getLogger(names.LOGGER)
 _LOOK_AGAIN_NS: Final = 1_000_000_000
@@ -46,25 +46,25 @@ class HistorySink:
                 _log.debug("how far segments are in cannot be told: %s", error)
         return known or 0
 
-    def take(self, pieces: Sequence[Piece]) -> Answer:
-        """Folds pieces in.
+    def take(self, chunks: Sequence[Chunk]) -> WriteResult:
+        """Folds chunks in.
 
         Args:
-            pieces: Each segment's in order.
+            chunks: Each segment's in order.
 
         Returns:
             `RETRY` where another process is at it, `HOLD` where somebody has to set something first.
         """
         try:
-            self._history.fold(pieces)
+            self._history.fold(chunks)
         except (BusyHistoryError, DamagedHistoryError) as error:
-            return Answer(taken=Taken.RETRY, words=str(error))
+            return WriteResult(taken=Ack.RETRY, words=str(error))
         except HistoryError as error:
-            return Answer(taken=Taken.HOLD, words=str(error))
+            return WriteResult(taken=Ack.HOLD, words=str(error))
         except Exception as error:  # noqa: BLE001 - a bug of ours must not end the shipper
             _log.exception("folding into the history failed")
-            return Answer(taken=Taken.RETRY, words=f"it failed with {type(error).__name__}")
-        return Answer(taken=Taken.DONE)
+            return WriteResult(taken=Ack.RETRY, words=f"it failed with {type(error).__name__}")
+        return WriteResult(taken=Ack.DONE)
 
     def forget(self, segments: Sequence[str]) -> None:
         """Is told that these segments are gone."""

@@ -17,9 +17,9 @@ from typing import NamedTuple
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.protocols import Mark, Segment
-from otel_job_measure.journal.stamps import RunClock
+from otel_job_measure.journal.interfaces import Position, Segment
 from otel_job_measure.journal.store import Store
+from otel_job_measure.journal.unique_clock import UniqueClock
 
 _log = logging.getLogger(names.LOGGER)
 _MAX_WAITING = 20_000
@@ -38,7 +38,7 @@ class _Seat(NamedTuple):
     """A store and the clock that gives its slot's times; they change together."""
 
     store: Store
-    clock: RunClock
+    clock: UniqueClock
 
 
 class SegmentJournal:
@@ -89,13 +89,13 @@ class SegmentJournal:
         self._queue.append((lines, lines.count(b"\n"), None, uuid))
         self._drain()
 
-    def tail(self) -> Mark:
+    def tail(self) -> Position:
         """Returns the place after everything that was appended so far; what waits in memory comes behind it."""
         seat = self._seat
         if seat is None:
-            return Mark(0, 0)
+            return Position(0, 0)
         mark = seat.store.tail()
-        return mark if not self._queue else Mark(mark.ordinal, mark.offset + 1)
+        return mark if not self._queue else Position(mark.ordinal, mark.offset + 1)
 
     @property
     def waiting(self) -> int:
@@ -147,7 +147,7 @@ class SegmentJournal:
         if self._queue:
             self._drain()
 
-    def close(self, *, delivered: bool, until: Mark | None = None) -> None:
+    def close(self, *, delivered: bool, until: Position | None = None) -> None:
         """Gives the slot back; a later point takes another.
 
         Args:
@@ -257,7 +257,7 @@ class SegmentJournal:
             store.abandon()
             self._complaints.clear()
         elif self._seat is None:
-            return _Seat(store, RunClock(self._clock, store.slot))
+            return _Seat(store, UniqueClock(self._clock, store.slot))
         else:  # a run that began in a signal handler meanwhile took one
             store.close(delivered=True)
         return self._seat or self._opened_seat()
@@ -265,7 +265,7 @@ class SegmentJournal:
     def _follow(self, seat: _Seat) -> None:
         """Gives the times of the slot that the store is in now."""
         if seat.store.slot != seat.clock.slot and self._seat is seat:
-            self._seat = _Seat(seat.store, RunClock(self._clock, seat.store.slot))
+            self._seat = _Seat(seat.store, UniqueClock(self._clock, seat.store.slot))
 
     def _change_slot(self, seat: _Seat) -> None:
         with self._lock:
@@ -275,7 +275,7 @@ class SegmentJournal:
                 seat.store.move(seat.clock.now_ns())
             except OSError as error:
                 self._complaints.append((logging.WARNING, f"the clock was set back, there is no other slot: {error}"))
-            self._seat = _Seat(seat.store, RunClock(self._clock, seat.store.slot))
+            self._seat = _Seat(seat.store, UniqueClock(self._clock, seat.store.slot))
 
 
 _journals: "weakref.WeakSet[SegmentJournal]" = weakref.WeakSet()

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import Final
 
-from otel_job_measure.journal.protocols import Segment, SegmentHeader
-from otel_job_measure.journal.segments import SegmentFile, decode_header, open_to_read
+from otel_job_measure.journal.interfaces import Segment, SegmentHeader
+from otel_job_measure.journal.segment import SegmentFile, decode_header, open_to_read
 
 _SMALL: Final = 4096
 """What is read at once and kept until it is sent, in bytes: of the two thousand that are there at a time, 8 MiB."""

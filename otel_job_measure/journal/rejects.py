@@ -7,8 +7,8 @@ from pathlib import Path
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.journal.locks import Lock, lock
-from otel_job_measure.journal.segments import new_name
+from otel_job_measure.journal.file_lock import Lock, lock
+from otel_job_measure.journal.segment import new_name
 
 _log = logging.getLogger(names.LOGGER)
 _FILE_BYTES = 1024 * 1024

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from otel_job_measure.clock import Clock
-from otel_job_measure.journal.locks import Lock, lock
-from otel_job_measure.journal.segments import SUFFIX
-from otel_job_measure.journal.statedir import StateDir, make_folder
-from otel_job_measure.journal.strangers import give_to_owner
+from otel_job_measure.journal.file_lock import Lock, lock
+from otel_job_measure.journal.private_files import give_to_owner
+from otel_job_measure.journal.segment import SUFFIX
+from otel_job_measure.journal.state_dir import StateDir, make_folder
 
 COUNT = 1000
 _QUIET_NS = 2_000_000_000

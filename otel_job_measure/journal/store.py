@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from otel_job_measure.journal.protocols import Mark, Segment
+from otel_job_measure.journal.interfaces import Position, Segment
 
 
 class Store(Protocol):
@@ -46,7 +46,7 @@ class Store(Protocol):
         """Makes sure that what is held is still held: the lock, the descriptors."""
         ...
 
-    def tail(self) -> Mark:
+    def tail(self) -> Position:
         """Returns the place after everything that was written."""
         ...
 

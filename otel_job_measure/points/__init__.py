@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.points.rows import ending_lines, start_line
-from otel_job_measure.points.runids import new_run_id, run_id_of_span
+from otel_job_measure.points.run_ids import new_run_id, run_id_of_span
 from otel_job_measure.points.series import Series
 from otel_job_measure.points.tags import DefaultTags, resolve
 from otel_job_measure.points.text import clean_field, clean_tag, valid

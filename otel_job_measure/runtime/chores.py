@@ -9,7 +9,7 @@ import contextlib
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.errors import HistoryError
 from otel_job_measure.journal.journal import SegmentJournal
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.settings import Settings
 from otel_job_measure.settings.model import LOCAL
 
@@ -48,9 +48,9 @@ def fold_left(settings: Settings, *, within_s: float) -> None:
     waiting = next(state.ready_windows({LOCAL}), None) or []
     if len(waiting) < _ENOUGH:
         return
-    from otel_job_measure.runtime import reading  # noqa: PLC0415 - SQLite, which most of these processes do without
+    from otel_job_measure.runtime import history_reader  # noqa: PLC0415 - SQLite, which most of these processes do without
 
-    history = reading.history_of(settings)
+    history = history_reader.history_of(settings)
     with contextlib.suppress(HistoryError):  # another process is at it, or it is said to whoever reads the history
         history.catch_up(waiting, within_s=within_s)
-        reading.drop_local(state, history, waiting)
+        history_reader.drop_local(state, history, waiting)

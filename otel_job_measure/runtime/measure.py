@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
 from otel_job_measure import names
 from otel_job_measure.delivery.health import Health
+from otel_job_measure.entrypoints import decorator, middleware
+from otel_job_measure.entrypoints.context_manager import RunDoor
 from otel_job_measure.errors import SettingsError, UsageError
 from otel_job_measure.runtime import engines
 from otel_job_measure.runtime.version import version
 from otel_job_measure.settings import Arguments, Settings
-from otel_job_measure.spans import decorator, middleware
-from otel_job_measure.spans.doors import RunDoor
 from otel_job_measure.spans.opener import Opener
 
 if TYPE_CHECKING:
@@ -77,9 +77,9 @@ class JobMeasure:
             del arguments  # a traceback of what is raised can show the local variables, and a token is among them
         if influxdb_client is not None and settings.sink != names.SINK_INFLUXDB:
             raise SettingsError(f"influxdb_client: means nothing where {names.ENV_SINK} is {settings.sink!r}")
-        self._engine = engines.engine_for(settings, client=influxdb_client, meter_provider=meter_provider)
+        self._pipeline = engines.pipeline_for(settings, client=influxdb_client, meter_provider=meter_provider)
         self.settings = settings
-        self.recorder = self._engine.recorder(settings)
+        self.recorder = self._pipeline.recorder(settings)
         self.opener = Opener(self.recorder, tracer_provider, version=version)
 
     @overload
@@ -152,7 +152,7 @@ class JobMeasure:
             disk.
         """
         with self.recorder.guards("flushing points"):
-            return self._engine.flush(timeout)
+            return self._pipeline.flush(timeout)
         return False
 
     def close(self, timeout: float | None = None) -> bool:
@@ -167,12 +167,12 @@ class JobMeasure:
             Whether everything was sent.
         """
         with self.recorder.guards("closing the journal"):
-            return self._engine.close(self.settings.shutdown_timeout_s if timeout is None else timeout)
+            return self._pipeline.close(self.settings.shutdown_timeout_s if timeout is None else timeout)
         return False
 
     def health(self) -> Health:
         """Returns what this process knows of the delivery of its points."""
-        return engines.health(self._engine)
+        return engines.health(self._pipeline)
 
     def __repr__(self) -> str:
         return f"JobMeasure({self.__dict__.get('settings', 'not made')!r})"

@@ -1,7 +1,7 @@
 """A recorder for `exec`: it needs no OpenTelemetry SDK, and nothing that delivers before the command runs."""
 
 from otel_job_measure.runtime import chores
-from otel_job_measure.runtime.engine import Engine
+from otel_job_measure.runtime.pipeline import Pipeline
 from otel_job_measure.settings import Settings
 
 
@@ -13,21 +13,21 @@ class OpenedRecorder:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._engine = Engine(settings, ships=False)
-        self.recorder = self._engine.recorder(settings)
+        self._pipeline = Pipeline(settings, ships=False)
+        self.recorder = self._pipeline.recorder(settings)
         self._delivers = settings.ship and settings.destination is not None
 
     def deliver(self) -> None:
         """Imports what delivery needs and begins to send, where InfluxDB is configured."""
         if self._delivers:
-            self._engine.ship()
-            self._engine.journal.wake()
+            self._pipeline.ship()
+            self._pipeline.journal.wake()
 
     def keep_up(self) -> None:
         """Gives a sign of life, writes what could not be written before, and looks after what others left."""
-        self._engine.journal.upkeep()
-        if not self._delivers and chores.are_due(self._engine.settings):
-            chores.look_after(self._engine.journal)
+        self._pipeline.journal.upkeep()
+        if not self._delivers and chores.are_due(self._pipeline.settings):
+            chores.look_after(self._pipeline.journal)
 
     def close(self, timeout_s: float) -> bool:
         """Sends what is not sent yet, and leaves the rest to others.
@@ -38,11 +38,11 @@ class OpenedRecorder:
         Returns:
             Whether nothing is left to send.
         """
-        settings = self._engine.settings
+        settings = self._pipeline.settings
         if self._delivers or not chores.are_due(settings):
-            return self._engine.close(timeout_s)
-        chores.look_after(self._engine.journal)
-        is_done = self._engine.close(timeout_s)
+            return self._pipeline.close(timeout_s)
+        chores.look_after(self._pipeline.journal)
+        is_done = self._pipeline.close(timeout_s)
         chores.fold_left(settings, within_s=timeout_s)
         return is_done
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.filestore import FileStore
 from otel_job_measure.journal.identity import Identity
-from otel_job_measure.journal.memory import MemoryStore
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.memory_store import MemoryStore
+from otel_job_measure.journal.segment_writer import SegmentWriter
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.journal.store import Store
 from otel_job_measure.settings import Settings
 
@@ -97,7 +97,7 @@ class StoreOpener:
         state = StateDir(self._settings.state_path)
         state.make()
         self.in_memory = False
-        return FileStore(
+        return SegmentWriter(
             state,
             self._identity,
             self._clock,

@@ -8,13 +8,13 @@ from typing import Final, Literal, Self, TypedDict, Unpack, cast
 from otel_job_measure import names
 from otel_job_measure.errors import SettingsError, UsageError
 from otel_job_measure.frozen import Frozen, frozen
+from otel_job_measure.settings.cross_checks import broken, named
 from otel_job_measure.settings.destination import Destination, OtlpDestination
 from otel_job_measure.settings.environment import default_state_dir, gathered, unknown_arguments
 from otel_job_measure.settings.otlp import destination_of, headers_of
-from otel_job_measure.settings.rules import broken, named
+from otel_job_measure.settings.parsers import MEMORY
 from otel_job_measure.settings.secret import Secret, TokenFile
 from otel_job_measure.settings.table import BY_ARGUMENT, converted
-from otel_job_measure.settings.values import MEMORY
 
 LOCAL: Final = "local"
 ANY: Final = "any"

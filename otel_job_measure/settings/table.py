@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from otel_job_measure import names
-from otel_job_measure.settings import values
+from otel_job_measure.settings import parsers
 from otel_job_measure.settings.destination import GRPC, HTTP
-from otel_job_measure.settings.values import RefusedError
+from otel_job_measure.settings.parsers import RefusedError
 
 _SHOWN: Final = 80
 _HOUR: Final = 3600.0
@@ -75,13 +75,13 @@ def _otlp(
 def _endpoint(argument: str, name: str, takes: str) -> Setting:
     variable = f"{names.ENV_OTLP_PREFIX}{name}"
     return Setting(
-        argument=argument, variable=variable, takes=takes, convert=values.otlp_endpoint, sink=names.SINK_OTLP
+        argument=argument, variable=variable, takes=takes, convert=parsers.otlp_endpoint, sink=names.SINK_OTLP
     )
 
 
 def _wait(argument: str, name: str, default: float, *, least: float) -> Setting:
     takes = f"a number of seconds from {least:g} to 86400, or with a unit, such as `500ms`, `5s`, `1m`"
-    return _ours(argument, name, takes, values.seconds(least=least, most=_DAY), default)
+    return _ours(argument, name, takes, parsers.seconds(least=least, most=_DAY), default)
 
 
 SETTINGS: Final = (
@@ -89,19 +89,23 @@ SETTINGS: Final = (
         "influxdb_url",
         names.ENV_INFLUXDB_URL,
         "a URL with `http://` or `https://`, such as `http://localhost:8086`, without a user, a query or a fragment",
-        values.server_url,
+        parsers.server_url,
     ),
     _influxdb(
         "influxdb_token",
         names.ENV_INFLUXDB_TOKEN,
         "a token of printable ASCII characters",
-        values.secret,
+        parsers.secret,
     ),
-    _influxdb("influxdb_token_file", names.ENV_INFLUXDB_TOKEN_FILE, "the path of a file with a token", values.path),
-    _influxdb("influxdb_org", names.ENV_INFLUXDB_ORG, "the organization's name or id, on one line", values.line),
-    _influxdb("influxdb_bucket", names.ENV_INFLUXDB_BUCKET, "the bucket's name or id, on one line", values.line),
+    _influxdb("influxdb_token_file", names.ENV_INFLUXDB_TOKEN_FILE, "the path of a file with a token", parsers.path),
+    _influxdb("influxdb_org", names.ENV_INFLUXDB_ORG, "the organization's name or id, on one line", parsers.line),
+    _influxdb("influxdb_bucket", names.ENV_INFLUXDB_BUCKET, "the bucket's name or id, on one line", parsers.line),
     _ours(
-        "sink", "SINK", "`influxdb` or `otlp`", values.one_of(names.SINK_INFLUXDB, names.SINK_OTLP), names.SINK_INFLUXDB
+        "sink",
+        "SINK",
+        "`influxdb` or `otlp`",
+        parsers.one_of(names.SINK_INFLUXDB, names.SINK_OTLP),
+        names.SINK_INFLUXDB,
     ),
     _endpoint(
         "otlp_endpoint",
@@ -111,63 +115,63 @@ SETTINGS: Final = (
     _endpoint(
         "otlp_logs_endpoint", "LOGS_ENDPOINT", "a URL like the one above, such as `http://localhost:4318/v1/logs`"
     ),
-    _otlp("PROTOCOL", "`http/protobuf` or `grpc`", values.one_of(HTTP, GRPC), HTTP),
+    _otlp("PROTOCOL", "`http/protobuf` or `grpc`", parsers.one_of(HTTP, GRPC), HTTP),
     _otlp(
         "HEADERS",
         "`name=value` pairs with commas between them, the values encoded as in a URL, of printable ASCII characters;"
         " names of letters, digits, `_`, `-` and `.`",
-        values.otlp_headers,
+        parsers.otlp_headers,
     ),
     _otlp(
         "TIMEOUT",
         "a number of seconds from 0.001 to 600, as OpenTelemetry's exporters in Python take it, or with a unit, such as"
         " `10000ms`",
-        values.seconds(least=0.001, most=600.0),
+        parsers.seconds(least=0.001, most=600.0),
         argument="otlp_timeout_s",
     ),
-    _otlp("COMPRESSION", "`gzip` or `none`", values.one_of("gzip", "none"), "none"),
-    _otlp("CERTIFICATE", _PEM, values.file),
-    _otlp("CLIENT_CERTIFICATE", _PEM, values.file),
-    _otlp("CLIENT_KEY", "the path of a file with a key in PEM format", values.file),
-    _otlp("INSECURE", _BOOLEAN, values.flag, default=False),
-    Setting(argument="datacenter", variable=names.ENV_DATACENTER, takes="a string", convert=values.text),
-    Setting(argument="project", variable=names.ENV_PROJECT, takes="a string", convert=values.text),
-    Setting(argument="stage", variable=names.ENV_STAGE, takes="a string", convert=values.text),
-    _ours("state_dir", "STATE_DIR", "the path of a folder, or `memory`", values.state_dir),
-    _ours("history", "HISTORY", _BOOLEAN, values.flag, default=True),
-    _ours("runs", "RUNS", _BOOLEAN, values.flag, default=True),
-    _ours("ship", "SHIP", _BOOLEAN, values.flag, default=True),
+    _otlp("COMPRESSION", "`gzip` or `none`", parsers.one_of("gzip", "none"), "none"),
+    _otlp("CERTIFICATE", _PEM, parsers.file),
+    _otlp("CLIENT_CERTIFICATE", _PEM, parsers.file),
+    _otlp("CLIENT_KEY", "the path of a file with a key in PEM format", parsers.file),
+    _otlp("INSECURE", _BOOLEAN, parsers.flag, default=False),
+    Setting(argument="datacenter", variable=names.ENV_DATACENTER, takes="a string", convert=parsers.text),
+    Setting(argument="project", variable=names.ENV_PROJECT, takes="a string", convert=parsers.text),
+    Setting(argument="stage", variable=names.ENV_STAGE, takes="a string", convert=parsers.text),
+    _ours("state_dir", "STATE_DIR", "the path of a folder, or `memory`", parsers.state_dir),
+    _ours("history", "HISTORY", _BOOLEAN, parsers.flag, default=True),
+    _ours("runs", "RUNS", _BOOLEAN, parsers.flag, default=True),
+    _ours("ship", "SHIP", _BOOLEAN, parsers.flag, default=True),
     _ours(
         "tags",
         "TAGS",
         "at most 16 names of resource attributes with commas between them, such as `host.name,k8s.namespace.name`,"
         " each of at most 128 bytes, and none that the rows or InfluxDB use themselves",
-        values.tag_names,
+        parsers.tag_names,
         (),
     ),
-    _ours("error_message", "ERROR_MESSAGE", _BOOLEAN, values.flag, default=False),
-    _ours("on_error", "ON_ERROR", "`raise` or `log`", values.one_of("raise", "log"), "raise"),
-    _ours("confirm_start", "CONFIRM_START", "`off` or `server`", values.one_of("off", "server"), "off"),
+    _ours("error_message", "ERROR_MESSAGE", _BOOLEAN, parsers.flag, default=False),
+    _ours("on_error", "ON_ERROR", "`raise` or `log`", parsers.one_of("raise", "log"), "raise"),
+    _ours("confirm_start", "CONFIRM_START", "`off` or `server`", parsers.one_of("off", "server"), "off"),
     _wait("confirm_timeout_s", "CONFIRM_TIMEOUT", 1.0, least=0.001),
     _wait("timeout_s", "TIMEOUT", 10.0, least=0.001),
-    _ours("ca_file", "CA_FILE", _PEM, values.file),
-    _ours("proxy", "PROXY", "a URL with `http://` or `https://`, such as `http://proxy:3128`", values.proxy_url),
+    _ours("ca_file", "CA_FILE", _PEM, parsers.file),
+    _ours("proxy", "PROXY", "a URL with `http://` or `https://`, such as `http://proxy:3128`", parsers.proxy_url),
     _ours(
         "retention_s",
         "RETENTION",
         "a time from `1m` to `36500d`, such as `30d`, `12h`, `90m`, or a number of seconds",
-        values.seconds(least=60.0, most=36_500 * _DAY),
+        parsers.seconds(least=60.0, most=36_500 * _DAY),
         30 * _DAY,
     ),
     _ours(
         "max_bytes",
         "MAX_BYTES",
         "a size from `1MiB` to `1024TiB`, such as `500MB` or `1GiB`, or a number of bytes",
-        values.size,
+        parsers.size,
         1024**3,
     ),
     _wait("shutdown_timeout_s", "SHUTDOWN_TIMEOUT", 5.0, least=0),
-    _ours("disabled", "DISABLED", _BOOLEAN, values.flag, default=False),
+    _ours("disabled", "DISABLED", _BOOLEAN, parsers.flag, default=False),
 )
 
 BY_ARGUMENT: Final[Mapping[str, Setting]] = {setting.argument: setting for setting in SETTINGS}

@@ -1,4 +1,4 @@
-"""Makes a run's span the current one while a piece of its job runs."""
+"""Makes a run's span the current one while a part of its job runs."""
 
 from collections import deque
 from contextvars import ContextVar, Token

@@ -6,8 +6,8 @@ from typing import Final
 
 from opentelemetry.trace import TracerProvider
 
-from otel_job_measure.spans.provider import Providers
 from otel_job_measure.spans.recorder import Recorder
+from otel_job_measure.spans.tracer import Providers
 
 _MOST_TROUBLES: Final = 64
 

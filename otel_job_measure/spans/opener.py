@@ -2,8 +2,8 @@
 
 from opentelemetry.trace import SpanKind
 
+from otel_job_measure.spans.active_run import UNMEASURED, ActiveRun
 from otel_job_measure.spans.means import Means
-from otel_job_measure.spans.opening import UNMEASURED, Opening
 
 
 class Opener(Means):
@@ -18,7 +18,7 @@ class Opener(Means):
         expected: tuple[type[BaseException], ...] = (),
         kind: SpanKind = SpanKind.INTERNAL,
         swallow: bool = False,
-    ) -> "Opening":
+    ) -> "ActiveRun":
         """Makes a run that has not begun yet.
 
         Args:
@@ -33,7 +33,7 @@ class Opener(Means):
         try:
             if self.troubles:
                 self.tell()
-            return Opening(self, name, expected, kind, swallow=swallow and not self.disabled)
+            return ActiveRun(self, name, expected, kind, swallow=swallow and not self.disabled)
         except Exception as error:  # noqa: BLE001 - no memory: the job runs all the same
             self.troubles.append(error)
             return UNMEASURED

@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from otel_job_measure import names
 from otel_job_measure.points.outcome import ENDED, Outcome
-from otel_job_measure.points.runids import run_id_of_span
+from otel_job_measure.points.run_ids import run_id_of_span
 from otel_job_measure.spans import live
 from otel_job_measure.spans.guard import Guards
 from otel_job_measure.spans.job import Job

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from otel_job_measure import forks
 from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.journal.protocols import Journal, Mark
+from otel_job_measure.journal.interfaces import Journal, Position
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.points.rows import ending_lines, start_line
 from otel_job_measure.points.series import Series
@@ -41,8 +41,8 @@ class Recorder:
         journal: Callable[[], Journal],
         *,
         clock: Clock | None = None,
-        confirm: Callable[[Mark, float], object] | None = None,
-        confirm_async: Callable[[Mark, float], Awaitable[object]] | None = None,
+        confirm: Callable[[Position, float], object] | None = None,
+        confirm_async: Callable[[Position, float], Awaitable[object]] | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from otel_job_measure import forks, names
 from otel_job_measure.points.outcome import Outcome
-from otel_job_measure.points.runids import new_run_id
+from otel_job_measure.points.run_ids import new_run_id
 from otel_job_measure.points.series import Series
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.backlog import CHUNK, LINES_A_RUN, Backlog
-from otel_job_measure.journal.segments import decode_header
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.segment import decode_header
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.settings import Settings
 
 RUNS = 2 * CHUNK

@@ -336,8 +336,8 @@ def test_a_server_that_does_not_answer_holds_nobody_up(state_dir: Path) -> None:
 def test_a_long_command_gives_signs_of_life(state_dir: Path) -> None:
     """Without a shipper it is the watch over the command that tells adopters, on another boot too, that it lives."""
     code = (
-        "from otel_job_measure.cli import child; from otel_job_measure.journal import journal\n"
-        "child._KEEP_UP_S = 0.01; journal._ALIVE_NS = 0\n"
+        "from otel_job_measure.cli.exec import process; from otel_job_measure.journal import journal\n"
+        "process._KEEP_UP_S = 0.01; journal._ALIVE_NS = 0\n"
     )
     until_alive = ["sh", "-c", f"until grep -q '^# alive ' {state_dir}/slots/*/*.lp; do :; done"]
     done = run([*patched(code), *until_alive])

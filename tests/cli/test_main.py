@@ -129,7 +129,7 @@ def test_the_program_can_be_started_both_ways(program: list[str]) -> None:
 def test_exec_loads_only_what_it_needs(state_dir: Path) -> None:
     """It stands before every line of a crontab: neither SDK nor client nor SQLite, nor what delivers."""
     loaded = loaded_by("exec", "job", "--", "true")
-    assert "otel_job_measure.journal.filestore" in loaded
+    assert "otel_job_measure.journal.segment_writer" in loaded
     assert [name for name in loaded if name.split(".")[0] in HEAVY] == []
     ours = ("otel_job_measure.delivery", "otel_job_measure.history", "otel_job_measure.spans.opener")
     assert [name for name in loaded if name.startswith(ours)] == []

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.cli import main
-from otel_job_measure.journal.rejected import RejectedLines, id_of
+from otel_job_measure.journal.dead_letters import RejectedLines, id_of
 from otel_job_measure.journal.rejects import FileRejects
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.settings import Settings
 from tests.delivery.support import Reply, TinyServer
 from tests.runtime.support import DEAD, history, segments, variables

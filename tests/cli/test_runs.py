@@ -14,11 +14,11 @@ import pytest
 from otel_job_measure import JobMeasure
 from otel_job_measure.cli import main
 from otel_job_measure.history.history import History
-from otel_job_measure.journal.locks import lock
-from otel_job_measure.journal.protocols import Piece
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.file_lock import lock
+from otel_job_measure.journal.interfaces import Chunk
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points import DefaultTags
-from tests.history.support import FAILED, LOST, SECOND, Lines, piece, rows
+from tests.history.support import FAILED, LOST, SECOND, Lines, chunk, rows
 from tests.journal.support import journal_in
 
 AGO = 3600 * SECOND
@@ -31,10 +31,10 @@ def now_ns() -> int:
     return time.time_ns()
 
 
-def fold(folder: Path, pieces: list[Piece]) -> None:
-    """Folds pieces into the history of a state directory, in the present."""
+def fold(folder: Path, chunks: list[Chunk]) -> None:
+    """Folds chunks into the history of a state directory, in the present."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    History(folder / "history.db", retention_s=30 * 86_400).fold(pieces)
+    History(folder / "history.db", retention_s=30 * 86_400).fold(chunks)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def recorded(state_dir: Path, now_ns: int) -> Path:
     fold(
         state_dir,
         [
-            piece(
+            chunk(
                 b"".join(
                     [
                         *(first.start(now_ns - 48 * AGO), first.end(now_ns - 48 * AGO + SECOND, FAILED)),
@@ -252,7 +252,7 @@ def test_what_cannot_be_read_is_1(
         monkeypatch.setenv("OTEL_JOB_MEASURE_STATE_DIR", "memory")
         expected = "with the state directory 'memory' nothing is kept"
     elif how == "newer":
-        fold(state_dir, [piece(Lines(uuid="a").start())])
+        fold(state_dir, [chunk(Lines(uuid="a").start())])
         rows(state_dir / "history.db", "PRAGMA user_version = 99")
         expected = "was written by a newer version of otel-job-measure"
     elif how == "off":
@@ -292,7 +292,7 @@ def test_settings_of_the_server_are_no_matter(
 
 def test_a_reader_that_has_seen_enough_is_no_error(recorded: Path, now_ns: int) -> None:
     """`otel-job-measure runs | head` is quiet."""
-    fold(recorded, [piece(b"".join(Lines(uuid=f"run-{n:08}").start(now_ns + n) for n in range(5000)), "many")])
+    fold(recorded, [chunk(b"".join(Lines(uuid=f"run-{n:08}").start(now_ns + n) for n in range(5000)), "many")])
     command = f"{sys.executable} -m otel_job_measure runs --limit 5000 --json | head -n 1"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False, timeout=60
@@ -331,7 +331,7 @@ def test_an_empty_state_dir_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize("words", [[], ["--json"]])
 def test_an_output_that_takes_nothing_is_one_line(state_dir: Path, words: list[str]) -> None:
     """A full disk behind stdout ends with 1 and without a traceback, a closed one with 0."""
-    fold(state_dir, [piece(Lines(uuid="a").start())])
+    fold(state_dir, [chunk(Lines(uuid="a").start())])
     command = [sys.executable, "-m", "otel_job_measure", "runs", *words]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)

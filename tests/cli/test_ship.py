@@ -16,7 +16,7 @@ from otel_job_measure import JobMeasure
 from otel_job_measure.cli import main
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.history.database import Database
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.settings import Arguments, Settings
 from tests.delivery.support import Reply, TinyServer
 from tests.runtime.support import DEAD, delivered, history, run, segments, there, variables

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from otel_job_measure.cli.table import print_runs, printable, shortened, took
-from otel_job_measure.history.questions import RUNNING, HistoryRun
+from otel_job_measure.history.queries import RUNNING, RunRecord
 from tests.points.texts import TEXTS
 
-RUN = HistoryRun(
+RUN = RunRecord(
     uuid="abcdefghijkm",
     job="nightly",
     datacenter=None,

@@ -85,7 +85,7 @@ class Stand:
 
 
 def body_of(handler: BaseHTTPRequestHandler) -> str:
-    """Reads the body of a request, which may come in pieces, and compressed."""
+    """Reads the body of a request, which may come in chunks, and compressed."""
     if handler.headers["Transfer-Encoding"] == "chunked":
         body = b""
         while size := int(handler.rfile.readline(), 16):

@@ -50,16 +50,16 @@ def main(urls: Sequence[str], variable: str, imports: str, options: dict[str, An
 
 def _deliver(given: dict[str, Any], imports: str) -> None:
     # Only now: the hook sees whatever is imported from here on.
-    from otel_job_measure.delivery.lane import Lane  # noqa: PLC0415 - as said
+    from otel_job_measure.delivery.consumer import Consumer  # noqa: PLC0415 - as said
     from otel_job_measure.delivery.shipper import Shipper  # noqa: PLC0415 - as said
     from otel_job_measure.journal.counters import Counters  # noqa: PLC0415 - as said
-    from otel_job_measure.runtime.shipping import server_sink  # noqa: PLC0415 - as said
+    from otel_job_measure.runtime.assembly import server_sink  # noqa: PLC0415 - as said
     from otel_job_measure.settings import Settings  # noqa: PLC0415 - as said
     from tests.delivery.support import FakeSource, line  # noqa: PLC0415 - as said
 
     source, counters = FakeSource(), Counters()
     sink = server_sink(Settings(state_dir="memory", **given), counters)
-    shipper = Shipper(source, [Lane(sink)], counters)
+    shipper = Shipper(source, [Consumer(sink)], counters)
     source.wake = shipper.wake
     if imports:
         source.adopt = partial(__import__, imports)  # type: ignore[method-assign,assignment]

@@ -1,15 +1,15 @@
-"""Rounds over fakes."""
+"""The delivery loop over fakes."""
 
 from otel_job_measure.delivery.backlog import Backlog
 from otel_job_measure.delivery.backoff import Backoff
-from otel_job_measure.delivery.lane import Lane, Policy
-from otel_job_measure.delivery.rounds import Rounds
+from otel_job_measure.delivery.consumer import Consumer, Policy
+from otel_job_measure.delivery.delivery_loop import DeliveryLoop
 from otel_job_measure.journal.counters import Counters
 from tests.delivery.support import FakeSource, HandClock, ListSink, line
 
 
 class Machine:
-    """Rounds over fakes, with a clock that goes on by as much as they wait."""
+    """The delivery loop over fakes, with a clock that goes on by as much as they wait."""
 
     def __init__(self, *policies: Policy, drops: bool = True) -> None:
         self.clock = HandClock()
@@ -18,10 +18,10 @@ class Machine:
         self.counters = Counters()
         self.backlog = Backlog(self.counters)
         self.going = True
-        self.rounds = Rounds(
+        self.rounds = DeliveryLoop(
             self.source,
             [
-                Lane(sink, policy, clock=self.clock, backoff=Backoff(uniform=lambda _least, most: most))
+                Consumer(sink, policy, clock=self.clock, backoff=Backoff(uniform=lambda _least, most: most))
                 for sink, policy in zip(self.sinks, policies, strict=True)
             ],
             backlog=self.backlog,

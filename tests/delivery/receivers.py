@@ -13,11 +13,11 @@ from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # the 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-from otel_job_measure.delivery.otlp import OtlpSink
+from otel_job_measure.delivery.otlp.sink import OtlpSink
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.protocols import Answer
+from otel_job_measure.journal.interfaces import WriteResult
 from otel_job_measure.settings import Settings
-from tests.delivery.support import SERVER_PEM, ListRejects, Reply, TinyServer, line, pieces_of, segment
+from tests.delivery.support import SERVER_PEM, ListRejects, Reply, TinyServer, chunks_of, line, segment
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 ACCEPTED = Reply(200, PROTOBUF)
@@ -144,9 +144,9 @@ class Sent:
         self.counters, self.rejects = Counters(), ListRejects()
         self.sink = OtlpSink(settings, self.counters, self.rejects, **more)
 
-    def take(self, *lines: bytes) -> Answer:
+    def take(self, *lines: bytes) -> WriteResult:
         """Gives it a segment with some lines, or with one."""
-        return self.sink.take(pieces_of(segment("a", *(lines or (line(1),)))))
+        return self.sink.take(chunks_of(segment("a", *(lines or (line(1),)))))
 
     def counts(self) -> tuple[int, int]:
         """Returns how many points were delivered and rejected."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from otel_job_measure.delivery.influx import InfluxSink
-from otel_job_measure.delivery.lane import EAGER, LAZY, Lane
+from otel_job_measure.delivery.consumer import EAGER, LAZY, Consumer
+from otel_job_measure.delivery.influxdb.sink import InfluxSink
 from otel_job_measure.delivery.shipper import THREAD_NAME, Shipper
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.protocols import Mark
+from otel_job_measure.journal.interfaces import Position
 from otel_job_measure.settings import Settings
 from tests.delivery.support import FakeSource, ListRejects, ListSink, line
 
@@ -25,11 +25,11 @@ class Ship:
         self.source = FakeSource()
         self.sink = ListSink()
         self.counters = Counters()
-        self.lane = Lane(self.sink, LAZY if lazy else EAGER)
-        self.shipper = Shipper(self.source, [self.lane], self.counters)
+        self.consumer = Consumer(self.sink, LAZY if lazy else EAGER)
+        self.shipper = Shipper(self.source, [self.consumer], self.counters)
         self.source.wake = self.shipper.wake
 
-    def append(self, *numbers: int) -> Mark:
+    def append(self, *numbers: int) -> Position:
         self.counters.appended += len(numbers)
         return self.source.append(*map(line, numbers))
 

@@ -9,15 +9,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from otel_job_measure.journal.protocols import Answer, Mark, Piece, Segment, SegmentHeader, Taken
+from otel_job_measure.journal.interfaces import Ack, Chunk, Position, Segment, SegmentHeader, WriteResult
 from otel_job_measure.settings import Settings
 from tests.delivery.exchange import Exchange, Play, Reply, Request
 
 CA_FILE = Path(__file__).with_name("ca.pem")
 SERVER_PEM = Path(__file__).with_name("server.pem")
-DONE = Answer(taken=Taken.DONE)
-RETRY = Answer(taken=Taken.RETRY, words="refused")
-HOLD = Answer(taken=Taken.HOLD, words="set something")
+DONE = WriteResult(taken=Ack.DONE)
+RETRY = WriteResult(taken=Ack.RETRY, words="refused")
+HOLD = WriteResult(taken=Ack.HOLD, words="set something")
 
 
 class HandClock:
@@ -88,7 +88,7 @@ class FakeSource:
         self.trouble: Exception | None = None
         self.wake: Callable[[], object] = int
 
-    def append(self, *lines: bytes) -> Mark:
+    def append(self, *lines: bytes) -> Position:
         self.segments[-1].data += b"".join(text + b"\n" for text in lines)
         self.wake()
         return self.tail()
@@ -97,8 +97,8 @@ class FakeSource:
         ordinal = self.segments[-1].header.ordinal + 1
         self.segments = [*self.segments, segment(f"own-{ordinal}", *lines, ordinal=ordinal)]
 
-    def tail(self) -> Mark:
-        return Mark(self.segments[-1].header.ordinal, self.segments[-1].size())
+    def tail(self) -> Position:
+        return Position(self.segments[-1].header.ordinal, self.segments[-1].size())
 
     def own(self) -> Sequence[Segment]:
         if self.trouble:
@@ -130,9 +130,9 @@ class ListSink:
         self.name = name
         self.positions = positions or {}
         self.lines: list[bytes] = []
-        self.batches: list[tuple[Piece, ...]] = []
-        self.answers: list[Answer | Exception] = []
-        self.always: Answer = DONE
+        self.batches: list[tuple[Chunk, ...]] = []
+        self.answers: list[WriteResult | Exception] = []
+        self.always: WriteResult = DONE
         self.forgotten: list[str] = []
         self.closed = 0
         self.during: Callable[[], object] = int
@@ -140,15 +140,15 @@ class ListSink:
     def position(self, segment: str) -> int:
         return self.positions.get(segment, 0)
 
-    def take(self, pieces: Sequence[Piece]) -> Answer:
-        self.batches.append(tuple(pieces))
+    def take(self, chunks: Sequence[Chunk]) -> WriteResult:
+        self.batches.append(tuple(chunks))
         self.during()
         answer = self.answers.pop(0) if self.answers else self.always
         if isinstance(answer, Exception):
             raise answer
-        if answer.taken is Taken.DONE:
-            for piece in pieces:
-                self.lines += [text for text in piece.data.splitlines() if not text.startswith(b"#")]
+        if answer.taken is Ack.DONE:
+            for chunk in chunks:
+                self.lines += [text for text in chunk.data.splitlines() if not text.startswith(b"#")]
         return answer
 
     def forget(self, segments: Sequence[str]) -> None:
@@ -232,9 +232,9 @@ def settings_for(url: str, **more: Any) -> Settings:  # noqa: ANN401 - any of th
     return Settings(**(arguments | more))
 
 
-def pieces_of(*segments: FakeSegment) -> list[Piece]:
-    """Returns each segment as one piece."""
-    return [Piece(segment=one.name, offset=0, data=one.data) for one in segments]
+def chunks_of(*segments: FakeSegment) -> list[Chunk]:
+    """Returns each segment as one chunk."""
+    return [Chunk(segment=one.name, offset=0, data=one.data) for one in segments]
 
 
 __all__ = [
@@ -250,8 +250,8 @@ __all__ = [
     "Reply",
     "Request",
     "TinyServer",
+    "chunks_of",
     "line",
-    "pieces_of",
     "segment",
     "settings_for",
 ]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_job_measure.delivery.answers import Kind, Response, judge, short
+from otel_job_measure.delivery.influxdb.responses import Kind, Response, judge, short
 
 NOW_S = 1_800_000_000.0
 PARTIAL = "failure writing points to database: partial write: "

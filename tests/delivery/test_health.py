@@ -8,9 +8,9 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from otel_job_measure.delivery.backlog import Backlog
+from otel_job_measure.delivery.consumer import Consumer
 from otel_job_measure.delivery.health import Health, health_of
-from otel_job_measure.delivery.influx import InfluxSink
-from otel_job_measure.delivery.lane import Lane
+from otel_job_measure.delivery.influxdb.sink import InfluxSink
 from otel_job_measure.delivery.metrics import register
 from otel_job_measure.delivery.shipper import Shipper
 from otel_job_measure.journal.counters import Counters
@@ -45,7 +45,7 @@ def test_health_tells_what_happened(tiny: TinyServer) -> None:
     """Reachable, last success, counts and what waits are those of the last requests."""
     counters, source = Counters(), FakeSource()
     sink = InfluxSink(settings_for(tiny.url), counters, ListRejects())
-    shipper = Shipper(source, [Lane(sink)], counters)
+    shipper = Shipper(source, [Consumer(sink)], counters)
     source.wake = shipper.wake
     assert health_of(counters, shipper, sink) == Health(dropped={})
     tiny.replies = [Reply(), Reply(503)]

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from otel_job_measure.delivery.influx import InfluxSink
+from otel_job_measure.delivery.influxdb.sink import InfluxSink
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.protocols import Taken
+from otel_job_measure.journal.interfaces import Ack
 from otel_job_measure.settings import Settings
-from tests.delivery.support import ListRejects, line, pieces_of, segment
+from tests.delivery.support import ListRejects, chunks_of, line, segment
 from tests.support.influx import InfluxServer
 
 HOUR_NS = 3_600_000_000_000
@@ -31,8 +31,8 @@ class Wire:
         settings = Settings(**(arguments | more))
         self.sink = InfluxSink(settings, self.counters, self.rejects)
 
-    def take(self, *lines: bytes) -> Taken:
-        self.answer = self.sink.take(pieces_of(segment("a", *lines)))
+    def take(self, *lines: bytes) -> Ack:
+        self.answer = self.sink.take(chunks_of(segment("a", *lines)))
         self.sink.close()
         return self.answer.taken
 
@@ -52,7 +52,7 @@ NOW_NS = time.time_ns() // 1000 * 1000
 def test_good_lines_are_delivered(influx: InfluxServer, bucket: str) -> None:
     """What was given is what a query gives back, to the nanosecond."""
     wire = Wire(influx, bucket)
-    assert wire.take(*map(recent, range(100))) is Taken.DONE
+    assert wire.take(*map(recent, range(100))) is Ack.DONE
     rows = influx.lines(bucket)
     assert [row.time_ns for row in rows] == [NOW_NS + number for number in range(100)]
     assert rows[7].fields == {"uuid": "000000000007", "status": "start"}
@@ -75,7 +75,7 @@ def test_unparsable_lines_among_good_ones(influx: InfluxServer, bucket: str) -> 
     }
     wire = Wire(influx, bucket)
     lines = [text for number, one in enumerate(bad) for text in (recent(number), one)]
-    assert wire.take(*lines) is Taken.DONE
+    assert wire.take(*lines) is Ack.DONE
     assert dict(wire.rejects.kept) == bad
     assert wire.counts() == (len(bad), len(bad), 0)
     assert len(influx.lines(bucket)) == len(bad)
@@ -85,7 +85,7 @@ def test_an_unclosed_quote_takes_nobody_with_it(influx: InfluxServer, bucket: st
     """A line that swallows those behind it is found by halving."""
     wire = Wire(influx, bucket)
     bad = b'a v="1 ' + str(NOW_NS).encode()
-    assert wire.take(recent(1), recent(2), bad, recent(3), recent(4)) is Taken.DONE
+    assert wire.take(recent(1), recent(2), bad, recent(3), recent(4)) is Ack.DONE
     assert [text for text, _ in wire.rejects.kept] == [bad]
     assert len(influx.lines(bucket)) == 4
 
@@ -93,7 +93,7 @@ def test_an_unclosed_quote_takes_nobody_with_it(influx: InfluxServer, bucket: st
 def test_a_key_that_is_too_long_is_rejected(influx: InfluxServer, bucket: str) -> None:
     """A key over the server's limit doesn't hold up the others."""
     wire = Wire(influx, bucket)
-    assert wire.take(recent(1), b"a,x=" + b"y" * 70_000 + b" v=1", recent(2)) is Taken.DONE
+    assert wire.take(recent(1), b"a,x=" + b"y" * 70_000 + b" v=1", recent(2)) is Ack.DONE
     assert wire.counts() == (2, 1, 0)
 
 
@@ -102,10 +102,10 @@ def test_lines_outside_the_retention_expire(influx: InfluxServer) -> None:
     bucket = influx.new_bucket(retention_s=3600)
     old = [line(number, NOW_NS - 2 * HOUR_NS) for number in range(50)]
     wire = Wire(influx, bucket)
-    assert wire.take(*old, *map(recent, range(50))) is Taken.DONE
+    assert wire.take(*old, *map(recent, range(50))) is Ack.DONE
     assert wire.counts() == (50, 0, 50)
     assert len(influx.lines(bucket)) == 50
-    assert wire.take(*old) is Taken.DONE
+    assert wire.take(*old) is Ack.DONE
     assert wire.counts() == (50, 0, 100)
 
 
@@ -114,7 +114,7 @@ def test_a_type_conflict_is_found_among_good_lines(influx: InfluxServer, bucket:
     influx.write(f"a v=1.5 {NOW_NS}", bucket)
     wire = Wire(influx, bucket)
     bad = b'a v="text" ' + str(NOW_NS + 1).encode()
-    assert wire.take(*map(recent, range(20)), bad, *map(recent, range(20, 33))) is Taken.DONE
+    assert wire.take(*map(recent, range(20)), bad, *map(recent, range(20, 33))) is Ack.DONE
     [(text, words)] = wire.rejects.kept
     assert text == bad
     assert "field type conflict" in words
@@ -128,7 +128,7 @@ def test_conflict_and_retention_at_once(influx: InfluxServer) -> None:
     influx.write(f"a v=1.5 {NOW_NS}", bucket)
     wire = Wire(influx, bucket)
     bad = b'a v="text" ' + str(NOW_NS + 1).encode()
-    assert wire.take(recent(1), line(2, NOW_NS - 2 * HOUR_NS), bad, b"garbage", recent(3)) is Taken.DONE
+    assert wire.take(recent(1), line(2, NOW_NS - 2 * HOUR_NS), bad, b"garbage", recent(3)) is Ack.DONE
     assert wire.counts() == (2, 2, 1)
     assert [text for text, _ in wire.rejects.kept] == [b"garbage", bad]
 
@@ -137,7 +137,7 @@ def test_a_field_that_is_too_long_is_rejected(influx: InfluxServer, bucket: str)
     """A string over a mebibyte is one bad line, not a blocked queue."""
     wire = Wire(influx, bucket)
     big = b'a v="' + b"x" * 1_100_000 + b'" ' + str(NOW_NS).encode()
-    assert wire.take(recent(1), big, recent(2)) is Taken.DONE
+    assert wire.take(recent(1), big, recent(2)) is Ack.DONE
     assert wire.counts() == (2, 1, 0)
 
 
@@ -154,7 +154,7 @@ def test_what_is_set_wrong_is_held_and_named(
 ) -> None:
     """Nothing is lost to a wrong setting, and the words say which one it is."""
     wire = Wire(influx, bucket, **wrong)
-    assert wire.take(recent(1)) is Taken.HOLD
+    assert wire.take(recent(1)) is Ack.HOLD
     assert f"set {variable}" in wire.answer.words
     assert wire.counts() == (0, 0, 0)
 
@@ -162,7 +162,7 @@ def test_what_is_set_wrong_is_held_and_named(
 def test_a_wrong_path_is_held(influx: InfluxServer, bucket: str) -> None:
     """An address below which there is no InfluxDB is put right by whoever set it."""
     wire = Wire(influx, bucket, influxdb_url=f"{influx.url}/somewhere")
-    assert wire.take(recent(1)) is Taken.HOLD
+    assert wire.take(recent(1)) is Ack.HOLD
     assert "set INFLUXDB_URL" in wire.answer.words
 
 
@@ -171,17 +171,17 @@ def test_a_token_without_the_right_is_held(influx: InfluxServer, bucket: str) ->
     elsewhere = influx.new_bucket()
     token = influx.write_only_token(elsewhere)
     wire = Wire(influx, bucket, influxdb_token=token)
-    assert wire.take(recent(1)) is Taken.HOLD
+    assert wire.take(recent(1)) is Ack.HOLD
     assert "INFLUXDB_TOKEN write to INFLUXDB_BUCKET" in wire.answer.words
-    assert Wire(influx, elsewhere, influxdb_token=token).take(recent(1)) is Taken.DONE
+    assert Wire(influx, elsewhere, influxdb_token=token).take(recent(1)) is Ack.DONE
 
 
 def test_a_bucket_that_is_made_later_gets_everything(influx: InfluxServer) -> None:
     """Points wait for their bucket."""
     name = f"test-{secrets.token_hex(6)}"
     wire = Wire(influx, name)
-    assert wire.take(recent(1)) is Taken.HOLD
+    assert wire.take(recent(1)) is Ack.HOLD
     made = influx._api("POST", "buckets", {"orgID": influx._org_id(), "name": name})
     influx._made.append(f"buckets/{made['id']}")
-    assert wire.take(recent(1)) is Taken.DONE
+    assert wire.take(recent(1)) is Ack.DONE
     assert wire.counts() == (1, 0, 0)

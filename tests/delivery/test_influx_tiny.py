@@ -10,10 +10,10 @@ import pytest
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 
-from otel_job_measure.delivery.influx import InfluxSink
+from otel_job_measure.delivery.influxdb.sink import InfluxSink
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.protocols import Taken
+from otel_job_measure.journal.interfaces import Ack
 from otel_job_measure.settings import Settings
 from tests.delivery.ship import sink_for
 from tests.delivery.support import (
@@ -21,8 +21,8 @@ from tests.delivery.support import (
     ListRejects,
     Reply,
     TinyServer,
+    chunks_of,
     line,
-    pieces_of,
     segment,
     settings_for,
 )
@@ -33,7 +33,7 @@ TOKEN = "a-secret-token"
 def test_a_write_says_where_to_and_comes_gzipped(tiny: TinyServer) -> None:
     """A request names org, bucket and precision, has the token in a header, and points without comments in its body."""
     sink = sink_for(settings_for(tiny.url, influxdb_org="o 1", influxdb_bucket="b&2"))
-    assert sink.take(pieces_of(segment("a", line(1)), segment("b", line(2)))).taken is Taken.DONE
+    assert sink.take(chunks_of(segment("a", line(1)), segment("b", line(2)))).taken is Ack.DONE
     [request] = tiny.requests
     parts = urlsplit(request.path)
     assert parts.path == "/api/v2/write"
@@ -47,37 +47,37 @@ def test_a_write_says_where_to_and_comes_gzipped(tiny: TinyServer) -> None:
 
 def test_comments_alone_need_no_request(tiny: TinyServer) -> None:
     """A sign of life in a segment is no reason to ask the server anything."""
-    assert sink_for(settings_for(tiny.url)).take(pieces_of(segment("a"))).taken is Taken.DONE
+    assert sink_for(settings_for(tiny.url)).take(chunks_of(segment("a"))).taken is Ack.DONE
     assert tiny.requests == []
 
 
 @pytest.mark.parametrize(
     ("reply", "taken", "wait_s", "reachable"),
     [
-        (Reply(200, {"Content-Type": "text/html"}, b"<h1>Please log in</h1>"), Taken.RETRY, None, False),
-        (Reply(201), Taken.RETRY, None, False),
-        (Reply(202), Taken.RETRY, None, False),
-        (Reply(302, {"Location": "/login"}), Taken.HOLD, None, False),
-        (Reply(405), Taken.HOLD, None, True),
-        (Reply(429, {"Retry-After": "17"}), Taken.RETRY, 17.0, True),
-        (Reply(500, {}, b"\xff\xfe not JSON, not UTF-8"), Taken.RETRY, None, False),
-        (Reply(503, {"Retry-After": "3"}, b"over capacity"), Taken.RETRY, 3.0, False),
+        (Reply(200, {"Content-Type": "text/html"}, b"<h1>Please log in</h1>"), Ack.RETRY, None, False),
+        (Reply(201), Ack.RETRY, None, False),
+        (Reply(202), Ack.RETRY, None, False),
+        (Reply(302, {"Location": "/login"}), Ack.HOLD, None, False),
+        (Reply(405), Ack.HOLD, None, True),
+        (Reply(429, {"Retry-After": "17"}), Ack.RETRY, 17.0, True),
+        (Reply(500, {}, b"\xff\xfe not JSON, not UTF-8"), Ack.RETRY, None, False),
+        (Reply(503, {"Retry-After": "3"}, b"over capacity"), Ack.RETRY, 3.0, False),
     ],
 )
 def test_an_answer_that_keeps_nothing_loses_nothing(
-    tiny: TinyServer, reply: Reply, taken: Taken, wait_s: float | None, *, reachable: bool
+    tiny: TinyServer, reply: Reply, taken: Ack, wait_s: float | None, *, reachable: bool
 ) -> None:
     """What was not taken is kept, and is delivered once as soon as the server takes it."""
     counters = Counters()
     sink = InfluxSink(settings_for(tiny.url), counters, ListRejects())
     tiny.replies = [reply]
-    pieces = pieces_of(segment("a", line(1)))
-    answer = sink.take(pieces)
+    chunks = chunks_of(segment("a", line(1)))
+    answer = sink.take(chunks)
     assert (answer.taken, answer.wait_s) == (taken, wait_s)
     assert str(reply.status) in answer.words
     assert sink.reachable is reachable
     assert sink.last_success_ns is None
-    assert sink.take(pieces).taken is Taken.DONE
+    assert sink.take(chunks).taken is Ack.DONE
     assert (counters.now().delivered, sink.reachable) == (1, True)
     assert len(tiny.requests) == 2
     sink.close()
@@ -87,8 +87,8 @@ def test_no_redirect_is_followed(tiny: TinyServer) -> None:
     """A login page elsewhere never gets the points or the token."""
     other = TinyServer()
     tiny.replies = [Reply(307, {"Location": f"{other.url}/api/v2/write"})]
-    answer = sink_for(settings_for(tiny.url)).take(pieces_of(segment("a", line(1))))
-    assert answer.taken is Taken.HOLD
+    answer = sink_for(settings_for(tiny.url)).take(chunks_of(segment("a", line(1))))
+    assert answer.taken is Ack.HOLD
     assert "INFLUXDB_URL" in answer.words
     assert other.requests == []
     other.close()
@@ -99,9 +99,9 @@ def test_too_large_is_halved_and_remembered(tiny: TinyServer) -> None:
     sink = sink_for(settings_for(tiny.url))
     tiny.replies = [Reply(413)]
     lines = [line(number) for number in range(1000)]
-    assert sink.take(pieces_of(segment("a", *lines))).taken is Taken.DONE
+    assert sink.take(chunks_of(segment("a", *lines))).taken is Ack.DONE
     assert [request.lines for request in tiny.requests] == [lines, lines[:500], lines[500:]]
-    assert sink.take(pieces_of(segment("b", *lines))).taken is Taken.DONE
+    assert sink.take(chunks_of(segment("b", *lines))).taken is Ack.DONE
     assert [len(request.lines) for request in tiny.requests[3:]] == [500, 500]
     sink.close()
 
@@ -112,8 +112,8 @@ def test_what_is_settled_stays_settled_between_tries(tiny: TinyServer, caplog: p
     sink = InfluxSink(settings_for(tiny.url), counters, rejects)
     bad = b"bad"
     tiny.replies = [Reply(400, {}, b'{"message":"unable to parse \'bad\': missing fields"}'), Reply(503), Reply(503)]
-    pieces = pieces_of(segment("a", line(1), bad, line(2)))
-    assert [sink.take(pieces).taken for _ in range(3)] == [Taken.RETRY, Taken.RETRY, Taken.DONE]
+    chunks = chunks_of(segment("a", line(1), bad, line(2)))
+    assert [sink.take(chunks).taken for _ in range(3)] == [Ack.RETRY, Ack.RETRY, Ack.DONE]
     assert rejects.kept == [(bad, "missing fields")]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "missing fields; `otel-job-measure rejected` shows" in caplog.text
@@ -132,7 +132,7 @@ def test_a_rejects_folder_that_fails_stops_nothing(tiny: TinyServer, caplog: pyt
     counters = Counters()
     sink = InfluxSink(settings_for(tiny.url), counters, Full())
     tiny.replies = [Reply(422, {}, b'{"message":"field type conflict"}')] * 3
-    assert sink.take(pieces_of(segment("a", line(1), line(2)))).taken is Taken.DONE
+    assert sink.take(chunks_of(segment("a", line(1), line(2)))).taken is Ack.DONE
     assert counters.now().rejected == 2
     assert caplog.records[-1].message == "a line that InfluxDB refused could not be kept"
     assert len(caplog.records) == 2
@@ -145,10 +145,10 @@ def test_a_new_token_in_the_file_is_used(tiny: TinyServer, tmp_path: Path) -> No
     file.write_text("first\n")
     sink = sink_for(settings_for(tiny.url, influxdb_token=None, influxdb_token_file=file))
     tiny.replies = [Reply(401)]
-    pieces = pieces_of(segment("a", line(1)))
-    assert sink.take(pieces).taken is Taken.HOLD
+    chunks = chunks_of(segment("a", line(1)))
+    assert sink.take(chunks).taken is Ack.HOLD
     file.write_text("the-second\n")
-    assert sink.take(pieces).taken is Taken.DONE
+    assert sink.take(chunks).taken is Ack.DONE
     assert [request.headers["Authorization"] for request in tiny.requests] == ["Token first", "Token the-second"]
     sink.close()
 
@@ -156,8 +156,8 @@ def test_a_new_token_in_the_file_is_used(tiny: TinyServer, tmp_path: Path) -> No
 def test_a_token_file_that_is_gone_is_waited_for(tiny: TinyServer, tmp_path: Path) -> None:
     """While the file is missing nothing is sent, and the words name the variable."""
     sink = sink_for(settings_for(tiny.url, influxdb_token=None, influxdb_token_file=tmp_path / "token"))
-    answer = sink.take(pieces_of(segment("a", line(1))))
-    assert answer.taken is Taken.HOLD
+    answer = sink.take(chunks_of(segment("a", line(1))))
+    assert answer.taken is Ack.HOLD
     assert "INFLUXDB_TOKEN_FILE" in answer.words
     assert tiny.requests == []
 
@@ -166,7 +166,7 @@ def test_a_secret_that_the_server_repeats_is_not_repeated(tiny: TinyServer, capl
     """A server that echoes the request in its error puts no token into a log."""
     caplog.set_level(logging.DEBUG)
     tiny.always = Reply(500, {}, f"you sent: Token {TOKEN}".encode())
-    answer = sink_for(settings_for(tiny.url)).take(pieces_of(segment("a", line(1))))
+    answer = sink_for(settings_for(tiny.url)).take(chunks_of(segment("a", line(1))))
     assert "Token ***" in answer.words
     assert TOKEN not in caplog.text
 
@@ -177,10 +177,10 @@ def test_a_client_with_a_password_signs_in_again_when_its_session_ends(tiny: Tin
     sink = sink_for(settings_for(tiny.url), client=client)
     tiny.replies = [Reply(204, {"set-cookie": "first"}), Reply(), Reply(), Reply(401)]
     tiny.always = Reply(204, {"set-cookie": "second"})
-    found = [sink.take(pieces_of(segment(f"s{number}", line(number)))).taken for number in range(4)]
+    found = [sink.take(chunks_of(segment(f"s{number}", line(number)))).taken for number in range(4)]
     sink.close()
     del client
-    assert found == [Taken.DONE, Taken.DONE, Taken.HOLD, Taken.DONE]
+    assert found == [Ack.DONE, Ack.DONE, Ack.HOLD, Ack.DONE]
     cookies = [request.headers.get("Cookie") for request in tiny.requests]
     assert cookies == [None, "first", "first", "first", None, "second"]
     assert [request.path for request in tiny.requests if request.path.endswith("sign")] == []
@@ -190,8 +190,8 @@ def test_an_endless_answer_is_read_no_further_than_needed(tiny: TinyServer) -> N
     """A page of many megabytes is judged by its beginning, and the next request works."""
     sink = sink_for(settings_for(tiny.url))
     tiny.replies = [Reply(503, {}, b"x" * 6_000_000)]
-    pieces = pieces_of(segment("a", line(1)))
-    assert [sink.take(pieces).taken for _ in range(2)] == [Taken.RETRY, Taken.DONE]
+    chunks = chunks_of(segment("a", line(1)))
+    assert [sink.take(chunks).taken for _ in range(2)] == [Ack.RETRY, Ack.DONE]
     sink.close()
 
 
@@ -201,9 +201,9 @@ def test_a_bug_below_is_told_without_the_words_of_the_library(
     """A header that can't be sent is an error whose message shows it whole; neither the answer nor the log do."""
     client: Any = InfluxDBClient(tiny.url, "bad\ntoken", org="o")
     sink = sink_for(settings_for(tiny.url), client=client)
-    answer = sink.take(pieces_of(segment("a", line(1))))
+    answer = sink.take(chunks_of(segment("a", line(1))))
     client.close()
-    assert (answer.taken, answer.words) == (Taken.RETRY, "sending failed with ValueError")
+    assert (answer.taken, answer.words) == (Ack.RETRY, "sending failed with ValueError")
     [record] = [record for record in caplog.records if record.name == "otel_job_measure"]
     assert "ValueError at" in record.message
     assert "token" not in record.message.replace("token=token", "")
@@ -213,7 +213,7 @@ def test_a_client_of_the_users_own_brings_its_rights_and_stays_open(tiny: TinySe
     """Server, token and headers are the client's; it still works when we have closed."""
     client: Any = InfluxDBClient(tiny.url, "their-token", org="theirs", enable_gzip=True)
     sink = sink_for(settings_for("http://unused.example"), client=client)
-    assert sink.take(pieces_of(segment("a", line(1)))).taken is Taken.DONE
+    assert sink.take(chunks_of(segment("a", line(1)))).taken is Ack.DONE
     sink.close()
     client.write_api(write_options=SYNCHRONOUS).write("b2", "o2", "theirs v=1")
     client.close()
@@ -231,7 +231,7 @@ def test_the_apps_logging_stays_as_it_is(tiny: TinyServer) -> None:
     theirs.setLevel(logging.NOTSET)
     try:
         tiny.always = Reply(500, {}, b"not JSON")
-        sink_for(settings_for(tiny.url)).take(pieces_of(segment("a", line(1))))
+        sink_for(settings_for(tiny.url)).take(chunks_of(segment("a", line(1))))
         assert root.handlers == []
         assert theirs.level == logging.NOTSET
     finally:
@@ -246,25 +246,25 @@ def test_a_slow_request_ends_a_hurried_go(tiny: TinyServer) -> None:
     sink.hurry(clock.monotonic_ns() + 60_000_000_000, patient=False)
     tiny.replies = [Reply(413)]
     tiny.during = lambda: clock.advance(1.5)
-    pieces = pieces_of(segment("a", *(line(number) for number in range(1000))))
-    answer = sink.take(pieces)
-    assert (answer.taken, answer.wait_s, sink.slow, len(tiny.requests)) == (Taken.RETRY, 0.0, True, 1)
+    chunks = chunks_of(segment("a", *(line(number) for number in range(1000))))
+    answer = sink.take(chunks)
+    assert (answer.taken, answer.wait_s, sink.slow, len(tiny.requests)) == (Ack.RETRY, 0.0, True, 1)
     sink.close()
 
 
 def test_a_child_of_fork_has_connections_of_its_own(tiny: TinyServer) -> None:
     """After a fork parent and child both deliver, each over its own connection."""
     sink = sink_for(settings_for(tiny.url))
-    assert sink.take(pieces_of(segment("a", line(1)))).taken is Taken.DONE
+    assert sink.take(chunks_of(segment("a", line(1)))).taken is Ack.DONE
     child = os.fork()
     if child == 0:
-        done = sink.take(pieces_of(segment("b", line(2)))).taken is Taken.DONE
+        done = sink.take(chunks_of(segment("b", line(2)))).taken is Ack.DONE
         sink.close()
         os._exit(0 if done else 1)
-    assert sink.take(pieces_of(segment("c", line(3)))).taken is Taken.DONE
+    assert sink.take(chunks_of(segment("c", line(3)))).taken is Ack.DONE
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
-    assert sink.take(pieces_of(segment("d", line(4)))).taken is Taken.DONE
+    assert sink.take(chunks_of(segment("d", line(4)))).taken is Ack.DONE
     sink.close()
     ports = {request.lines[0]: request.port for request in tiny.requests}
     assert ports.keys() == {line(number) for number in range(1, 5)}
@@ -276,7 +276,7 @@ def test_few_unfinished_batches_are_kept(tiny: TinyServer) -> None:
     sink = sink_for(settings_for(tiny.url))
     tiny.always = Reply(503)
     for number in range(20):
-        sink.take(pieces_of(segment(f"s{number}", line(number))))
+        sink.take(chunks_of(segment(f"s{number}", line(number))))
     assert len(sink._unfinished) == 4
 
 

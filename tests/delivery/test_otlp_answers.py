@@ -2,8 +2,8 @@
 
 import pytest
 
-from otel_job_measure.delivery.answers import Kind, Response, Verdict
-from otel_job_measure.delivery.otlp_answers import is_success, judge_grpc, judge_http, judge_success
+from otel_job_measure.delivery.influxdb.responses import Kind, Response, Verdict
+from otel_job_measure.delivery.otlp.responses import is_success, judge_grpc, judge_http, judge_success
 
 NOW_S = 1_800_000_000.0
 

@@ -8,9 +8,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_job_measure.delivery.lane import Lane
+from otel_job_measure.delivery.consumer import Consumer
 from otel_job_measure.delivery.shipper import Shipper
-from otel_job_measure.journal.protocols import Taken
+from otel_job_measure.journal.interfaces import Ack
 from tests.delivery.receivers import GrpcReceiver, Sent, otlp
 from tests.delivery.support import FakeSource, TinyServer, line
 
@@ -30,13 +30,13 @@ def test_our_requests_are_in_nobodys_traces(http: TinyServer, grpc: GrpcReceiver
     try:
         ours, theirs = (Sent(otlp(receiver.url, protocol)) for _ in range(2))
         source = FakeSource()
-        shipper = Shipper(source, [Lane(ours.sink)], ours.counters)
+        shipper = Shipper(source, [Consumer(ours.sink)], ours.counters)
         source.wake = shipper.wake
         with provider.get_tracer("app").start_as_current_span("job"):
             assert shipper.wait_for(source.append(line(1)), 30)
             shipper.close(30)
             assert exporter.get_finished_spans() == ()
-            assert theirs.take(line(2)).taken is Taken.DONE  # as if the app had sent it
+            assert theirs.take(line(2)).taken is Ack.DONE  # as if the app had sent it
         theirs.sink.close()
     finally:
         instrumentor.uninstrument()

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_job_measure.delivery.backlog import Looked
-from otel_job_measure.delivery.influx import InfluxSink
-from otel_job_measure.delivery.lane import Lane
-from otel_job_measure.delivery.progress import FileProgress
-from otel_job_measure.delivery.rounds import Rounds
+from otel_job_measure.delivery.checkpoints import FileProgress
+from otel_job_measure.delivery.consumer import Consumer
+from otel_job_measure.delivery.delivery_loop import DeliveryLoop
+from otel_job_measure.delivery.influxdb.sink import InfluxSink
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.protocols import Segment
+from otel_job_measure.journal.interfaces import Segment
 from tests.delivery.support import FakeSource, ListRejects, TinyServer, line, segment, settings_for
 
 
@@ -90,7 +90,7 @@ def test_segments_of_living_processes_are_read_on(tiny: TinyServer, path: Path) 
 
     def look() -> Looked:
         sink = InfluxSink(settings_for(tiny.url), Counters(), ListRejects(), progress=FileProgress(path, "d"))
-        rounds = Rounds(source, [Lane(sink)])
+        rounds = DeliveryLoop(source, [Consumer(sink)])
         found = rounds.look(lambda: True)
         rounds.close()
         return found
@@ -111,7 +111,7 @@ def test_what_is_gone_is_forgotten_while_the_command_runs(tiny: TinyServer, path
     source.segments = []
     source.others = [segment("a", line(1)), segment("b", line(2))]
     sink = InfluxSink(settings_for(tiny.url), Counters(), ListRejects(), progress=FileProgress(path, "d"))
-    rounds = Rounds(source, [Lane(sink)])
+    rounds = DeliveryLoop(source, [Consumer(sink)])
     rounds.look(lambda: True)
     assert source.others == []
     rounds.look(lambda: True)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_job_measure import names
-from otel_job_measure.delivery.records import Record, record_of
+from otel_job_measure.delivery.otlp.log_records import Record, record_of
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.points import ENDED, DefaultTags, Outcome, ending_lines, parse, start_line
 from otel_job_measure.points.line_protocol import Point

@@ -3,7 +3,7 @@ from typing import NoReturn
 import pytest
 
 from otel_job_measure.delivery.backlog import Looked
-from otel_job_measure.delivery.lane import EAGER, LAZY
+from otel_job_measure.delivery.consumer import EAGER, LAZY
 from tests.delivery.machine import Machine
 from tests.delivery.support import DONE, HOLD, RETRY, line, segment
 

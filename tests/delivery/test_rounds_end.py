@@ -1,6 +1,6 @@
 import pytest
 
-from otel_job_measure.delivery.lane import EAGER, LAZY
+from otel_job_measure.delivery.consumer import EAGER, LAZY
 from tests.delivery.machine import Machine
 from tests.delivery.support import DONE, HOLD, RETRY, line, segment
 

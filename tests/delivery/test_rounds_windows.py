@@ -2,7 +2,7 @@
 
 import pytest
 
-from otel_job_measure.delivery.lane import EAGER, LAZY
+from otel_job_measure.delivery.consumer import EAGER, LAZY
 from tests.delivery.machine import Machine
 from tests.delivery.support import RETRY, FakeSegment, line, segment
 
@@ -33,7 +33,7 @@ def test_all_windows_are_sent_in_one_look(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(machine.source, "drop", FakeSegment.delete)  # the files are gone
     machine.turn()
     sink = machine.sinks[0]
-    assert [[piece.segment for piece in batch] for batch in sink.batches[1:]] == [
+    assert [[chunk.segment for chunk in batch] for batch in sink.batches[1:]] == [
         ["left0", "left1"],
         ["left2", "left3"],
         ["left4"],

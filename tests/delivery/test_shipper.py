@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from otel_job_measure.delivery.bell import Bell
-from otel_job_measure.delivery.rounds import UPKEEP_S
-from otel_job_measure.journal.protocols import Mark
+from otel_job_measure.delivery.delivery_loop import UPKEEP_S
+from otel_job_measure.journal.interfaces import Position
 from tests.delivery.ship import LONG_S, Ship
 from tests.delivery.support import DONE, HOLD, RETRY, line
 from tests.support.ours import our_threads
@@ -139,7 +139,7 @@ def test_an_event_loop_that_is_gone_harms_nobody(ship: Ship, monkeypatch: pytest
 
 def test_nothing_to_wait_for_is_there_at_once() -> None:
     """Before the first point, and without a server, there is nothing to wait for, and no thread is started."""
-    assert Ship().shipper.wait_for(Mark(0, 0), LONG_S)
+    assert Ship().shipper.wait_for(Position(0, 0), LONG_S)
     local = Ship(lazy=True)
     local.source.segments[-1].data += line(1) + b"\n"
     assert local.shipper.wait_for(local.source.tail(), LONG_S)

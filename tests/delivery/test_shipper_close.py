@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from otel_job_measure.journal.protocols import Mark
+from otel_job_measure.journal.interfaces import Position
 from tests.delivery.ship import LONG_S, Ship, no_threads
 from tests.delivery.support import DONE, HOLD, RETRY, line, segment
 from tests.support.ours import left_threads
@@ -25,7 +25,7 @@ def test_close_sends_what_is_there_and_ends_the_thread(ship: Ship) -> None:
     assert ship.shipper.close(LONG_S)
     assert ship.sink.closed == 1
     assert ship.shipper.wait_for(ship.source.tail(), LONG_S)
-    assert not ship.shipper.wait_for(Mark(5, 5), LONG_S)
+    assert not ship.shipper.wait_for(Position(5, 5), LONG_S)
 
 
 def test_close_takes_no_longer_than_it_may(ship: Ship) -> None:

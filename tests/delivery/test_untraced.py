@@ -9,10 +9,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_job_measure.delivery.influx import InfluxSink
-from otel_job_measure.delivery.lane import Lane
+from otel_job_measure.delivery.consumer import Consumer
+from otel_job_measure.delivery.influxdb.sink import InfluxSink
 from otel_job_measure.delivery.shipper import Shipper
-from otel_job_measure.delivery.untraced import untraced
+from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.journal.counters import Counters
 from tests.delivery.ship import forbid_shippers
 from tests.delivery.support import FakeSource, ListRejects, TinyServer, line, settings_for
@@ -70,7 +70,7 @@ def test_our_requests_are_in_nobodys_traces(
         forbid_shippers(monkeypatch)
     try:
         counters, source = Counters(), FakeSource()
-        shipper = Shipper(source, [Lane(InfluxSink(settings_for(tiny.url), counters, ListRejects()))], counters)
+        shipper = Shipper(source, [Consumer(InfluxSink(settings_for(tiny.url), counters, ListRejects()))], counters)
         source.wake = shipper.wake
         with provider.get_tracer("app").start_as_current_span("job"):
             source.append(line(1))
@@ -94,7 +94,7 @@ def test_an_event_loops_context_is_not_ours(tiny: TinyServer) -> None:
         token = context.attach(context.set_value("theirs", 1))
         source, counters = FakeSource(), Counters()
         sink = InfluxSink(settings_for(tiny.url), counters, ListRejects())
-        shipper = Shipper(source, [Lane(sink)], counters)
+        shipper = Shipper(source, [Consumer(sink)], counters)
         source.adopt = lambda: seen.append(context.get_value("theirs"))  # type: ignore[method-assign]
         source.wake = shipper.wake
         assert await shipper.wait_for_async(source.append(line(1)), 30)

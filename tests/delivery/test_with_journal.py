@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.delivery.influx import InfluxSink
-from otel_job_measure.delivery.lane import EAGER, LAZY, Lane
+from otel_job_measure.delivery.consumer import EAGER, LAZY, Consumer
+from otel_job_measure.delivery.influxdb.sink import InfluxSink
 from otel_job_measure.delivery.shipper import Shipper
 from otel_job_measure.history.history import History
 from otel_job_measure.history.sink import HistorySink
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.journal import SegmentJournal
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.rows import start_line
 from otel_job_measure.points.series import series
 from otel_job_measure.points.tags import DefaultTags
@@ -45,7 +45,7 @@ class Process:
         self.sink = InfluxSink(settings, self.counters, ListRejects())
         self.state = StateDir(settings.state_path)
         history = HistorySink(History(self.state.history, retention_s=86_400))
-        self.shipper = Shipper(self.journal, [Lane(self.sink, EAGER), Lane(history, LAZY)], self.counters)
+        self.shipper = Shipper(self.journal, [Consumer(self.sink, EAGER), Consumer(history, LAZY)], self.counters)
         self.journal.wake = self.shipper.wake
         self._number = 0
 

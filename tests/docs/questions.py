@@ -10,7 +10,7 @@ from typing import Any, cast
 from tests.docs.asked import Asked
 from tests.docs.data_set import DAY, HOUR, Fact
 
-Answer = dict[tuple[Hashable, ...], Any]
+WriteResult = dict[tuple[Hashable, ...], Any]
 """Values by the columns that they are grouped by."""
 
 
@@ -22,7 +22,7 @@ def by_job(runs: Iterable[Fact]) -> dict[str, list[Fact]]:
     return found
 
 
-def mean_by_job(values: Iterable[tuple[str, float]]) -> Answer:
+def mean_by_job(values: Iterable[tuple[str, float]]) -> WriteResult:
     """Returns the mean of the values of each job."""
     found: dict[str, list[float]] = defaultdict(list)
     for job, value in values:
@@ -30,7 +30,7 @@ def mean_by_job(values: Iterable[tuple[str, float]]) -> Answer:
     return {(job,): sum(of_job) / len(of_job) for job, of_job in found.items()}
 
 
-def counted(keys: Iterable[tuple[Hashable, ...]]) -> Answer:
+def counted(keys: Iterable[tuple[Hashable, ...]]) -> WriteResult:
     """Returns how often each key comes."""
     return dict(Counter(keys))
 
@@ -40,7 +40,7 @@ def durations(asked: Asked) -> list[tuple[str, float]]:
     return [(run.job, run.duration_s) for run in asked.ended() if run.duration_s is not None]
 
 
-def p95(asked: Asked, number: Callable[[int], int]) -> Answer:
+def p95(asked: Asked, number: Callable[[int], int]) -> WriteResult:
     """Returns of each job the duration that has a number, which depends on how many there are."""
     found: dict[str, list[float]] = defaultdict(list)
     for job, duration_s in durations(asked):
@@ -48,32 +48,32 @@ def p95(asked: Asked, number: Callable[[int], int]) -> Answer:
     return {(job,): sorted(of_job)[number(len(of_job)) - 1] for job, of_job in found.items()}
 
 
-def last_success(asked: Asked) -> Answer:
+def last_success(asked: Asked) -> WriteResult:
     """Returns when a run of each job last ended well, in microseconds."""
     well = by_job(run for run in asked.ended(within_ns=7 * DAY) if run.reason is None)
     return {(job,): max(run.end_ns or 0 for run in runs) // 1000 for job, runs in well.items()}
 
 
-def last_start(asked: Asked) -> Answer:
+def last_start(asked: Asked) -> WriteResult:
     """Returns when a run of each job last began, in microseconds."""
     return {
         (job,): max(run.start_ns for run in of) // 1000 for job, of in by_job(asked.begun(within_ns=7 * DAY)).items()
     }
 
 
-def gone_quiet(asked: Asked) -> Answer:
+def gone_quiet(asked: Asked) -> WriteResult:
     """Returns the jobs whose last run began six hours ago or earlier."""
     return {job: last for job, last in last_start(asked).items() if last < (asked.now_ns - 6 * HOUR) // 1000}
 
 
-def open_by_job(asked: Asked) -> Answer:
+def open_by_job(asked: Asked) -> WriteResult:
     """Returns how many runs are open of each job, as InfluxQL counts: starts less endings in the window."""
     begun = Counter(run.job for run in asked.begun(within_ns=7 * DAY))
     over = Counter(run.job for run in asked.ended(within_ns=7 * DAY))
     return {(job,): begun[job] - over[job] for job in begun}
 
 
-def paired(asked: Asked, *, whole: bool) -> Answer:
+def paired(asked: Asked, *, whole: bool) -> WriteResult:
     """Returns the mean of whole milliseconds between start and end, of runs that are in the window, whole or not."""
     return mean_by_job(
         (run.job, (cast("int", run.end_ns) - run.start_ns) // 10**6)
@@ -97,7 +97,7 @@ class Question:
     """
 
     heading: str
-    expected: Callable[[Asked], Answer]
+    expected: Callable[[Asked], WriteResult]
     columns: tuple[str, ...] = ("job",)
     flux: str | None = None
     influxql: str | None = None
@@ -209,10 +209,10 @@ def plain(name: str, value: object) -> Any:  # noqa: ANN401 - what a query gives
     return value
 
 
-def answer(question: Question, language: str, rows: Iterable[Mapping[str, Any]]) -> Answer:
+def answer(question: Question, language: str, rows: Iterable[Mapping[str, Any]]) -> WriteResult:
     """Returns what a query gave, by key."""
     value = getattr(question, language)
-    found: Answer = {}
+    found: WriteResult = {}
     for row in rows:
         named = {**row, "time": row["_time"]} if language == "flux" and "_time" in row else row
         key = tuple(plain(column, named[column]) for column in question.columns)

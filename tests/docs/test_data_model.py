@@ -14,7 +14,7 @@ from otel_job_measure.points import DefaultTags, Outcome, Series, ending_lines, 
 from tests.docs.asked import BLOCKS, LANGUAGES, PAGE, Asked
 from tests.docs.data_set import DAY, HOUR, facts, old_rows, our_rows
 from tests.docs.questions import QUESTIONS, Question, answer, p95
-from tests.history.support import piece
+from tests.history.support import chunk
 from tests.support.influx import InfluxServer
 
 
@@ -29,7 +29,7 @@ def asked(influx: InfluxServer, tmp_path_factory: pytest.TempPathFactory) -> Ask
     for bucket, rows in zip(names, (our_rows(runs), old_rows(survived), our_rows(survived)), strict=True):
         influx.write(rows, bucket)
     history = History(tmp_path_factory.mktemp("history") / "history.db", retention_s=30 * 86_400)
-    history.fold([piece(our_rows(runs))])
+    history.fold([chunk(our_rows(runs))])
     return Asked(now_ns, runs, influx, names[0], (names[1], names[2]), history.path)
 
 

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Final
 
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.journal.adoption import adopt
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.recovery import adopt
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.runtime.places import boot_id
 
 if TYPE_CHECKING:

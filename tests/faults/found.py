@@ -5,11 +5,11 @@ from pathlib import Path
 
 from otel_job_measure import names
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.journal.adoption import adopt
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.recovery import adopt
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.line_protocol import Point, parse
+from otel_job_measure.runtime.history_reader import up_to_date
 from otel_job_measure.runtime.places import boot_id
-from otel_job_measure.runtime.reading import up_to_date
 from otel_job_measure.settings import Settings
 from tests.faults.books import Found
 from tests.support.influx import InfluxServer

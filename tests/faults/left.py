@@ -4,9 +4,9 @@ import os
 import secrets
 from collections.abc import Iterable
 
-from otel_job_measure.journal.protocols import SegmentHeader
-from otel_job_measure.journal.segments import encode_header, new_name
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.interfaces import SegmentHeader
+from otel_job_measure.journal.segment import encode_header, new_name
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.settings import Settings
 
 

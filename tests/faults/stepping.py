@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from otel_job_measure.journal.locks import lock
+from otel_job_measure.journal.file_lock import lock
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable

@@ -46,8 +46,8 @@ _BY_VERSION: Final = {
         lines_other_span=12,
         peak=1800,
         modules_import=24,
-        modules_measure=101,
-        modules_exec=97,
+        modules_measure=104,
+        modules_exec=100,
     ),
     (3, 12): Bounds(
         lines=265,
@@ -55,7 +55,7 @@ _BY_VERSION: Final = {
         lines_other_span=12,
         peak=1800,
         modules_import=25,
-        modules_measure=101,
+        modules_measure=104,
         modules_exec=98,
     ),
     (3, 13): Bounds(

@@ -143,7 +143,7 @@ def main(what: str, state_dir: str) -> None:
 
     def settle() -> None:
         provider.force_flush()
-        seat = measure._engine.journal._seat
+        seat = measure._pipeline.journal._seat
         if seat is not None:
             seat.clock._claims.clear()  # times that may come again within a second
 

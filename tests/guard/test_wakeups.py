@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from otel_job_measure.delivery.lane import EAGER, LAZY, Lane, Policy
+from otel_job_measure.delivery.consumer import EAGER, LAZY, Consumer, Policy
 from otel_job_measure.delivery.shipper import Shipper
 from otel_job_measure.journal.counters import Counters
 from tests.delivery.support import FakeSource, HandClock, ListSink, line
@@ -65,7 +65,7 @@ class HandBell:
 def turns(policy: Policy, *, runs: int, seconds: float) -> tuple[int, ListSink]:
     """Returns how often the shipper wakes while some runs end, one after the other, and what it has sent."""
     clock, source, sink, counters = HandClock(), FakeSource(), ListSink(), Counters()
-    shipper = Shipper(source, [Lane(sink, policy, clock=clock)], counters, clock=clock)
+    shipper = Shipper(source, [Consumer(sink, policy, clock=clock)], counters, clock=clock)
     source.wake = shipper.wake
 
     def append() -> None:

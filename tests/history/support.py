@@ -1,4 +1,4 @@
-"""What the history's tests share: lines of runs, pieces of segments, and a look into the file."""
+"""What the history's tests share: lines of runs, chunks of segments, and a look into the file."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 from otel_job_measure import names
 from otel_job_measure.history.history import History
-from otel_job_measure.journal.protocols import Piece, SegmentHeader
+from otel_job_measure.journal.interfaces import Chunk, SegmentHeader
 from otel_job_measure.points import DefaultTags, Outcome, Series, ending_lines, start_line
 from otel_job_measure.testing import ManualClock
 
@@ -85,9 +85,9 @@ class Lines:
         return self.end(time_ns, outcome).split(b"\n")[0] + b"\n"
 
 
-def piece(data: bytes, segment: str = "local-1.lp", offset: int = 0) -> Piece:
-    """Returns a piece of a segment."""
-    return Piece(segment=segment, offset=offset, data=data)
+def chunk(data: bytes, segment: str = "local-1.lp", offset: int = 0) -> Chunk:
+    """Returns a chunk of a segment."""
+    return Chunk(segment=segment, offset=offset, data=data)
 
 
 def no_pause(seconds: float) -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from otel_job_measure.history.errors import BusyHistoryError
 from otel_job_measure.history.history import Behind, History
-from otel_job_measure.journal.locks import lock
+from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.testing import ManualClock
-from tests.history.support import NOW_NS, SECOND, HeldSegment, Lines, history_in, no_pause, piece, uuids
+from tests.history.support import NOW_NS, SECOND, HeldSegment, Lines, chunk, history_in, no_pause, uuids
 
 
 def test_catching_up_folds_all_that_segments_hold(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_command_says_how_much_it_could_not_fold(tmp_path: Path) -> None:
 
 def test_a_command_waits_until_another_process_is_done(tmp_path: Path) -> None:
     """People have patience: a lock that is freed while they wait costs nothing but that."""
-    history_in(tmp_path).fold([piece(Lines(uuid="a").start())])
+    history_in(tmp_path).fold([chunk(Lines(uuid="a").start())])
     held = lock(tmp_path / "history.lock")
     assert held is not None
     waits: list[float] = []
@@ -63,7 +63,7 @@ def test_a_command_waits_until_another_process_is_done(tmp_path: Path) -> None:
 def test_a_question_does_not_wait_for_ever(tmp_path: Path) -> None:
     """When the time is over the answer is an error that says why."""
     clock = ManualClock(wall=NOW_NS)
-    history_in(tmp_path).fold([piece(Lines(uuid="a").start())])
+    history_in(tmp_path).fold([chunk(Lines(uuid="a").start())])
     history = History(tmp_path / "history.db", retention_s=1e9, clock=clock, pause=clock.advance)
     held = lock(tmp_path / "history.lock")
     assert held is not None
@@ -98,12 +98,12 @@ def test_a_history_that_is_damaged_is_made_anew_from_what_is_there(
     one = Lines(uuid="one").start(NOW_NS) + Lines(uuid="two").start(NOW_NS + 1)
     two = Lines(uuid="one").end()
     history = history_in(tmp_path)
-    history.fold([piece(one, "segment")])
+    history.fold([chunk(one, "segment")])
     history.path.write_bytes(b"no database" * 1000)
     if when == "before":
         history = history_in(tmp_path)
     else:
-        history.fold([piece(two, "segment", len(one))])
+        history.fold([chunk(two, "segment", len(one))])
         assert [run.uuid for run in history.latest(limit=9)] == ["one"]
     assert history.catch_up([HeldSegment("segment", one + two)]) == Behind()
     assert [(run.uuid, run.status) for run in history.latest(limit=9)] == [("two", "running"), ("one", "end")]

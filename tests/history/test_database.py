@@ -14,7 +14,7 @@ import pytest
 from otel_job_measure.errors import HistoryError, NewerHistoryError
 from otel_job_measure.history.database import Database
 from otel_job_measure.history.errors import BusyHistoryError, DamagedHistoryError
-from otel_job_measure.journal.locks import lock
+from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.testing import ManualClock
 
 _FIRST = "CREATE TABLE runs (id INTEGER PRIMARY KEY); INSERT INTO runs VALUES (1);"

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from otel_job_measure import names
 from otel_job_measure.history.batch import Batch
-from otel_job_measure.history.folding import fold
-from otel_job_measure.history.lines import LineReader
+from otel_job_measure.history.ingest import fold
+from otel_job_measure.history.row_parser import LineReader
 from otel_job_measure.points import DefaultTags, Outcome
-from tests.history.support import FAILED, LOST, NOW_NS, SECOND, TAGS, Lines, history_in, piece, rows, runs
+from tests.history.support import FAILED, LOST, NOW_NS, SECOND, TAGS, Lines, chunk, history_in, rows, runs
 
 UUID = "abcdefghijkm"
 
@@ -21,7 +21,7 @@ def test_a_run_is_one_row_with_all_that_its_points_say(tmp_path: Path) -> None:
     """The row of a run has each tag and field once, and its times."""
     history = history_in(tmp_path)
     lines = Lines(uuid=UUID)
-    history.fold([piece(lines.start() + lines.end(outcome=FAILED))])
+    history.fold([chunk(lines.start() + lines.end(outcome=FAILED))])
     assert runs(history) == [
         {
             "job": "nightly",
@@ -56,10 +56,10 @@ def test_an_open_run_is_there_and_then_ends(tmp_path: Path) -> None:
     history = history_in(tmp_path)
     lines = Lines(uuid=UUID)
     start, end = lines.start(), lines.end()
-    history.fold([piece(start)])
+    history.fold([chunk(start)])
     (run,) = runs(history)
     assert (run["status"], run["ended_ns"], run["success"], run["settled"]) == ("start", None, None, 0)
-    history.fold([piece(end, offset=len(start))])
+    history.fold([chunk(end, offset=len(start))])
     (run,) = runs(history)
     assert (run["status"], run["ended_ns"], run["success"], run["settled"]) == ("end", NOW_NS + SECOND, 1.0, 1)
 
@@ -72,7 +72,7 @@ def test_a_run_that_came_back_has_its_real_ending(tmp_path: Path) -> None:
     for number, order in enumerate(([0, 1, 2], [0, 2, 1], [2, 1, 0])):
         history = history_in(tmp_path / str(number))
         for at in order:
-            history.fold([piece(parts[at], segment=f"segment-{at}")])
+            history.fold([chunk(parts[at], segment=f"segment-{at}")])
         found.append(runs(history))
     assert found[0] == found[1] == found[2]
     (run,) = found[0]
@@ -83,7 +83,7 @@ def test_old_rows_alone_make_runs_too(tmp_path: Path) -> None:
     """With OTEL_JOB_MEASURE_RUNS=off there is no reason and no measured duration, but there are runs."""
     history = history_in(tmp_path)
     lines = Lines(uuid=UUID)
-    history.fold([piece(lines.start() + lines.old_end(outcome=FAILED))])
+    history.fold([chunk(lines.start() + lines.old_end(outcome=FAILED))])
     (run,) = runs(history)
     assert (run["status"], run["success"], run["ended_ns"]) == ("failed", 0.0, NOW_NS + SECOND)
     assert (run["reason"], run["duration_s"], run["ending_rows"]) == (None, None, 1)
@@ -96,7 +96,7 @@ def test_two_projects_may_have_one_uuid(tmp_path: Path) -> None:
     for tags in (TAGS, other):
         for job in ("nightly", "hourly"):
             lines = Lines(uuid=UUID, job=job, tags=tags)
-            history.fold([piece(lines.start() + lines.end(), segment=f"{job}-{tags.project}")])
+            history.fold([chunk(lines.start() + lines.end(), segment=f"{job}-{tags.project}")])
     assert [(run["job"], run["project"]) for run in runs(history)] == [
         ("hourly", "billing"),
         ("hourly", "shop"),
@@ -135,7 +135,7 @@ def test_any_order_and_any_cut_give_the_same_runs(
     lines = [line for story in stories for line in story]
     at_once = history_in(tmp_path / "at once")
     at_once.path.unlink(missing_ok=True)
-    at_once.fold([piece(b"".join(lines))])
+    at_once.fold([chunk(b"".join(lines))])
     chance = random.Random(seed)
     chance.shuffle(lines)
     if again:
@@ -144,7 +144,7 @@ def test_any_order_and_any_cut_give_the_same_runs(
     bit_by_bit.path.unlink(missing_ok=True)
     size = -(-len(lines) // cuts)
     for begin in range(0, len(lines), size):
-        bit_by_bit.fold([piece(b"".join(lines[begin : begin + size]), segment=f"segment-{begin}")])
+        bit_by_bit.fold([chunk(b"".join(lines[begin : begin + size]), segment=f"segment-{begin}")])
     assert runs(bit_by_bit) == runs(at_once)
     assert len(runs(at_once)) == len(stories)
 
@@ -167,13 +167,13 @@ def test_how_far_a_segment_is_in_is_noted_with_its_runs(tmp_path: Path) -> None:
     """The position moves only over what follows on what is in: a gap has to come again."""
     history = history_in(tmp_path)
     one, two, three = (Lines(uuid=f"run-{n}").start(NOW_NS + n) for n in range(3))
-    history.fold([piece(one)])
+    history.fold([chunk(one)])
     assert history.positions() == {"local-1.lp": len(one)}
-    history.fold([piece(three, offset=len(one) + len(two))])
+    history.fold([chunk(three, offset=len(one) + len(two))])
     assert history.positions() == {"local-1.lp": len(one)}
-    history.fold([piece(two + three, offset=len(one))])
+    history.fold([chunk(two + three, offset=len(one))])
     assert history.positions() == {"local-1.lp": len(one + two + three)}
-    history.fold([piece(one)])
+    history.fold([chunk(one)])
     assert history.positions() == {"local-1.lp": len(one + two + three)}
     assert len(runs(history)) == 3
 
@@ -182,28 +182,28 @@ def test_signs_of_life_alone_are_no_transaction(tmp_path: Path) -> None:
     """They count as folded in at once, and are noted with the next run of their segment, by whoever is still there."""
     history = history_in(tmp_path)
     header, alive, start = b"# header\n", b"# alive 1800000000000000000\n", Lines(uuid=UUID).start()
-    history.fold([piece(header)])
-    history.fold([piece(alive, offset=len(header))])
+    history.fold([chunk(header)])
+    history.fold([chunk(alive, offset=len(header))])
     assert history.position("local-1.lp") == len(header + alive)
     assert not history.path.exists()
-    history.fold([piece(start, offset=len(header + alive))])
-    history.fold([piece(alive, offset=len(header + alive + start))])
+    history.fold([chunk(start, offset=len(header + alive))])
+    history.fold([chunk(alive, offset=len(header + alive + start))])
     assert history.position("local-1.lp") == len(header + alive + start + alive)
     assert history_in(tmp_path).positions() == {"local-1.lp": len(header + alive + start)}
     assert history.positions() == {"local-1.lp": len(header + alive + start)}
     end = Lines(uuid=UUID).end()
-    history.fold([piece(end, offset=len(header + alive + start + alive))])
+    history.fold([chunk(end, offset=len(header + alive + start + alive))])
     assert history_in(tmp_path).positions() == {"local-1.lp": len(header + alive + start + alive + end)}
     (run,) = runs(history)
     assert run["status"] == "end"
 
 
-def test_what_is_folded_already_is_left_out_of_a_piece(tmp_path: Path) -> None:
-    """A piece that begins before the position is folded from there on, at the right place."""
+def test_what_is_folded_already_is_left_out_of_a_chunk(tmp_path: Path) -> None:
+    """A chunk that begins before the position is folded from there on, at the right place."""
     history = history_in(tmp_path)
     one, two = (Lines(uuid=f"run-{n}").start(NOW_NS + n) for n in range(2))
-    history.fold([piece(one)])
-    history.fold([piece(one + two)])
+    history.fold([chunk(one)])
+    history.fold([chunk(one + two)])
     assert history.positions() == {"local-1.lp": len(one + two)}
     assert len(runs(history)) == 2
 
@@ -212,10 +212,10 @@ def test_forgotten_segments_are_deleted(tmp_path: Path) -> None:
     """What is known of a segment that is gone goes with the next transaction, and is not told any more before that."""
     history = history_in(tmp_path)
     line = Lines(uuid=UUID).start()
-    history.fold([piece(line, segment=name) for name in ("one", "two", "three")])
+    history.fold([chunk(line, segment=name) for name in ("one", "two", "three")])
     history.forget(["one"])
     assert history.positions() == {"two": len(line), "three": len(line)}
-    history.fold([piece(line, segment="four")])
+    history.fold([chunk(line, segment="four")])
     assert {row["name"] for row in rows(history.path, "SELECT name FROM segments")} == {"two", "three", "four"}
     history.forget(["two"])
     history.clean()
@@ -227,5 +227,5 @@ def test_reasons_are_kept_as_they_come(tmp_path: Path) -> None:
     history = history_in(tmp_path)
     for number, reason in enumerate(names.REASONS):
         lines = Lines(uuid=f"run-{number}")
-        history.fold([piece(lines.start() + lines.end(outcome=Outcome(reason=reason)), segment=reason)])
+        history.fold([chunk(lines.start() + lines.end(outcome=Outcome(reason=reason)), segment=reason)])
     assert [run["reason"] for run in runs(history)] == list(names.REASONS)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.history.history import History
-from tests.history.support import NOW_NS, Lines, history_in, piece, rows
+from tests.history.support import NOW_NS, Lines, chunk, history_in, rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 _CHILDREN = 8
@@ -22,7 +22,7 @@ def _forked(number: int, path: Path) -> int:
         code = 1
         try:
             line = Lines(uuid=f"child-{number}").start(NOW_NS + number)
-            History(path, retention_s=1e9).fold([piece(line, f"child-{number}")], patience_s=60)
+            History(path, retention_s=1e9).fold([chunk(line, f"child-{number}")], patience_s=60)
             code = 0
         finally:
             os._exit(code)
@@ -39,7 +39,7 @@ def test_no_row_is_lost_when_a_process_forks_while_it_folds(tmp_path: Path) -> N
         while not stop.is_set():
             number = len(folded)
             line = Lines(uuid=f"parent-{number}").start(NOW_NS + 1000 + number)
-            history.fold([piece(line, f"parent-{number}")], patience_s=60)
+            history.fold([chunk(line, f"parent-{number}")], patience_s=60)
             folded.append(number)
 
     thread = threading.Thread(target=fold)
@@ -88,7 +88,7 @@ def test_sqlite_is_loaded_where_a_history_is_made_and_nowhere_else(tmp_path: Pat
     script = f"""
 import pathlib, sys, threading
 import otel_job_measure.history
-from tests.history.support import Lines, history_in, piece
+from tests.history.support import Lines, history_in, chunk
 assert "sqlite3" in sys.modules  # by the tests' own support
 for name in [name for name in sys.modules if name.split(".")[0] in ("sqlite3", "_sqlite3")]:
     del sys.modules[name]
@@ -97,7 +97,7 @@ history = history_in(pathlib.Path({str(tmp_path)!r}))
 assert "sqlite3" in sys.modules
 before = set(sys.modules)
 def fold():
-    history.fold([piece(Lines(uuid="a").start() + Lines(uuid="a", job="b c").end() + b"odd line\\n")])
+    history.fold([chunk(Lines(uuid="a").start() + Lines(uuid="a", job="b c").end() + b"odd line\\n")])
 thread = threading.Thread(target=fold)
 thread.start()
 thread.join()

@@ -8,10 +8,10 @@ import pytest
 from otel_job_measure.errors import HistoryError
 from otel_job_measure.history.errors import BusyHistoryError
 from otel_job_measure.history.history import Behind, History
-from otel_job_measure.journal.locks import Lock, lock
+from otel_job_measure.journal.file_lock import Lock, lock
 from otel_job_measure.points import DefaultTags
 from otel_job_measure.testing import ManualClock
-from tests.history.support import FAILED, LOST, NOW_NS, SECOND, HeldSegment, Lines, history_in, piece, rows, uuids
+from tests.history.support import FAILED, LOST, NOW_NS, SECOND, HeldSegment, Lines, chunk, history_in, rows, uuids
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def history(tmp_path: Path) -> History:
     made = history_in(tmp_path)
     made.fold(
         [
-            piece(
+            chunk(
                 b"".join(
                     [
                         *(Lines(uuid="well").start(NOW_NS), Lines(uuid="well").end(NOW_NS + SECOND)),
@@ -76,7 +76,7 @@ def test_a_run_tells_its_tags(tmp_path: Path) -> None:
     """Default tags and further ones are told by name."""
     history = history_in(tmp_path)
     tags = DefaultTags(datacenter="fra", project=None, stage=None, more=(("host.name", "web-1"),))
-    history.fold([piece(Lines(uuid="a", tags=tags).start())])
+    history.fold([chunk(Lines(uuid="a", tags=tags).start())])
     (run,) = history.latest(limit=1)
     assert (run.datacenter, run.project, run.tags) == ("fra", None, {"host.name": "web-1"})
 
@@ -85,7 +85,7 @@ def test_an_ending_without_its_start_counts_from_its_end(tmp_path: Path) -> None
     """A run whose start is not known is told at the place of its end."""
     history = history_in(tmp_path)
     history.fold(
-        [piece(Lines(uuid="a").start(NOW_NS) + Lines(uuid="b").end(NOW_NS + 1) + Lines(uuid="c").start(NOW_NS + 2))]
+        [chunk(Lines(uuid="a").start(NOW_NS) + Lines(uuid="b").end(NOW_NS + 1) + Lines(uuid="c").start(NOW_NS + 2))]
     )
     assert uuids(history) == ["c", "b", "a"]
     assert uuids(history, since_ns=NOW_NS + 1) == ["c", "b"]
@@ -99,7 +99,7 @@ def test_there_may_be_no_history_yet(tmp_path: Path) -> None:
     assert list((tmp_path / "state").iterdir()) == []
 
 
-def test_a_large_piece_takes_many_transactions(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_large_chunk_takes_many_transactions(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Each has its part of the segment, and all runs are in at the end."""
     caplog.set_level(logging.DEBUG, "otel_job_measure")
     data = b"".join(
@@ -107,14 +107,14 @@ def test_a_large_piece_takes_many_transactions(tmp_path: Path, caplog: pytest.Lo
         for number in range(2000)
     )
     history = history_in(tmp_path)
-    history.fold([piece(data)])
+    history.fold([chunk(data)])
     assert rows(history.path, "SELECT count(*) AS n FROM runs WHERE settled = 1") == [{"n": 2000}]
     assert history.positions() == {"local-1.lp": len(data)}
     assert len([record for record in caplog.records if "are in the history" in record.message]) > 2
 
 
 def test_what_came_before_a_held_lock_stays_in(tmp_path: Path) -> None:
-    """A fold that is cut short goes on from where it was, when the same pieces come again."""
+    """A fold that is cut short goes on from where it was, when the same chunks come again."""
     held: list[Lock] = []
 
     class LockingClock(ManualClock):
@@ -129,11 +129,11 @@ def test_what_came_before_a_held_lock_stays_in(tmp_path: Path) -> None:
     data = b"".join(Lines(uuid=f"run-{number}").start(NOW_NS + number) for number in range(2000))
     history = history_in(tmp_path, LockingClock(wall=NOW_NS))
     with pytest.raises(BusyHistoryError):
-        history.fold([piece(data)])
+        history.fold([chunk(data)])
     held[0].release()
     position = history.positions()["local-1.lp"]
     assert 0 < position < len(data)
-    history.fold([piece(data)])
+    history.fold([chunk(data)])
     assert history.positions() == {"local-1.lp": len(data)}
     assert rows(history.path, "SELECT count(*) AS n FROM runs") == [{"n": 2000}]
 

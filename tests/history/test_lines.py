@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_job_measure import names
-from otel_job_measure.history import lines as module
+from otel_job_measure.history import row_parser as module
 from otel_job_measure.history.batch import Batch, Runs
-from otel_job_measure.history.lines import LineReader, take_other_line
-from otel_job_measure.history.record import OLD_ROW, RUN_ROW, Ending, Key
+from otel_job_measure.history.row_parser import LineReader, take_other_line
+from otel_job_measure.history.run_record import OLD_ROW, RUN_ROW, Ending, Key
 from otel_job_measure.points import DefaultTags, Outcome, Series, ending_lines, start_line
 from tests.history.support import FAILED, NOW_NS, SECOND, Lines
 from tests.points.texts import TEXTS

@@ -1,21 +1,21 @@
-"""Cutting pieces into transactions: whole lines, nothing lost, and as many as fit."""
+"""Cutting chunks into transactions: whole lines, nothing lost, and as many as fit."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_job_measure.history.pieces import BESIDE_JOBS, FIRST_BYTES, LEAST_BYTES, next_room, stretches
-from tests.history.support import piece
+from otel_job_measure.history.chunks import BESIDE_JOBS, FIRST_BYTES, LEAST_BYTES, next_room, stretches
+from tests.history.support import chunk
 
 _LINES = st.lists(st.binary(max_size=40).map(lambda text: text.replace(b"\n", b"") + b"\n"), max_size=30)
 _MS = 1_000_000
 
 
 @given(contents=st.lists(_LINES, max_size=5), room=st.integers(1, 200), folded=st.integers(0, 5))
-def test_stretches_are_the_pieces_without_what_is_folded(contents: list[list[bytes]], room: int, folded: int) -> None:
+def test_stretches_are_the_chunks_without_what_is_folded(contents: list[list[bytes]], room: int, folded: int) -> None:
     """Put together again, the stretches of each segment are its lines from the position on, cut at line ends."""
     datas = [b"".join(lines) for lines in contents]
     positions = {str(number): len(b"".join(lines[:folded])) for number, lines in enumerate(contents)}
-    batches = list(stretches([piece(data, str(number)) for number, data in enumerate(datas)], positions, lambda: room))
+    batches = list(stretches([chunk(data, str(number)) for number, data in enumerate(datas)], positions, lambda: room))
     longest = max((len(line) for lines in contents for line in lines), default=0)
     for batch in batches:
         assert 0 < sum(len(stretch.data) for stretch in batch) < room + longest
@@ -27,10 +27,10 @@ def test_stretches_are_the_pieces_without_what_is_folded(contents: list[list[byt
         assert [stretch.begin for stretch in ours] == ends[:-1]
 
 
-def test_small_pieces_share_a_transaction() -> None:
+def test_small_chunks_share_a_transaction() -> None:
     """Thousands of segments of one run each don't take thousands of transactions."""
-    pieces = [piece(b"x" * 99 + b"\n", str(number)) for number in range(1000)]
-    assert len(list(stretches(pieces, {}, lambda: 10_000))) == 10
+    chunks = [chunk(b"x" * 99 + b"\n", str(number)) for number in range(1000)]
+    assert len(list(stretches(chunks, {}, lambda: 10_000))) == 10
 
 
 def test_a_slow_transaction_makes_the_next_one_smaller() -> None:

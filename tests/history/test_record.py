@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from otel_job_measure.history.record import OLD_ROW, RUN_ROW, Ending, Key, Run
+from otel_job_measure.history.run_record import OLD_ROW, RUN_ROW, Ending, Key, Run
 
 KEY = Key("nightly", None, None, None, "{}")
 OLD_LOST = Ending(20, OLD_ROW, "failed")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from otel_job_measure import names
 from otel_job_measure.points import DefaultTags, Outcome
-from tests.history.support import FAILED, LOST, NOW_NS, SECOND, Lines, history_in, piece, rows
+from tests.history.support import FAILED, LOST, NOW_NS, SECOND, Lines, chunk, history_in, rows
 from tests.support.influx import InfluxServer
 
 _TAGS = {"job", "datacenter", "project", "stage"}
@@ -57,7 +57,7 @@ def test_the_views_show_what_influxdb_has(tmp_path: Path, influx: InfluxServer, 
     """Row for row, with every tag and field, also where times meet and where a lost run came back."""
     data = _data()
     history = history_in(tmp_path)
-    history.fold([piece(data)])
+    history.fold([chunk(data)])
     influx.write(data, bucket)
     further = {"host.name", "k8s.pod", "semi;colon'\""}
     shown = _in_view(history.path, names.POINTS, _TAGS | further)
@@ -70,7 +70,7 @@ def test_the_views_show_what_influxdb_has(tmp_path: Path, influx: InfluxServer, 
 def test_the_columns_are_time_tags_and_fields(tmp_path: Path) -> None:
     """Each column has the name that it has in InfluxDB, and a further tag gets one when it is seen first."""
     history = history_in(tmp_path)
-    history.fold([piece(Lines(uuid="a").start() + Lines(uuid="a").end())])
+    history.fold([chunk(Lines(uuid="a").start() + Lines(uuid="a").end())])
     old, run = (list(rows(history.path, _ALL[name])[0]) for name in (names.POINTS, names.RUNS))
     assert old == ["time", "job", "datacenter", "project", "stage", "uuid", "status"]
     assert run == [
@@ -78,7 +78,7 @@ def test_the_columns_are_time_tags_and_fields(tmp_path: Path) -> None:
         *("host", "trace_id", "span_id", "error_type", "error_message"),
     ]
     tags = DefaultTags(datacenter=None, project=None, stage=None, more=(("host.name", "web-1"),))
-    history.fold([piece(Lines(uuid="b", tags=tags).start(), segment="two")])
+    history.fold([chunk(Lines(uuid="b", tags=tags).start(), segment="two")])
     found = rows(history.path, 'SELECT uuid, "host.name" FROM "scheduling-job" WHERE status = \'start\' ORDER BY uuid')
     assert found == [{"uuid": "a", "host.name": None}, {"uuid": "b", "host.name": "web-1"}]
     assert rows(history.path, """SELECT uuid FROM runs WHERE json_extract(tags, '$."host.name"') = 'web-1'""") == [
@@ -89,14 +89,14 @@ def test_the_columns_are_time_tags_and_fields(tmp_path: Path) -> None:
 def test_a_tag_that_sql_cannot_name_has_no_column(tmp_path: Path) -> None:
     """A line of somebody else's with a NUL in a tag's name is folded, and the views stay as they are."""
     history = history_in(tmp_path)
-    history.fold([piece(b'scheduling-job,a\0b=c,job=x status="start",uuid="u" 1800000000000000000\n')])
+    history.fold([chunk(b'scheduling-job,a\0b=c,job=x status="start",uuid="u" 1800000000000000000\n')])
     assert [row["uuid"] for row in rows(history.path, 'SELECT * FROM "scheduling-job"')] == ["u"]
 
 
 def test_a_view_finds_its_rows_by_time_without_reading_all(tmp_path: Path) -> None:
     """A question about the last hour uses the indexes on times."""
     history = history_in(tmp_path)
-    history.fold([piece(Lines(uuid="a").start())])
+    history.fold([chunk(Lines(uuid="a").start())])
     for name in (names.POINTS, names.RUNS):
         plan = rows(history.path, f"EXPLAIN QUERY PLAN {_ALL[name]} WHERE time > 1")
         assert not [step["detail"] for step in plan if step["detail"].startswith("SCAN runs")], name

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.filestore import FileStore
 from otel_job_measure.journal.identity import Identity
 from otel_job_measure.journal.journal import SegmentJournal
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.segment_writer import SegmentWriter
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.journal.store import Store
 from otel_job_measure.points.line_protocol import Point, parse
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.points.rows import ending_lines, start_line
-from otel_job_measure.points.runids import new_run_id
+from otel_job_measure.points.run_ids import new_run_id
 from otel_job_measure.points.series import Series
 from otel_job_measure.points.tags import DefaultTags
 
@@ -51,14 +51,14 @@ class Opener:
     clock: Clock
     identity: Identity = IDENTITY
     max_bytes: int = 1 << 30
-    stores: list[FileStore] = field(default_factory=list[FileStore])
+    stores: list[SegmentWriter] = field(default_factory=list[SegmentWriter])
     counters: Counters = field(default_factory=Counters)
     complaints: list[str] = field(default_factory=list[str])
 
     def __call__(self, open_runs: Mapping[str, bytes], complain: Callable[[str], None]) -> Store:
         """Opens one."""
         self.state.make()
-        store = FileStore(
+        store = SegmentWriter(
             self.state,
             self.identity,
             self.clock,

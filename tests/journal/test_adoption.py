@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.journal.adoption import adopt, close_runs
-from otel_job_measure.journal.segments import SegmentFile
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.recovery import adopt, close_runs
+from otel_job_measure.journal.segment import SegmentFile
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.line_protocol import Point
 from otel_job_measure.points.rows import start_line
 from otel_job_measure.points.series import Series
@@ -179,8 +179,8 @@ def test_an_old_segment_in_a_slot_tells_nothing_of_what_is_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that began in one segment and ended in the next isn't lost."""
-    monkeypatch.setattr("otel_job_measure.journal.filestore._MIN_SEGMENT", 1)
-    monkeypatch.setattr("otel_job_measure.journal.filestore._MAX_SEGMENT", 1)
+    monkeypatch.setattr("otel_job_measure.journal.segment_writer._MIN_SEGMENT", 1)
+    monkeypatch.setattr("otel_job_measure.journal.segment_writer._MAX_SEGMENT", 1)
     pid = os.fork()
     if pid == 0:
         journal = journal_in(tmp_path)

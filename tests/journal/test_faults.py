@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.journal.locks import lock
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.file_lock import lock
+from otel_job_measure.journal.state_dir import StateDir
 from tests.journal.support import HandClock, Opener, begin, finish, journal_in, points_in, statuses
 from tests.journal.test_journal import segment_of
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.journal.journal import SegmentJournal
-from otel_job_measure.journal.segments import SegmentFile
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.segment import SegmentFile
+from otel_job_measure.journal.state_dir import StateDir
 from tests.journal.support import HandClock, begin, finish, journal_in, points_in, statuses, whole_lines
 from tests.support.interrupting import interrupting
 from tests.support.uncovered import uncovered

@@ -1,4 +1,4 @@
-"""Segments in `ready/`: a small one is read at once, and says the same as one that is read piece by piece."""
+"""Segments in `ready/`: a small one is read at once, and says the same as one that is read chunk by chunk."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal.left import SmallSegment, open_left
-from otel_job_measure.journal.segments import SegmentFile, decode_header, encode_header
+from otel_job_measure.journal.segment import SegmentFile, decode_header, encode_header
 from tests.journal.test_limits import HEADER
 
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.just(
@@ -36,10 +36,10 @@ def test_a_small_segment_gives_what_its_file_gives(
     assert isinstance(small, SmallSegment)
     assert (small.name, small.header, small.size()) == (file.name, file.header, file.size())
     read = b""
-    while piece := small.read(len(read), limit):
-        assert piece.endswith(b"\n")
-        assert len(piece) <= limit or piece.count(b"\n") == 1
-        read += piece
+    while chunk := small.read(len(read), limit):
+        assert chunk.endswith(b"\n")
+        assert len(chunk) <= limit or chunk.count(b"\n") == 1
+        read += chunk
     assert read == file.read(0, file.size())
 
 

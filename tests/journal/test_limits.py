@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.limits import enforce
-from otel_job_measure.journal.protocols import SegmentHeader
+from otel_job_measure.journal.interfaces import SegmentHeader
+from otel_job_measure.journal.maintenance import enforce
 from otel_job_measure.journal.rejects import FileRejects, LoggedRejects
-from otel_job_measure.journal.segments import encode_header
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.segment import encode_header
+from otel_job_measure.journal.state_dir import StateDir
 from tests.journal.support import HandClock, begin, finish, journal_in, points_in, statuses
 
 LINE = b'scheduling-job,job=x status="start",uuid="0123456789AB" 1\n'

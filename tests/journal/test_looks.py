@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from otel_job_measure.journal.segments import create
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.segment import create
+from otel_job_measure.journal.state_dir import StateDir
 from tests.journal.support import HandClock, begin, journal_in
 from tests.journal.test_limits import HEADER
 

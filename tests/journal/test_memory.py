@@ -5,7 +5,7 @@ import pytest
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.journal import SegmentJournal
-from otel_job_measure.journal.memory import MemoryStore
+from otel_job_measure.journal.memory_store import MemoryStore
 from tests.journal.support import IDENTITY, begin, finish
 
 
@@ -43,8 +43,8 @@ def test_delivered_segments_go_and_the_oldest_beyond_the_bound_are_counted(
     journal: SegmentJournal, counters: Counters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bound holds however long nobody reads."""
-    monkeypatch.setattr("otel_job_measure.journal.memory._SEGMENT_BYTES", 1000)
-    monkeypatch.setattr("otel_job_measure.journal.memory._MAX_BYTES", 5000)
+    monkeypatch.setattr("otel_job_measure.journal.memory_store._SEGMENT_BYTES", 1000)
+    monkeypatch.setattr("otel_job_measure.journal.memory_store._MAX_BYTES", 5000)
     for _ in range(100):
         finish(journal, begin(journal))
     assert sum(segment.size() for segment in journal.own()) <= 6000

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.errors import StateDirError
-from otel_job_measure.journal.locks import lock
-from otel_job_measure.journal.rejected import RejectedLines, id_of
+from otel_job_measure.journal.dead_letters import RejectedLines, id_of
+from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.journal.rejects import FileRejects
 from tests.journal.support import HandClock
 

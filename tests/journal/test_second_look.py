@@ -9,12 +9,12 @@ from types import FrameType
 import pytest
 
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.journal import segments, slots
-from otel_job_measure.journal.adoption import adopt
-from otel_job_measure.journal.filestore import FileStore
-from otel_job_measure.journal.locks import lock
-from otel_job_measure.journal.stamps import RunClock
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal import segment, slots
+from otel_job_measure.journal.file_lock import lock
+from otel_job_measure.journal.recovery import adopt
+from otel_job_measure.journal.segment_writer import SegmentWriter
+from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.journal.unique_clock import UniqueClock
 from tests.journal.support import IDENTITY, HandClock, begin, finish, journal_in, points_in
 from tests.journal.test_adoption import adopt_all, lost
 from tests.journal.test_journal import segment_of
@@ -109,11 +109,11 @@ def test_an_interrupted_rotation_makes_no_ended_run_a_lost_one(tmp_path: Path, m
         journal = journal_in(tmp_path)
         uuid = begin(journal)
         store = journal._seat.store if journal._seat is not None else None
-        assert isinstance(store, FileStore)
+        assert isinstance(store, SegmentWriter)
         store._ordinal += 1
         later = segment_of(journal).header._replace(ordinal=1)
         line = segment_of(journal).path.read_bytes().split(b"\n")[1] + b"\n"
-        segments.create(segment_of(journal).path.parent, later, line)
+        segment.create(segment_of(journal).path.parent, later, line)
         finish(journal, uuid)
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(pid, 0)
@@ -161,7 +161,7 @@ def test_the_slot_before_a_step_back_rests_until_its_times_are_past(tmp_path: Pa
 def test_an_end_that_only_follows_its_start_does_not_move_the_clock() -> None:
     """A run that began before the clock was set back ends after its start; the next times are the wall's."""
     hand = HandClock()
-    clock = RunClock(hand, slot=5)
+    clock = UniqueClock(hand, slot=5)
     for _ in range(1023):
         clock.stamp()
     clock.stamp(after_ns=hand.wall + 3_600_000_000_000)

@@ -6,8 +6,8 @@ import pytest
 
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal import slots
-from otel_job_measure.journal.locks import lock
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.file_lock import lock
+from otel_job_measure.journal.state_dir import StateDir
 from tests.journal.support import HandClock
 
 

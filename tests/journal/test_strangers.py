@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.delivery.progress import FileProgress
+from otel_job_measure.delivery.checkpoints import FileProgress
 from otel_job_measure.errors import HistoryError
 from otel_job_measure.history.history import History
-from otel_job_measure.journal.locks import lock
-from otel_job_measure.journal.rejected import RejectedLines, id_of
+from otel_job_measure.journal.dead_letters import RejectedLines, id_of
+from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.journal.rejects import FileRejects
-from otel_job_measure.journal.segments import SegmentFile
-from otel_job_measure.journal.statedir import StateDir
-from otel_job_measure.runtime.reading import up_to_date
+from otel_job_measure.journal.segment import SegmentFile
+from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.runtime.history_reader import up_to_date
 from otel_job_measure.settings import Settings
 from tests.journal.support import begin, finish, journal_in
 

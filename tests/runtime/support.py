@@ -13,7 +13,7 @@ from typing import Any, Final, Unpack
 import pytest
 
 from otel_job_measure import JobMeasure
-from otel_job_measure.runtime.reading import up_to_date
+from otel_job_measure.runtime.history_reader import up_to_date
 from otel_job_measure.settings import Arguments, Settings
 from tests.delivery.support import TinyServer
 from tests.support.uncovered import uncovered

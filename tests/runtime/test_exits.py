@@ -137,7 +137,7 @@ threading.Thread(target=later).start()
 
 
 def test_two_destinations_are_both_served(server: TinyServer, state_dir: Path) -> None:
-    """Each engine of a process is closed."""
+    """Each pipeline of a process is closed."""
     told_by(
         JOB + "with JobMeasure(influxdb_bucket='another').run('weekly'):\n    print('null')",
         environment=variables(server.url),

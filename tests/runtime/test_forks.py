@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_job_measure.journal.segments import SegmentFile
+from otel_job_measure.journal.segment import SegmentFile
 from tests.delivery.support import TinyServer
 from tests.runtime.support import delivered, history, segments, told_by, variables
 
@@ -91,7 +91,7 @@ with measure.run("outer"):
             break
         os.waitpid(pid, 0)
     else:
-        [segment] = measure._engine.journal.own()
+        [segment] = measure._pipeline.journal.own()
         print(json.dumps(segment.read(0, 10**6).decode().count("uuid=")))
 """
     )

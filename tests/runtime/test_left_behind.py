@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.delivery.influx import InfluxSink
-from otel_job_measure.delivery.lane import Lane
-from otel_job_measure.delivery.progress import FileProgress
-from otel_job_measure.delivery.rounds import Rounds
+from otel_job_measure.delivery.checkpoints import FileProgress
+from otel_job_measure.delivery.consumer import Consumer
+from otel_job_measure.delivery.delivery_loop import DeliveryLoop
+from otel_job_measure.delivery.influxdb.sink import InfluxSink
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.segments import SUFFIX, encode_header
-from otel_job_measure.journal.statedir import StateDir
-from otel_job_measure.runtime.left_behind import LeftBehind
+from otel_job_measure.journal.segment import SUFFIX, encode_header
+from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.runtime.offline_source import OfflineSource
 from tests.delivery.support import ListRejects, TinyServer, settings_for
 from tests.journal.test_limits import HEADER
 
@@ -37,12 +37,12 @@ def state(tmp_path: Path) -> StateDir:
 
 
 @pytest.fixture
-def source(state: StateDir) -> LeftBehind:
+def source(state: StateDir) -> OfflineSource:
     """What is left there for one destination."""
-    return LeftBehind(state, HEADER.destination, [], clock=SystemClock(), boot_id=HEADER.boot_id)
+    return OfflineSource(state, HEADER.destination, [], clock=SystemClock(), boot_id=HEADER.boot_id)
 
 
-def taken(source: LeftBehind, *, windows: int) -> list[str]:
+def taken(source: OfflineSource, *, windows: int) -> list[str]:
     """Drops what some windows hold, as if every sink had it, and returns its names."""
     names: list[str] = []
     with source.left() as left:
@@ -57,12 +57,12 @@ def taken(source: LeftBehind, *, windows: int) -> list[str]:
     return names
 
 
-def sent(source: LeftBehind, state: StateDir, tiny: TinyServer) -> list[int]:
+def sent(source: OfflineSource, state: StateDir, tiny: TinyServer) -> list[int]:
     """Sends what is left as the command does, and returns how many points each request had."""
     before = len(tiny.requests)
     progress = FileProgress(state.positions, HEADER.destination)
     sink = InfluxSink(settings_for(tiny.url), Counters(), ListRejects(), progress=progress)
-    rounds = Rounds(source, [Lane(sink)])
+    rounds = DeliveryLoop(source, [Consumer(sink)])
     rounds.look(lambda: True)
     rounds.close()
     return [len(request.lines) for request in tiny.requests[before:]]
@@ -74,7 +74,7 @@ def positions(state: StateDir) -> dict[str, int]:
     return noted.get(HEADER.destination, {})
 
 
-def test_each_is_given_once_and_is_gone_in_the_end(source: LeftBehind, state: StateDir) -> None:
+def test_each_is_given_once_and_is_gone_in_the_end(source: OfflineSource, state: StateDir) -> None:
     """Whatever is read ahead, and whenever it is deleted; nothing is left of the thread either."""
     there = sorted(path.name for path in state.ready.iterdir())
     assert sorted(taken(source, windows=9)) == there
@@ -82,7 +82,7 @@ def test_each_is_given_once_and_is_gone_in_the_end(source: LeftBehind, state: St
     assert [thread for thread in threading.enumerate() if "files" in thread.name] == []
 
 
-def test_what_was_read_ahead_and_not_asked_for_is_kept(source: LeftBehind, state: StateDir) -> None:
+def test_what_was_read_ahead_and_not_asked_for_is_kept(source: OfflineSource, state: StateDir) -> None:
     """Where the server fails after some, those are gone by the time that others may look, and all others are there."""
     there = {path.name for path in state.ready.iterdir()}
     gone = taken(source, windows=1)
@@ -109,7 +109,7 @@ def test_what_cannot_be_deleted_is_said_once_and_sent_once(
     monkeypatch.setattr(os, "unlink", refused)
     tiny = TinyServer()
     first, second = (
-        LeftBehind(state, HEADER.destination, [], clock=SystemClock(), boot_id=HEADER.boot_id) for _ in range(2)
+        OfflineSource(state, HEADER.destination, [], clock=SystemClock(), boot_id=HEADER.boot_id) for _ in range(2)
     )
     assert sum(sent(first, state, tiny)) == _MANY + _LARGE // len(_LINE) - 1
     assert [sent(source, state, tiny) for source in (first, second)] == [[], []]
@@ -122,7 +122,7 @@ def test_what_cannot_be_deleted_is_said_once_and_sent_once(
 
 
 def test_what_is_sent_is_noted_until_its_file_is_gone(
-    source: LeftBehind, state: StateDir, monkeypatch: pytest.MonkeyPatch
+    source: OfflineSource, state: StateDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever is killed between the two leaves nothing that the next one would send again."""
     unlink = os.unlink
@@ -143,7 +143,7 @@ def test_what_is_sent_is_noted_until_its_file_is_gone(
 
 
 def test_without_room_for_a_thread_all_is_sent(
-    source: LeftBehind, state: StateDir, monkeypatch: pytest.MonkeyPatch
+    source: OfflineSource, state: StateDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A limit on processes makes it slower and nothing else."""
     tiny = TinyServer()
@@ -164,7 +164,7 @@ def test_with_nothing_there_no_thread_is_begun(tmp_path: Path, monkeypatch: pyte
     """A command that looks each second begins none each second."""
     state = StateDir(tmp_path / "state")
     state.make()
-    source = LeftBehind(state, HEADER.destination, [], clock=SystemClock(), boot_id=HEADER.boot_id)
+    source = OfflineSource(state, HEADER.destination, [], clock=SystemClock(), boot_id=HEADER.boot_id)
     begun: list[str] = []
 
     def start(thread: threading.Thread) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from otel_job_measure import JobMeasure, Settings
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.runtime.engine import Engine
+from otel_job_measure.runtime.pipeline import Pipeline
 from otel_job_measure.settings import Arguments
 from tests.delivery.support import Reply, TinyServer
 from tests.runtime.support import DEAD, delivered, history, run, said, segments, sending, there
@@ -214,7 +214,7 @@ def test_a_run_in_another_thread_while_it_closes_is_not_lost(
     """What is appended after the shipper has looked for the last time is sent by another one."""
     measure = sending(server, **more)
     run(measure, "early")
-    shipping = measure._engine.shipping
+    shipping = measure._pipeline.shipping
     assert shipping is not None
     close = shipping.close
 
@@ -231,13 +231,13 @@ def test_a_run_in_another_thread_while_it_closes_is_not_lost(
 
 def test_what_is_appended_between_the_last_look_and_the_close_is_kept(state_dir: Path) -> None:
     """The journal itself sees that somebody was later than the look, and leaves the segment to others."""
-    engine = Engine(Settings(state_dir=state_dir), ships=False)
-    engine.journal.begin("a", b'scheduling-job,job=a status="start",uuid="a" 1\n')
-    engine.journal.finish("a", b'scheduling-job,job=a status="end",uuid="a" 2\n')
-    mark = engine.journal.tail()
-    engine.journal.begin("b", b'scheduling-job,job=b status="start",uuid="b" 3\n')
-    engine.journal.finish("b", b'scheduling-job,job=b status="end",uuid="b" 4\n')
-    engine.journal.close(delivered=True, until=mark)
+    pipeline = Pipeline(Settings(state_dir=state_dir), ships=False)
+    pipeline.journal.begin("a", b'scheduling-job,job=a status="start",uuid="a" 1\n')
+    pipeline.journal.finish("a", b'scheduling-job,job=a status="end",uuid="a" 2\n')
+    mark = pipeline.journal.tail()
+    pipeline.journal.begin("b", b'scheduling-job,job=b status="start",uuid="b" 3\n')
+    pipeline.journal.finish("b", b'scheduling-job,job=b status="end",uuid="b" 4\n')
+    pipeline.journal.close(delivered=True, until=mark)
     assert [path.parent.name for path in segments(state_dir)] == ["ready"]
 
 
@@ -255,7 +255,7 @@ def test_a_close_waits_for_another_no_longer_than_it_may(server: TinyServer) -> 
     asked.wait(30)
     first = threading.Thread(target=measure.close, args=(30,))
     first.start()
-    while not measure._engine._is_closed:
+    while not measure._pipeline._is_closed:
         first.join(0.001)
     assert not measure.close(0)
     go_on.set()
@@ -295,8 +295,8 @@ def test_a_bug_of_ours_in_flush_or_close_is_logged_and_no_more(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patched:
-        patched.setattr(Engine, "flush", broken)
-        patched.setattr(Engine, "close", broken)
+        patched.setattr(Pipeline, "flush", broken)
+        patched.setattr(Pipeline, "close", broken)
         assert not measure.flush(1)
         assert not measure.close(1)
     assert [words.partition(" failed")[0] for words in said(caplog)] == ["flushing points", "closing the journal"]
@@ -306,7 +306,7 @@ def test_what_waits_in_memory_is_not_flushed(state_dir: Path, monkeypatch: pytes
     """Where an append fails the points wait, and `flush` is false until they are written."""
     measure = JobMeasure()
     run(measure, "first")
-    journal = measure._engine.journal
+    journal = measure._pipeline.journal
     seat = journal._seat
     assert seat is not None
 
@@ -337,7 +337,7 @@ def test_where_the_client_cannot_be_loaded_points_wait(
 ) -> None:
     """The job runs, and another process finds its segment."""
     with monkeypatch.context() as patched:
-        patched.setitem(sys.modules, "otel_job_measure.delivery.wires.influxdb", None)
+        patched.setitem(sys.modules, "otel_job_measure.delivery.influxdb.client", None)
         measure = sending(server)
     run(measure, "nightly")
     assert not measure.flush(0.1)
@@ -347,10 +347,10 @@ def test_where_the_client_cannot_be_loaded_points_wait(
 
 
 def test_the_clock_of_a_test_is_the_journals(state_dir: Path) -> None:
-    """An engine can be given a clock; all times of its rows come from it."""
+    """A pipeline can be given a clock; all times of its rows come from it."""
 
     class Late(SystemClock):
         wall_ns = staticmethod(lambda: 1_900_000_000_000_000_000)
 
-    engine = Engine(Settings(state_dir=state_dir), ships=False, clock=Late())
-    assert 1_900_000_000 <= engine.journal.stamp() // 10**9 <= 1_900_000_060
+    pipeline = Pipeline(Settings(state_dir=state_dir), ships=False, clock=Late())
+    assert 1_900_000_000 <= pipeline.journal.stamp() // 10**9 <= 1_900_000_060

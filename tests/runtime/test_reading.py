@@ -8,8 +8,8 @@ import pytest
 
 from otel_job_measure import JobMeasure, Settings
 from otel_job_measure.errors import SettingsError, StateDirError
-from otel_job_measure.journal.statedir import StateDir
-from otel_job_measure.runtime.reading import opened, up_to_date
+from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.runtime.history_reader import opened, up_to_date
 from tests.runtime.support import DEAD, as_a_stranger, history, run, segments, there
 
 KILLED = """

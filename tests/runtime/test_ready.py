@@ -13,7 +13,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_job_measure import JobMeasure, JobSpanProcessor, compose, compose_sync, job_measure, job_measure_sync
-from otel_job_measure.runtime import ready
+from otel_job_measure.runtime import default
 from otel_job_measure.testing import recorded_runs
 from tests.runtime.support import DEAD, history, said
 
@@ -83,13 +83,13 @@ def test_wrong_settings_are_logged_once_by_two_threads(
     """Two first runs at the same moment are one error."""
     monkeypatch.setenv("INFLUXDB_URL", DEAD)
     both = threading.Barrier(2)
-    make = ready._make
+    make = default._make
 
     def at_once() -> tuple[JobMeasure, Exception | None]:
         both.wait(30)
         return make()
 
-    monkeypatch.setattr(ready, "_make", at_once)
+    monkeypatch.setattr(default, "_make", at_once)
     threads = [threading.Thread(target=job_measure_sync, args=({"name": "a"}, int)) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -102,7 +102,7 @@ def test_a_bug_of_ours_at_the_first_run_is_logged_and_the_job_runs(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever fails while the first `JobMeasure` is made is not the job's fault."""
-    monkeypatch.setitem(sys.modules, "otel_job_measure.runtime.shipping", None)
+    monkeypatch.setitem(sys.modules, "otel_job_measure.runtime.assembly", None)
     assert job_measure_sync({"name": "nightly"}, lambda: 42) == 42
     assert said(caplog) == ["jobs are not measured"]
     assert caplog.records[-1].exc_info is not None

@@ -12,13 +12,13 @@ from opentelemetry.trace import SpanContext
 from opentelemetry.trace import TracerProvider as AnyProvider
 
 from otel_job_measure import names
-from otel_job_measure.journal.protocols import Mark
+from otel_job_measure.entrypoints.compose import compose
+from otel_job_measure.entrypoints.context_manager import RunDoor
+from otel_job_measure.entrypoints.decorator import job
+from otel_job_measure.entrypoints.middleware import middleware, sync_middleware
+from otel_job_measure.journal.interfaces import Position
 from otel_job_measure.points import Point, lines, parse
 from otel_job_measure.settings import Settings
-from otel_job_measure.spans.compose import compose
-from otel_job_measure.spans.decorator import job
-from otel_job_measure.spans.doors import RunDoor
-from otel_job_measure.spans.middleware import middleware, sync_middleware
 from otel_job_measure.spans.opener import Opener
 from otel_job_measure.spans.processor import RunSpanProcessor
 from otel_job_measure.spans.recorder import Recorder
@@ -56,9 +56,9 @@ class ListJournal:
         assert uuid.encode() in lines
         self.appended.append(lines)
 
-    def tail(self) -> Mark:
+    def tail(self) -> Position:
         """Returns the number of appends as the place."""
-        return Mark(0, len(self.appended))
+        return Position(0, len(self.appended))
 
     @property
     def points(self) -> list[Point]:

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 
+from otel_job_measure.entrypoints.context_manager import RunDoor
 from otel_job_measure.spans import live
-from otel_job_measure.spans.doors import RunDoor
 from tests.spans.support import App, Bench
 from tests.support.interrupting import interrupting
 

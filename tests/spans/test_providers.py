@@ -146,7 +146,7 @@ def test_a_fork_after_a_run_hangs_no_child(given: bool) -> None:  # noqa: FBT001
 import os, signal
 {app}
 from otel_job_measure.settings import Settings
-from otel_job_measure.spans.doors import RunDoor
+from otel_job_measure.entrypoints.context_manager import RunDoor
 from otel_job_measure.spans.opener import Opener
 from otel_job_measure.spans.recorder import Recorder
 from tests.spans.support import ListJournal

@@ -7,10 +7,10 @@ import sys
 import pytest
 from opentelemetry import trace
 
-from otel_job_measure.journal.protocols import Mark
+from otel_job_measure.entrypoints.context_manager import RunDoor
+from otel_job_measure.journal.interfaces import Position
 from otel_job_measure.points import ENDED, Outcome
 from otel_job_measure.settings import Settings
-from otel_job_measure.spans.doors import RunDoor
 from otel_job_measure.spans.opener import Opener
 from otel_job_measure.spans.recorder import Recorder
 from otel_job_measure.spans.run import Run
@@ -167,7 +167,7 @@ class Confirming:
     """A server that is asked whether it has the start."""
 
     def __init__(self, error: BaseException | None = None) -> None:
-        self.asked: list[tuple[Mark, float]] = []
+        self.asked: list[tuple[Position, float]] = []
         self.error = error
         self.journal = ListJournal()
         self.recorder = Recorder(
@@ -187,12 +187,12 @@ class Confirming:
         self.bench.journal = self.journal
         self.bench.opener = Opener(self.recorder)
 
-    def confirm(self, mark: Mark, timeout_s: float) -> None:
+    def confirm(self, mark: Position, timeout_s: float) -> None:
         self.asked.append((mark, timeout_s))
         if self.error is not None:
             raise self.error
 
-    async def confirm_async(self, mark: Mark, timeout_s: float) -> None:
+    async def confirm_async(self, mark: Position, timeout_s: float) -> None:
         await asyncio.sleep(0)
         self.confirm(mark, timeout_s)
 
@@ -231,7 +231,7 @@ def test_every_door_waits_for_the_start_where_that_was_asked_for() -> None:
     bench.sync_middleware({"name": "x"}, note)
     asyncio.run(doors())
     assert seen == list(range(1, 9))
-    assert server.asked[0] == (Mark(0, 1), 0.5)
+    assert server.asked[0] == (Position(0, 1), 0.5)
 
 
 def test_a_confirmation_that_raises_is_held_back() -> None:
@@ -268,7 +268,7 @@ def test_an_interruption_while_waiting_ends_the_run(error: BaseException, reason
     assert trace.get_current_span() is trace.INVALID_SPAN
 
 
-@pytest.mark.parametrize("module", ["recorder", "run", "guard", "outcome", "naming", "compose"])
+@pytest.mark.parametrize("module", ["recorder", "run", "guard", "outcome", "naming"])
 def test_what_needs_no_opentelemetry_loads_none(module: str) -> None:
     """`exec` records a run in a process that should start fast."""
     code = (

@@ -20,11 +20,19 @@ import otel_job_measure
 from otel_job_measure import JobMeasure, compose, compose_sync
 
 ROOT: Final = Path(otel_job_measure.__file__).parent
-DOORS: Final = {"awaitable.py", "calls.py", "compose.py", "decorator.py", "doors.py", "middleware.py", "measure.py"}
+DOORS: Final = {
+    "awaitable.py",
+    "wrappers.py",
+    "compose.py",
+    "decorator.py",
+    "context_manager.py",
+    "middleware.py",
+    "measure.py",
+}
 """Their own lines are on the way from the caller to the job, and not inside anything that could hold them back."""
 RESULT: Final = object()
 OWN: Final = ValueError("the job's own")
-_ENTRANCES: Final = {"opener.py", "opening.py", "current.py"}
+_ENTRANCES: Final = {"opener.py", "active_run.py", "current.py"}
 
 
 class Job:

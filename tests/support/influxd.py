@@ -54,7 +54,7 @@ def binary_path(environment: Mapping[str, str]) -> Path:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class WriteResult:
     status: int
     body: bytes
 
@@ -65,12 +65,12 @@ def request(
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     timeout_s: float = 60,
-) -> Answer:
+) -> WriteResult:
     """Sends one HTTP request, past any proxy, and returns the answer, whatever its status."""
     asked = Request(url, data=body, headers=dict(headers or {}), method=method)
     try:
         with build_opener(ProxyHandler({})).open(asked, timeout=timeout_s) as answer:
-            return Answer(status=answer.status, body=answer.read())
+            return WriteResult(status=answer.status, body=answer.read())
     except HTTPError as error:
         with error:
-            return Answer(status=error.code, body=error.read())
+            return WriteResult(status=error.code, body=error.read())

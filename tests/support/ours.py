@@ -3,7 +3,7 @@
 import threading
 from typing import Final
 
-from otel_job_measure.runtime import engines, ready
+from otel_job_measure.runtime import default, engines
 
 THREAD_NAME: Final = "otel-job-measure"
 _LONG_S: Final = 30.0
@@ -23,6 +23,6 @@ def left_threads() -> list[threading.Thread]:
 
 def forget_measures() -> None:
     """Closes whatever was made, so that the next test is in a process in which no `JobMeasure` was."""
-    ready.forget_ready_measure()
+    default.forget_ready_measure()
     while engines._engines:
         engines._engines.popitem()[1].close(0)

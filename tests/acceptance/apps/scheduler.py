@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from otel_job_measure import JobMeasure, JobSpanProcessor, compose, compose_sync, job_measure, job_measure_sync
-from otel_job_measure.points.runids import run_id_of_span
+from otel_job_measure.points.run_ids import run_id_of_span
 
 EACH = 12
 INTERVAL_S = 0.04

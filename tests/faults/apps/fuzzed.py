@@ -14,9 +14,9 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_job_measure import JobMeasure, JobSpanProcessor, Settings
-from otel_job_measure.runtime.engine import Engine
-from otel_job_measure.spans import decorator, middleware
-from otel_job_measure.spans.doors import RunDoor
+from otel_job_measure.entrypoints import decorator, middleware
+from otel_job_measure.entrypoints.context_manager import RunDoor
+from otel_job_measure.runtime.pipeline import Pipeline
 from otel_job_measure.spans.opener import Opener
 from tests.faults.reporting import tell, watchdog
 
@@ -146,8 +146,8 @@ class Fuzz:
         self._rng = rng
         self._clock = SteppingClock()
         settings = Settings.from_env(error_message=rng.random() < 0.5)
-        self._engine = Engine(settings, clock=self._clock)
-        self._opener = Opener(self._engine.recorder(settings))
+        self._pipeline = Pipeline(settings, clock=self._clock)
+        self._opener = Opener(self._pipeline.recorder(settings))
         self._provider = TracerProvider()
         self._provider.add_span_processor(JobSpanProcessor(JobMeasure(settings)))
         self._doors = [self.decorated, self.coroutine, self.generator, self.block, self.chain, self.async_chain]
@@ -157,7 +157,7 @@ class Fuzz:
         rng = self._rng
         if rng.random() < 0.01:
             self._clock.off_ns = rng.randrange(-48, 48) * _HOUR_NS
-            self._engine.journal.upkeep()
+            self._pipeline.journal.upkeep()
         result: object = rng.choice([Liar(), None, object(), Wicked("result"), [1]])
         error = error_of(rng) if rng.random() < 0.4 else None
         ran: list[int] = []

@@ -14,8 +14,8 @@ from types import FrameType
 
 from otel_job_measure import JobMeasure
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.journal.adoption import adopt
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.recovery import adopt
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.runtime.places import boot_id
 from tests.faults.ground import NOBODY
 from tests.faults.reporting import Reported, tell, watchdog

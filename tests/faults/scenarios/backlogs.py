@@ -6,7 +6,7 @@ from collections import Counter
 from functools import partial
 from typing import Final
 
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.settings import Settings
 from tests.delivery.exchange import Exchange, Reply
 from tests.delivery.support import TinyServer

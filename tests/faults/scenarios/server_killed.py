@@ -2,7 +2,7 @@
 
 import time
 
-from otel_job_measure.journal.statedir import StateDir
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.settings import Settings
 from tests.faults.fault import fault
 from tests.faults.found import in_influx

@@ -1,0 +1,1 @@
+"""The command `exec`: runs any program as a job."""

@@ -1,0 +1,142 @@
+"""`otel-job-measure exec`: measures a command that isn't Python, and is to it as if it weren't there."""
+
+import argparse
+import logging
+import os
+import signal
+from collections.abc import Iterable, Sequence
+
+from otel_job_measure.cli import env_file
+from otel_job_measure.cli.exec import process, spawn
+from otel_job_measure.cli.exec.run import MeasuredCommand
+from otel_job_measure.cli.formatter import Formatter
+from otel_job_measure.cli.words import complain, in_one_line
+from otel_job_measure.settings import Settings
+
+_USAGE = "%(prog)s [-h] [--env-file FILE] NAME -- COMMAND [ARG ...]"
+_DESCRIPTION = """Runs a command and measures it. Its input, output, signals and exit code are its own. Whatever fails
+on our side is said on stderr, and the command runs all the same."""
+
+
+class Given:
+    """The command as it would run without us.
+
+    Args:
+        arguments: The command and its arguments.
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self.arguments = [os.fsencode(argument) for argument in arguments]
+        self.environment = spawn.inherited_environment()
+        self.mask: Iterable[signal.Signals | int] = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    def replace_us(self) -> int:
+        """Runs the command in our place; returns its exit code, as a shell has it, where it can't be run."""
+        try:
+            spawn.replace(self.arguments, self.environment, self.mask)
+        except spawn.NotStarted as reason:
+            complain(reason.words)
+            return reason.code
+
+    def run(self, measured: MeasuredCommand) -> process.Ending:
+        """Runs the command as a child of ours, and returns how it ended."""
+        try:
+            pid = spawn.start(self.arguments, self.environment | measured.variables, self.mask)
+        except spawn.NoRoom as reason:
+            complain(f"{reason.words}: it runs in our place, so its end is not measured")
+            ending = process.Ending(code=self.replace_us())
+            measured.note(ending)
+            return ending
+        except spawn.NotStarted as reason:
+            complain(reason.words)
+            ending = process.Ending(code=reason.code)
+            measured.note(ending)
+            measured.deliver()
+            return ending
+        started = process.Child(pid, measured.keep_up, measured.note)
+        return started.wait(measured.deliver if measured.delivers else None)
+
+
+# The class has no public name.
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage]
+    """Adds the command to the command line.
+
+    Args:
+        commands: What `add_subparsers` gave.
+    """
+    parser = commands.add_parser(
+        "exec",
+        help="run a command and measure it",
+        usage=_USAGE,
+        description=_DESCRIPTION,
+        allow_abbrev=False,
+        formatter_class=Formatter,
+    )
+    env_file.add_option(parser)
+    parser.add_argument("name", metavar="NAME", type=_name, help="the job's name")
+    parser.add_argument(
+        "command",
+        metavar="COMMAND",
+        nargs=argparse.REMAINDER,
+        action=_Command,
+        help="the command and its arguments; `--` before it keeps its options apart from ours",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command and measures it.
+
+    Args:
+        args: What `add_parser` has set up: `name`, `command`, `env_file`.
+
+    Returns:
+        The command's exit code. Where a signal killed it this does not return: we die of the same one.
+    """
+    given = Given(args.command)
+    logging.basicConfig(format="otel-job-measure: %(message)s")
+    try:
+        process.fill_closed_files()
+        given.mask = process.hold_signals()
+        env_file.load(args.env_file)
+        settings = Settings.from_env()
+        measured = None if settings.disabled else MeasuredCommand(args.name, settings)
+    except Exception as error:  # noqa: BLE001 - whatever fails on our side, the command runs
+        complain(f"{in_one_line(error)}; the command runs and is not measured")
+        measured = None
+    if measured is None:
+        return given.replace_us()
+    ending = given.run(measured)
+    measured.end(ending)
+    process.leave_on_signals(ending)
+    measured.close()
+    if ending.signal is not None:
+        process.die_of(ending.signal)
+    return ending.code
+
+
+class _Command(argparse.Action):
+    """The command: all that is left, without the `--` that may stand before it."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,
+    ) -> None:
+        del option_string
+        words = list(values or ())
+        if words[:1] == ["--"]:
+            del words[0]
+        if not words:
+            parser.error("there is no command after the job's name")
+        if str(words[0]).startswith("-"):
+            parser.error(f"{words[0]} is no command; our own options stand before the job's name")
+        setattr(namespace, self.dest, words)
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("a job's name can't be empty")
+    return text

@@ -1,0 +1,135 @@
+"""HTTP as every server is spoken to: one attempt within its time, and what its failure means in words."""
+
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import urllib3
+from urllib3 import exceptions
+from urllib3.util import make_headers
+
+from otel_job_measure import names
+from otel_job_measure.delivery.influxdb.responses import NoAnswer, Response, short
+
+_MOST_BODY: Final = 4 * 1024 * 1024
+_AT_ONCE: Final = 64 * 1024
+_NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
+_PROXY: Final = f"{names.ENV_PREFIX}PROXY"
+
+
+def proxy_of(url: str) -> tuple[str, dict[str, str] | None]:
+    """Takes a proxy's URL apart.
+
+    Args:
+        url: The URL, with a user and a password perhaps.
+
+    Returns:
+        The URL without them, and the headers that have them.
+    """
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return url, None
+    headers: dict[str, str] = make_headers(proxy_basic_auth=unquote(user))
+    return parts._replace(netloc=host).geturl(), headers
+
+
+def response_of(raw: urllib3.BaseHTTPResponse, deadline_s: float) -> Response:
+    """Reads an answer, as much of it as can matter, and gives its connection back.
+
+    Args:
+        raw: The answer, of which only the head was read.
+        deadline_s: When to stop, by the monotonic clock, in seconds.
+
+    Returns:
+        The answer.
+
+    Raises:
+        TimeoutError: It did not end in time.
+    """
+    headers = {name.lower(): value for name, value in raw.headers.items()}
+    try:
+        return Response(status=raw.status, headers=headers, body=b"".join(_body(raw, deadline_s)))
+    finally:
+        if raw.status == HTTPStatus.NO_CONTENT:
+            raw.drain_conn()  # of nothing; but a connection whose answer was never read cannot be used again
+        if raw.closed or raw.status == HTTPStatus.NO_CONTENT:
+            raw.release_conn()
+        else:
+            raw.close()  # somebody's endless body is still in the connection
+
+
+def _body(raw: urllib3.BaseHTTPResponse, deadline_s: float) -> Iterator[bytes]:
+    if raw.status == HTTPStatus.NO_CONTENT:
+        return
+    read = getattr(raw, "read1", raw.read)
+    room = _MOST_BODY
+    while room > 0 and (part := read(min(room, _AT_ONCE))):
+        yield part
+        room -= len(part)
+        # A server that sends a byte now and then is never quiet for long enough to be timed out.
+        if time.monotonic() > deadline_s:
+            raise TimeoutError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variables:
+    """What the words about a server name.
+
+    Args:
+        url: The variable of its URL.
+        ca_file: That of the certificates to trust.
+    """
+
+    url: str
+    ca_file: str
+
+
+def no_answer(error: Exception, url: str, timeout_s: float, variables: Variables) -> NoAnswer:
+    """Says why there was no answer.
+
+    Args:
+        error: What urllib3 raised.
+        url: The server.
+        timeout_s: How long the request might take, in seconds.
+        variables: What can be set.
+
+    Returns:
+        What to raise.
+    """
+    causes = list(_causes(error))
+    first = causes[-1]
+    why = getattr(first, "strerror", None) or (str(first) if type(first) is OSError else type(first).__name__)
+    why = short(why)
+    proxied = any(isinstance(cause, exceptions.ProxyError) for cause in causes)
+    whom = f"the proxy of {_PROXY}" if proxied else url
+    tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
+    if any(isinstance(cause, exceptions.NameResolutionError) for cause in causes):
+        return NoAnswer(f"the host of {whom} has no address: {why}", hold=False)
+    # A refused connection counts as one that wasn't made in time, for urllib3.
+    late = any(isinstance(cause, exceptions.TimeoutError | TimeoutError) for cause in causes)
+    if late and not isinstance(first, ConnectionError):
+        return NoAnswer(f"no answer from {whom} within {timeout_s:g} s", hold=False)
+    if tls is None and not isinstance(error, exceptions.SSLError):
+        return NoAnswer(f"no answer from {whom}: {why}", hold=False)
+    if isinstance(tls, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return NoAnswer(f"{whom} closed the connection before TLS was agreed on", hold=False)
+    reason = short(getattr(tls, "verify_message", None) or getattr(tls, "reason", None) or why)
+    trust = f"set {variables.ca_file} to the certificates to trust, or {variables.url} to a name in the server's own"
+    advice = f"let {variables.url} begin with http://" if reason in _NO_TLS else trust
+    return NoAnswer(f"no TLS connection with {whom}: {reason}; {advice}", hold=True)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        inner = getattr(error, "original_error", None) or error.__cause__ or error.__context__
+        if inner is None and error.args and isinstance(error.args[-1], BaseException):
+            inner = error.args[-1]
+        error = inner

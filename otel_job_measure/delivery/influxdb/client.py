@@ -1,0 +1,149 @@
+"""One write to InfluxDB over HTTP, by influxdb-client's `WriteService`.
+
+Importing this module takes 270 ms and imports everything that a request may need. `libraries.load` does it, on the
+thread of whoever makes a `JobMeasure`: an import in the shipper's thread while the process forks would hang the child.
+"""
+
+import copy
+import time
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import urllib3
+
+# Its public face, InfluxDBClient, sets the levels of loggers that are the app's (`urllib3` too) when it is made.
+from influxdb_client._sync.api_client import ApiClient
+from influxdb_client.configuration import Configuration
+from influxdb_client.service.write_service import WriteService
+from urllib3 import exceptions
+
+from otel_job_measure import names
+from otel_job_measure.delivery.children import never_collect_in_children
+from otel_job_measure.delivery.http import Variables, no_answer, proxy_of, response_of
+from otel_job_measure.delivery.influxdb.responses import Response
+from otel_job_measure.settings import Destination, Settings
+
+_VARIABLES: Final = Variables(url=names.ENV_INFLUXDB_URL, ca_file=f"{names.ENV_PREFIX}CA_FILE")
+
+
+class _Api(ApiClient):
+    """Gives the answer to a write as it came, within its time.
+
+    The client's own way makes an exception of all but a 2xx, and where the body is no JSON it calls `logging.debug`,
+    which sets up the app's root logger.
+    """
+
+    def request(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride] - by keyword, always
+        self,
+        method: str,
+        url: str,
+        **how: Any,  # noqa: ANN401 - generated code without types
+    ) -> Any:  # noqa: ANN401 - the same
+        """Sends a request; a sign-in with a user's password goes the client's own way."""
+        if how.get("_preload_content", True):
+            client: Any = super()
+            return client.request(method, url, **how)
+        return self.rest_client.pool_manager.request(
+            method,
+            f"{url}?{urlencode(how['query_params'])}",
+            body=how["body"],
+            headers=how["headers"],
+            timeout=urllib3.Timeout(total=how["_request_timeout"]),
+            preload_content=False,
+            redirect=False,
+            retries=False,
+        )
+
+    def __del__(self) -> None:
+        """Does nothing, where the client would sign out over the network."""
+
+
+class _Configuration(Configuration):
+    """A configuration that begins with the client's defaults, not with those that the app may have set for its own."""
+
+
+class Wire:
+    """A connection pool of our own to one server.
+
+    Args:
+        destination: The server, the organization and the bucket.
+        api: What carries requests.
+    """
+
+    def __init__(self, destination: Destination, api: Any) -> None:  # noqa: ANN401 - generated code without types
+        self._destination = destination
+        self._api = api
+        self._service = _untyped(WriteService)(api)
+        never_collect_in_children(self)
+
+    @classmethod
+    def of_settings(cls, settings: Settings, destination: Destination) -> "Wire":
+        """Makes one from settings."""
+        configuration = _untyped(_Configuration)()
+        configuration.host = destination.url
+        configuration.connection_pool_maxsize = 1
+        configuration.ssl_ca_cert = None if settings.ca_file is None else str(settings.ca_file)
+        if settings.proxy is not None:
+            # A slice has the URL's own characters; printed, it hides the password.
+            configuration.proxy, configuration.proxy_headers = proxy_of(settings.proxy[:])
+        api = _untyped(_Api)(configuration)
+        api.user_agent = "otel-job-measure"
+        return cls(destination, api)
+
+    @classmethod
+    def of_client(cls, client: Any, destination: Destination) -> "Wire":  # noqa: ANN401 - generated code without types
+        """Makes one with the server, the rights and the ways of a client of the user's own, which stays as it is."""
+        configuration = copy.copy(client.api_client.configuration)
+        configuration.enable_gzip = False  # we compress ourselves
+        api = _untyped(_Api)(configuration)
+        api.default_headers = client.api_client.default_headers  # the user may set another token there
+        return cls(destination, api)
+
+    def post(self, body: bytes, *, token: str | None, timeout_s: float) -> Response:
+        """Writes a gzipped body of line protocol with times in ns.
+
+        Args:
+            body: The body.
+            token: The token, or None where the client brings its own rights.
+            timeout_s: How long it may take, in seconds.
+
+        Returns:
+            The answer, whatever it says.
+
+        Raises:
+            NoAnswer: There was none.
+        """
+        if token is not None:
+            self._api.set_default_header("Authorization", f"Token {token}")
+        deadline_s = time.monotonic() + timeout_s
+        try:
+            raw = self._service.post_write_with_http_info(
+                self._destination.org,
+                self._destination.bucket,
+                body,
+                precision="ns",
+                content_encoding="gzip",
+                _preload_content=False,
+                _return_http_data_only=True,
+                _request_timeout=timeout_s,
+            )
+            response = response_of(raw, deadline_s)
+        except (exceptions.HTTPError, OSError) as error:
+            raise no_answer(error, self._destination.url, timeout_s, _VARIABLES) from None
+        if response.status == HTTPStatus.UNAUTHORIZED:
+            self._api.cookie = None  # the session of a client with user and password has ended: sign in again
+        return response
+
+    def without_secrets(self, words: str) -> str:
+        """Returns words of a server, in case it repeats what it was sent."""
+        secret = str(self._api.default_headers.get("Authorization", "")).rpartition(" ")[2]
+        return words.replace(secret, "***") if secret else words
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._api.rest_client.pool_manager.clear()
+
+
+def _untyped(what: object) -> Any:  # noqa: ANN401 - that is its purpose: the client's classes are generated, without types
+    return what

@@ -1,1 +1,0 @@
-"""What carries requests. Each module here imports libraries; only `libraries.load` imports these modules."""

@@ -1,0 +1,1 @@
+"""The entry points: what a job is wrapped with."""

@@ -1,0 +1,278 @@
+"""What is done about a process that is gone: its open runs are ended as lost, its segments put into `ready/`."""
+
+import contextlib
+import logging
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from otel_job_measure import names
+from otel_job_measure.clock import Clock
+from otel_job_measure.errors import LineProtocolError
+from otel_job_measure.journal import slots
+from otel_job_measure.journal.interfaces import SegmentHeader
+from otel_job_measure.journal.segment import SUFFIX, TEMPORARY_SUFFIX, SegmentFile
+from otel_job_measure.journal.slots import Slot
+from otel_job_measure.journal.state_dir import StateDir, segments_in
+from otel_job_measure.points.line_protocol import parse
+from otel_job_measure.points.outcome import Outcome
+from otel_job_measure.points.rows import ending_lines
+from otel_job_measure.points.series import Series
+from otel_job_measure.points.tags import DefaultTags
+
+_log = logging.getLogger(names.LOGGER)
+_SILENCE_NS = 600_000_000_000
+"""How long a slot must be silent where its lock cannot tell: another boot, or no lock file."""
+_time_of = re.compile(rb"(?: |^# alive )(-?\d{1,18}|[1-8]\d{18})$").search
+_old_row = re.compile(
+    rb'^%s[, ].* %s="(start|end|failed)",%s="([^"\\]*)" -?\d+$'
+    % (names.POINTS.encode(), names.FIELD_STATUS.encode(), names.FIELD_UUID.encode())
+).match
+_OLD_ROW = names.POINTS.encode() + b","
+_RUN_ROW = names.RUNS.encode() + b","
+
+
+def adopt(state: StateDir, *, clock: Clock, boot_id: str) -> int:
+    """Closes the runs of those who are gone; the caller holds `adopt.lock`.
+
+    Args:
+        state: The state directory.
+        clock: The machine's clocks.
+        boot_id: The present boot's.
+
+    Returns:
+        How many runs were ended as lost.
+    """
+    lost = 0
+    for folder in state.slot_folders():
+        try:
+            lost += _adopt_slot(state, folder, clock, boot_id)
+        except FileNotFoundError:
+            continue  # somebody has deleted it
+        except OSError as error:  # another user's, or no room: the other slots and `max_bytes` are seen to all the same
+            _log.warning("what %s holds cannot be adopted now: %s", folder, error)
+    if lost:
+        _log.warning("runs whose processes are gone: %d; they are recorded as lost", lost)
+    return lost
+
+
+def _adopt_slot(state: StateDir, folder: Path, clock: Clock, boot_id: str) -> int:
+    if not any(entry.suffix in {".lp", TEMPORARY_SUFFIX} for entry in folder.iterdir()):
+        return 0
+    is_missing = not (folder / "lock").exists()
+    if is_missing and not _is_silent(folder, clock):
+        return 0  # and the lock stays missing, so that the next adopter sees it too
+    slot = slots.hold(folder, int(folder.name), create=is_missing)
+    return 0 if slot is None else _adopt_held(state, slot, clock, boot_id)
+
+
+def _adopt_held(state: StateDir, slot: Slot, clock: Clock, boot_id: str) -> int:
+    folder = slot.folder
+    try:
+        segments = sorted(_all_segments(state, folder), key=lambda segment: segment.header.ordinal)
+    except OSError:
+        slot.abandon()  # without the newest, an older one would tell of open runs that have ended since
+        raise
+    if segments and segments[-1].header.boot_id != boot_id and not _is_silent(folder, clock):
+        slot.abandon()  # without the sign of life that a release gives
+        return 0
+    try:
+        lost = close_runs(segments[-1], segments[:-1]) if segments else 0
+        # The newest goes last: without it, an older one would tell of open runs that have ended since.
+        for segment in segments:
+            segment.move(state.ready)
+        for rest in folder.glob(f"*{TEMPORARY_SUFFIX}"):
+            rest.unlink(missing_ok=True)
+        return lost
+    finally:
+        slot.release()
+
+
+def _all_segments(state: StateDir, folder: Path) -> list[SegmentFile]:
+    for path in folder.glob(f"*{SUFFIX}"):
+        try:
+            SegmentFile.open(path)
+        except LineProtocolError:
+            state.set_aside(path)
+    return segments_in(folder)
+
+
+def _is_silent(folder: Path, clock: Clock) -> bool:
+    newest = max((entry.stat().st_mtime_ns for entry in folder.iterdir()), default=0)
+    return clock.wall_ns() - newest > _SILENCE_NS
+
+
+class _Runs:
+    """What a segment says of its runs."""
+
+    __slots__ = ("ended", "greatest_ns", "run_rows", "started")
+
+    def __init__(self, greatest_ns: int) -> None:
+        self.started: dict[bytes, bytes] = {}
+        """The start lines of runs without an ending in the old measurement, by uuid."""
+        self.run_rows: dict[bytes, bytes] = {}
+        """The run rows whose old row is missing, by uuid."""
+        self.ended: set[bytes] = set()
+        self.greatest_ns = greatest_ns
+
+
+def close_runs(segment: SegmentFile, others: Sequence[SegmentFile] = ()) -> int:
+    """Appends the endings of the runs that a segment leaves open; the caller holds its slot's lock.
+
+    The times come from the segment alone, after its greatest one, so that whoever does it again does the same.
+
+    Args:
+        segment: The newest of its journal.
+        others: Those before it. A rotation that was interrupted leaves a newest one that nobody wrote to: the endings
+            are then in the one before.
+
+    Returns:
+        How many runs were ended as lost.
+
+    Raises:
+        OSError: The endings cannot be written; nothing is left of them.
+    """
+    end = segment.size()
+    runs = _read(segment, end)
+    if runs.started:
+        for other in others:
+            _leave_out_ended(runs, other)
+    lines: list[bytes] = []
+    lost = 0
+    for uuid, start in runs.started.items():
+        if uuid in runs.run_rows and _names_a_job(runs.run_rows[uuid]):
+            lines.append(_old_row_of(runs.run_rows[uuid]))
+            continue
+        if not _names_a_job(start):
+            continue
+        lost += 1
+        end_ns = (runs.greatest_ns // 1000 + lost) * 1000 + segment.header.slot
+        lines.append(_lost(start, end_ns, segment.header))
+    if lines:
+        _append(segment, end, b"".join(lines))
+    return lost
+
+
+def _read(segment: SegmentFile, end: int) -> _Runs:
+    runs = _Runs(segment.header.created_ns)
+    offset = 0
+    while offset < end:
+        chunk = segment.read(offset, 1024 * 1024)
+        if not chunk:
+            break
+        offset += len(chunk)
+        for line in chunk.split(b"\n"):
+            found = _time_of(line)
+            if found is not None:
+                runs.greatest_ns = max(runs.greatest_ns, int(found[1]))
+            _note(runs, line)
+    return runs
+
+
+def _leave_out_ended(runs: _Runs, segment: SegmentFile) -> None:
+    older = _read(segment, segment.size())
+    runs.greatest_ns = max(runs.greatest_ns, older.greatest_ns)
+    for uuid in older.ended:
+        runs.started.pop(uuid, None)
+
+
+def _note(runs: _Runs, line: bytes) -> None:
+    if line.startswith(_RUN_ROW):
+        with contextlib.suppress(LineProtocolError, KeyError):
+            runs.run_rows[str(parse(line).fields[names.FIELD_UUID]).encode()] = line
+    elif line.startswith(_OLD_ROW):
+        row = _status_and_uuid(line)
+        if row is None:
+            return
+        status, uuid = row
+        if status == names.STATUS_START:
+            runs.started[uuid] = line
+        else:
+            runs.started.pop(uuid, None)
+            runs.run_rows.pop(uuid, None)
+            runs.ended.add(uuid)
+
+
+def _status_and_uuid(line: bytes) -> tuple[str, bytes] | None:
+    found = _old_row(line)
+    if found is not None:
+        return found[1].decode(), found[2]
+    try:
+        fields = parse(line).fields
+        return str(fields[names.FIELD_STATUS]), str(fields[names.FIELD_UUID]).encode()
+    except (LineProtocolError, KeyError):
+        return None
+
+
+def _names_a_job(line: bytes) -> bool:
+    """Returns whether an ending can be made of a line: somebody may have written into the file."""
+    try:
+        return names.TAG_JOB in parse(line).tags
+    except LineProtocolError:
+        return False
+
+
+def _series_of(line: bytes) -> tuple[Series, dict[str, str]]:
+    tags = dict(parse(line).tags)
+    known = {
+        names.TAG_JOB,
+        names.TAG_DATACENTER,
+        names.TAG_PROJECT,
+        names.TAG_STAGE,
+        names.TAG_STATUS,
+        names.TAG_REASON,
+    }
+    default_tags = DefaultTags(
+        datacenter=tags.get(names.TAG_DATACENTER),
+        project=tags.get(names.TAG_PROJECT),
+        stage=tags.get(names.TAG_STAGE),
+        more=tuple((name, value) for name, value in tags.items() if name not in known),
+    )
+    return Series(tags[names.TAG_JOB], default_tags), tags
+
+
+def _lost(start: bytes, end_ns: int, header: SegmentHeader) -> bytes:
+    series, _ = _series_of(start)
+    return ending_lines(
+        series,
+        uuid=str(parse(start).fields[names.FIELD_UUID]),
+        outcome=Outcome(reason=names.REASON_LOST),
+        end_ns=end_ns,
+        duration_s=None,
+        host=header.host,
+        trace_id=None,
+        span_id=None,
+        run_row=header.runs,
+        error_message=False,
+    )
+
+
+def _old_row_of(run_row: bytes) -> bytes:
+    """Returns the old row that was to follow a run row when its process was killed."""
+    series, tags = _series_of(run_row)
+    point = parse(run_row)
+    return ending_lines(
+        series,
+        uuid=str(point.fields[names.FIELD_UUID]),
+        outcome=Outcome(reason=tags.get(names.TAG_REASON)),
+        end_ns=point.time_ns or 0,
+        duration_s=None,
+        host="",
+        trace_id=None,
+        span_id=None,
+        run_row=False,
+        error_message=False,
+    )
+
+
+def _append(segment: SegmentFile, end: int, lines: bytes) -> None:
+    fd = os.open(segment.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.ftruncate(fd, end)  # the line that its writer was killed in
+        if os.write(fd, lines) != len(lines):
+            os.ftruncate(fd, end)
+            msg = f"no room for the endings of lost runs in {segment.path}"
+            raise OSError(msg)
+    finally:
+        os.close(fd)

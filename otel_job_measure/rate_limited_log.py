@@ -1,0 +1,61 @@
+"""Logging that never floods: each kind of thing at most once a minute."""
+
+import logging
+from typing import Final
+
+from otel_job_measure.clock import Clock
+
+EVERY_S: Final = 60.0
+
+
+class RateLimitedLog:
+    """A logger with a bounded rate for each kind of message.
+
+    Args:
+        log: Where messages go.
+        clock: What tells how long ago the last one of a kind was.
+        every_s: The least time between two of a kind, in seconds.
+    """
+
+    __slots__ = ("_clock", "_every_ns", "_last_ns", "_log")
+
+    def __init__(self, log: logging.Logger, clock: Clock, *, every_s: float = EVERY_S) -> None:
+        self._log = log
+        self._clock = clock
+        self._every_ns = int(every_s * 1e9)
+        self._last_ns: dict[str, int] = {}
+
+    def warning(self, kind: str, message: str, *values: object) -> bool:
+        """Logs a warning, unless there was one of its kind within the last minute.
+
+        Args:
+            kind: One of a few names: what the rate is bounded by.
+            message: The message, with `%s` for each value.
+            *values: Its values.
+
+        Returns:
+            Whether it was logged.
+        """
+        return self._say(logging.WARNING, kind, message, values, traced=False)
+
+    def bug(self, kind: str, message: str, *values: object) -> bool:
+        """Logs an error of ours with its traceback; to be called where an exception is handled.
+
+        Args:
+            kind: One of a few names: what the rate is bounded by.
+            message: The message, with `%s` for each value.
+            *values: Its values.
+
+        Returns:
+            Whether it was logged.
+        """
+        return self._say(logging.ERROR, kind, message, values, traced=True)
+
+    def _say(self, level: int, kind: str, message: str, values: tuple[object, ...], *, traced: bool) -> bool:
+        now_ns = self._clock.monotonic_ns()
+        last_ns = self._last_ns.get(kind)
+        if last_ns is not None and now_ns - last_ns < self._every_ns:
+            return False
+        self._last_ns[kind] = now_ns
+        self._log.log(level, message, *values, exc_info=traced)
+        return True

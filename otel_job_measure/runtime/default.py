@@ -1,0 +1,109 @@
+"""What is ready without a word of code: the middlewares and the span processor of the environment's settings."""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from otel_job_measure import names
+from otel_job_measure.entrypoints import middleware
+from otel_job_measure.errors import MissingDependencyError, SettingsError, UsageError
+from otel_job_measure.runtime.measure import JobMeasure
+from otel_job_measure.settings import Settings
+from otel_job_measure.spans.opener import Opener
+from otel_job_measure.spans.processor import RunSpanProcessor
+from otel_job_measure.spans.recorder import Recorder
+from otel_job_measure.spans.rules import SpanRule
+
+_log = logging.getLogger(names.LOGGER)
+_made: dict[str, tuple[JobMeasure, Exception | None]] = {}
+
+
+async def job_measure(ctx: object, call_next: Callable[[], Any], /) -> Any:  # noqa: ANN401 - the chain's
+    """Measures the rest of a chain as a run of the job `ctx.name` or `ctx["name"]`, as the environment says.
+
+    The environment is read at the first run. Where it is wrong, that is logged as an error, and jobs run unmeasured.
+
+    Args:
+        ctx: The chain's context.
+        call_next: Calls the rest of the chain.
+
+    Returns:
+        What the rest of the chain returns.
+    """
+    return await middleware.middleware(_opener(), ctx, call_next)
+
+
+def job_measure_sync(ctx: object, call_next: Callable[[], Any], /) -> Any:  # noqa: ANN401 - the chain's
+    """Measures the rest of a synchronous chain, as `job_measure` does in an asynchronous one.
+
+    Args:
+        ctx: The chain's context.
+        call_next: Calls the rest of the chain.
+
+    Returns:
+        What the rest of the chain returns.
+    """
+    return middleware.sync_middleware(_opener(), ctx, call_next)
+
+
+class JobSpanProcessor(RunSpanProcessor):
+    """Measures the spans of a provider that have `scheduling.job.name` at their start, whoever opens them.
+
+    `provider.add_span_processor(JobSpanProcessor())` is all that an app needs that opens its spans itself.
+
+    Args:
+        measure: Whose runs they are; None for those of the environment, which is read at the first such span.
+        rules: How job spans of other instrumentations are recognised.
+
+    Raises:
+        UsageError: One of them is something else.
+    """
+
+    def __init__(self, measure: JobMeasure | None = None, *, rules: Iterable[SpanRule] = ()) -> None:
+        rules = tuple(rules)
+        given: list[tuple[object, type]] = [(measure, JobMeasure), *((rule, SpanRule) for rule in rules)]
+        for one, kind in given:
+            if one is not None and not isinstance(one, kind):
+                raise UsageError(f"JobSpanProcessor() takes a {kind.__name__} here, and got {type(one).__name__}")
+        super().__init__(_recorder if measure is None else lambda: measure.recorder, rules)
+
+
+def ready_measure() -> JobMeasure:
+    """Returns the `JobMeasure` of the environment, made at the first call; where that is wrong it measures nothing."""
+    kept = _made.get("measure")
+    if kept is None:
+        # Two threads may come here at once; what they made shares one journal, and one of them is kept.
+        made = _make()
+        kept = _made.setdefault("measure", made)
+        if kept is made:
+            _tell(made[1])
+    return kept[0]
+
+
+def forget_ready_measure() -> None:
+    """Lets the environment be read again at the next run; for tests."""
+    _made.clear()
+
+
+def _make() -> tuple[JobMeasure, Exception | None]:
+    try:
+        return JobMeasure(), None
+    except Exception as error:  # noqa: BLE001 - a job is already running, and whatever is wrong here is not its fault
+        return JobMeasure(Settings(disabled=True)), error
+
+
+def _tell(error: Exception | None) -> None:
+    if isinstance(error, SettingsError):
+        _log.error("jobs are not measured, since the settings are wrong: %s", error)
+    elif isinstance(error, MissingDependencyError):
+        _log.error("jobs are not measured: %s", error)
+    elif error is not None:
+        _log.error("jobs are not measured", exc_info=error)
+
+
+def _opener() -> Opener:
+    return ready_measure().opener
+
+
+def _recorder() -> Recorder:
+    return ready_measure().recorder

@@ -1,0 +1,127 @@
+"""The history as a command reads it: with everything folded in that can be."""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from otel_job_measure import names
+from otel_job_measure.clock import SystemClock
+from otel_job_measure.errors import HistoryError, StateDirError
+from otel_job_measure.history.chunks import ALONE
+from otel_job_measure.history.history import Behind, History
+from otel_job_measure.journal.interfaces import Segment
+from otel_job_measure.journal.recovery import adopt
+from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.runtime.places import boot_id
+from otel_job_measure.settings import Settings
+from otel_job_measure.settings.model import LOCAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpToDate:
+    """A history with what was folded into it just now.
+
+    Args:
+        history: The history.
+        behind: What is not in it, and why.
+    """
+
+    history: History
+    behind: Behind
+
+
+def opened(settings: Settings) -> StateDir:
+    """Opens a state directory, which is made where it is missing.
+
+    Args:
+        settings: Where it is.
+
+    Returns:
+        The state directory.
+
+    Raises:
+        SettingsError: There is none.
+        StateDirError: It cannot be used.
+    """
+    state = StateDir(settings.state_path)
+    try:
+        state.make()
+    except OSError as error:
+        raise _unusable(state, error) from error
+    return state
+
+
+def up_to_date(settings: Settings) -> UpToDate:
+    """Ends the runs of processes that are gone, and folds all segments of a state directory into its history.
+
+    Args:
+        settings: Where it is.
+
+    Returns:
+        The history.
+
+    Raises:
+        SettingsError: The settings name no state directory.
+        StateDirError: It cannot be used.
+        HistoryError: The history cannot be read.
+    """
+    clock = SystemClock()
+    history = history_of(settings)
+    state = StateDir(settings.state_path)
+    try:
+        if _is_not_there_yet(state.root):  # who only looks makes nothing
+            return UpToDate(history=history, behind=Behind())
+        state.make()
+        with state.adopting() as held:
+            if held:
+                adopt(state, clock=clock, boot_id=boot_id())
+        # The living ones first: one that is adopted between the two looks is then seen twice, and not missed.
+        segments = {segment.name: segment for segment in (*state.living_segments(), *state.ready_segments())}
+        behind = history.catch_up(list(segments.values()))
+        if not behind.bytes:
+            drop_local(state, history, state.ready_segments(LOCAL))
+    except OSError as error:
+        raise _unusable(state, error) from error
+    return UpToDate(history=history, behind=behind)
+
+
+def history_of(settings: Settings) -> History:
+    """Returns the history of a state directory for a command; it is opened when it is used.
+
+    Args:
+        settings: Where it is, and for how long runs are kept.
+
+    Raises:
+        SettingsError: The settings name no state directory.
+    """
+    path = StateDir(settings.state_path).history
+    return History(path, retention_s=settings.retention_s, clock=SystemClock(), pace=ALONE)
+
+
+def _is_not_there_yet(path: Path) -> bool:
+    nearest = next(folder for folder in (path, *path.parents) if folder.exists())
+    return nearest != path and nearest.is_dir()
+
+
+def _unusable(state: StateDir, error: OSError) -> StateDirError:
+    return StateDirError(f"the state directory {state.root} ({names.ENV_PREFIX}STATE_DIR) cannot be used: {error}")
+
+
+def drop_local(state: StateDir, history: History, left: Sequence[Segment]) -> None:
+    """Deletes what was left for no other store than the history, which has it now.
+
+    Args:
+        state: The state directory.
+        history: What has folded it.
+        left: Segments in `ready/` that go to no server.
+    """
+    with state.adopting() as held:
+        if not held:
+            return
+        done = [s for s in left if (history.position(s.name) or 0) >= s.size()]
+        for segment in done:
+            segment.delete()
+        history.forget(segment.name for segment in done)
+        with contextlib.suppress(HistoryError):  # another process is at it: what is noted of them does no harm
+            history.clean()
