@@ -43,7 +43,7 @@ test: lint types imports pytest
 # SOAK='--only SIGKILL' for some; SOAK='--markdown docs/reliability.md' writes the table there.
 SOAK ?=
 soak: setup
-	$(BIN)/python -m tests.faults.soak $(SOAK)
+	$(BIN)/python -m soak $(SOAK)
 
 lint: setup
 	$(BIN)/ruff check .
