@@ -173,7 +173,7 @@ def test_the_example_lines_are_what_is_written() -> None:
         + run("h2WnRtKe4sXb", base + HOUR, base + HOUR + 500_091_000, failed, 0.5, None)
         + run("mP9vQxLd3gTc", base + 2 * HOUR, base + 2 * HOUR + 10_000_001_000, Outcome(reason="lost"), None, None)
     )
-    (example,) = BLOCKS["`scheduling-job-run`: a row for a run that is over", "text"]
+    (example,) = BLOCKS["`scheduling-job-run`: one row for each finished run", "text"]
     assert example.encode() == written
 
 
