@@ -140,10 +140,10 @@ class _Alone:
         with self._state.adopting() as held:
             yield [[self._segment]] if held else None
 
-    def adopt(self) -> None:
+    def recover(self) -> None:
         """Adopts nothing: that is for others."""
 
-    def upkeep(self) -> None:
+    def maintain(self) -> None:
         """Has nothing of its own to look after."""
 
     def drop(self, segment: Segment) -> None:

@@ -17,7 +17,7 @@ from otel_job_measure.rate_limited_log import RateLimitedLog
 
 _log = logging.getLogger(names.LOGGER)
 
-UPKEEP_S: Final = 10.0
+MAINTAIN_S: Final = 10.0
 LOOK_S: Final = 30.0
 _TROUBLE_S: Final = 1.0
 
@@ -58,7 +58,7 @@ class DeliveryLoop:
         self._uniform = uniform or random.SystemRandom().uniform
         self._quiet = RateLimitedLog(_log, self._clock)
         self._had_ns: dict[str, int] = {}
-        self._upkeep_ns = self._clock.monotonic_ns() + int(UPKEEP_S * 1e9)
+        self._maintain_ns = self._clock.monotonic_ns() + int(MAINTAIN_S * 1e9)
         self._look_ns = 0
         self._troubled = False
 
@@ -88,7 +88,7 @@ class DeliveryLoop:
     def wait_s(self, *, hurry: bool = False) -> float:
         """Returns the seconds until something is due; a point that is appended later can make something due before."""
         now_ns = self._clock.monotonic_ns()
-        waits = [(self._upkeep_ns - now_ns) / 1e9, (self._look_ns - now_ns) / 1e9]
+        waits = [(self._maintain_ns - now_ns) / 1e9, (self._look_ns - now_ns) / 1e9]
         own = self._own()
         for consumer in self.consumers:
             wait_s = consumer.wait_s(consumer.pending(own), hurry=hurry)
@@ -112,7 +112,7 @@ class DeliveryLoop:
         # By chance, so that processes that began together don't look together.
         self._look_ns = self._clock.monotonic_ns() + int(self._uniform(0.9, 1.1) * LOOK_S * 1e9)
         with self._guard("adopting what others left"):
-            self._source.adopt()
+            self._source.recover()
         with self._guard("sending what others left"), self._source.left() as windows:
             if windows is not None:
                 return Looked(pending_bytes=self._bring_left(windows, go_on))
@@ -268,10 +268,10 @@ class DeliveryLoop:
         return self._drops and bool(self.consumers) and all(consumer.gives_up_after(had_s) for consumer in lacking)
 
     def _keep_up(self) -> None:
-        if self._is_over(self._upkeep_ns):
-            self._upkeep_ns = self._clock.monotonic_ns() + int(UPKEEP_S * 1e9)
-            with self._guard("the journal's upkeep"):
-                self._source.upkeep()
+        if self._is_over(self._maintain_ns):
+            self._maintain_ns = self._clock.monotonic_ns() + int(MAINTAIN_S * 1e9)
+            with self._guard("maintaining the journal"):
+                self._source.maintain()
 
     def _keep_only(self, left: Collection[str]) -> None:
         own = self._own()

@@ -42,6 +42,27 @@ class Journal(Protocol):
         """Appends an ending, run row first, in one write, and notes the run as no longer open."""
         ...
 
+    def hold(self, uuid: str) -> None:
+        """Keeps a run open that another process of this machine began, so that this process can end it.
+
+        While this process lives, a recovery pass waits up to 30 s before it ends the run as lost. `finish` ends the
+        hold. Holding a run that is open in this journal changes nothing.
+
+        Args:
+            uuid: The run's id.
+        """
+        ...
+
+    def release(self, uuid: str) -> None:
+        """Gives up a run without ending it: another process ends it, or nothing does.
+
+        In the process that began the run, it is no longer open: a recovery pass does not end it as lost.
+
+        Args:
+            uuid: The run's id.
+        """
+        ...
+
     def tail(self) -> Position:
         """Returns the place after everything that was appended so far."""
         ...
@@ -177,12 +198,12 @@ class Source(Protocol):
         """
         ...
 
-    def adopt(self) -> None:
-        """Closes the runs of those who are gone and puts their segments into `ready/`."""
+    def recover(self) -> None:
+        """Makes a recovery pass over the state directory, and keeps it within `max_bytes`."""
         ...
 
-    def upkeep(self) -> None:
-        """Does what is due without network: signs of life, the lock, the clock, `max_bytes`."""
+    def maintain(self) -> None:
+        """Does what this process owes its journal without network: heartbeat, lock check, clock."""
         ...
 
     def drop(self, segment: Segment) -> None:

@@ -89,6 +89,18 @@ class SegmentJournal:
         self._queue.append((lines, lines.count(b"\n"), None, uuid))
         self._drain()
 
+    def hold(self, uuid: str) -> None:
+        """Keeps open a run that another process began: a comment says so, and each new segment repeats it."""
+        if uuid not in self._open:
+            self._queue.append((b"# holds %s\n" % uuid.encode(), 0, uuid, None))
+            self._drain()
+
+    def release(self, uuid: str) -> None:
+        """Gives up a run that is open here without ending it."""
+        if uuid in self._open or self._queue:
+            self._queue.append((b"# released %s\n" % uuid.encode(), 0, None, uuid))
+            self._drain()
+
     def tail(self) -> Position:
         """Returns the place after everything that was appended so far; what waits in memory comes behind it."""
         seat = self._seat
@@ -113,7 +125,7 @@ class SegmentJournal:
         """Gives what others left in `ready/`, some at a time."""
         return (self._seat or self._take_seat()).store.left()
 
-    def adopt(self) -> None:
+    def recover(self) -> None:
         """Closes the runs of those who are gone, and sees to `max_bytes`."""
         store = (self._seat or self._take_seat()).store
         store.adopt()
@@ -129,7 +141,7 @@ class SegmentJournal:
             if is_free:
                 segment.delete()
 
-    def upkeep(self) -> None:
+    def maintain(self) -> None:
         """Tries again what waits, gives a sign of life, and checks the clock and what is held."""
         seat = self._seat
         if seat is None:
@@ -202,7 +214,7 @@ class SegmentJournal:
                 return
             # Only now is the run noted: a rotation before would have doubled its start, one after would lose it.
             if begins is not None:
-                self._open[begins] = data
+                self._open.setdefault(begins, data)  # a hold of its own run changes nothing
             elif ends is not None:
                 self._open.pop(ends, None)
             queue.popleft()

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from otel_job_measure import names
@@ -24,6 +24,10 @@ from otel_job_measure.points.tags import DefaultTags
 _log = logging.getLogger(names.LOGGER)
 _SILENCE_NS = 600_000_000_000
 """How long a slot must be silent where its lock cannot tell: another boot, or no lock file."""
+_HOLD_NS = 30_000_000_000
+"""How long a recovery pass waits for the holder of a dead process's run, after the last sign of life."""
+_HOLDS = b"# holds "
+_RELEASED = b"# released "
 _time_of = re.compile(rb"(?: |^# alive )(-?\d{1,18}|[1-8]\d{18})$").search
 _old_row = re.compile(
     rb'^%s[, ].* %s="(start|end|failed)",%s="([^"\\]*)" -?\d+$'
@@ -77,8 +81,14 @@ def _adopt_held(state: StateDir, slot: Slot, clock: Clock, boot_id: str) -> int:
     if segments and segments[-1].header.boot_id != boot_id and not _is_silent(folder, clock):
         slot.abandon()  # without the sign of life that a release gives
         return 0
+    ended: set[bytes] = set()
+    if segments:
+        held, ended = _said_elsewhere(state, slot.folder, _open_runs(segments[-1], segments[:-1]).started.keys())
+        if held and _age_ns(segments, clock) < _HOLD_NS:
+            slot.abandon()
+            return 0
     try:
-        lost = close_runs(segments[-1], segments[:-1]) if segments else 0
+        lost = close_runs(segments[-1], segments[:-1], ended_elsewhere=ended) if segments else 0
         # The newest goes last: without it, an older one would tell of open runs that have ended since.
         for segment in segments:
             segment.move(state.ready)
@@ -98,6 +108,26 @@ def _all_segments(state: StateDir, folder: Path) -> list[SegmentFile]:
     return segments_in(folder)
 
 
+def _said_elsewhere(state: StateDir, own: Path, wanted: Collection[bytes]) -> tuple[set[bytes], set[bytes]]:
+    """Returns which of some runs a living slot holds, and which have ended in one."""
+    held: set[bytes] = set()
+    ended: set[bytes] = set()
+    if not wanted:
+        return held, ended
+    for folder in state.slot_folders():
+        if folder != own and slots.is_living(folder):
+            for segment in segments_in(folder):
+                runs = _read(segment, segment.size(), wanted)
+                ended |= runs.ended
+                held = (held | runs.held) - runs.ended - runs.released
+    return held.intersection(wanted), ended.intersection(wanted)
+
+
+def _age_ns(segments: Sequence[SegmentFile], clock: Clock) -> int:
+    """Returns how long ago a slot gave its last sign of life."""
+    return abs(clock.wall_ns() - max(segment.path.stat().st_mtime_ns for segment in segments))
+
+
 def _is_silent(folder: Path, clock: Clock) -> bool:
     newest = max((entry.stat().st_mtime_ns for entry in folder.iterdir()), default=0)
     return clock.wall_ns() - newest > _SILENCE_NS
@@ -106,7 +136,7 @@ def _is_silent(folder: Path, clock: Clock) -> bool:
 class _Runs:
     """What a segment says of its runs."""
 
-    __slots__ = ("ended", "greatest_ns", "run_rows", "started")
+    __slots__ = ("ended", "greatest_ns", "held", "released", "run_rows", "started")
 
     def __init__(self, greatest_ns: int) -> None:
         self.started: dict[bytes, bytes] = {}
@@ -114,10 +144,15 @@ class _Runs:
         self.run_rows: dict[bytes, bytes] = {}
         """The run rows whose old row is missing, by uuid."""
         self.ended: set[bytes] = set()
+        self.held: set[bytes] = set()
+        """The runs of other processes that this one may end."""
+        self.released: set[bytes] = set()
         self.greatest_ns = greatest_ns
 
 
-def close_runs(segment: SegmentFile, others: Sequence[SegmentFile] = ()) -> int:
+def close_runs(
+    segment: SegmentFile, others: Sequence[SegmentFile] = (), *, ended_elsewhere: Collection[bytes] = ()
+) -> int:
     """Appends the endings of the runs that a segment leaves open; the caller holds its slot's lock.
 
     The times come from the segment alone, after its greatest one, so that whoever does it again does the same.
@@ -126,6 +161,7 @@ def close_runs(segment: SegmentFile, others: Sequence[SegmentFile] = ()) -> int:
         segment: The newest of its journal.
         others: Those before it. A rotation that was interrupted leaves a newest one that nobody wrote to: the endings
             are then in the one before.
+        ended_elsewhere: The runs that their holder has ended in another slot.
 
     Returns:
         How many runs were ended as lost.
@@ -134,17 +170,11 @@ def close_runs(segment: SegmentFile, others: Sequence[SegmentFile] = ()) -> int:
         OSError: The endings cannot be written; nothing is left of them.
     """
     end = segment.size()
-    runs = _read(segment, end)
-    if runs.started:
-        for other in others:
-            _leave_out_ended(runs, other)
-    lines: list[bytes] = []
+    runs = _open_runs(segment, others)
+    lines = [_old_row_of(row) for row in runs.run_rows.values() if _names_a_job(row)]
     lost = 0
     for uuid, start in runs.started.items():
-        if uuid in runs.run_rows and _names_a_job(runs.run_rows[uuid]):
-            lines.append(_old_row_of(runs.run_rows[uuid]))
-            continue
-        if not _names_a_job(start):
+        if uuid in ended_elsewhere or not _names_a_job(start) or _names_a_job(runs.run_rows.get(uuid, b"")):
             continue
         lost += 1
         end_ns = (runs.greatest_ns // 1000 + lost) * 1000 + segment.header.slot
@@ -154,7 +184,19 @@ def close_runs(segment: SegmentFile, others: Sequence[SegmentFile] = ()) -> int:
     return lost
 
 
-def _read(segment: SegmentFile, end: int) -> _Runs:
+def _open_runs(segment: SegmentFile, others: Sequence[SegmentFile]) -> _Runs:
+    """Returns what a journal's newest segment says of its runs, without those that ended in an older one."""
+    runs = _read(segment, segment.size())
+    for other in others if runs.started else ():
+        older = _read(other, other.size())
+        runs.greatest_ns = max(runs.greatest_ns, older.greatest_ns)
+        for uuid in older.ended | older.released:
+            runs.started.pop(uuid, None)
+    return runs
+
+
+def _read(segment: SegmentFile, end: int, wanted: Collection[bytes] | None = None) -> _Runs:
+    """Reads what a segment says of its runs, or only where it names some of them."""
     runs = _Runs(segment.header.created_ns)
     offset = 0
     while offset < end:
@@ -162,19 +204,14 @@ def _read(segment: SegmentFile, end: int) -> _Runs:
         if not chunk:
             break
         offset += len(chunk)
+        if wanted is not None and not any(uuid in chunk for uuid in wanted):
+            continue
         for line in chunk.split(b"\n"):
             found = _time_of(line)
             if found is not None:
                 runs.greatest_ns = max(runs.greatest_ns, int(found[1]))
             _note(runs, line)
     return runs
-
-
-def _leave_out_ended(runs: _Runs, segment: SegmentFile) -> None:
-    older = _read(segment, segment.size())
-    runs.greatest_ns = max(runs.greatest_ns, older.greatest_ns)
-    for uuid in older.ended:
-        runs.started.pop(uuid, None)
 
 
 def _note(runs: _Runs, line: bytes) -> None:
@@ -191,7 +228,15 @@ def _note(runs: _Runs, line: bytes) -> None:
         else:
             runs.started.pop(uuid, None)
             runs.run_rows.pop(uuid, None)
+            runs.held.discard(uuid)
             runs.ended.add(uuid)
+    elif line.startswith(_HOLDS):
+        runs.held.add(line[len(_HOLDS) :])
+    elif line.startswith(_RELEASED):
+        uuid = line[len(_RELEASED) :]
+        runs.started.pop(uuid, None)
+        runs.held.discard(uuid)
+        runs.released.add(uuid)
 
 
 def _status_and_uuid(line: bytes) -> tuple[str, bytes] | None:

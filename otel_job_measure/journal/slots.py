@@ -105,6 +105,15 @@ def hold(folder: Path, number: int, *, create: bool = False) -> Slot | None:
     return None if taken is None else Slot(number=number, folder=folder, lock=taken)
 
 
+def is_living(folder: Path) -> bool:
+    """Returns whether a process holds a slot's lock."""
+    taken = lock(folder / "lock", create=False)
+    if taken is None:
+        return (folder / "lock").exists()
+    taken.release()
+    return False
+
+
 def _is_resting(fd: int, clock: Clock) -> bool:
     # A time in the future is a clock that was set back: that slot's times may still come.
     return clock.wall_ns() - os.fstat(fd).st_mtime_ns < _QUIET_NS

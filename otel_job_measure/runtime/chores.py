@@ -32,7 +32,7 @@ def look_after(journal: SegmentJournal) -> None:
     Args:
         journal: This process's, not closed yet.
     """
-    journal.adopt()
+    journal.recover()
 
 
 def fold_left(settings: Settings, *, within_s: float) -> None:

@@ -78,14 +78,14 @@ class OfflineSource:
             finally:
                 self._delete(self._taken_doomed())
 
-    def adopt(self) -> None:
+    def recover(self) -> None:
         """Closes the runs of those who are gone, and puts their segments into `ready/`."""
         with self._state.adopting() as held:
             if held:
                 adopt(self._state, clock=self._clock, boot_id=self._boot_id)
                 self._state.note_look(self._clock)
 
-    def upkeep(self) -> None:
+    def maintain(self) -> None:
         """Has nothing of its own to look after."""
 
     def drop(self, segment: Segment) -> None:

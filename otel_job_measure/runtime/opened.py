@@ -25,7 +25,7 @@ class OpenedRecorder:
 
     def keep_up(self) -> None:
         """Gives a sign of life, writes what could not be written before, and looks after what others left."""
-        self._pipeline.journal.upkeep()
+        self._pipeline.journal.maintain()
         if not self._delivers and chores.are_due(self._pipeline.settings):
             chores.look_after(self._pipeline.journal)
 

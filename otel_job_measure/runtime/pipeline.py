@@ -110,7 +110,7 @@ class Pipeline:
     def flush(self, timeout_s: float) -> bool:
         """Waits until every point so far is at its destination, or, without shipping, on disk."""
         if self.journal.waiting:
-            self.journal.upkeep()
+            self.journal.maintain()
         return self._arrives(self.journal.tail(), timeout_s, self._shipping)
 
     def close(self, timeout_s: float) -> bool:

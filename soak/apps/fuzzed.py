@@ -157,7 +157,7 @@ class Fuzz:
         rng = self._rng
         if rng.random() < 0.01:
             self._clock.off_ns = rng.randrange(-48, 48) * _HOUR_NS
-            self._pipeline.journal.upkeep()
+            self._pipeline.journal.maintain()
         result: object = rng.choice([Liar(), None, object(), Wicked("result"), [1]])
         error = error_of(rng) if rng.random() < 0.4 else None
         ran: list[int] = []

@@ -62,7 +62,7 @@ def _deliver(given: dict[str, Any], imports: str) -> None:
     shipper = Shipper(source, [Consumer(sink)], counters)
     source.wake = shipper.wake
     if imports:
-        source.adopt = partial(__import__, imports)  # type: ignore[method-assign,assignment]
+        source.recover = partial(__import__, imports)  # type: ignore[method-assign,assignment]
     # A line that cannot be read is told without an import, and so is a bug.
     shipper.wait_for(source.append(line(1), b"bad"), 10, unless_down=True)
     assert sink.reachable is not None

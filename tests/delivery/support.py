@@ -111,10 +111,10 @@ class FakeSource:
         others = None if self.others is None else tuple(self.others)
         yield None if others is None else (others[at : at + self.window] for at in range(0, len(others), self.window))
 
-    def adopt(self) -> None:
+    def recover(self) -> None:
         self.adopted += 1
 
-    def upkeep(self) -> None:
+    def maintain(self) -> None:
         self.kept_up += 1
 
     def drop(self, segment: Segment) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from otel_job_measure.delivery.bell import Bell
-from otel_job_measure.delivery.delivery_loop import UPKEEP_S
+from otel_job_measure.delivery.delivery_loop import MAINTAIN_S
 from otel_job_measure.journal.interfaces import Position
 from tests.delivery.ship import LONG_S, Ship
 from tests.delivery.support import DONE, HOLD, RETRY, line
@@ -31,7 +31,7 @@ def test_points_are_delivered_without_a_flush(ship: Ship) -> None:
     ship.sink.during = arrived.release
     for number in range(5):
         ship.append(number)
-        assert arrived.acquire(timeout=UPKEEP_S / 2)
+        assert arrived.acquire(timeout=MAINTAIN_S / 2)
     assert ship.shipper.wait_for(ship.source.tail(), LONG_S)
     assert ship.sink.lines == [line(number) for number in range(5)]
 

@@ -95,7 +95,7 @@ def test_an_event_loops_context_is_not_ours(tiny: TinyServer) -> None:
         source, counters = FakeSource(), Counters()
         sink = InfluxSink(settings_for(tiny.url), counters, ListRejects())
         shipper = Shipper(source, [Consumer(sink)], counters)
-        source.adopt = lambda: seen.append(context.get_value("theirs"))  # type: ignore[method-assign]
+        source.recover = lambda: seen.append(context.get_value("theirs"))  # type: ignore[method-assign]
         source.wake = shipper.wake
         assert await shipper.wait_for_async(source.append(line(1)), 30)
         await asyncio.to_thread(shipper.close, 30)

@@ -153,7 +153,7 @@ def test_lost_times_come_after_the_last_sign_of_life(tmp_path: Path) -> None:
     begin(journal)
     slot = journal.stamp() % 1000
     clock.pass_by(3600)
-    journal.upkeep()
+    journal.maintain()
     close_runs(SegmentFile.open(segment_of(journal).path))
     (row,) = lost(tmp_path)
     assert row.time_ns == clock.wall + 1000 + slot

@@ -28,7 +28,7 @@ def test_an_app_that_closes_our_descriptors_loses_us_nothing(tmp_path: Path, vic
         os.close(fd)
     apps = [(tmp_path / f"app-{number}").open("w+b", buffering=0) for number in range(3)]
     assert {file.fileno() for file in apps} & set(closed)
-    journal.upkeep()
+    journal.maintain()
     second = begin(journal)
     finish(journal, first)
     finish(journal, second)
@@ -87,7 +87,7 @@ def test_a_full_disk_is_waited_out_in_memory(tmp_path: Path, caplog: pytest.LogC
         signal.signal(signal.SIGXFSZ, before)
     assert len(caplog.records) == 1
     assert "wait in memory" in caplog.text
-    journal.upkeep()
+    journal.maintain()
     assert journal.waiting == 0
     assert statuses(points_in(tmp_path)) == {first: ["start", "end"], second: ["start"]}
 
@@ -176,7 +176,7 @@ def test_after_a_step_back_without_another_slot_the_journal_goes_on(
     uuid = begin(journal)
     clock.wall -= 3_600_000_000_000
     monkeypatch.setattr(Path, "rename", _refuse)
-    journal.upkeep()
+    journal.maintain()
     monkeypatch.undo()
     finish(journal, uuid)
     assert "the clock was set back" in caplog.text
@@ -196,9 +196,9 @@ def test_a_state_directory_that_becomes_a_file_harms_nobody(tmp_path: Path) -> N
     root.touch()
     finish(journal, before)
     meanwhile = begin(journal)
-    journal.upkeep()
+    journal.maintain()
     assert journal.waiting == 2
     root.unlink()
-    journal.upkeep()
+    journal.maintain()
     assert journal.waiting == 0
     assert statuses(points_in(root)) == {before: ["start", "end"], meanwhile: ["start"]}

@@ -30,7 +30,7 @@ def adopted(folder: Path) -> int:
 
 
 @pytest.mark.parametrize("size", [0, 1, 50, -10])
-@pytest.mark.parametrize("finds", ["append", "upkeep"])
+@pytest.mark.parametrize("finds", ["append", "maintain"])
 def test_a_segment_that_was_cut_is_left_for_a_new_one(tmp_path: Path, size: int, finds: str) -> None:
     """Nothing is appended to half a line; what is gone is not waited for, and the open run is in the new one."""
     journal = journal_in(tmp_path)
@@ -40,7 +40,7 @@ def test_a_segment_that_was_cut_is_left_for_a_new_one(tmp_path: Path, size: int,
     if finds == "append":
         finish(journal, ended)
     else:
-        journal.upkeep()
+        journal.maintain()
     assert segment_of(journal) is not cut
     assert cut.size() <= cut.path.stat().st_size
     finish(journal, ended)

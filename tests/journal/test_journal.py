@@ -67,7 +67,7 @@ def test_everything_is_for_the_owner_alone_whatever_the_umask(tmp_path: Path, um
     before = os.umask(umask)
     try:
         journal = journal_in(tmp_path / "a" / "state")
-        journal.adopt()
+        journal.recover()
         finish(journal, begin(journal))
     finally:
         os.umask(before)
@@ -198,7 +198,7 @@ def test_a_child_takes_a_slot_of_its_own_and_leaves_the_parents_alone(tmp_path: 
     assert len(folders) == 2
     other = journal_in(tmp_path)
     begin(other)
-    other.adopt()
+    other.recover()
     assert segment_of(journal).path.exists(), "the parent was taken for gone"
     assert segment_of(journal).path.parent.parent.name == "slots"
 
@@ -249,7 +249,7 @@ def test_a_step_back_of_the_clock_takes_another_slot(tmp_path: Path) -> None:
     still_open = begin(journal)
     before = journal.stamp()
     clock.wall -= 3_600_000_000_000
-    journal.upkeep()
+    journal.maintain()
     after = journal.stamp()
     assert after < before
     assert after % 1000 != before % 1000
@@ -265,10 +265,10 @@ def test_a_sign_of_life_is_given_while_a_run_is_open(tmp_path: Path) -> None:
     uuid = begin(journal)
     for _ in range(4):
         clock.pass_by(5)
-        journal.upkeep()
+        journal.maintain()
     finish(journal, uuid)
     clock.pass_by(60)
-    journal.upkeep()
+    journal.maintain()
     assert segment_of(journal).path.read_bytes().count(b"# alive ") == 2
 
 
@@ -290,7 +290,7 @@ def test_a_journal_closed_with_an_open_run_keeps_its_slot(tmp_path: Path) -> Non
     journal.close(delivered=True)
     other = journal_in(tmp_path)
     begin(other)
-    other.adopt()
+    other.recover()
     finish(journal, uuid)
     assert statuses(points_in(tmp_path))[uuid] == ["start", "end"]
 

@@ -108,7 +108,7 @@ def test_a_process_that_nobody_ships_for_stays_below_the_bound(tmp_path: Path) -
     still_open = begin(journal)
     for _ in range(600):
         finish(journal, begin(journal))
-    journal.adopt()
+    journal.recover()
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.lp")) <= 100_000
     kept = statuses(points_in(tmp_path))
     assert kept[still_open] == ["start"] * len(kept[still_open])

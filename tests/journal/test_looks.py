@@ -19,17 +19,17 @@ def test_one_look_is_enough_for_all_for_a_while(tmp_path: Path) -> None:
     clock = HandClock()
     first, second = journal_in(tmp_path, clock=clock), journal_in(tmp_path, clock=clock)
     begin(first)
-    first.adopt()
+    first.recover()
     begin(second)
-    second.adopt()
+    second.recover()
     dead = journal_in(tmp_path, clock=clock)
     begin(dead)
     dead.forked()  # closes what it holds, as the end of its process would
     clock.pass_by(15)
-    first.adopt()
+    first.recover()
     assert lost_in(tmp_path) == 0
     clock.pass_by(6)
-    first.adopt()
+    first.recover()
     assert lost_in(tmp_path) == 1
 
 
@@ -39,11 +39,11 @@ def test_a_new_process_looks_whoever_has_just_looked(tmp_path: Path) -> None:
     first, dead = journal_in(tmp_path, clock=clock), journal_in(tmp_path, clock=clock)
     begin(first)
     begin(dead)
-    first.adopt()
+    first.recover()
     dead.forked()
     new = journal_in(tmp_path, clock=clock)
     begin(new)
-    new.adopt()
+    new.recover()
     assert lost_in(tmp_path) == 1
 
 

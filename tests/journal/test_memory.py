@@ -60,8 +60,8 @@ def test_delivered_segments_go_and_the_oldest_beyond_the_bound_are_counted(
 def test_what_nobody_took_is_counted_at_the_end(journal: SegmentJournal, counters: Counters) -> None:
     """It ends with the process, and says so in the counts."""
     finish(journal, begin(journal))
-    journal.upkeep()
-    journal.adopt()
+    journal.maintain()
+    journal.recover()
     with journal.left() as left:
         assert left == ()
     journal.close(delivered=False)

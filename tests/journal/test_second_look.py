@@ -151,7 +151,7 @@ def test_the_slot_before_a_step_back_rests_until_its_times_are_past(tmp_path: Pa
     finish(journal, begin(journal))
     number = journal.stamp() % 1000
     clock.wall -= 3_600_000_000_000
-    journal.upkeep()
+    journal.maintain()
     clock.pass_by(1800)
     assert slots.take_number(StateDir(tmp_path), number, clock) is None
     clock.pass_by(1805)

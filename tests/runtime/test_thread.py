@@ -39,7 +39,7 @@ def adopt():
     looked.set()
     {}
 
-measure._pipeline.journal.adopt = adopt
+measure._pipeline.journal.recover = adopt
 run("a")
 looked.wait(30)
 """
@@ -109,5 +109,5 @@ def test_the_end_of_the_process_makes_it_import_nothing(server: TinyServer) -> N
 
 def test_the_watch_sees_an_import() -> None:
     """What the tests above rely on does see an import in our thread."""
-    code = "\nseen = threading.Event()\nmeasure._pipeline.journal.adopt = lambda: (__import__('wave'), seen.set())\n"
+    code = "\nseen = threading.Event()\nmeasure._pipeline.journal.recover = lambda: (__import__('wave'), seen.set())\n"
     assert "wave" in told_by(f"{WATCH}{code}run('a')\nseen.wait(30){CLOSED}")

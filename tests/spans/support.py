@@ -36,6 +36,8 @@ class ListJournal:
     host: str = "test-host"
     appended: list[bytes] = field(default_factory=list[bytes])
     now_ns: int = T0
+    held: list[str] = field(default_factory=list[str])
+    released: list[str] = field(default_factory=list[str])
     broken: Callable[[], None] = lambda: None
     """Called before each append."""
 
@@ -55,6 +57,14 @@ class ListJournal:
         self.broken()
         assert uuid.encode() in lines
         self.appended.append(lines)
+
+    def hold(self, uuid: str) -> None:
+        """Notes that a run is held."""
+        self.held.append(uuid)
+
+    def release(self, uuid: str) -> None:
+        """Notes that a run is given up."""
+        self.released.append(uuid)
 
     def tail(self) -> Position:
         """Returns the number of appends as the place."""
