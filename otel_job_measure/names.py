@@ -73,6 +73,7 @@ ENV_PREFIX: Final = "OTEL_JOB_MEASURE_"
 ENV_DATACENTER: Final = "CLUSTER_DATACENTER"
 ENV_PROJECT: Final = "PROJECT_NAME"
 ENV_STAGE: Final = "PROJECT_STAGE"
+ENV_INFLUXDB_PREFIX: Final = "INFLUXDB_"
 ENV_INFLUXDB_URL: Final = "INFLUXDB_URL"
 ENV_INFLUXDB_TOKEN: Final = "INFLUXDB_TOKEN"  # noqa: S105 - the name of a variable, not a secret
 ENV_INFLUXDB_TOKEN_FILE: Final = "INFLUXDB_TOKEN_FILE"  # noqa: S105 - the name of a variable, not a secret

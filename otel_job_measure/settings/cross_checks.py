@@ -1,37 +1,42 @@
-"""What settings have to keep among themselves."""
+"""Rules between settings."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.settings.destination import GRPC
 from otel_job_measure.settings.parsers import MEMORY
-from otel_job_measure.settings.table import BY_ARGUMENT, SETTINGS
+from otel_job_measure.settings.table import BY_ARGUMENT, SETTINGS, named
+
+_ALL_OR_NONE: Final = (
+    "to send runs to InfluxDB set its URL, token, org and bucket; to keep them on this machine only, set none of them"
+)
+_NOTHING_KEPT: Final = f"nothing would be kept: set {names.ENV_INFLUXDB_URL} and the others, or leave this out"
 
 
-def broken(good: Mapping[str, object], bad: frozenset[str] = frozenset()) -> list[str]:
-    """Finds the rules that settings break together.
+def broken(good: Mapping[str, object], bad: AbstractSet[str]) -> list[str]:
+    """Returns one line for each rule that settings break together.
 
     Args:
-        good: Values by argument; what isn't there has its default.
-        bad: Arguments that were set, and wrong.
-
-    Returns:
-        One line for each broken rule.
+        good: Values by argument; one that is missing has its default.
+        bad: Arguments that were set to a wrong value.
     """
-    ship = good.get("ship", True)
+    given = good.keys() | bad
+    ship = bool(good.get("ship", True))
     is_otlp = good.get("sink") == names.SINK_OTLP
-    missing = [] if is_otlp else _missing(good.keys() | bad, ship=bool(ship))
+    missing = [] if is_otlp else _missing(given, ship=ship)
     problems = [f"{', '.join(map(named, missing))}: missing; {_ALL_OR_NONE}"] if missing else []
     if "influxdb_token" in good and "influxdb_token_file" in good:
         problems.append(f"{named('influxdb_token')} and {named('influxdb_token_file')} are both set: set one of them")
     if not ship and good.get("confirm_start") == "server":
         problems.append(
-            f"{named('confirm_start')}: got 'server'; it takes 'off' where {named('ship')} is off: a job would wait"
-            " for what this process doesn't send"
+            f"{named('confirm_start')}: got 'server'; it takes 'off' if {named('ship')} is off: a job would wait for"
+            " points that this process does not send"
         )
-    problems += [*_of_the_other_sink(good, bad, names.SINK_OTLP if is_otlp else names.SINK_INFLUXDB)]
-    problems += _broken_otlp(good, good.keys() | bad) if is_otlp else []
-    has_server = is_otlp or bool(missing) or "influxdb_url" in good or "influxdb_url" in bad
+    problems += _of_other_sink(good, bad, names.SINK_OTLP if is_otlp else names.SINK_INFLUXDB)
+    problems += _broken_otlp(good, given) if is_otlp else []
+    has_server = is_otlp or bool(missing) or "influxdb_url" in given
     if good.get("history") is False and ship and not has_server:
         problems.append(f"{named('history')}: got off; {_NOTHING_KEPT}")
     if good.get("state_dir") == MEMORY and not (ship and has_server):
@@ -39,14 +44,8 @@ def broken(good: Mapping[str, object], bad: frozenset[str] = frozenset()) -> lis
     return problems
 
 
-_ALL_OR_NONE = (
-    "to send runs to InfluxDB set its URL, token, org and bucket, to keep them on this machine only set none of them"
-)
-_NOTHING_KEPT = f"nothing would be kept: set {names.ENV_INFLUXDB_URL} and the others, or leave this away"
-
-
-def _missing(given: frozenset[str] | set[str], *, ship: bool) -> list[str]:
-    """Returns those of the destination's arguments that aren't there although others are."""
+def _missing(given: AbstractSet[str], *, ship: bool) -> list[str]:
+    """Returns the destination's arguments that are missing although others are set."""
     wanted = ["influxdb_url", "influxdb_org", "influxdb_bucket"]
     has_token = not given.isdisjoint({"influxdb_token", "influxdb_token_file"})
     if given.isdisjoint(wanted) and not (ship and has_token):
@@ -55,16 +54,16 @@ def _missing(given: frozenset[str] | set[str], *, ship: bool) -> list[str]:
     return missing if has_token or not ship else [*missing, "influxdb_token"]
 
 
-def _of_the_other_sink(good: Mapping[str, object], bad: frozenset[str], sink: str) -> list[str]:
-    """Finds what was meant for the sink that isn't used: arguments, or variables of ours."""
-    # A copy of settings with another value is made of all the others, defaults included.
+def _of_other_sink(good: Mapping[str, object], bad: AbstractSet[str], sink: str) -> list[str]:
+    """Returns a line if settings of the sink that is not in use were set."""
+    # `Settings.changed` passes all values, also those that are defaults.
     given = bad | {argument for argument, value in good.items() if value != BY_ARGUMENT[argument].default}
     found = [setting.argument for setting in SETTINGS if setting.argument in given and setting.sink not in ("", sink)]
     other = names.SINK_INFLUXDB if sink == names.SINK_OTLP else names.SINK_OTLP
     return [f"{', '.join(map(named, found))}: set; {named('sink')} would have to be {other!r} for it"] if found else []
 
 
-def _broken_otlp(good: Mapping[str, object], given: frozenset[str] | set[str]) -> list[str]:
+def _broken_otlp(good: Mapping[str, object], given: AbstractSet[str]) -> list[str]:
     problems: list[str] = []
     certificate, key = "otlp_client_certificate", "otlp_client_key"
     if len({certificate, key} & given) == 1:
@@ -73,13 +72,8 @@ def _broken_otlp(good: Mapping[str, object], given: frozenset[str] | set[str]) -
     if good.get("otlp_protocol") == GRPC:
         return problems
     return problems + [
-        f"{named(argument)}: got {str(good[argument])!a} (it has to begin with http:// or https://); host and port"
-        f" alone are taken where {named('otlp_protocol')} is 'grpc'"
+        f"{named(argument)}: got {str(good[argument])!a} (it must begin with http:// or https://); host and port"
+        f" alone are taken if {named('otlp_protocol')} is 'grpc'"
         for argument in ("otlp_endpoint", "otlp_logs_endpoint")
         if "/" not in str(good.get(argument, "/"))
     ]
-
-
-def named(argument: str) -> str:
-    """Returns a setting's variable and argument, as errors name it."""
-    return f"{BY_ARGUMENT[argument].variable} (argument {argument})"

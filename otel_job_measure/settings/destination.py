@@ -1,33 +1,38 @@
 """Where points go: a bucket of an InfluxDB server, or a receiver of OTLP."""
 
 import re
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from otel_job_measure.forks import fork_gate
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-# Compiled when it is first needed: most processes never do, and `exec` stands before every line of a crontab.
-_is_host = partial(re.fullmatch, r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_.])?")
-_is_path = partial(re.fullmatch, r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
-
-
 HTTP: Final = "http/protobuf"
 GRPC: Final = "grpc"
 
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_DEFAULT_HTTP_RECEIVER: Final = "http://localhost:4318"
+_DEFAULT_GRPC_RECEIVER: Final = "http://localhost:4317"
+# Compiled at the first use: most processes need none of them, and `exec` starts with every line of a crontab.
+_is_host = partial(re.fullmatch, r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_.])?")
+_is_path = partial(re.fullmatch, r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
+_is_header = partial(re.fullmatch, r"[a-z0-9_.-]+")
+_is_reserved_by_grpc = partial(re.fullmatch, r"grpc-.*|.*-bin")
+
 
 class UrlError(ValueError):
-    """A URL is wrong; the message says what is, without a part of the URL."""
+    """A URL is wrong; the message gives the reason and shows no part of the URL."""
 
 
-class Destination(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
     """A bucket of an InfluxDB server.
 
     Args:
-        url: The server's URL, as `normalized` gives it.
+        url: The server's URL, as `normalized` spells it.
         org: The organization's name or id.
         bucket: The bucket's name or id.
     """
@@ -38,20 +43,21 @@ class Destination(NamedTuple):
 
     @property
     def id(self) -> str:
-        """Returns 12 hex digits that tell it from others; the token plays no part in them."""
+        """Returns 12 hex digits that identify the bucket; the token is not part of them."""
         return _digest(f"{self.url}\n{self.org}\n{self.bucket}")
 
     @property
     def label(self) -> str:
-        """Returns it in words, for people."""
+        """Returns a description for people."""
         return f"{self.url} org={self.org} bucket={self.bucket}"
 
 
-class OtlpDestination(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtlpDestination:
     """A receiver of OTLP logs.
 
     Args:
-        endpoint: Its URL: with `http/protobuf` the one that is posted to, with `grpc` scheme, host and port.
+        endpoint: The URL of requests for `http/protobuf`; scheme, host and port for `grpc`.
         protocol: `http/protobuf` or `grpc`.
     """
 
@@ -60,94 +66,88 @@ class OtlpDestination(NamedTuple):
 
     @property
     def id(self) -> str:
-        """Returns 12 hex digits that tell it from others; headers play no part in them."""
+        """Returns 12 hex digits that identify the receiver; headers are not part of them."""
         return _digest(f"otlp\n{self.protocol}\n{self.endpoint}")
 
     @property
     def label(self) -> str:
-        """Returns it in words, for people."""
+        """Returns a description for people."""
         return f"{self.endpoint} ({self.protocol})"
 
 
+def otlp_destination(base: str | None, logs: str | None, protocol: str, *, insecure: bool) -> OtlpDestination:
+    """Combines the endpoint of all signals, the endpoint of logs (which takes precedence) and the protocol."""
+    if protocol == GRPC:
+        given = logs or base or _DEFAULT_GRPC_RECEIVER
+        url = given if "://" in given else f"{'http' if insecure else 'https'}://{given}"
+        scheme, _, rest = endpoint(url).partition("://")
+        return OtlpDestination(endpoint=f"{scheme}://{rest.partition('/')[0]}", protocol=protocol)
+    url = endpoint(logs) if logs else endpoint(base or _DEFAULT_HTTP_RECEIVER).rstrip("/") + "/v1/logs"
+    return OtlpDestination(endpoint=url, protocol=protocol)
+
+
+def parse_headers(text: str) -> dict[str, str] | None:
+    """Reads `name=value` pairs, separated by commas and encoded as in a URL; returns None if they are wrong."""
+    with fork_gate():
+        from urllib.parse import unquote  # noqa: PLC0415 - only with headers; it imports ipaddress
+    headers: dict[str, str] = {}
+    for item in filter(str.strip, text.split(",")):
+        name, equals, encoded = item.partition("=")
+        name, value = name.strip().lower(), unquote(encoded).strip()
+        if not (equals and _is_header(name) and value.isascii() and value.isprintable()) or _is_reserved_by_grpc(name):
+            return None
+        headers[name] = value
+    return headers
+
+
 def normalized(url: str) -> str:
-    """Gives one spelling to the URL of an InfluxDB server.
-
-    Args:
-        url: `http://` or `https://`, host, port and path, without a user, a query or a fragment.
-
-    Returns:
-        Scheme and host in small letters, no default port, no slash at the end.
-
-    Raises:
-        UrlError: It is not such a URL.
-    """
+    """Returns the one spelling of an InfluxDB server's URL, or raises `UrlError`."""
     server, path = _spelled(url, secrets="the token goes into INFLUXDB_TOKEN")
     path = path.rstrip("/")
     if re.search(r"/api/v\d|/write$|/query$", path):
-        raise UrlError("it is the URL of a call; what is wanted ends before /api/v2")
+        raise UrlError("it is the URL of an API call; leave out /api/v2 and everything after it")
     return server + path
 
 
 def endpoint(url: str) -> str:
-    """Gives one spelling to the URL of a receiver of OTLP; its path stays as it is.
-
-    Args:
-        url: `http://` or `https://`, host, port and path, without a user, a query or a fragment.
-
-    Returns:
-        Scheme and host in small letters, no default port.
-
-    Raises:
-        UrlError: It is not such a URL.
-    """
-    return "".join(_spelled(url, secrets="what is secret goes into OTEL_EXPORTER_OTLP_HEADERS"))
+    """Returns the one spelling of an OTLP receiver's URL, its path unchanged, or raises `UrlError`."""
+    return "".join(_spelled(url, secrets="secrets go into OTEL_EXPORTER_OTLP_HEADERS"))
 
 
 def checked_proxy(url: str) -> str:
-    """Checks a proxy's URL, which may hold a user and a password.
-
-    Args:
-        url: `http://` or `https://`, host and port.
-
-    Returns:
-        The same URL without a slash at its end.
-
-    Raises:
-        UrlError: It is not such a URL.
-    """
+    """Returns a proxy's URL, which may have a user and a password, without its last slash, or raises `UrlError`."""
     parts = _split(url)
     _host(parts)
     _port(parts)
     if parts.path not in ("", "/") or "?" in url or "#" in url:
-        raise UrlError("it holds a path, a query or a fragment")
+        raise UrlError("it has a path, a query or a fragment")
     return url.removesuffix("/")
 
 
 def _spelled(url: str, *, secrets: str) -> tuple[str, str]:
     parts = _split(url)
     if parts.username is not None or parts.password is not None:
-        raise UrlError(f"it holds a user or a password; {secrets}")
+        raise UrlError(f"it has a user or a password; {secrets}")
     if "?" in url or "#" in url:
-        raise UrlError("it holds a query or a fragment")
+        raise UrlError("it has a query or a fragment")
     if not _is_path(parts.path):
-        raise UrlError("its path holds characters that a URL can't hold")
+        raise UrlError("its path has characters that a URL cannot have")
     return f"{parts.scheme}://{_host(parts)}{_port(parts)}", parts.path
 
 
 def _split(url: str) -> "SplitResult":
-    # urlsplit would drop some of these without a word.
-    if not url.isprintable() or " " in url:
-        raise UrlError("it holds spaces or control characters")
+    if not url.isprintable() or " " in url:  # urlsplit drops some of these silently
+        raise UrlError("it has spaces or control characters")
     with fork_gate():
-        from urllib.parse import urlsplit  # noqa: PLC0415 - only where there is a URL; it brings all of ipaddress
+        from urllib.parse import urlsplit  # noqa: PLC0415 - only with a URL; it imports ipaddress
     try:
         parts = urlsplit(url)
     except ValueError:  # its message shows parts of the URL
         parts = None
     if parts is None:
-        raise UrlError("its host can't be read")
+        raise UrlError("its host cannot be read")
     if parts.scheme not in _DEFAULT_PORTS or not url[len(parts.scheme) :].startswith("://"):
-        raise UrlError("it has to begin with http:// or https://")
+        raise UrlError("it must begin with http:// or https://")
     return parts
 
 
@@ -159,13 +159,13 @@ def _host(parts: "SplitResult") -> str:
         try:
             return f"[{ipaddress.IPv6Address(host)}]"
         except ValueError:
-            raise UrlError("its host is no IPv6 address") from None
+            raise UrlError("its host is not an IPv6 address") from None
     try:
         host = host.encode("idna").decode() if not host.isascii() else host
     except UnicodeError:
         host = ""
     if not _is_host(host):
-        raise UrlError("its host is missing or no name of a host")
+        raise UrlError("its host is missing or not a host name")
     return host
 
 
@@ -175,12 +175,12 @@ def _port(parts: "SplitResult") -> str:
     except ValueError:
         port = 0
     if port == 0:
-        raise UrlError("its port is no number from 1 to 65535")
+        raise UrlError("its port is not a number from 1 to 65535")
     return "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
 
 
 def _digest(text: str) -> str:
     with fork_gate():
-        import hashlib  # noqa: PLC0415 - only where there is a destination
+        import hashlib  # noqa: PLC0415 - only with a destination
 
     return hashlib.sha256(text.encode()).hexdigest()[:12]

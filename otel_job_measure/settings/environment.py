@@ -1,86 +1,99 @@
-"""The one place that reads the environment."""
+"""The one module that reads the environment, and files that stand in for it."""
 
 import logging
 import os
+import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from otel_job_measure import names
+from otel_job_measure.errors import SettingsError
 from otel_job_measure.settings.table import BY_ARGUMENT, SETTINGS, is_set
 
 _TOKENS: Final = ("influxdb_token", "influxdb_token_file")
 _FOLDER: Final = "otel-job-measure"
+# Compiled at the first use: most processes need none of them, and `exec` starts with every line of a crontab.
+_assignment = partial(re.fullmatch, r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
+_single_quoted = partial(re.fullmatch, r"\s*'([^']*)'\s*(?:#.*)?")
+_double_quoted = partial(re.fullmatch, r'\s*"((?:[^"\\]|\\.)*)"\s*(?:#.*)?')
+_unescape = partial(re.sub, r'\\(["\\$`])')
+_without_comment = partial(re.sub, r"\s#.*")
 
 _logger = logging.getLogger(__name__)
 _warned: set[str] = set()
 
 
 def gathered(
-    environ: Mapping[str, str] | None, arguments: Mapping[str, object]
-) -> tuple[dict[str, object], dict[str, str]]:
-    """Reads all variables of ours, and puts arguments before them.
-
-    Args:
-        environ: Variables; None for those of the process.
-        arguments: Those of `Settings`; unknown ones are passed over.
+    environ: Mapping[str, str], arguments: Mapping[str, object]
+) -> tuple[dict[str, object], dict[str, str], list[str]]:
+    """Combines arguments with the variables of the sink in use; arguments take precedence.
 
     Returns:
-        What was set, by argument, and the variable that it was set in. None and empty strings are nothing; nor is
-        a variable that belongs to the sink which isn't used, for others may be using it.
+        The values that were set and the variables that they came from, both by argument, and one line for each
+        argument that does not exist.
     """
-    if environ is None:
-        environ = os.environ
-    sink = _sink(environ, arguments)
     given: dict[str, object] = {}
     said_in: dict[str, str] = {}
+    sink = _sink(environ, arguments)
     for setting in SETTINGS:
         for variable in setting.variables:
+            # The general variables of the other sink may be there for another program.
             is_read = setting.sink in ("", sink) or variable.startswith(names.ENV_PREFIX)
             if is_read and is_set(environ.get(variable)):
                 given[setting.argument], said_in[setting.argument] = environ[variable], variable
                 break
-    _settle_tokens(given, said_in)
-    _hint(environ)
+    _drop_general_token(given, said_in)
+    _warn_of_unknown_variables(environ)
     said = {argument: value for argument, value in arguments.items() if argument in BY_ARGUMENT and is_set(value)}
-    # A token that came as an argument goes before one in a variable, whichever way each of them came.
+    # A token that came as an argument takes precedence over one in a variable, in either form.
     for argument in _TOKENS if not said.keys().isdisjoint(_TOKENS) else said:
         given.pop(argument, None)
-    return given | said, {argument: variable for argument, variable in said_in.items() if argument not in said}
+    for argument in said:
+        said_in.pop(argument, None)
+    return given | said, said_in, _unknown(arguments)
 
 
-def unknown_arguments(arguments: Mapping[str, object]) -> list[str]:
-    """Says of each argument that is none of ours which one may be meant."""
-    problems: list[str] = []
-    for argument in arguments:
-        if argument not in BY_ARGUMENT:
-            close = _close(argument, BY_ARGUMENT, n=3, cutoff=0.5) or list(BY_ARGUMENT)
-            problems.append(f"there is no argument {argument}; near it there are {', '.join(close)}")
-    return problems
+def process_environment() -> Mapping[str, str]:
+    """Returns the variables of this process."""
+    return os.environ
 
 
-def default_state_dir(environ: Mapping[str, str] | None) -> Path | None:
-    """Finds the folder in the user's state directory.
-
-    Args:
-        environ: Variables; None for those of the process.
-
-    Returns:
-        `$XDG_STATE_HOME/otel-job-measure` or the same in `~/.local/state`; None for a user without a home.
-    """
-    if environ is None:
-        environ = os.environ
+def default_state_dir(environ: Mapping[str, str]) -> Path | None:
+    """Returns the folder in the user's state directory; None for a user without a home."""
     base = environ.get("XDG_STATE_HOME", "")
-    if os.path.isabs(base):  # noqa: PTH117 - a relative one is to be ignored, says its specification
+    if os.path.isabs(base):  # noqa: PTH117 - its specification says that a relative one is ignored
         return Path(base, _FOLDER)
     home = environ.get("HOME") or _home_of_user()
-    if os.path.isabs(home):  # noqa: PTH117 - as above
-        return Path(home, ".local", "state", _FOLDER)
-    return None
+    return Path(home, ".local", "state", _FOLDER) if os.path.isabs(home) else None  # noqa: PTH117 - as above
+
+
+def parse_env_file(path: Path | str) -> dict[str, str]:
+    """Reads a file of lines `KEY=VALUE`.
+
+    A line may begin with `export`; a value may be in single or double quotes; a comment begins with `#`. Nothing is
+    expanded.
+
+    Args:
+        path: The file, UTF-8.
+
+    Returns:
+        The variables. If a name occurs twice, the last line counts.
+
+    Raises:
+        SettingsError: The file cannot be read, or a line is wrong; the message does not show the line.
+    """
+    variables, problem = _parsed(Path(path))
+    # Not raised in `_parsed`: a traceback can show the local variables of its frames, and the lines hold secrets.
+    if problem:
+        variables.clear()
+        raise SettingsError(f"{str(path)!a}: {problem}")
+    return variables
 
 
 def _home_of_user() -> str:
-    """Returns the user's home where HOME is missing, or empty, which expanduser takes for the root of all folders."""
+    """Returns the home in the user database, for a HOME that is missing or empty."""
     try:
         import pwd  # noqa: PLC0415 - not every system has it
 
@@ -90,15 +103,15 @@ def _home_of_user() -> str:
 
 
 def _sink(environ: Mapping[str, str], arguments: Mapping[str, object]) -> str:
-    """Returns which sink is asked for; a word that means none is told of later."""
+    """Returns the sink in use; an unknown word counts as the default here and is reported later."""
     said = arguments.get("sink")
     word = said if is_set(said) else environ.get(names.ENV_SINK, "")
     is_otlp = isinstance(word, str) and word.strip().lower() == names.SINK_OTLP
     return names.SINK_OTLP if is_otlp else names.SINK_INFLUXDB
 
 
-def _settle_tokens(given: dict[str, object], said_in: dict[str, str]) -> None:
-    """Drops the general variable of a token where our own names one in the other way."""
+def _drop_general_token(given: dict[str, object], said_in: dict[str, str]) -> None:
+    """If both forms of the token are set, drops the one from a general variable in favour of the package's own."""
     if all(token in given for token in _TOKENS):
         ours = [token for token in _TOKENS if said_in[token].startswith(names.ENV_PREFIX)]
         if len(ours) == 1:
@@ -106,8 +119,18 @@ def _settle_tokens(given: dict[str, object], said_in: dict[str, str]) -> None:
             del given[dropped], said_in[dropped]
 
 
-def _hint(environ: Mapping[str, str]) -> None:
-    """Warns of each variable that looks like ours and isn't, once."""
+def _unknown(arguments: Mapping[str, object]) -> list[str]:
+    """Returns one line for each argument that does not exist, with the arguments closest to it."""
+    problems: list[str] = []
+    for argument in arguments:
+        if argument not in BY_ARGUMENT:
+            close = _close(argument, BY_ARGUMENT, n=3, cutoff=0.5) or list(BY_ARGUMENT)
+            problems.append(f"there is no argument {argument}; near it there are {', '.join(close)}")
+    return problems
+
+
+def _warn_of_unknown_variables(environ: Mapping[str, str]) -> None:
+    """Warns once of each variable that has the package's prefix and does not exist."""
     known = {
         variable.removeprefix(names.ENV_PREFIX): variable for each in SETTINGS for variable in reversed(each.variables)
     }
@@ -117,10 +140,44 @@ def _hint(environ: Mapping[str, str]) -> None:
             _warned.add(variable)
             close = _close(variable.removeprefix(names.ENV_PREFIX), known, n=1, cutoff=0.6)
             hint = f"; did you mean {known[close[0]]}?" if close else ""
-            _logger.warning("%s is set and means nothing%s", variable, hint)
+            _logger.warning("%s is set but unknown%s", variable, hint)
 
 
 def _close(word: str, words: Iterable[str], *, n: int, cutoff: float) -> list[str]:
-    import difflib  # noqa: PLC0415 - only for who made a mistake
+    import difflib  # noqa: PLC0415 - only for a mistake
 
     return difflib.get_close_matches(word, words, n=n, cutoff=cutoff)
+
+
+def _parsed(path: Path) -> tuple[dict[str, str], str]:
+    """Returns the variables of a file, and what is wrong with it."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except OSError as error:
+        return {}, error.strerror or type(error).__name__
+    except UnicodeDecodeError:
+        return {}, "it is not UTF-8"
+    variables: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        assigned = _assigned(line.strip())
+        if assigned is None:
+            return variables, f"line {number} is not KEY=VALUE (it is not shown, since it may hold a secret)"
+        variables.update([assigned] if assigned[0] else [])
+    return variables, ""
+
+
+def _assigned(line: str) -> tuple[str, str] | None:
+    """Returns a name and its value; an empty name for a blank line or a comment; None for a wrong line."""
+    if not line or line.startswith("#"):
+        return "", ""
+    found = _assignment(line)
+    if found is None:
+        return None
+    name, value = found.groups()
+    if value.lstrip().startswith("'"):
+        quoted = _single_quoted(value)
+        return None if quoted is None else (name, quoted[1])
+    if value.lstrip().startswith('"'):
+        quoted = _double_quoted(value)
+        return None if quoted is None else (name, _unescape(r"\1", quoted[1]))
+    return name, _without_comment("", value).strip()

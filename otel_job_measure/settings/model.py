@@ -2,19 +2,18 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, Self, TypedDict, Unpack, cast
+from typing import Final, Literal, Self, TypedDict, Unpack
 
 from otel_job_measure import names
-from otel_job_measure.errors import SettingsError, UsageError
-from otel_job_measure.frozen import Frozen, frozen
-from otel_job_measure.settings.cross_checks import broken, named
-from otel_job_measure.settings.destination import Destination, OtlpDestination
-from otel_job_measure.settings.environment import default_state_dir, gathered, unknown_arguments
-from otel_job_measure.settings.otlp import destination_of, headers_of
+from otel_job_measure.errors import SettingsError
+from otel_job_measure.settings.cross_checks import broken
+from otel_job_measure.settings.destination import Destination, OtlpDestination, otlp_destination, parse_headers
+from otel_job_measure.settings.environment import default_state_dir, gathered, process_environment
 from otel_job_measure.settings.parsers import MEMORY
 from otel_job_measure.settings.secret import Secret, TokenFile
-from otel_job_measure.settings.table import BY_ARGUMENT, converted
+from otel_job_measure.settings.table import BY_ARGUMENT, Values, converted, named
 
 LOCAL: Final = "local"
 ANY: Final = "any"
@@ -24,7 +23,7 @@ _token_files: dict[Path, TokenFile] = {}
 
 
 class Arguments(TypedDict, total=False):
-    """The arguments of `Settings`, each of them optional; docs/settings.md says what they do."""
+    """The arguments of `Settings`, all optional; docs/settings.md describes them."""
 
     influxdb_url: str | None
     influxdb_token: Secret | str | None
@@ -63,116 +62,66 @@ class Arguments(TypedDict, total=False):
     disabled: bool
 
 
-@frozen
-class Settings(Frozen):
-    """All settings, checked, in their final form; docs/settings.md says what each takes and does.
+@dataclass(frozen=True, init=False)
+class Settings(Values):
+    """All settings, checked, in their final form; docs/settings.md describes each.
 
-    `Settings(...)` takes its arguments and leaves the environment alone, but for the user's home; `from_env` takes
-    both. None and the empty string mean that nothing was set. With `disabled` nothing is an error, so that the switch
-    works whatever else is wrong.
+    `Settings(...)` takes its arguments and reads only the user's home from the environment; `from_env` reads all
+    variables. None and the empty string count as unset. With `disabled` nothing is an error, so that this switch works
+    even if other settings are wrong.
+
+    Args:
+        **arguments: Values for fields of `Settings`.
 
     Raises:
-        SettingsError: Something is wrong; each line of the message names a setting, what it got and what it takes.
-        UsageError: There is no such argument.
+        SettingsError: A value is wrong, or there is no such argument; each line of the message names a setting, the
+            value it got and the values it takes.
     """
 
-    _parts = tuple(BY_ARGUMENT)
-    __slots__ = _parts
-
-    influxdb_url: str | None
-    influxdb_token: Secret | str | None
-    influxdb_token_file: Path | str | None
-    influxdb_org: str | None
-    influxdb_bucket: str | None
-    sink: Literal["influxdb", "otlp"]
-    otlp_endpoint: str | None
-    otlp_logs_endpoint: str | None
-    otlp_protocol: Literal["http/protobuf", "grpc"]
-    otlp_headers: Secret | str | None
-    otlp_timeout_s: float | None
-    otlp_compression: Literal["gzip", "none"]
-    otlp_certificate: Path | str | None
-    otlp_client_certificate: Path | str | None
-    otlp_client_key: Path | str | None
-    otlp_insecure: bool
-    datacenter: str | None
-    project: str | None
-    stage: str | None
-    state_dir: Path | str | None
-    history: bool
-    runs: bool
-    ship: bool
-    tags: tuple[str, ...]
-    error_message: bool
-    on_error: Literal["raise", "log"]
-    confirm_start: Literal["off", "server"]
-    confirm_timeout_s: float
-    timeout_s: float
-    ca_file: Path | str | None
-    proxy: str | None
-    retention_s: float
-    max_bytes: int
-    shutdown_timeout_s: float
-    disabled: bool
-
     def __init__(self, **arguments: Unpack[Arguments]) -> None:
-        unknown = unknown_arguments(arguments)
-        good, problems = _checked({name: value for name, value in arguments.items() if name in BY_ARGUMENT}, {})
-        # Nothing that holds a token in clear may be among the local variables of a frame that raises.
-        del arguments
-        if problems and not good.get("disabled"):
-            raise SettingsError("\n".join(problems))
-        if unknown:
-            raise UsageError("\n".join(unknown))
-        values = {name: setting.default for name, setting in BY_ARGUMENT.items()} | good
-        values["state_dir"] = values["state_dir"] or default_state_dir(None) or _without_home()
-        self._keep(values)
+        values, problems = _checked({}, arguments)
+        del arguments  # a traceback can show the local variables of its frames, and a token may be among these
+        _fill(self, values, problems, process_environment())
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **arguments: Unpack[Arguments]) -> Self:
-        """Makes settings from arguments and, where those say nothing, from variables.
+        """Makes settings from arguments and variables; arguments take precedence.
 
         Args:
             environ: Variables; None for those of the process.
-            **arguments: Those of `Settings`.
+            **arguments: Values for fields of `Settings`.
 
         Returns:
             The settings.
 
         Raises:
-            SettingsError: Something is wrong, as in `Settings`, or there is no such argument.
+            SettingsError: As for `Settings`.
         """
-        unknown = unknown_arguments(arguments)
-        given, said_in = gathered(environ, arguments)
-        good, problems = _checked(given, said_in)
-        good.setdefault("state_dir", default_state_dir(environ))
-        # As in `__init__`: no token in clear where a traceback can show it.
-        given.clear()
-        del arguments, environ
-        if unknown or (problems and not good.get("disabled")):
-            raise SettingsError("\n".join([*unknown, *problems]))
-        return cls(**cast("Arguments", good))
+        variables = process_environment() if environ is None else environ
+        values, problems = _checked(variables, arguments)
+        home = {name: variables[name] for name in ("HOME", "XDG_STATE_HOME") if name in variables}
+        del arguments, environ, variables  # as in `__init__`
+        settings = cls.__new__(cls)
+        _fill(settings, values, problems, home)
+        return settings
 
     def changed(self, **arguments: Unpack[Arguments]) -> Self:
-        """Makes settings that differ from these in some arguments; None and the empty string unset what was set.
+        """Makes settings that differ from these in some arguments; None and the empty string unset a value.
 
         Args:
-            **arguments: Those of `Settings`.
+            **arguments: Values for fields of `Settings`.
 
         Returns:
             The settings.
 
         Raises:
-            SettingsError: Something is wrong, as in `Settings`, or there is no such argument.
+            SettingsError: As for `Settings`.
         """
-        unknown = unknown_arguments(arguments)
-        given = {name: arguments.get(name, getattr(self, name)) for name in BY_ARGUMENT}
-        good, problems = _checked(given, {})
-        given.clear()  # as in `from_env`
-        del arguments
-        if unknown or (problems and not good.get("disabled")):
-            raise SettingsError("\n".join([*unknown, *problems]))
-        return type(self)(**cast("Arguments", good))
+        values, problems = _checked({}, {name: getattr(self, name) for name in BY_ARGUMENT} | arguments)
+        del arguments  # as in `__init__`
+        settings = type(self).__new__(type(self))
+        _fill(settings, values, problems, process_environment())
+        return settings
 
     __replace__ = changed  # for `copy.replace`
 
@@ -194,9 +143,9 @@ class Settings(Frozen):
 
     @property
     def destination(self) -> Destination | OtlpDestination | None:
-        """Returns where points go; None where no server was set."""
+        """Returns where points go; None if no server was set."""
         if self.sink == names.SINK_OTLP:
-            return destination_of(
+            return otlp_destination(
                 self.otlp_endpoint, self.otlp_logs_endpoint, self.otlp_protocol, insecure=self.otlp_insecure
             )
         if self.influxdb_url is None or self.influxdb_org is None or self.influxdb_bucket is None:
@@ -205,37 +154,47 @@ class Settings(Frozen):
 
     @property
     def destination_id(self) -> str:
-        """Returns the id of the destination: `local` where there is none, `any` where another process knows it."""
+        """Returns the id of the destination; without one, `local`, or `any` if another process ships."""
         if self.destination is not None:
             return self.destination.id
         return LOCAL if self.ship else ANY
 
     def token(self) -> str:
-        """Returns the token as it is now: a file is read again when it has changed.
+        """Returns the token; a token file is read again when it has changed.
 
         Raises:
-            SettingsError: There is none, or the file cannot be read; what it holds is not shown.
+            SettingsError: There is none, or the file cannot be read; the message does not show its content.
         """
-        if isinstance(self.influxdb_token, Secret):
+        if self.influxdb_token is not None:
             return self.influxdb_token.reveal()
         path = self.influxdb_token_file
-        if not isinstance(path, Path):
+        if path is None:
             raise SettingsError(f"{named('influxdb_token')} is missing")
         file = _token_files.setdefault(path, TokenFile(path, named("influxdb_token_file")))
         return file.token().reveal()
 
     def headers(self) -> dict[str, str]:
-        """Returns the headers of requests to a receiver of OTLP; secrets may be among them."""
-        return (headers_of(self.otlp_headers.reveal()) or {}) if isinstance(self.otlp_headers, Secret) else {}
+        """Returns the headers of requests to a receiver of OTLP, which may hold secrets."""
+        return (parse_headers(self.otlp_headers.reveal()) or {}) if self.otlp_headers is not None else {}
 
 
-def _without_home() -> str:
+def _fill(settings: Settings, values: dict[str, object], problems: list[str], environ: Mapping[str, str]) -> None:
+    """Sets all fields of settings, or raises the problems."""
+    if problems and not values["disabled"]:
+        raise SettingsError("\n".join(problems))
+    if values["state_dir"] is None:
+        values["state_dir"] = default_state_dir(environ) or _memory()
+    vars(settings).update(values)
+
+
+def _checked(environ: Mapping[str, str], arguments: Mapping[str, object]) -> tuple[dict[str, object], list[str]]:
+    """Returns all values by argument (defaults if unset or wrong), and one line for each problem."""
+    given, said_in, unknown = gathered(environ, arguments)
+    good, problems = converted(given, said_in)
+    defaults = {name: setting.default for name, setting in BY_ARGUMENT.items()}
+    return defaults | good, [*unknown, *problems, *broken(good, given.keys() - good.keys())]
+
+
+def _memory() -> str:
     _logger.warning("this user has no home directory, so runs are kept in memory: set %s", named("state_dir"))
     return MEMORY
-
-
-def _checked(given: Mapping[str, object], said_in: Mapping[str, str]) -> tuple[dict[str, object], list[str]]:
-    """Returns the good values by argument, and what is wrong, one line each."""
-    good, problems = converted(given, said_in)
-    bad = given.keys() - good.keys() if problems else frozenset[str]()
-    return good, [*problems, *broken(good, frozenset(bad))]

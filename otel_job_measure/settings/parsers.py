@@ -1,4 +1,4 @@
-"""What settings take: each function makes a value of what somebody has set, or says why it can't."""
+"""Each function converts a value that was set, or raises `RefusedError` with the reason."""
 
 import os
 import re
@@ -8,35 +8,21 @@ from pathlib import Path
 from typing import Final, cast
 
 from otel_job_measure import names
-from otel_job_measure.settings.destination import UrlError, checked_proxy, endpoint, normalized
-from otel_job_measure.settings.otlp import headers_of
+from otel_job_measure.settings.destination import UrlError, checked_proxy, endpoint, normalized, parse_headers
 from otel_job_measure.settings.secret import ProxyUrl, Secret, token_from
 
 MEMORY: Final = "memory"
-"""The state directory of those who want none."""
+"""The state directory of a process that writes no files."""
 
 RESERVED_TAGS: Final = frozenset(
     {
         "time",
         "result",  # columns of every answer to a Flux query
         "table",
-        names.TAG_JOB,
-        names.TAG_DATACENTER,
-        names.TAG_PROJECT,
-        names.TAG_STAGE,
-        names.TAG_STATUS,
-        names.TAG_REASON,
-        names.FIELD_UUID,
-        names.FIELD_SUCCESS,
-        names.FIELD_DURATION,
-        names.FIELD_HOST,
-        names.FIELD_TRACE_ID,
-        names.FIELD_SPAN_ID,
-        names.FIELD_ERROR_TYPE,
-        names.FIELD_ERROR_MESSAGE,
+        *(str(value) for name, value in vars(names).items() if name.startswith(("TAG_", "FIELD_"))),
     }
 )
-"""Names that the rows or InfluxDB use themselves, in whatever case; so are all that begin with an underscore."""
+"""Names that the rows or InfluxDB use, in lower case; names with a leading underscore are reserved too."""
 
 # A key of InfluxDB holds 65,535 bytes: 16 such names, each with an escaped value of 1 KiB, and the others fit.
 _MAX_TAGS: Final = 16
@@ -54,17 +40,17 @@ _BYTES = {
     for power, letter in enumerate(("", "k", "m", "g", "t"))
     for unit, base in (("", 1000), ("b", 1000), ("ib", 1024))
 }
-# Compiled when it is first needed: most processes never do, and `exec` stands before every line of a crontab.
+# Compiled at the first use: most processes need none of them, and `exec` starts with every line of a crontab.
 _has_controls = partial(re.search, "[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _quantity = partial(re.fullmatch, r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-z]*)")
 
 
 class RefusedError(ValueError):
-    """A value is not what a setting takes.
+    """A setting does not take a value.
 
     Args:
-        why: What is wrong with it, where that says more than what the setting takes.
-        hidden: Whether the value may hold a secret and must not be shown.
+        why: The reason, if it says more than the setting's own description.
+        hidden: Whether the value may hold a secret, so that no message shows it.
     """
 
     def __init__(self, why: str = "", *, hidden: bool = False) -> None:
@@ -74,7 +60,7 @@ class RefusedError(ValueError):
 
 
 def flag(value: object) -> bool:
-    """Takes a boolean, or one of its words."""
+    """Takes a boolean or a word for one."""
     if isinstance(value, bool):
         return value
     word = value.lower() if isinstance(value, str) else None
@@ -98,7 +84,7 @@ def line(value: object) -> str:
 
 
 def one_of(*words: str) -> Callable[[object], str]:
-    """Takes one of some words, in whatever case."""
+    """Takes one of some words in any case."""
 
     def convert(value: object) -> str:
         word = value.lower() if isinstance(value, str) else None
@@ -130,7 +116,7 @@ def size(value: object) -> int:
 
 
 def secret(value: object) -> Secret:
-    """Takes a token; what is refused isn't shown."""
+    """Takes a token; a refused one is not shown."""
     clear = value.reveal() if isinstance(value, Secret) else value
     token = token_from(clear) if isinstance(clear, str) else None
     if token is None:
@@ -139,30 +125,30 @@ def secret(value: object) -> Secret:
 
 
 def server_url(value: object) -> str:
-    """Takes a server's URL; what is refused isn't shown where it may hold a secret."""
+    """Takes a server's URL; a refused one is not shown if it may hold a secret."""
     return _url(value, normalized)
 
 
 def proxy_url(value: object) -> str:
-    """Takes a proxy's URL; what is refused isn't shown where it may hold a secret."""
+    """Takes a proxy's URL; a refused one is not shown if it may hold a secret."""
     return ProxyUrl(_url(value, checked_proxy))
 
 
 def otlp_endpoint(value: object) -> str:
-    """Takes the URL of a receiver of OTLP; also host and port alone, which the protocol may not go with."""
-    return _url(value, lambda url: endpoint(url) if "/" in url else url if endpoint(f"https://{url}") else "")
+    """Takes the URL of a receiver of OTLP, or host and port alone (a rule between settings checks the protocol)."""
+    return _url(value, _endpoint_or_host)
 
 
 def otlp_headers(value: object) -> Secret:
-    """Takes headers, as the standard writes them; what is refused isn't shown."""
+    """Takes headers in the standard's form; refused ones are not shown."""
     clear = value.reveal() if isinstance(value, Secret) else value
-    if not isinstance(clear, str) or headers_of(clear) is None:
+    if not isinstance(clear, str) or parse_headers(clear) is None:
         raise RefusedError(hidden=True)
     return Secret(clear)
 
 
 def path(value: object) -> Path:
-    """Takes a path, and makes it absolute: the process may go elsewhere."""
+    """Takes a path and makes it absolute, because the process may change its folder."""
     if not isinstance(value, str | os.PathLike):
         raise RefusedError
     given = cast("object", os.fspath(cast("str | os.PathLike[str]", value)))
@@ -175,7 +161,7 @@ def path(value: object) -> Path:
 
 
 def file(value: object) -> Path:
-    """Takes the path of a file that is there."""
+    """Takes the path of an existing file."""
     found = path(value)
     if not found.is_file():
         raise RefusedError("there is no such file")
@@ -188,7 +174,7 @@ def state_dir(value: object) -> Path | str:
 
 
 def tag_names(value: object) -> tuple[str, ...]:
-    """Takes names of resource attributes, as a list or in one string with commas between them."""
+    """Takes names of resource attributes, as a list or as one string with commas."""
     given: object = value.split(",") if isinstance(value, str) else value
     if not isinstance(given, Iterable):
         raise RefusedError
@@ -216,8 +202,15 @@ def _url(value: object, check: Callable[[str], str]) -> str:
     raise RefusedError(why, hidden=hidden)
 
 
+def _endpoint_or_host(url: str) -> str:
+    if "/" in url:
+        return endpoint(url)
+    endpoint(f"https://{url}")  # raises if host or port is wrong
+    return url
+
+
 def _number(value: object, units: dict[str, float] | dict[str, int]) -> float:
-    """Returns a number; nan and inf are outside of every bound."""
+    """Returns a number in the base unit; nan and inf are outside all bounds."""
     if isinstance(value, str):
         found = _quantity(value)
         unit = units.get(found[2].lower()) if found else None
@@ -228,5 +221,5 @@ def _number(value: object, units: dict[str, float] | dict[str, int]) -> float:
         raise RefusedError
     try:
         return float(value)
-    except OverflowError:  # an integer without end
+    except OverflowError:  # an integer of hundreds of digits
         raise RefusedError from None

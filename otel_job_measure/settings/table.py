@@ -1,214 +1,193 @@
-"""Every setting once: its argument, its variable, what it takes, and what it is where nobody says."""
+"""Every setting once: its name and type, its variable, what it takes, and its default."""
 
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, Literal
 
 from otel_job_measure import names
 from otel_job_measure.settings import parsers
 from otel_job_measure.settings.destination import GRPC, HTTP
 from otel_job_measure.settings.parsers import RefusedError
+from otel_job_measure.settings.secret import Secret
+
+_Convert = Callable[[object], object]
 
 _SHOWN: Final = 80
-_HOUR: Final = 3600.0
-_DAY: Final = 24 * _HOUR
+_DAY: Final = 24 * 3600.0
 _PEM: Final = "the path of a file with certificates in PEM format"
 _BOOLEAN: Final = "`true` or `false` (also 1/0, yes/no, on/off)"
+_URL: Final = "a URL with `http://` or `https://`, such as `http://{}`"
+_BARE: Final = ", without a user, a query or a fragment"
 
 
-class Setting(NamedTuple):
-    """One setting.
-
-    Args:
-        argument: The name of its argument and of its field in `Settings`.
-        variable: The variable that it is read from.
-        takes: What it takes, in words.
-        convert: Makes its value of what was set, or raises `RefusedError`.
-        default: Its value where nothing was set.
-        before: Other variables that go before it.
-        sink: The only value of `OTEL_JOB_MEASURE_SINK` with which it means something; empty where it always does.
-    """
-
-    argument: str
-    variable: str
-    takes: str
-    convert: Callable[[object], object]
-    default: object = None
-    before: tuple[str, ...] = ()
-    sink: str = ""
-
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """Returns its variables, the one that goes first first."""
-        return (*self.before, self.variable)
+def _setting(takes: str, convert: _Convert, default: object, *variables: str, sink: str = "") -> Any:
+    """Returns the field of a setting; the first variable takes precedence."""
+    return field(default=default, metadata={"takes": takes, "convert": convert, "variables": variables, "sink": sink})
 
 
-def _ours(argument: str, name: str, takes: str, convert: Callable[[object], object], default: object = None) -> Setting:
-    variable = f"{names.ENV_PREFIX}{name}"
-    return Setting(argument=argument, variable=variable, takes=takes, convert=convert, default=default)
+def _ours(name: str, takes: str, convert: _Convert, default: object = None) -> Any:
+    return _setting(takes, convert, default, f"{names.ENV_PREFIX}{name}")
 
 
-def _influxdb(argument: str, variable: str, takes: str, convert: Callable[[object], object]) -> Setting:
-    return Setting(
-        argument=argument,
-        variable=variable,
-        takes=takes,
-        convert=convert,
-        before=(f"{names.ENV_PREFIX}{variable}",),
-        sink=names.SINK_INFLUXDB,
-    )
+def _flag(name: str, *, default: bool) -> Any:
+    return _ours(name, _BOOLEAN, parsers.flag, default)
 
 
-def _otlp(
-    name: str, takes: str, convert: Callable[[object], object], default: object = None, *, argument: str = ""
-) -> Setting:
-    return Setting(
-        argument=argument or f"otlp_{name.lower()}",
-        variable=f"{names.ENV_OTLP_PREFIX}{name}",
-        takes=takes,
-        convert=convert,
-        default=default,
-        before=(f"{names.ENV_OTLP_PREFIX}LOGS_{name}",),
-        sink=names.SINK_OTLP,
-    )
+def _choice(name: str, *words: str) -> Any:
+    return _ours(name, " or ".join(f"`{word}`" for word in words), parsers.one_of(*words), words[0])
 
 
-def _endpoint(argument: str, name: str, takes: str) -> Setting:
-    variable = f"{names.ENV_OTLP_PREFIX}{name}"
-    return Setting(
-        argument=argument, variable=variable, takes=takes, convert=parsers.otlp_endpoint, sink=names.SINK_OTLP
-    )
-
-
-def _wait(argument: str, name: str, default: float, *, least: float) -> Setting:
+def _wait(name: str, default: float, *, least: float) -> Any:
     takes = f"a number of seconds from {least:g} to 86400, or with a unit, such as `500ms`, `5s`, `1m`"
-    return _ours(argument, name, takes, parsers.seconds(least=least, most=_DAY), default)
+    return _ours(name, takes, parsers.seconds(least=least, most=_DAY), default)
 
 
-SETTINGS: Final = (
-    _influxdb(
-        "influxdb_url",
-        names.ENV_INFLUXDB_URL,
-        "a URL with `http://` or `https://`, such as `http://localhost:8086`, without a user, a query or a fragment",
-        parsers.server_url,
-    ),
-    _influxdb(
-        "influxdb_token",
-        names.ENV_INFLUXDB_TOKEN,
-        "a token of printable ASCII characters",
-        parsers.secret,
-    ),
-    _influxdb("influxdb_token_file", names.ENV_INFLUXDB_TOKEN_FILE, "the path of a file with a token", parsers.path),
-    _influxdb("influxdb_org", names.ENV_INFLUXDB_ORG, "the organization's name or id, on one line", parsers.line),
-    _influxdb("influxdb_bucket", names.ENV_INFLUXDB_BUCKET, "the bucket's name or id, on one line", parsers.line),
-    _ours(
-        "sink",
-        "SINK",
-        "`influxdb` or `otlp`",
-        parsers.one_of(names.SINK_INFLUXDB, names.SINK_OTLP),
-        names.SINK_INFLUXDB,
-    ),
-    _endpoint(
-        "otlp_endpoint",
-        "ENDPOINT",
-        "a URL with `http://` or `https://`, such as `http://localhost:4318`, without a user, a query or a fragment",
-    ),
-    _endpoint(
-        "otlp_logs_endpoint", "LOGS_ENDPOINT", "a URL like the one above, such as `http://localhost:4318/v1/logs`"
-    ),
-    _otlp("PROTOCOL", "`http/protobuf` or `grpc`", parsers.one_of(HTTP, GRPC), HTTP),
-    _otlp(
+def _influxdb(name: str, takes: str, convert: _Convert) -> Any:
+    general = f"{names.ENV_INFLUXDB_PREFIX}{name}"
+    return _setting(takes, convert, None, f"{names.ENV_PREFIX}{general}", general, sink=names.SINK_INFLUXDB)
+
+
+def _otlp(name: str, takes: str, convert: _Convert, default: object = None) -> Any:
+    general = f"{names.ENV_OTLP_PREFIX}{name}"
+    of_logs = f"{names.ENV_OTLP_PREFIX}LOGS_{name}"
+    return _setting(takes, convert, default, of_logs, general, sink=names.SINK_OTLP)
+
+
+def _endpoint(name: str, takes: str) -> Any:
+    return _setting(takes, parsers.otlp_endpoint, None, f"{names.ENV_OTLP_PREFIX}{name}", sink=names.SINK_OTLP)
+
+
+@dataclass(frozen=True, init=False, repr=False, eq=False)
+class Values:
+    """The fields of `Settings`, in the order of docs/settings.md."""
+
+    influxdb_url: str | None = _influxdb("URL", _URL.format("localhost:8086") + _BARE, parsers.server_url)
+    influxdb_token: Secret | None = _influxdb("TOKEN", "a token of printable ASCII characters", parsers.secret)
+    influxdb_token_file: Path | None = _influxdb("TOKEN_FILE", "the path of a file with a token", parsers.path)
+    influxdb_org: str | None = _influxdb("ORG", "the organization's name or id, on one line", parsers.line)
+    influxdb_bucket: str | None = _influxdb("BUCKET", "the bucket's name or id, on one line", parsers.line)
+    sink: Literal["influxdb", "otlp"] = _choice("SINK", names.SINK_INFLUXDB, names.SINK_OTLP)
+    otlp_endpoint: str | None = _endpoint("ENDPOINT", _URL.format("localhost:4318") + _BARE)
+    otlp_logs_endpoint: str | None = _endpoint(
+        "LOGS_ENDPOINT", "a URL like the one above, such as `http://localhost:4318/v1/logs`"
+    )
+    otlp_protocol: Literal["http/protobuf", "grpc"] = _otlp(
+        "PROTOCOL", "`http/protobuf` or `grpc`", parsers.one_of(HTTP, GRPC), HTTP
+    )
+    otlp_headers: Secret | None = _otlp(
         "HEADERS",
         "`name=value` pairs with commas between them, the values encoded as in a URL, of printable ASCII characters;"
         " names of letters, digits, `_`, `-` and `.`",
         parsers.otlp_headers,
-    ),
-    _otlp(
+    )
+    otlp_timeout_s: float | None = _otlp(
         "TIMEOUT",
         "a number of seconds from 0.001 to 600, as OpenTelemetry's exporters in Python take it, or with a unit, such as"
         " `10000ms`",
         parsers.seconds(least=0.001, most=600.0),
-        argument="otlp_timeout_s",
-    ),
-    _otlp("COMPRESSION", "`gzip` or `none`", parsers.one_of("gzip", "none"), "none"),
-    _otlp("CERTIFICATE", _PEM, parsers.file),
-    _otlp("CLIENT_CERTIFICATE", _PEM, parsers.file),
-    _otlp("CLIENT_KEY", "the path of a file with a key in PEM format", parsers.file),
-    _otlp("INSECURE", _BOOLEAN, parsers.flag, default=False),
-    Setting(argument="datacenter", variable=names.ENV_DATACENTER, takes="a string", convert=parsers.text),
-    Setting(argument="project", variable=names.ENV_PROJECT, takes="a string", convert=parsers.text),
-    Setting(argument="stage", variable=names.ENV_STAGE, takes="a string", convert=parsers.text),
-    _ours("state_dir", "STATE_DIR", "the path of a folder, or `memory`", parsers.state_dir),
-    _ours("history", "HISTORY", _BOOLEAN, parsers.flag, default=True),
-    _ours("runs", "RUNS", _BOOLEAN, parsers.flag, default=True),
-    _ours("ship", "SHIP", _BOOLEAN, parsers.flag, default=True),
-    _ours(
-        "tags",
+    )
+    otlp_compression: Literal["gzip", "none"] = _otlp(
+        "COMPRESSION", "`gzip` or `none`", parsers.one_of("gzip", "none"), "none"
+    )
+    otlp_certificate: Path | None = _otlp("CERTIFICATE", _PEM, parsers.file)
+    otlp_client_certificate: Path | None = _otlp("CLIENT_CERTIFICATE", _PEM, parsers.file)
+    otlp_client_key: Path | None = _otlp("CLIENT_KEY", "the path of a file with a key in PEM format", parsers.file)
+    otlp_insecure: bool = _otlp("INSECURE", _BOOLEAN, parsers.flag, default=False)
+    datacenter: str | None = _setting("a string", parsers.text, None, names.ENV_DATACENTER)
+    project: str | None = _setting("a string", parsers.text, None, names.ENV_PROJECT)
+    stage: str | None = _setting("a string", parsers.text, None, names.ENV_STAGE)
+    state_dir: Path | str = _ours("STATE_DIR", "the path of a folder, or `memory`", parsers.state_dir)
+    history: bool = _flag("HISTORY", default=True)
+    runs: bool = _flag("RUNS", default=True)
+    ship: bool = _flag("SHIP", default=True)
+    tags: tuple[str, ...] = _ours(
         "TAGS",
         "at most 16 names of resource attributes with commas between them, such as `host.name,k8s.namespace.name`,"
         " each of at most 128 bytes, and none that the rows or InfluxDB use themselves",
         parsers.tag_names,
         (),
-    ),
-    _ours("error_message", "ERROR_MESSAGE", _BOOLEAN, parsers.flag, default=False),
-    _ours("on_error", "ON_ERROR", "`raise` or `log`", parsers.one_of("raise", "log"), "raise"),
-    _ours("confirm_start", "CONFIRM_START", "`off` or `server`", parsers.one_of("off", "server"), "off"),
-    _wait("confirm_timeout_s", "CONFIRM_TIMEOUT", 1.0, least=0.001),
-    _wait("timeout_s", "TIMEOUT", 10.0, least=0.001),
-    _ours("ca_file", "CA_FILE", _PEM, parsers.file),
-    _ours("proxy", "PROXY", "a URL with `http://` or `https://`, such as `http://proxy:3128`", parsers.proxy_url),
-    _ours(
-        "retention_s",
+    )
+    error_message: bool = _flag("ERROR_MESSAGE", default=False)
+    on_error: Literal["raise", "log"] = _choice("ON_ERROR", "raise", "log")
+    confirm_start: Literal["off", "server"] = _choice("CONFIRM_START", "off", "server")
+    confirm_timeout_s: float = _wait("CONFIRM_TIMEOUT", 1.0, least=0.001)
+    timeout_s: float = _wait("TIMEOUT", 10.0, least=0.001)
+    ca_file: Path | None = _ours("CA_FILE", _PEM, parsers.file)
+    proxy: str | None = _ours("PROXY", _URL.format("proxy:3128"), parsers.proxy_url)
+    retention_s: float = _ours(
         "RETENTION",
         "a time from `1m` to `36500d`, such as `30d`, `12h`, `90m`, or a number of seconds",
         parsers.seconds(least=60.0, most=36_500 * _DAY),
         30 * _DAY,
-    ),
-    _ours(
-        "max_bytes",
+    )
+    max_bytes: int = _ours(
         "MAX_BYTES",
         "a size from `1MiB` to `1024TiB`, such as `500MB` or `1GiB`, or a number of bytes",
         parsers.size,
         1024**3,
-    ),
-    _wait("shutdown_timeout_s", "SHUTDOWN_TIMEOUT", 5.0, least=0),
-    _ours("disabled", "DISABLED", _BOOLEAN, parsers.flag, default=False),
-)
+    )
+    shutdown_timeout_s: float = _wait("SHUTDOWN_TIMEOUT", 5.0, least=0)
+    disabled: bool = _flag("DISABLED", default=False)
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting.
+
+    Args:
+        argument: Its argument and field in `Settings`.
+        default: Its value if nothing was set.
+        takes: What it takes, in words.
+        convert: Converts a value that was set, or raises `RefusedError`.
+        variables: Its variables in their order of precedence; errors name the last one.
+        sink: The only value of `OTEL_JOB_MEASURE_SINK` with which it has a meaning; empty if it always has.
+    """
+
+    argument: str
+    default: object
+    takes: str
+    convert: _Convert
+    variables: tuple[str, ...]
+    sink: str
+
+    @property
+    def variable(self) -> str:
+        """Returns the variable that errors and the documentation name."""
+        return self.variables[-1]
+
+
+SETTINGS: Final = tuple(Setting(argument=each.name, default=each.default, **each.metadata) for each in fields(Values))
 BY_ARGUMENT: Final[Mapping[str, Setting]] = {setting.argument: setting for setting in SETTINGS}
 
 
+def named(argument: str) -> str:
+    """Returns a setting's variable and argument, as errors name it."""
+    return f"{BY_ARGUMENT[argument].variable} (argument {argument})"
+
+
 def is_set(value: object) -> bool:
-    """Tells whether something was set: None and a string without a character that can be seen are nothing."""
+    """Returns False for None and for a string without visible characters, which count as unset."""
     return value is not None and not (isinstance(value, str) and not value.strip())
 
 
 def converted(given: Mapping[str, object], said_in: Mapping[str, str]) -> tuple[dict[str, object], list[str]]:
-    """Makes values of what was set.
-
-    Args:
-        given: What was set, by argument; None and the empty string are nothing.
-        said_in: The variable that a value came from, by argument, where it came from one.
-
-    Returns:
-        The good values by argument, and one line for each bad one.
-    """
+    """Returns the good values by argument, and one line for each bad one; `said_in` has the variable of each value."""
     good: dict[str, object] = {}
     problems: list[str] = []
     for argument, value in given.items():
         setting = BY_ARGUMENT[argument]
-        if not is_set(value):
-            continue
         try:
             good[argument] = setting.convert(value.strip() if isinstance(value, str) else value)
         except RefusedError as refused:
-            problems.append(_problem(setting, said_in.get(argument), value, refused))
+            problems.append(_problem(setting, said_in.get(argument, setting.variable), value, refused))
     return good, problems
 
 
-def _problem(setting: Setting, variable: str | None, value: object, refused: RefusedError) -> str:
+def _problem(setting: Setting, variable: str, value: object, refused: RefusedError) -> str:
     shown = "a value that is not shown" if refused.hidden else _shown(value)
     why = f" ({refused.why})" if refused.why else ""
-    return f"{variable or setting.variable} (argument {setting.argument}): got {shown}{why}; it takes {setting.takes}"
+    return f"{variable} (argument {setting.argument}): got {shown}{why}; it takes {setting.takes}"
 
 
 def _shown(value: object) -> str:

@@ -2,17 +2,17 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from opentelemetry.trace import SpanKind
 from opentelemetry.util.types import AnyValue
 
 from otel_job_measure.errors import UsageError
-from otel_job_measure.frozen import Frozen, frozen
 from otel_job_measure.points.outcome import Outcome
 
 
-@frozen
-class SpanRule(Frozen):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanRule:
     """Says which spans of another instrumentation are runs of jobs; they are measured without a second span.
 
     Args:
@@ -27,44 +27,24 @@ class SpanRule(Frozen):
         UsageError: The rule says nowhere where the job's name is, or in two places, or `span_name` is no expression.
     """
 
-    _parts = ("scope", "kind", "span_name", "name_attribute", "outcome", "_pattern")
-    __slots__ = _parts
-
     scope: str
-    kind: SpanKind | None
-    span_name: str
-    name_attribute: str | None
-    outcome: Callable[[Mapping[str, AnyValue]], Outcome | None] | None
-    _pattern: re.Pattern[str]
+    kind: SpanKind | None = None
+    span_name: str = ".*"
+    name_attribute: str | None = None
+    outcome: Callable[[Mapping[str, AnyValue]], Outcome | None] | None = None
+    _pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
-    def __init__(
-        self,
-        *,
-        scope: str,
-        kind: SpanKind | None = None,
-        span_name: str = ".*",
-        name_attribute: str | None = None,
-        outcome: Callable[[Mapping[str, AnyValue]], Outcome | None] | None = None,
-    ) -> None:
+    def __post_init__(self) -> None:
         try:
-            pattern = re.compile(span_name, re.DOTALL)
+            pattern = re.compile(self.span_name, re.DOTALL)
         except re.error as error:
-            raise UsageError(f"span_name of a SpanRule is no pattern: {span_name!r}: {error}") from error
-        if ("job" in pattern.groupindex) == (name_attribute is not None):
+            raise UsageError(f"span_name of a SpanRule is no pattern: {self.span_name!r}: {error}") from error
+        if ("job" in pattern.groupindex) == (self.name_attribute is not None):
             raise UsageError(
                 "a SpanRule needs a group (?P<job>...) in span_name or a name_attribute, not both, for the job's name; "
-                f"got {span_name=}, {name_attribute=}"
+                f"got span_name={self.span_name!r}, name_attribute={self.name_attribute!r}"
             )
-        self._keep(
-            {
-                "scope": scope,
-                "kind": kind,
-                "span_name": span_name,
-                "name_attribute": name_attribute,
-                "outcome": outcome,
-                "_pattern": pattern,
-            }
-        )
+        object.__setattr__(self, "_pattern", pattern)
 
     def job_name(self, kind: SpanKind, span_name: str, attributes: Mapping[str, AnyValue]) -> AnyValue | None:
         """Finds the job's name in a span of the rule's scope.

@@ -27,7 +27,7 @@ class Bounds:
         modules_import: Modules that `import otel_job_measure` loads, besides Python's own at its start; most are those
             of `logging`, which must not be imported later, while a fork may wait for us and hold its lock.
         modules_measure: Modules that a `JobMeasure` and a first run load on top of the SDK, where nothing is sent.
-        modules_exec: Modules that `exec` loads where it only appends.
+        modules_exec: Modules that `exec` loads if it only appends, `dataclasses` with `inspect` and `ast` among them.
     """
 
     lines: int
@@ -47,7 +47,7 @@ _BY_VERSION: Final = {
         peak=1800,
         modules_import=24,
         modules_measure=104,
-        modules_exec=100,
+        modules_exec=106,
     ),
     (3, 12): Bounds(
         lines=265,
@@ -56,7 +56,7 @@ _BY_VERSION: Final = {
         peak=1800,
         modules_import=25,
         modules_measure=104,
-        modules_exec=98,
+        modules_exec=104,
     ),
     (3, 13): Bounds(
         lines=264,
@@ -65,7 +65,7 @@ _BY_VERSION: Final = {
         peak=1860,
         modules_import=20,
         modules_measure=106,
-        modules_exec=95,
+        modules_exec=101,
     ),
 }
 BOUNDS: Final = _BY_VERSION.get(sys.version_info[:2], _BY_VERSION[max(_BY_VERSION)])

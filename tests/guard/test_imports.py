@@ -33,13 +33,6 @@ with measure.run("x"):
     pass
 """
 _EXEC: Final = "from otel_job_measure.cli import main; main(['exec', 'x', '--', 'true'])"
-_DATACLASSES: Final = """
-import sys
-ours = [module for name, module in sys.modules.items() if name.startswith("otel_job_measure")]
-found = {repr(value) for module in ours for value in vars(module).values() if "__dataclass_fields__" in dir(value)}
-assert not found, found
-"""
-_STANDARD: Final = "import argparse, json, logging, pathlib, threading, traceback, typing"
 _SENDS: Final = ("influxdb_client", "urllib3", "requests", "ssl", "http.client")
 _OTHERS: Final = ("rich", "google.protobuf", "grpc", "asyncio", "email", "decimal")
 
@@ -84,25 +77,12 @@ def test_a_second_run_loads_nothing(tmp_path: Path) -> None:
 
 
 def test_exec_that_only_appends_loads_what_it_uses(tmp_path: Path) -> None:
-    """No SDK, no parser, no adoption, no history: a crontab has it before each of its lines."""
+    """No SDK, no parser, no recovery, no history: `exec` starts with each line of a crontab."""
     loaded(_EXEC, tmp_path)  # looks after what others left, which is done only now and then
     modules = loaded(_EXEC, tmp_path)
-    ours = [f"otel_job_measure.{name}" for name in ("points.line_protocol", "journal.adoption", "history", "delivery")]
+    ours = [f"otel_job_measure.{name}" for name in ("points.line_protocol", "journal.recovery", "history", "delivery")]
     assert among(modules, *_SENDS, *_OTHERS, *ours, "opentelemetry", "sqlite3", "hashlib", "secrets", "difflib") == []
     assert len(modules) <= BOUNDS.modules_exec, sorted(modules)
-
-
-def test_exec_loads_nothing_that_generates_code(tmp_path: Path) -> None:
-    """A dataclass costs several times a named tuple, at each start; a newer Python may load them for itself."""
-    loaded(_EXEC, tmp_path)
-    modules = loaded(_EXEC, tmp_path, first=_STANDARD)
-    assert among(modules, "dataclasses", "inspect", "ast", "dis") == []
-
-
-@pytest.mark.parametrize("run", [_RUN, "from otel_job_measure import JobMeasure; JobMeasure().job('x')(int)()"])
-def test_a_first_run_makes_no_dataclass_of_ours(run: str, tmp_path: Path) -> None:
-    """With and without the local history."""
-    assert "otel_job_measure.delivery.health" in loaded(run + _DATACLASSES, tmp_path)
 
 
 @pytest.mark.parametrize("door", ["job", "run", "middleware", "sync_middleware"])

@@ -121,7 +121,7 @@ def test_an_unknown_argument_is_an_error_that_names_what_is_near() -> None:
     (line,) = problems({}, qqqqqq=1)
     assert all(setting.argument in line for setting in SETTINGS)
     assert len(problems({}, projct="billing", timeout_s=-1)) == 2
-    with pytest.raises(TypeError, match="no argument projct; near it there are project"):
+    with pytest.raises(SettingsError, match="no argument projct; near it there are project"):
         settings(projct="billing")
     with pytest.raises(SettingsError, match="TIMEOUT"):
         settings(projct="billing", timeout_s=-1)
@@ -142,9 +142,9 @@ def test_an_unknown_variable_is_a_warning_once(
     for _ in range(2):
         assert Settings.from_env(environ) == Settings.from_env({})
     assert caplog.messages == [
-        "OTEL_JOB_MEASURE_TIMEOUTS is set and means nothing; did you mean OTEL_JOB_MEASURE_TIMEOUT?",
-        "OTEL_JOB_MEASURE_PROJECT_NAME is set and means nothing; did you mean PROJECT_NAME?",
-        "OTEL_JOB_MEASURE_QQQQQQ is set and means nothing",
+        "OTEL_JOB_MEASURE_TIMEOUTS is set but unknown; did you mean OTEL_JOB_MEASURE_TIMEOUT?",
+        "OTEL_JOB_MEASURE_PROJECT_NAME is set but unknown; did you mean PROJECT_NAME?",
+        "OTEL_JOB_MEASURE_QQQQQQ is set but unknown",
     ]
     assert {(record.levelno, record.name) for record in caplog.records} == {
         (logging.WARNING, "otel_job_measure.settings.environment")
