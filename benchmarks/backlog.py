@@ -14,10 +14,9 @@ from benchmarks.contenders.contender import TAGS
 from otel_job_measure.journal.interfaces import SegmentHeader
 from otel_job_measure.journal.segment import encode_header, new_name
 from otel_job_measure.journal.state_dir import StateDir
-from otel_job_measure.points.outcome import ENDED, Outcome
-from otel_job_measure.points.rows import ending_lines, start_line
+from otel_job_measure.points.outcome import ENDED, Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines, start_line
 from otel_job_measure.points.run_ids import new_run_id
-from otel_job_measure.points.series import Series
 from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.runtime.places import identity_of
 from otel_job_measure.settings import Settings
@@ -114,13 +113,15 @@ def _lines(host: str, numbers: range, begin_ns: int) -> Iterator[bytes]:
         took_ns = chance.randrange(1, 60_000_000) * 1000
         yield start_line(series, uuid, start_ns) + ending_lines(
             series,
-            uuid=uuid,
-            outcome=_FAILED if number % _FAILED_OF == 0 else ENDED,
-            end_ns=start_ns + took_ns,
-            duration_s=took_ns / 1e9,
-            host=host,
-            trace_id=f"{chance.getrandbits(128):032x}",
-            span_id=f"{chance.getrandbits(64):016x}",
+            Ending(
+                uuid=uuid,
+                outcome=_FAILED if number % _FAILED_OF == 0 else ENDED,
+                end_ns=start_ns + took_ns,
+                duration_s=took_ns / 1e9,
+                host=host,
+                trace_id=f"{chance.getrandbits(128):032x}",
+                span_id=f"{chance.getrandbits(64):016x}",
+            ),
             run_row=True,
             error_message=False,
         )

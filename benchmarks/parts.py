@@ -15,10 +15,9 @@ from opentelemetry.trace import Tracer
 from benchmarks.contenders.contender import TAGS, job
 from benchmarks.contenders.libraries import library
 from benchmarks.contenders.spans import AT_END, AT_START, NullExporter, provider
-from otel_job_measure.points.outcome import ENDED
-from otel_job_measure.points.rows import ending_lines, start_line
+from otel_job_measure.points.outcome import ENDED, Ending
+from otel_job_measure.points.rows import Series, ending_lines, start_line
 from otel_job_measure.points.run_ids import new_run_id
-from otel_job_measure.points.series import Series
 from otel_job_measure.points.tags import DefaultTags
 
 _UUID: Final = "23456789ABCD"
@@ -51,13 +50,15 @@ def _of_ours(file: Path) -> Mapping[str, Callable[[], object]]:
     def endings() -> bytes:
         return ending_lines(
             series,
-            uuid=_UUID,
-            outcome=ENDED,
-            end_ns=_TIME_NS,
-            duration_s=0.000123,
-            host="host",
-            trace_id="0123456789abcdef0123456789abcdef",
-            span_id="0123456789abcdef",
+            Ending(
+                uuid=_UUID,
+                outcome=ENDED,
+                end_ns=_TIME_NS,
+                duration_s=0.000123,
+                host="host",
+                trace_id="0123456789abcdef0123456789abcdef",
+                span_id="0123456789abcdef",
+            ),
             run_row=True,
             error_message=False,
         )

@@ -24,6 +24,11 @@ FIELD_TRACE_ID: Final = "trace_id"
 FIELD_SPAN_ID: Final = "span_id"
 FIELD_ERROR_TYPE: Final = "error_type"
 FIELD_ERROR_MESSAGE: Final = "error_message"
+FIELD_ATTEMPT: Final = "attempt"
+FIELD_TASK_ID: Final = "task_id"
+FIELD_LAG: Final = "lag"
+FIELD_QUEUED: Final = "queued"
+FIELD_TRIGGER: Final = "trigger"
 
 # The values of status
 STATUS_START: Final = "start"
@@ -37,7 +42,23 @@ REASON_CANCELLED: Final = "cancelled"
 REASON_SIGNAL: Final = "signal"
 REASON_EXIT: Final = "exit"
 REASON_LOST: Final = "lost"
-REASONS: Final = (REASON_ERROR, REASON_TIMEOUT, REASON_CANCELLED, REASON_SIGNAL, REASON_EXIT, REASON_LOST)
+REASON_RETRY: Final = "retry"
+REASON_REJECTED: Final = "rejected"
+REASON_REVOKED: Final = "revoked"
+REASON_SKIPPED: Final = "skipped"
+UNCOUNTED_REASONS: Final = (REASON_RETRY, REASON_REJECTED, REASON_REVOKED, REASON_SKIPPED)
+"""Reasons that say nothing about the job itself: their rows have no `success`, so that its mean counts jobs."""
+REASONS: Final = (
+    *(REASON_ERROR, REASON_TIMEOUT, REASON_CANCELLED, REASON_SIGNAL, REASON_EXIT, REASON_LOST),
+    *UNCOUNTED_REASONS,
+)
+
+# The values of trigger
+TRIGGER_SCHEDULE: Final = "schedule"
+TRIGGER_MANUAL: Final = "manual"
+TRIGGER_RETRY: Final = "retry"
+TRIGGER_MESSAGE: Final = "message"
+TRIGGERS: Final = (TRIGGER_SCHEDULE, TRIGGER_MANUAL, TRIGGER_RETRY, TRIGGER_MESSAGE)
 
 UNNAMED: Final = "unnamed"  # the job of a context that has no usable name
 

@@ -20,10 +20,9 @@ from benchmarks.contenders.contender import JOB, TAGS, job
 from benchmarks.fleet.plan import pairs
 from benchmarks.stub import stub
 from otel_job_measure import JobMeasure, names
-from otel_job_measure.points.outcome import ENDED, Outcome
-from otel_job_measure.points.rows import ending_lines, start_line
+from otel_job_measure.points.outcome import ENDED, Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines, start_line
 from otel_job_measure.points.run_ids import new_run_id
-from otel_job_measure.points.series import Series
 from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.runtime.pipeline import Pipeline
 from otel_job_measure.settings import Settings
@@ -205,13 +204,15 @@ def _run(series: Series, start_ns: int, outcome: Outcome) -> bytes:
     uuid = new_run_id()
     return start_line(series, uuid, start_ns) + ending_lines(
         series,
-        uuid=uuid,
-        outcome=outcome,
-        end_ns=start_ns + 1000,
-        duration_s=1e-6,
-        host="host",
-        trace_id="0" * 31 + "1",
-        span_id="0" * 15 + "1",
+        Ending(
+            uuid=uuid,
+            outcome=outcome,
+            end_ns=start_ns + 1000,
+            duration_s=1e-6,
+            host="host",
+            trace_id="0" * 31 + "1",
+            span_id="0" * 15 + "1",
+        ),
         run_row=True,
         error_message=True,
     )

@@ -16,9 +16,8 @@ from otel_job_measure.journal.segment import SUFFIX, TEMPORARY_SUFFIX, SegmentFi
 from otel_job_measure.journal.slots import Slot
 from otel_job_measure.journal.state_dir import StateDir, segments_in
 from otel_job_measure.points.line_protocol import parse
-from otel_job_measure.points.outcome import Outcome
-from otel_job_measure.points.rows import ending_lines
-from otel_job_measure.points.series import Series
+from otel_job_measure.points.outcome import Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines
 from otel_job_measure.points.tags import DefaultTags
 
 _log = logging.getLogger(names.LOGGER)
@@ -281,13 +280,12 @@ def _lost(start: bytes, end_ns: int, header: SegmentHeader) -> bytes:
     series, _ = _series_of(start)
     return ending_lines(
         series,
-        uuid=str(parse(start).fields[names.FIELD_UUID]),
-        outcome=Outcome(reason=names.REASON_LOST),
-        end_ns=end_ns,
-        duration_s=None,
-        host=header.host,
-        trace_id=None,
-        span_id=None,
+        Ending(
+            uuid=str(parse(start).fields[names.FIELD_UUID]),
+            outcome=Outcome(reason=names.REASON_LOST),
+            end_ns=end_ns,
+            host=header.host,
+        ),
         run_row=header.runs,
         error_message=False,
     )
@@ -299,13 +297,11 @@ def _old_row_of(run_row: bytes) -> bytes:
     point = parse(run_row)
     return ending_lines(
         series,
-        uuid=str(point.fields[names.FIELD_UUID]),
-        outcome=Outcome(reason=tags.get(names.TAG_REASON)),
-        end_ns=point.time_ns or 0,
-        duration_s=None,
-        host="",
-        trace_id=None,
-        span_id=None,
+        Ending(
+            uuid=str(point.fields[names.FIELD_UUID]),
+            outcome=Outcome(reason=tags.get(names.TAG_REASON)),
+            end_ns=point.time_ns or 0,
+        ),
         run_row=False,
         error_message=False,
     )

@@ -3,10 +3,9 @@
 import importlib
 from typing import TYPE_CHECKING
 
-from otel_job_measure.points.outcome import ENDED, Outcome
-from otel_job_measure.points.rows import ending_lines, start_line
+from otel_job_measure.points.outcome import ENDED, Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines, start_line
 from otel_job_measure.points.run_ids import new_run_id, run_id_of_span
-from otel_job_measure.points.series import Series
 from otel_job_measure.points.tags import DefaultTags, resolve
 from otel_job_measure.points.text import clean_field, clean_tag, valid
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ENDED",
     "DefaultTags",
+    "Ending",
     "FieldValue",
     "Outcome",
     "Point",
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 
-# Who only writes rows needs no parser, whose expressions take longer to compile than a command takes to be measured.
+# `exec` only writes rows and does not wait for the parser's regular expressions to be compiled.
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

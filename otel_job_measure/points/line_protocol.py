@@ -1,4 +1,10 @@
-"""Line protocol, both ways, as InfluxDB 2 reads it; for its rules see `escaping`."""
+r"""Line protocol, encoded, and parsed as InfluxDB 2 reads it.
+
+The parts of a line have different rules. In a measurement, a tag and a field's key, a backslash escapes only a comma, a
+space or (except in a measurement) an equals sign, and is itself before everything else. In a string it escapes a quote
+and a backslash. Looking for the line's end, InfluxDB 2 takes every backslash for an escape of the next character: of
+`\\\\` followed by a space and later by `=` or `,` it misreads the end.
+"""
 
 import functools
 import math
@@ -7,7 +13,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from otel_job_measure.errors import LineProtocolError
-from otel_job_measure.points.escaping import escape_measurement, escape_tag, misread, quote
+from otel_job_measure.points.text import escape_tag, quote
 
 FieldValue = str | float | int | bool
 
@@ -17,6 +23,7 @@ RESERVED_TAGS: Final = frozenset({"time", "_field", "_measurement", "\0"})
 _MIN_INT, _MAX_INT, _MAX_UINT = -(2**63), 2**63 - 1, 2**64 - 1
 _MIN_TIME, _MAX_TIME = _MIN_INT + 2, _MAX_INT - 1
 
+_misread = re.compile(r"(?<!\\)(?:\\\\)+ .*(?<!\\)(?:\\\\)+[,=]", re.DOTALL).search
 _unescape_tag = re.compile(r"\\([, =])").sub
 _unescape_other = re.compile(r'\\([, ="])').sub
 _unescape_string = re.compile(r'\\(["\\])').sub
@@ -40,36 +47,26 @@ _BLANKS = frozenset(_BLANK)
 
 
 class Point(NamedTuple):
-    """A point as a line tells it.
-
-    Args:
-        measurement: Its measurement.
-        tags: Names and values, none of them empty.
-        fields: Names and values, at least one; unsigned integers are integers here.
-        time_ns: Nanoseconds since 1970; None where the line leaves the time to the server.
-    """
+    """A point as its line says it."""
 
     measurement: str
     tags: Mapping[str, str]
+    """None of the values is empty."""
     fields: Mapping[str, FieldValue]
+    """At least one; unsigned integers are integers here."""
     time_ns: int | None = None
+    """Nanoseconds since 1970; None if the line leaves the time to the server."""
 
 
 def encode(point: Point) -> bytes:
-    """Writes a point as one physical line; nothing is changed or left out on the way.
-
-    Args:
-        point: What to write. For texts that may hold anything see `text.clean_tag` and `text.clean_field`.
-
-    Returns:
-        The line without a newline at its end.
+    """Returns a point as one physical line without a newline at its end; it changes nothing.
 
     Raises:
-        LineProtocolError: The point cannot be written so that InfluxDB reads the same back.
+        LineProtocolError: There is no line that InfluxDB reads as this point; `text` makes texts fit.
     """
     tags = sorted((_tag_text(key), _tag_text(value)) for key, value in point.tags.items())
     head = "".join([_measurement_text(point.measurement), *(f",{key}={value}" for key, value in tags)])
-    if misread(head) or any(r"\ " in key or key in RESERVED_TAGS for key in point.tags):
+    if _misread(head) or any(r"\ " in key or key in RESERVED_TAGS for key in point.tags):
         raise LineProtocolError(f"InfluxDB refuses or misreads these tags: {dict(point.tags)!a}")
     if not point.fields:
         raise LineProtocolError("a point needs at least one field")
@@ -84,16 +81,10 @@ def encode(point: Point) -> bytes:
 
 
 def parse(line: bytes) -> Point:
-    """Reads one line as InfluxDB does.
-
-    Args:
-        line: Line protocol with one point, with or without a newline at its end.
-
-    Returns:
-        The point.
+    """Reads one line, with or without a newline at its end, as InfluxDB does.
 
     Raises:
-        LineProtocolError: It is not line protocol; nor is a comment or a blank line a point.
+        LineProtocolError: It is not line protocol, or a comment or blank, which are no points.
     """
     try:
         text = line.decode().removesuffix("\n").lstrip(_BLANK)
@@ -113,21 +104,14 @@ def parse(line: bytes) -> Point:
 
 
 def lines(data: bytes) -> list[bytes]:
-    """Splits what is one point a line into its points' lines.
-
-    Args:
-        data: Physical lines; comments and blank ones may be among them.
-
-    Returns:
-        The lines of points, without their newlines.
-    """
+    """Returns the lines of points in physical lines, without newlines, comments and blank lines."""
     return [line for line in data.split(b"\n") if (start := line.lstrip(b" \t\0")) and start[:1] != b"#"]
 
 
 def _measurement_text(measurement: str) -> str:
     if not measurement or measurement[0] in "#\t\0" or "\\" in measurement:
         raise LineProtocolError(f"no name of a measurement: {measurement!a}")
-    return escape_measurement(measurement)
+    return measurement.replace(",", r"\,").replace(" ", r"\ ")
 
 
 def _tag_text(text: str) -> str:

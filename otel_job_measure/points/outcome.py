@@ -6,12 +6,12 @@ from otel_job_measure import names
 
 
 class Outcome(NamedTuple):
-    """What is known of an ending besides its time.
+    """Why and with which exception a run ended.
 
     Args:
-        reason: Why the run failed, one of `names.REASONS`; None for a run that ended well.
-        error_type: The class of the exception, as `error.type` has it, or whatever the opener of the span said.
-        error_message: Its text; it is written only where that was asked for.
+        reason: Why the run failed, one of `names.REASONS`; None if it ended well.
+        error_type: The class of the exception, as in the span attribute `error.type`.
+        error_message: The text of the exception; written only if `OTEL_JOB_MEASURE_ERROR_MESSAGE` is on.
     """
 
     reason: str | None = None
@@ -20,9 +20,39 @@ class Outcome(NamedTuple):
 
     @property
     def status(self) -> str:
-        """Returns the row's `status`: `end` or `failed`."""
+        """The row's `status`: `end` or `failed`."""
         return names.STATUS_END if self.reason is None else names.STATUS_FAILED
+
+    @property
+    def success(self) -> float | None:
+        """The row's `success`: 1.0 or 0.0; None if this ending says nothing about the job itself."""
+        if self.reason in names.UNCOUNTED_REASONS:
+            return None
+        return 1.0 if self.reason is None else 0.0
 
 
 ENDED = Outcome()
 FAILED = Outcome(reason=names.REASON_ERROR)
+
+
+class Ending(NamedTuple):
+    """Everything that the rows of an ending say, apart from the tags of its series; None means unknown."""
+
+    uuid: str
+    outcome: Outcome
+    end_ns: int
+    """In nanoseconds since 1970."""
+    duration_s: float | None = None
+    """By a monotonic clock."""
+    host: str | None = None
+    trace_id: str | None = None
+    """In hex."""
+    span_id: str | None = None
+    """In hex."""
+    attempt: int | None = None
+    """From 1."""
+    lag_s: float | None = None
+    queued_s: float | None = None
+    trigger: str | None = None
+    """One of `names.TRIGGERS`."""
+    task_id: str | None = None

@@ -1,125 +1,149 @@
 """The rows of a run, as lines: one at its start, two at its end."""
 
-import functools
 import math
-import re
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any, Final
 
 from otel_job_measure import names
-from otel_job_measure.points.escaping import escape_tag, quote
-from otel_job_measure.points.outcome import ENDED, Outcome
-from otel_job_measure.points.series import Series
-from otel_job_measure.points.text import clean_field, clean_tag
+from otel_job_measure.points.fields import RUN_FIELDS, UUID, Column
+from otel_job_measure.points.outcome import Ending
+from otel_job_measure.points.tags import DefaultTags
+from otel_job_measure.points.text import clean_field, clean_tag, escape_tag, quote
 
-_SURELY_SHORT = 256
-_is_plain = re.compile(r"[0-9A-Za-z_.:-]{0,256}").fullmatch
+_KEPT: Final = 1024
+_SURELY_SHORT: Final = 256  # no character takes more than four bytes
+_EMPTY: Final = '""'
+_known: "dict[tuple[str, DefaultTags], Series]" = {}
+"""Threads, signal handlers and the garbage collector use only single operations of this dict."""
 
-# The pieces between the values, in InfluxDB's order of names. Each field brings the comma after it; the uuid is last.
-_DURATION = f"{names.FIELD_DURATION}="
-_ERROR_MESSAGE = f'{names.FIELD_ERROR_MESSAGE}="'
-_ERROR_TYPE = f'{names.FIELD_ERROR_TYPE}="'
-_HOST = f'{names.FIELD_HOST}="'
-_SPAN_ID = f'{names.FIELD_SPAN_ID}="'
-_SUCCESS, _NO_SUCCESS = f"{names.FIELD_SUCCESS}=1.0,", f"{names.FIELD_SUCCESS}=0.0,"
-_TRACE_ID = f'{names.FIELD_TRACE_ID}="'
-_UUID = f'{names.FIELD_UUID}="'
-_REASON = f",{names.TAG_REASON}="
-_REASON_TAGS = {reason: f"{_REASON}{reason}" for reason in names.REASONS}
+
+class Series:
+    """The part of the rows that all runs of one job with the same tags share, encoded once.
+
+    Args:
+        job: The job's name, any string; an empty one is `unnamed`.
+        tags: The default tags.
+    """
+
+    __slots__ = ("_run_heads", "_tags", "head")
+
+    def __init__(self, job: str, tags: DefaultTags) -> None:
+        values = {
+            **dict(tags.more),
+            names.TAG_JOB: job or names.UNNAMED,
+            names.TAG_DATACENTER: tags.datacenter,
+            names.TAG_PROJECT: tags.project,
+            names.TAG_STAGE: tags.stage,
+        }
+        self._tags = [(_tag(name), _tag(value)) for name, value in values.items() if value]
+        self._run_heads: dict[str | None, str] = {}
+        self.head = _head(names.POINTS, self._tags)
+        """A row of `scheduling-job` up to its fields."""
+
+    def run_head(self, reason: str | None) -> str:
+        """Returns a row of `scheduling-job-run` up to its fields."""
+        known = self._run_heads.get(reason)
+        if known is not None:
+            return known
+        status = names.STATUS_END if reason is None else names.STATUS_FAILED
+        own = [(names.TAG_STATUS, status)]
+        if reason is not None:
+            own.append((names.TAG_REASON, _tag(reason or names.REASON_ERROR)))
+        head = _head(names.RUNS, [*self._tags, *own])
+        if reason is None or reason in names.REASONS:  # a rule of the user's may return any number of other texts
+            self._run_heads[reason] = head
+        return head
+
+
+def series(job: str, tags: DefaultTags) -> Series:
+    """Returns the series of a job, remembered for its next run."""
+    found = _known.get((job, tags))
+    if found is None:
+        found = Series(job, tags)
+        if len(_known) >= _KEPT:  # job names that never repeat
+            _known.clear()
+        _known[job, tags] = found
+    return found
 
 
 def start_line(series: Series, uuid: str, time_ns: int) -> bytes:
-    """Writes the row that says that a run has begun.
+    """Returns the row of a run's start, with its newline."""
+    return _status_row(series, names.STATUS_START, _tail(uuid, time_ns)).encode()
+
+
+def ending_lines(series: Series, ending: Ending, *, run_row: bool, error_message: bool) -> bytes:
+    """Returns the rows of a run's ending, each with its newline, the run row first.
 
     Args:
-        series: The job's.
-        uuid: The run's id.
-        time_ns: When, in nanoseconds since 1970.
-
-    Returns:
-        One line with its newline.
+        series: The job's series.
+        ending: What to write.
+        run_row: Whether to write the row of `scheduling-job-run` too.
+        error_message: Whether the run row may contain the exception's text.
     """
-    return f'{series.start}{_inside(uuid)}" {time_ns}\n'.encode()
+    outcome, tail = ending.outcome, _tail(ending.uuid, ending.end_ns)
+    row = _status_row(series, outcome.status, tail)
+    if run_row:
+        fields = _ALL_FIELDS if error_message else _FIELDS
+        row = f"{series.run_head(outcome.reason)} {_encoded(fields, ending)}{tail}{row}"
+    return row.encode()
 
 
-def ending_lines(  # noqa: PLR0913 - what is known of an ending, each once
-    series: Series,
-    *,
-    uuid: str,
-    outcome: Outcome,
-    end_ns: int,
-    duration_s: float | None,
-    host: str,
-    trace_id: str | None,
-    span_id: str | None,
-    run_row: bool,
-    error_message: bool,
-) -> bytes:
-    """Writes the rows that say that a run has ended, and how.
-
-    Args:
-        series: The job's.
-        uuid: The run's id.
-        outcome: How it ended.
-        end_ns: When, in nanoseconds since 1970.
-        duration_s: How long it took, by a monotonic clock; None where nobody knows.
-        host: Where it ran.
-        trace_id: Its trace's id in hex; None where there is none to be found.
-        span_id: Its span's id in hex, or None.
-        run_row: Whether to write the row of `scheduling-job-run` too, which then comes first.
-        error_message: Whether the run row may hold the exception's text.
-
-    Returns:
-        One or two lines, each with its newline.
-    """
-    uuid_and_end = f'{_inside(uuid)}" {end_ns}\n'
-    if outcome.reason is None:
-        ending = f"{series.good_end}{uuid_and_end}"
-    else:
-        ending = f'{series.until_status}{names.STATUS_FAILED}",{_UUID}{uuid_and_end}'
-    if not run_row:
-        return ending.encode()
-    duration = "" if duration_s is None or not math.isfinite(duration_s) else f"{_DURATION}{float(duration_s)!r},"
-    span = "" if span_id is None else _field(_SPAN_ID, span_id)
-    trace = "" if trace_id is None else _field(_TRACE_ID, trace_id)
-    how = "" if outcome is ENDED else _why(outcome, message=error_message)
-    if outcome.reason is None:
-        head, success = series.good_run, _SUCCESS
-    else:
-        head, success = _failed_run(series, outcome.reason), _NO_SUCCESS
-    return f"{head}{duration}{how}{_host(host)}{span}{success}{trace}{_UUID}{uuid_and_end}{ending}".encode()
+def _status_row(series: Series, status: str, tail: str) -> str:
+    return f'{series.head} {names.FIELD_STATUS}="{status}",{tail}'
 
 
-def _failed_run(series: Series, reason: str) -> str:
-    """Returns a run row up to its fields."""
-    return (
-        f"{series.run_until_reason}{_reason_tag(reason)}{series.run_after_reason}{names.STATUS_FAILED}"
-        f"{series.run_after_status}"
+def _tail(uuid: str, time_ns: int) -> str:
+    """Returns the end of a row: the uuid is the last field of both measurements."""
+    return f"{names.FIELD_UUID}={_string(uuid) or _EMPTY} {time_ns}\n"
+
+
+def _head(measurement: str, tags: Iterable[tuple[str, str]]) -> str:
+    return "".join([measurement, *(f",{name}={value}" for name, value in sorted(tags))])
+
+
+def _tag(text: str) -> str:
+    return escape_tag(clean_tag(text))
+
+
+def _string(value: str) -> str:
+    if value.isalnum() and len(value) <= _SURELY_SHORT:  # ids
+        return f'"{value}"'
+    return quote(clean_field(value)) if value else ""
+
+
+def _float(value: float) -> str:
+    return repr(float(value)) if math.isfinite(value) else ""  # InfluxDB refuses the whole row for such a number
+
+
+def _integer(value: int) -> str:
+    return f"{value:d}i" if value.bit_length() < 64 else ""  # noqa: PLR2004 - InfluxDB's integers
+
+
+_ENCODERS: Final[dict[str, Callable[[Any], str]]] = {"string": _string, "float": _float, "integer": _integer}
+_IN_OUTCOME: Final = (names.FIELD_SUCCESS, names.FIELD_ERROR_TYPE, names.FIELD_ERROR_MESSAGE)
+
+_Fields = tuple[Sequence[tuple[str, Callable[[Any], str]]], Callable[[Ending], Sequence[Any]]]
+
+
+def _fields_of(columns: Iterable[Column]) -> _Fields:
+    """Returns names with encoders, and a function that gets their values from an ending."""
+    wanted = [column for column in columns if column is not UUID]
+    paths = (f"outcome.{each.column}" if each.name in _IN_OUTCOME else each.column for each in wanted)
+    return [(f"{each.name}=", _ENCODERS[each.kind]) for each in wanted], attrgetter(*paths)
+
+
+_ALL_FIELDS: Final = _fields_of(RUN_FIELDS)
+_FIELDS: Final = _fields_of(each for each in RUN_FIELDS if each.name != names.FIELD_ERROR_MESSAGE)
+
+
+def _encoded(fields: _Fields, ending: Ending) -> str:
+    """Returns the fields that have a value, with a comma after each."""
+    columns, values_of = fields
+    return "".join(
+        [
+            f"{name}{text},"
+            for (name, encode), value in zip(columns, values_of(ending), strict=True)
+            if value is not None and (text := encode(value))
+        ]
     )
-
-
-def _why(outcome: Outcome, *, message: bool) -> str:
-    """Returns the fields about an error."""
-    error_message = _field(_ERROR_MESSAGE, outcome.error_message) if message else ""
-    return f"{error_message}{_field(_ERROR_TYPE, outcome.error_type)}"
-
-
-def _field(start: str, text: str | None) -> str:
-    """Returns a string field and the comma after it; nothing where there is nothing to say."""
-    return f'{start}{_inside(text)}",' if text else ""
-
-
-@functools.lru_cache(maxsize=64)
-def _host(name: str) -> str:
-    """Returns the field of a host: a process has one, an adopter those of others."""
-    return _field(_HOST, name)
-
-
-def _inside(text: str) -> str:
-    """Returns what stands between the quotes of a string field; ids and hosts need no second look."""
-    if (text.isalnum() and len(text) <= _SURELY_SHORT) or _is_plain(text):
-        return text
-    return quote(clean_field(text))[1:-1]
-
-
-def _reason_tag(reason: str) -> str:
-    # An unknown one can come from a rule of the user's own.
-    return _REASON_TAGS.get(reason) or f"{_REASON}{escape_tag(clean_tag(reason or names.REASON_ERROR))}"

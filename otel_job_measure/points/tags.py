@@ -1,4 +1,4 @@
-"""Default tags: what the rows say about where a job runs."""
+"""Default tags: where a job runs and what it belongs to."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -9,31 +9,17 @@ from otel_job_measure.settings import Settings
 
 
 class DefaultTags(NamedTuple):
-    """The tags that all rows of a process have in common.
-
-    Args:
-        datacenter: Where the job runs, or None.
-        project: What it belongs to, or None.
-        stage: In which environment, or None.
-        more: Resource attributes that were asked for (`OTEL_JOB_MEASURE_TAGS`), as pairs of name and text.
-    """
+    """The tags that all rows of a process have in common; None means that the rows do not have the tag."""
 
     datacenter: str | None = None
     project: str | None = None
     stage: str | None = None
     more: tuple[tuple[str, str], ...] = ()
+    """The resource attributes of `OTEL_JOB_MEASURE_TAGS`, as pairs of name and text."""
 
 
 def resolve(settings: Settings, resource_attributes: Mapping[str, object]) -> DefaultTags:
-    """Finds the default tags: an argument, else a variable, else an attribute of the resource.
-
-    Args:
-        settings: Where arguments and variables have met already.
-        resource_attributes: Those of the span's provider.
-
-    Returns:
-        The tags; what has no value anywhere is None, or not there.
-    """
+    """Returns the default tags: what the settings say, else an attribute of the span's resource."""
     more = ((name, _text(resource_attributes.get(name))) for name in settings.tags)
     return DefaultTags(
         datacenter=settings.datacenter or _first(resource_attributes, names.RESOURCE_DATACENTER),
@@ -46,14 +32,14 @@ def resolve(settings: Settings, resource_attributes: Mapping[str, object]) -> De
 def _first(attributes: Mapping[str, object], wanted: Iterable[str]) -> str | None:
     for name in wanted:
         text = _text(attributes.get(name))
-        # The SDK makes up this name where nobody has given one.
+        # The SDK invents this name if the app sets none.
         if text and not (name == "service.name" and text.startswith(names.UNKNOWN_SERVICE)):
             return text
     return None
 
 
 def _text(value: object) -> str:
-    """Writes an attribute as text: numbers as they are, true and false, sequences as JSON."""
+    """Returns an attribute as text: numbers as they are, `true` and `false`, sequences as JSON."""
     if value is None or isinstance(value, str):
         return value or ""
     try:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from otel_job_measure import names
-from otel_job_measure.points.series import Series, series
+from otel_job_measure.points.rows import Series, series
 from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.points.text import valid
 from otel_job_measure.spans.run import Run

@@ -7,9 +7,8 @@ from types import MappingProxyType
 from otel_job_measure import forks
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.journal.interfaces import Journal, Position
-from otel_job_measure.points.outcome import ENDED, Outcome
-from otel_job_measure.points.rows import ending_lines, start_line
-from otel_job_measure.points.series import Series
+from otel_job_measure.points.outcome import ENDED, Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines, start_line
 from otel_job_measure.points.tags import DefaultTags, resolve
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans.guard import Guards
@@ -196,13 +195,15 @@ class Recorder:
         trace_id, span_id = run.trace or (None, None)
         lines = ending_lines(
             start_of_rows,
-            uuid=run.uuid,
-            outcome=outcome,
-            end_ns=run.end_ns,
-            duration_s=run.duration_s,
-            host=journal.host,
-            trace_id=None if trace_id is None else f"{trace_id:032x}",
-            span_id=None if span_id is None else f"{span_id:016x}",
+            Ending(
+                uuid=run.uuid,
+                outcome=outcome,
+                end_ns=run.end_ns,
+                duration_s=run.duration_s,
+                host=journal.host,
+                trace_id=None if trace_id is None else f"{trace_id:032x}",
+                span_id=None if span_id is None else f"{span_id:016x}",
+            ),
             run_row=self.settings.runs,
             error_message=self.settings.error_message,
         )

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from otel_job_measure import forks, names
 from otel_job_measure.points.outcome import Outcome
+from otel_job_measure.points.rows import Series
 from otel_job_measure.points.run_ids import new_run_id
-from otel_job_measure.points.series import Series
 
 if TYPE_CHECKING:
     from datetime import datetime

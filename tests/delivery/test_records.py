@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from otel_job_measure import names
 from otel_job_measure.delivery.otlp.log_records import Record, record_of
 from otel_job_measure.errors import LineProtocolError
-from otel_job_measure.points import ENDED, DefaultTags, Outcome, ending_lines, parse, start_line
+from otel_job_measure.points import ENDED, DefaultTags, Ending, Outcome, ending_lines, parse, start_line
 from otel_job_measure.points.line_protocol import Point
-from otel_job_measure.points.series import Series
+from otel_job_measure.points.rows import Series
 from tests.points.texts import TEXTS
 
 NOW = 1_800_000_000_123_456_007
@@ -25,13 +25,15 @@ def endings(outcome: Outcome, series: Series = SERIES, duration_s: float | None 
     """Returns the lines of an ending, the run row first."""
     return ending_lines(
         series,
-        uuid=UUID,
-        outcome=outcome,
-        end_ns=NOW,
-        duration_s=duration_s,
-        host="web-1",
-        trace_id=TRACE_ID,
-        span_id=SPAN_ID,
+        Ending(
+            uuid=UUID,
+            outcome=outcome,
+            end_ns=NOW,
+            duration_s=duration_s,
+            host="web-1",
+            trace_id=TRACE_ID,
+            span_id=SPAN_ID,
+        ),
         run_row=True,
         error_message=True,
     ).splitlines()

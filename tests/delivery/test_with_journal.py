@@ -14,8 +14,7 @@ from otel_job_measure.history.sink import HistorySink
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.state_dir import StateDir
-from otel_job_measure.points.rows import start_line
-from otel_job_measure.points.series import series
+from otel_job_measure.points.rows import series, start_line
 from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.runtime.places import StoreOpener
 from otel_job_measure.settings import Settings

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from otel_job_measure.points import DefaultTags, Outcome, Series, ending_lines, start_line
+from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, start_line
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
@@ -114,13 +114,13 @@ def our_rows(runs: Iterable[Fact]) -> bytes:
             lines.append(
                 ending_lines(
                     series,
-                    uuid=run.uuid,
-                    outcome=Outcome(reason=run.reason, error_type=run.error_type),
-                    end_ns=run.end_ns,
-                    duration_s=run.duration_s,
-                    host="web-1",
-                    trace_id=None,
-                    span_id=None,
+                    Ending(
+                        uuid=run.uuid,
+                        outcome=Outcome(reason=run.reason, error_type=run.error_type),
+                        end_ns=run.end_ns,
+                        duration_s=run.duration_s,
+                        host="web-1",
+                    ),
                     run_row=True,
                     error_message=False,
                 )

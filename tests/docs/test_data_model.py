@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from otel_job_measure.history.history import History
-from otel_job_measure.points import DefaultTags, Outcome, Series, ending_lines, start_line
+from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, start_line
 from tests.docs.asked import BLOCKS, LANGUAGES, PAGE, Asked
 from tests.docs.data_set import DAY, HOUR, facts, old_rows, our_rows
 from tests.docs.questions import QUESTIONS, Question, answer, p95
@@ -155,13 +155,15 @@ def test_the_example_lines_are_what_is_written() -> None:
     ) -> bytes:
         return start_line(series, uuid, start_ns) + ending_lines(
             series,
-            uuid=uuid,
-            outcome=outcome,
-            end_ns=end_ns,
-            duration_s=duration_s,
-            host="web-1",
-            trace_id=trace,
-            span_id=trace and "b7ad6b7169203331",
+            Ending(
+                uuid=uuid,
+                outcome=outcome,
+                end_ns=end_ns,
+                duration_s=duration_s,
+                host="web-1",
+                trace_id=trace,
+                span_id=trace and "b7ad6b7169203331",
+            ),
             run_row=True,
             error_message=False,
         )

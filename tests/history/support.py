@@ -10,7 +10,7 @@ from typing import Any
 from otel_job_measure import names
 from otel_job_measure.history.history import History
 from otel_job_measure.journal.interfaces import Chunk, SegmentHeader
-from otel_job_measure.points import DefaultTags, Outcome, Series, ending_lines, start_line
+from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, start_line
 from otel_job_measure.testing import ManualClock
 
 HEADER = SegmentHeader(
@@ -65,13 +65,15 @@ class Lines:
         lost = outcome.reason == names.REASON_LOST
         return ending_lines(
             self.series,
-            uuid=self.uuid,
-            outcome=outcome,
-            end_ns=time_ns,
-            duration_s=None if lost else 0.75,
-            host="host-1",
-            trace_id=None if lost or not traced else "0af7651916cd43dd8448eb211c80319c",
-            span_id=None if lost or not traced else "b7ad6b7169203331",
+            Ending(
+                uuid=self.uuid,
+                outcome=outcome,
+                end_ns=time_ns,
+                duration_s=None if lost else 0.75,
+                host="host-1",
+                trace_id=None if lost or not traced else "0af7651916cd43dd8448eb211c80319c",
+                span_id=None if lost or not traced else "b7ad6b7169203331",
+            ),
             run_row=run_row,
             error_message=True,
         )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_job_measure import names
+from otel_job_measure import names, points
 from otel_job_measure.history import row_parser as module
 from otel_job_measure.history.batch import Batch, Runs
 from otel_job_measure.history.row_parser import LineReader, take_other_line
@@ -101,13 +101,15 @@ def test_the_fast_way_and_the_parser_agree(
     series = Series(job, tags)
     data = start_line(series, uuid, NOW_NS) + ending_lines(
         series,
-        uuid=uuid,
-        outcome=outcome,
-        end_ns=NOW_NS + 1,
-        duration_s=duration,
-        host=job,
-        trace_id="0af7651916cd43dd8448eb211c80319c",
-        span_id="b7ad6b7169203331",
+        points.Ending(
+            uuid=uuid,
+            outcome=outcome,
+            end_ns=NOW_NS + 1,
+            duration_s=duration,
+            host=job,
+            trace_id="0af7651916cd43dd8448eb211c80319c",
+            span_id="b7ad6b7169203331",
+        ),
         run_row=True,
         error_message=True,
     )

@@ -12,10 +12,9 @@ from otel_job_measure.journal.segment_writer import SegmentWriter
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.journal.store import Store
 from otel_job_measure.points.line_protocol import Point, parse
-from otel_job_measure.points.outcome import ENDED, Outcome
-from otel_job_measure.points.rows import ending_lines, start_line
+from otel_job_measure.points.outcome import ENDED, Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines, start_line
 from otel_job_measure.points.run_ids import new_run_id
-from otel_job_measure.points.series import Series
 from otel_job_measure.points.tags import DefaultTags
 
 TAGS = DefaultTags(datacenter="fra", project="billing", stage="test", more=(("k8s.namespace.name", "a b,c=d"),))
@@ -92,13 +91,7 @@ def ending(job: str, uuid: str, end_ns: int, outcome: Outcome = ENDED) -> bytes:
     """Returns both rows of an ending."""
     return ending_lines(
         Series(job, TAGS),
-        uuid=uuid,
-        outcome=outcome,
-        end_ns=end_ns,
-        duration_s=1.5,
-        host="host-1",
-        trace_id=None,
-        span_id=None,
+        Ending(uuid=uuid, outcome=outcome, end_ns=end_ns, duration_s=1.5, host="host-1"),
         run_row=True,
         error_message=False,
     )

@@ -14,8 +14,7 @@ from otel_job_measure.journal.recovery import adopt, close_runs
 from otel_job_measure.journal.segment import SegmentFile
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.line_protocol import Point
-from otel_job_measure.points.rows import start_line
-from otel_job_measure.points.series import Series
+from otel_job_measure.points.rows import Series, start_line
 from otel_job_measure.points.tags import DefaultTags
 from tests.journal.support import IDENTITY, TAGS, HandClock, begin, ending, finish, journal_in, points_in, statuses
 from tests.journal.test_journal import segment_of

@@ -1,14 +1,12 @@
 """The part of the rows that a job's runs have in common."""
 
-import logging
 import threading
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_job_measure.points import DefaultTags, Point, clean_tag, encode, parse, start_line, text
-from otel_job_measure.points.series import Series, series
+from otel_job_measure.points import DefaultTags, Point, clean_tag, encode, parse, start_line
+from otel_job_measure.points.rows import Series, series
 from tests.points.texts import BROKEN, TEXTS, influxdb_lines
 
 MORE = st.tuples(st.sampled_from(["!", "host.name", "k", "s", "t", "z"]), TEXTS.filter(bool)).map(lambda pair: (pair,))
@@ -54,11 +52,9 @@ def test_any_names_are_one_line_that_influxdb_can_find(job: str, tags: DefaultTa
 
 @given(job=TEXTS, tags=DEFAULT_TAGS)
 def test_names_come_back_as_they_are(job: str, tags: DefaultTags) -> None:
-    """Not a character is changed where no backslash stands before a space; the line is what `encode` writes."""
-    expected = cleaned(job, tags)
+    """The row has the clean names, not a character differs; the line is what `encode` writes."""
     line = start_line(Series(job, tags), "abcdefghijkm", 5)
-    if not any(r"\ " in value for value in expected.values()):
-        assert parse(line).tags == expected
+    assert parse(line).tags == cleaned(job, tags)
     point = Point(measurement="scheduling-job", tags=parse(line).tags, fields=parse(line).fields, time_ns=5)
     assert encode(point) + b"\n" == line
 
@@ -78,27 +74,6 @@ def test_a_series_can_be_made_again_from_its_rows(job: str, tags: DefaultTags) -
         ),
     )
     assert start_line(again, "abcdefghijkm", 5) == line
-
-
-@pytest.mark.parametrize("first", ["\\ ", "a\\ b", "\\\\\\ "])
-@pytest.mark.parametrize("second", ["\\,", "\\=", "\\\\\\,"])
-def test_one_backslash_more_keeps_the_end_of_the_line(
-    first: str, second: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """InfluxDB would miss the newline after such names, whichever tags they are spread over; a warning tells."""
-    monkeypatch.setattr(text, "_warned", set[str]())
-    assert b"\n" in influxdb_lines(_naively(first + second))[0]
-    for job, tags in [(first + second, DefaultTags()), (first, DefaultTags(project=second))]:
-        line = start_line(Series(job, tags), "u", 5)
-        assert influxdb_lines(line) == [line[:-1], b""]
-        assert "".join(parse(line).tags.values()) == first + second[:-1] + "\\" + second[-1]
-    assert [record.levelno for record in caplog.records] == [logging.WARNING]
-
-
-def _naively(job: str) -> bytes:
-    """A row of a job with nothing but the escapes, and two strings that show the damage."""
-    escaped = job.replace(",", r"\,").replace(" ", r"\ ").replace("=", r"\=")
-    return f'm,job={escaped},q=" x="=",y="=" 1\n'.encode()
 
 
 def test_a_series_is_remembered() -> None:
@@ -124,7 +99,7 @@ def test_threads_share_what_is_remembered() -> None:
     def ask() -> None:
         for number in range(3000):
             job = f"job-{number % 1500}"
-            if f"job={job}," not in series(job, DefaultTags(stage="s")).start:
+            if f"job={job}," not in series(job, DefaultTags(stage="s")).head:
                 wrong.append(job)
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
