@@ -1,29 +1,30 @@
-# Two commands do everything on a fresh machine: `make demo` shows it, `make test` checks it.
+# On a fresh machine, `make demo` shows the package and `make test` checks it. Both set up what they need.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
-# Processes of pytest. Tests share no files, no environment and no server with those of another process.
+# Number of pytest processes. Tests of different processes share no files, no environment and no server.
 WORKERS ?= auto
-# For one test: make pytest PYTEST='-k retries -n 0'
+# For some tests: make pytest PYTEST='-k retries -n 0'
 PYTEST ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo servers test soak lint types imports pytest bench bench-long bench-quick bench-scale format clean
 
 help:
-	@echo 'make demo      real jobs, measured, with no server at all'
-	@echo 'make test      lint, types, import rules, tests with coverage'
-	@echo 'make bench     what a run costs beside everything else one could use; writes the numbers of docs/performance.md'
-	@echo 'make bench-quick  the first of these tables, in a minute'
-	@echo 'make bench-long, make bench-scale  ten million runs; a fleet: writes the numbers of docs/scale.md'
+	@echo 'make demo      runs real jobs and measures them; needs no server'
+	@echo 'make test      runs lint, types, import rules, and tests with coverage'
+	@echo 'make bench     compares the cost of a run with the alternatives; writes the numbers of docs/performance.md'
+	@echo 'make bench-quick  prints the first of these tables, in a minute'
+	@echo 'make bench-long   measures ten million runs of one process'
+	@echo 'make bench-scale  calculates a fleet; writes the numbers of docs/scale.md'
 	@echo 'make servers   builds InfluxDB, a collector and Telegraf for the tests (once, about ten minutes)'
-	@echo 'make soak      every fault of docs/reliability.md at length (at most 20 minutes), with its table'
-	@echo 'make setup     the virtual environment .venv (PYTHON=python3.12 for another Python)'
+	@echo 'make soak      tries every fault of docs/reliability.md at length (at most 20 minutes); prints a table'
+	@echo 'make setup     makes the virtual environment .venv (PYTHON=python3.12 selects another Python)'
 	@echo 'make lint, make types, make imports, make pytest, make format, make clean'
 
 setup: $(STAMP)
 
-# A venv without pip is what `python3 -m venv` leaves behind where ensurepip is missing: it is made again.
+# If ensurepip is missing, `python3 -m venv` leaves a .venv without pip. It is made again.
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
@@ -40,7 +41,7 @@ servers:
 
 test: lint types imports pytest
 
-# SOAK='--only SIGKILL' for some; SOAK='--markdown docs/reliability.md' writes the table there.
+# SOAK='--only SIGKILL' tries some faults; SOAK='--markdown docs/reliability.md' writes the table to that page.
 SOAK ?=
 soak: setup
 	$(BIN)/python -m soak $(SOAK)
