@@ -16,12 +16,7 @@ _NOTHING_KEPT: Final = f"nothing would be kept: set {names.ENV_INFLUXDB_URL} and
 
 
 def broken(good: Mapping[str, object], bad: AbstractSet[str]) -> list[str]:
-    """Returns one line for each rule that settings break together.
-
-    Args:
-        good: Values by argument; one that is missing has its default.
-        bad: Arguments that were set to a wrong value.
-    """
+    """Returns one line for each rule that is broken by the good values and the arguments with a wrong value."""
     given = good.keys() | bad
     ship = bool(good.get("ship", True))
     is_otlp = good.get("sink") == names.SINK_OTLP

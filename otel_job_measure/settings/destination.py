@@ -29,13 +29,7 @@ class UrlError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """A bucket of an InfluxDB server.
-
-    Args:
-        url: The server's URL, as `normalized` spells it.
-        org: The organization's name or id.
-        bucket: The bucket's name or id.
-    """
+    """A bucket of an InfluxDB server, whose URL is spelled by `normalized`."""
 
     url: str
     org: str
@@ -54,12 +48,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtlpDestination:
-    """A receiver of OTLP logs.
-
-    Args:
-        endpoint: The URL of requests for `http/protobuf`; scheme, host and port for `grpc`.
-        protocol: `http/protobuf` or `grpc`.
-    """
+    """A receiver of OTLP logs; `endpoint` is the URL of requests, or for `grpc` scheme, host and port."""
 
     endpoint: str
     protocol: str
@@ -164,9 +153,9 @@ def _host(parts: "SplitResult") -> str:
         host = host.encode("idna").decode() if not host.isascii() else host
     except UnicodeError:
         host = ""
-    if not _is_host(host):
-        raise UrlError("its host is missing or not a host name")
-    return host
+    if _is_host(host):
+        return host
+    raise UrlError("its host is missing or not a host name")
 
 
 def _port(parts: "SplitResult") -> str:
@@ -182,5 +171,4 @@ def _port(parts: "SplitResult") -> str:
 def _digest(text: str) -> str:
     with fork_gate():
         import hashlib  # noqa: PLC0415 - only with a destination
-
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -28,30 +28,13 @@ _warned: set[str] = set()
 def gathered(
     environ: Mapping[str, str], arguments: Mapping[str, object]
 ) -> tuple[dict[str, object], dict[str, str], list[str]]:
-    """Combines arguments with the variables of the sink in use; arguments take precedence.
-
-    Returns:
-        The values that were set and the variables that they came from, both by argument, and one line for each
-        argument that does not exist.
-    """
-    given: dict[str, object] = {}
-    said_in: dict[str, str] = {}
-    sink = _sink(environ, arguments)
-    for setting in SETTINGS:
-        for variable in setting.variables:
-            # The general variables of the other sink may be there for another program.
-            is_read = setting.sink in ("", sink) or variable.startswith(names.ENV_PREFIX)
-            if is_read and is_set(environ.get(variable)):
-                given[setting.argument], said_in[setting.argument] = environ[variable], variable
-                break
-    _drop_general_token(given, said_in)
-    _warn_of_unknown_variables(environ)
+    """Returns the values that were set and their variables, by argument, and one line for each unknown argument."""
+    said_in = _variables(environ, _sink(environ, arguments))
     said = {argument: value for argument, value in arguments.items() if argument in BY_ARGUMENT and is_set(value)}
     # A token that came as an argument takes precedence over one in a variable, in either form.
-    for argument in _TOKENS if not said.keys().isdisjoint(_TOKENS) else said:
-        given.pop(argument, None)
-    for argument in said:
+    for argument in (*said, *(_TOKENS if not said.keys().isdisjoint(_TOKENS) else ())):
         said_in.pop(argument, None)
+    given = {argument: environ[variable] for argument, variable in said_in.items()}
     return given | said, said_in, _unknown(arguments)
 
 
@@ -70,19 +53,10 @@ def default_state_dir(environ: Mapping[str, str]) -> Path | None:
 
 
 def parse_env_file(path: Path | str) -> dict[str, str]:
-    """Reads a file of lines `KEY=VALUE`.
+    """Reads a UTF-8 file of lines `KEY=VALUE`, or raises a `SettingsError` that shows no line.
 
     A line may begin with `export`; a value may be in single or double quotes; a comment begins with `#`. Nothing is
-    expanded.
-
-    Args:
-        path: The file, UTF-8.
-
-    Returns:
-        The variables. If a name occurs twice, the last line counts.
-
-    Raises:
-        SettingsError: The file cannot be read, or a line is wrong; the message does not show the line.
+    expanded. If a name occurs twice, the last line counts.
     """
     variables, problem = _parsed(Path(path))
     # Not raised in `_parsed`: a traceback can show the local variables of its frames, and the lines hold secrets.
@@ -110,13 +84,20 @@ def _sink(environ: Mapping[str, str], arguments: Mapping[str, object]) -> str:
     return names.SINK_OTLP if is_otlp else names.SINK_INFLUXDB
 
 
-def _drop_general_token(given: dict[str, object], said_in: dict[str, str]) -> None:
-    """If both forms of the token are set, drops the one from a general variable in favour of the package's own."""
-    if all(token in given for token in _TOKENS):
-        ours = [token for token in _TOKENS if said_in[token].startswith(names.ENV_PREFIX)]
-        if len(ours) == 1:
-            dropped = next(token for token in _TOKENS if token not in ours)
-            del given[dropped], said_in[dropped]
+def _variables(environ: Mapping[str, str], sink: str) -> dict[str, str]:
+    """Returns the variable that each argument's value comes from, of those that are set."""
+    _warn_of_unknown_variables(environ)
+    said_in: dict[str, str] = {}
+    for setting in SETTINGS:
+        for variable in reversed(setting.variables):
+            # The general variables of the other sink may be there for another program.
+            is_read = setting.sink in ("", sink) or variable.startswith(names.ENV_PREFIX)
+            if is_read and is_set(environ.get(variable)):
+                said_in[setting.argument] = variable
+    ours = [token for token in _TOKENS if said_in.get(token, "").startswith(names.ENV_PREFIX)]
+    if len(ours) == 1:  # the package's own variable takes precedence over the general one of the other form
+        return {name: variable for name, variable in said_in.items() if name not in _TOKENS or name in ours}
+    return said_in
 
 
 def _unknown(arguments: Mapping[str, object]) -> list[str]:
@@ -131,16 +112,13 @@ def _unknown(arguments: Mapping[str, object]) -> list[str]:
 
 def _warn_of_unknown_variables(environ: Mapping[str, str]) -> None:
     """Warns once of each variable that has the package's prefix and does not exist."""
-    known = {
-        variable.removeprefix(names.ENV_PREFIX): variable for each in SETTINGS for variable in reversed(each.variables)
-    }
-    ours = {variable for each in SETTINGS for variable in each.variables}
+    ours = [variable for each in SETTINGS for variable in reversed(each.variables)]
+    by_end = {variable.removeprefix(names.ENV_PREFIX): variable for variable in ours}
     for variable in environ:
         if variable.startswith(names.ENV_PREFIX) and variable not in ours and variable not in _warned:
             _warned.add(variable)
-            close = _close(variable.removeprefix(names.ENV_PREFIX), known, n=1, cutoff=0.6)
-            hint = f"; did you mean {known[close[0]]}?" if close else ""
-            _logger.warning("%s is set but unknown%s", variable, hint)
+            close = _close(variable.removeprefix(names.ENV_PREFIX), by_end, n=1, cutoff=0.6)
+            _logger.warning("%s is set but unknown%s", variable, f"; did you mean {by_end[close[0]]}?" if close else "")
 
 
 def _close(word: str, words: Iterable[str], *, n: int, cutoff: float) -> list[str]:

@@ -14,14 +14,8 @@ from otel_job_measure.settings.secret import ProxyUrl, Secret, token_from
 MEMORY: Final = "memory"
 """The state directory of a process that writes no files."""
 
-RESERVED_TAGS: Final = frozenset(
-    {
-        "time",
-        "result",  # columns of every answer to a Flux query
-        "table",
-        *(str(value) for name, value in vars(names).items() if name.startswith(("TAG_", "FIELD_"))),
-    }
-)
+_COLUMNS: Final = {str(value) for name, value in vars(names).items() if name.startswith(("TAG_", "FIELD_"))}
+RESERVED_TAGS: Final = frozenset({"time", "result", "table", *_COLUMNS})
 """Names that the rows or InfluxDB use, in lower case; names with a leading underscore are reserved too."""
 
 # A key of InfluxDB holds 65,535 bytes: 16 such names, each with an escaped value of 1 KiB, and the others fit.
@@ -46,12 +40,7 @@ _quantity = partial(re.fullmatch, r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-z]*)
 
 
 class RefusedError(ValueError):
-    """A setting does not take a value.
-
-    Args:
-        why: The reason, if it says more than the setting's own description.
-        hidden: Whether the value may hold a secret, so that no message shows it.
-    """
+    """A setting does not take a value, which no message shows if it is `hidden`."""
 
     def __init__(self, why: str = "", *, hidden: bool = False) -> None:
         super().__init__(why)
@@ -61,9 +50,7 @@ class RefusedError(ValueError):
 
 def flag(value: object) -> bool:
     """Takes a boolean or a word for one."""
-    if isinstance(value, bool):
-        return value
-    word = value.lower() if isinstance(value, str) else None
+    word = str(value).lower() if isinstance(value, str | bool) else ""
     if word not in _WORDS:
         raise RefusedError
     return _WORDS[word]
@@ -149,9 +136,7 @@ def otlp_headers(value: object) -> Secret:
 
 def path(value: object) -> Path:
     """Takes a path and makes it absolute, because the process may change its folder."""
-    if not isinstance(value, str | os.PathLike):
-        raise RefusedError
-    given = cast("object", os.fspath(cast("str | os.PathLike[str]", value)))
+    given = cast("object", os.fspath(cast("str", value))) if isinstance(value, str | os.PathLike) else None
     if not isinstance(given, str) or "\0" in given:
         raise RefusedError
     try:
@@ -176,12 +161,10 @@ def state_dir(value: object) -> Path | str:
 def tag_names(value: object) -> tuple[str, ...]:
     """Takes names of resource attributes, as a list or as one string with commas."""
     given: object = value.split(",") if isinstance(value, str) else value
-    if not isinstance(given, Iterable):
-        raise RefusedError
-    found = list(cast("Iterable[object]", given))
-    tags = tuple(dict.fromkeys(name.strip() for name in found if isinstance(name, str) and name.strip()))
+    found = list(cast("Iterable[object]", given)) if isinstance(given, Iterable) else [given]
     if not all(isinstance(name, str) for name in found):
         raise RefusedError
+    tags = tuple(dict.fromkeys(filter(None, (str(name).strip() for name in found))))
     for name in tags:
         if name.lower() in RESERVED_TAGS or name.startswith("_"):
             raise RefusedError(f"the rows or InfluxDB use {name!a} themselves")

@@ -1,4 +1,4 @@
-"""Secrets, and how they stay out of sight."""
+"""Values that must not be shown."""
 
 import re
 from functools import partial
@@ -8,16 +8,12 @@ from typing import Final
 from otel_job_measure.errors import SettingsError
 
 _MAX_TOKEN_BYTES: Final = 64 * 1024
-# Compiled when it is first needed: most processes never do, and `exec` stands before every line of a crontab.
+# Compiled at the first use: most processes need none of them, and `exec` starts with every line of a crontab.
 _userinfo = partial(re.sub, r"(?<=//)[^/?#]*@")
 
 
 class Secret:
-    """A text that no log, repr or traceback shows.
-
-    Args:
-        text: What to keep out of sight.
-    """
+    """A text that no log, repr or traceback shows."""
 
     __slots__ = ("_text",)
 
@@ -39,7 +35,7 @@ class Secret:
 
 
 class ProxyUrl(str):
-    """A proxy's URL that shows no user and password where it is printed; its characters are the URL's own."""
+    """A proxy's URL that is printed without its user and password."""
 
     __slots__ = ()
 
@@ -54,25 +50,13 @@ class ProxyUrl(str):
 
 
 def token_from(text: str) -> Secret | None:
-    """Makes a token of what somebody has set.
-
-    Args:
-        text: The token, with whitespace around it perhaps.
-
-    Returns:
-        The stripped token; None where nothing is left, or it could not be sent in a header.
-    """
+    """Returns the stripped token; None if it is empty or cannot be sent in a header."""
     stripped = text.strip()
     return Secret(stripped) if stripped and stripped.isascii() and stripped.isprintable() else None
 
 
 class TokenFile:
-    """A file that holds a token, read again when it has changed.
-
-    Args:
-        path: Where it is.
-        name: What the setting is called in errors.
-    """
+    """A file that holds a token, read again when it has changed; errors call it `name`."""
 
     __slots__ = ("_name", "_path", "_seen", "_token")
 
@@ -83,11 +67,7 @@ class TokenFile:
         self._token: Secret | None = None
 
     def token(self) -> Secret:
-        """Returns the token that the file holds now.
-
-        Raises:
-            SettingsError: It cannot be read, or holds no token; what it holds is not shown.
-        """
+        """Returns the token that the file holds now, or raises a `SettingsError` that does not show its content."""
         trouble = None
         try:
             stat = self._path.stat()
@@ -97,9 +77,9 @@ class TokenFile:
                 self._seen = seen
         except OSError as error:
             self._token, trouble = None, error.strerror or type(error).__name__
-        # Not raised where the file's text is at hand: a traceback can show the local variables of its frames.
+        # Not raised in `_read`: a traceback can show the local variables of its frames.
         if self._token is None:
-            why = trouble or "takes a file with one token of printable ASCII characters; what it holds is not shown"
+            why = trouble or "takes a file with one token of printable ASCII characters; its content is not shown"
             raise SettingsError(f"{self._name}: {str(self._path)!a}: {why}")
         return self._token
 

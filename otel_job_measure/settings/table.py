@@ -133,23 +133,14 @@ class Values:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One setting.
-
-    Args:
-        argument: Its argument and field in `Settings`.
-        default: Its value if nothing was set.
-        takes: What it takes, in words.
-        convert: Converts a value that was set, or raises `RefusedError`.
-        variables: Its variables in their order of precedence; errors name the last one.
-        sink: The only value of `OTEL_JOB_MEASURE_SINK` with which it has a meaning; empty if it always has.
-    """
+    """One setting."""
 
     argument: str
     default: object
-    takes: str
-    convert: _Convert
-    variables: tuple[str, ...]
-    sink: str
+    takes: str  # in words, for errors and docs/settings.md
+    convert: _Convert  # raises `RefusedError`
+    variables: tuple[str, ...]  # in their order of precedence
+    sink: str  # the only value of `OTEL_JOB_MEASURE_SINK` with which the setting has a meaning; empty for any
 
     @property
     def variable(self) -> str:
@@ -185,11 +176,7 @@ def converted(given: Mapping[str, object], said_in: Mapping[str, str]) -> tuple[
 
 
 def _problem(setting: Setting, variable: str, value: object, refused: RefusedError) -> str:
-    shown = "a value that is not shown" if refused.hidden else _shown(value)
+    text = ascii(value)
+    shown = "a value that is not shown" if refused.hidden else f"{text[:_SHOWN]}{'…' if len(text) > _SHOWN else ''}"
     why = f" ({refused.why})" if refused.why else ""
     return f"{variable} (argument {setting.argument}): got {shown}{why}; it takes {setting.takes}"
-
-
-def _shown(value: object) -> str:
-    text = ascii(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
