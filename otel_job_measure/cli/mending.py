@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from otel_job_measure.errors import UsageError
-from otel_job_measure.journal.dead_letters import Rejected
+from otel_job_measure.journal.rejected_lines import Rejected
 
 _named = re.compile(rb"# ([0-9a-f]{8}) refused ").match
 _HELP = b"""\

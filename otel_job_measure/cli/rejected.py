@@ -11,7 +11,7 @@ from typing import Any
 from otel_job_measure import names
 from otel_job_measure.cli import env_file, mending
 from otel_job_measure.errors import JobMeasureError, LineProtocolError, StateDirError
-from otel_job_measure.journal.dead_letters import Rejected, RejectedLines
+from otel_job_measure.journal.rejected_lines import Rejected, RejectedLines
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.line_protocol import parse
 from otel_job_measure.settings import Settings

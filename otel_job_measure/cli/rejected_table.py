@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_job_measure.cli.table import printable
-from otel_job_measure.journal.dead_letters import Rejected
+from otel_job_measure.journal.rejected_lines import Rejected
 
 _WIDTH = 100  # where there is no terminal that has one
 

@@ -14,8 +14,8 @@ from otel_job_measure.delivery.delivery_loop import DeliveryLoop
 from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.dead_letters import Rejected, RejectedLines
 from otel_job_measure.journal.interfaces import Segment, SegmentHeader
+from otel_job_measure.journal.rejected_lines import Rejected, RejectedLines
 from otel_job_measure.journal.segment import SegmentFile, create
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.runtime.assembly import history_sink, server_sink

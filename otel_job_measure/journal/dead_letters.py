@@ -1,153 +1,243 @@
-"""The lines that the server refused, for whoever looks at them, mends them or gives them up."""
+"""Dead letters: lines that a server refused for good, each below a comment with the time and the server's message.
 
-import contextlib
-import hashlib
-import io
+A file of dead letters is a segment. To send its lines again, the file moves to `ready/`.
+"""
+
+import logging
 import os
 import re
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from otel_job_measure.errors import StateDirError
+from otel_job_measure import names
+from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.errors import LineProtocolError, StateDirError
 from otel_job_measure.journal.file_lock import Lock, lock
-from otel_job_measure.journal.private_files import give_to_owner
-from otel_job_measure.journal.segment import SUFFIX, TEMPORARY_SUFFIX, destination_of
+from otel_job_measure.journal.identity import Identity
+from otel_job_measure.journal.interfaces import SegmentHeader
+from otel_job_measure.journal.segment import MARK, SUFFIX, create, decode_header, destination_of
+from otel_job_measure.journal.state_dir import StateDir
 
-_MODE = 0o600
+_log = logging.getLogger(names.LOGGER)
+_FILE_BYTES = 1024 * 1024
+"""A file holds at most this much, so that `max_bytes` can delete the oldest."""
 _TRIES = 1000
 _PAUSE_S = 0.005
 _dated = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (.*)").fullmatch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
-    """A line that the server refused.
+class DeadLetterFiles:
+    """Keeps refused lines in files.
 
     Args:
-        id: What it is called: the same line has the same id, however often it was refused.
+        folder: The state directory's `rejected/`.
+        identity: What the first line of a file says.
+        clock: Tells when a line was refused.
+    """
+
+    def __init__(self, folder: Path, identity: Identity, clock: Clock | None = None) -> None:
+        """Makes nothing yet."""
+        self._folder = folder
+        self._identity = identity
+        self._clock = clock or SystemClock()
+        self._path: Path | None = None
+
+    def put(self, line: bytes, message: str) -> None:
+        """Keeps one line, without its newline, with the time and the server's message."""
+        at = datetime.fromtimestamp(self._clock.wall_ns() // 10**9, UTC)
+        comment = f"# {at:%Y-%m-%dT%H:%M:%SZ} {' '.join(message.split())}\n".encode(errors="replace")
+        try:
+            self._append(comment + line + b"\n")
+        except OSError as error:
+            _log.error("a refused line cannot be kept (%s): %r, refused with: %s", error, line, message)
+
+    def _append(self, data: bytes) -> None:
+        taken = self._open()
+        try:
+            end = os.lseek(taken.fd, 0, os.SEEK_END)
+            if os.write(taken.fd, data) != len(data):
+                os.ftruncate(taken.fd, end)
+                raise OSError("no room")
+        finally:
+            taken.release()
+
+    def _open(self) -> Lock:
+        """Opens the present file and locks it, so that a command that moves it loses no line."""
+        path, taken = self._path, None
+        if path is not None and path.exists() and path.stat().st_size < _FILE_BYTES:
+            taken = lock(path, create=False)
+        while taken is None:  # there is none, or a command has it
+            header = _header(self._identity, self._clock)
+            fd, self._path, _ = create(self._folder, header, b"")
+            os.close(fd)
+            taken = lock(self._path, create=False)
+        return taken
+
+
+class LoggedDeadLetters:
+    """Logs refused lines, for a journal in memory."""
+
+    def put(self, line: bytes, message: str) -> None:
+        """Logs one line with the server's message."""
+        _log.error("a line was refused, and there is no folder to keep it in: %r: %s", line[:1024], message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A line that a server refused.
+
+    Args:
+        file: The name of its file in `rejected/`.
         destination: The id of the destination that refused it.
         line: The line, without its newline.
-        words: Why, in the server's words.
-        at: When, in ISO 8601, UTC; None where nobody wrote that down.
+        message: The server's message.
+        refused_at: When, in ISO 8601, UTC; None if the file does not say.
     """
 
-    id: str
+    file: str
     destination: str
     line: bytes
-    words: str
-    at: str | None
+    message: str
+    refused_at: str | None
 
 
-class RejectedLines:
-    """What lies in `rejected/`.
+def dead_letters(state: StateDir) -> tuple[list[DeadLetter], dict[str, int]]:
+    """Returns all dead letters, the oldest first, and the size of each file that was read.
+
+    Raises:
+        StateDirError: They cannot be read.
+    """
+    letters: list[DeadLetter] = []
+    sizes: dict[str, int] = {}
+    for path in _files(state):
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            continue
+        sizes[path.name] = len(data)
+        letters += _letters(path.name, data)
+    return sorted(letters, key=lambda letter: letter.refused_at or ""), sizes
+
+
+def retry(state: StateDir, identity: Identity, *, clock: Clock | None = None) -> int:
+    """Moves the dead letters of a destination to `ready/`, to be sent again; returns how many lines.
 
     Args:
-        folder: The folder.
-        pause: Waits, in seconds, while a process writes to a file.
+        state: The state directory.
+        identity: Names the destination; a file without a header gets one of this.
+        clock: Tells when such a header was made.
+
+    Raises:
+        StateDirError: A file is in use, or cannot be moved.
     """
-
-    def __init__(self, folder: Path, *, pause: Callable[[float], None] = time.sleep) -> None:
-        """Looks at nothing yet."""
-        self._folder = folder
-        self._pause = pause
-
-    def all(self) -> list[Rejected]:
-        """Returns all lines, each once, the oldest first.
-
-        Raises:
-            StateDirError: They cannot be read.
-        """
-        found: dict[str, Rejected] = {}
-        for path in self._files():
-            with contextlib.suppress(FileNotFoundError):  # it was emptied meanwhile
-                for _, rejected in _entries(path.read_bytes(), destination_of(path.name)):
-                    known = found.setdefault(rejected.id, rejected)
-                    if (rejected.at or "") > (known.at or ""):
-                        found[rejected.id] = rejected
-        return sorted(found.values(), key=lambda rejected: rejected.at or "")
-
-    def take_out(self, ids: Collection[str]) -> None:
-        """Deletes some lines; those that processes add meanwhile stay.
-
-        Args:
-            ids: Their ids.
-
-        Raises:
-            StateDirError: They cannot be deleted.
-        """
-        for path in self._files():
-            taken = self._locked(path)
-            if taken is None:
-                continue
+    count = 0
+    for path in _files(state):
+        if destination_of(path.name) != identity.destination:
+            continue
+        taken = _locked(path)
+        if taken is not None:
             try:
                 data = path.read_bytes()
-                entries = list(_entries(data, destination_of(path.name)))
-                if any(rejected.id in ids for _, rejected in entries):
-                    _replace(path, b"".join(raw for raw, rejected in entries if rejected.id not in ids))
+                count += len(list(_letters(path.name, data)))
+                if _has_header(data):
+                    path.rename(state.ready / path.name)
+                else:
+                    put_into_ready(state, identity, data, clock=clock)
+                    path.unlink()
             finally:
                 taken.release()
-
-    def _files(self) -> list[Path]:
-        try:
-            return sorted(path for path in self._folder.iterdir() if path.suffix == SUFFIX)
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise StateDirError(f"{self._folder} cannot be read: {error}") from error
-
-    def _locked(self, path: Path) -> Lock | None:
-        """Takes a file's lock, which a process holds only while it adds a line; None where the file is gone."""
-        for _ in range(_TRIES):
-            taken = lock(path, create=False)
-            if taken is not None or not path.exists():
-                return taken
-            self._pause(_PAUSE_S)
-        raise StateDirError(f"{path} is in use by another process")
+    return count
 
 
-def id_of(destination: str, line: bytes) -> str:
-    """Returns what a rejected line is called."""
-    return hashlib.sha256(destination.encode() + b"\0" + line).hexdigest()[:8]
+def discard(state: StateDir, sizes: Mapping[str, int]) -> int:
+    """Deletes dead letters; returns how many lines.
+
+    Args:
+        state: The state directory.
+        sizes: How much of each file to delete, by its name, as `dead_letters` returned it; later lines are kept.
+
+    Raises:
+        StateDirError: A file is in use, or cannot be deleted.
+    """
+    count = 0
+    for path in _files(state):
+        taken = _locked(path) if path.name in sizes else None
+        if taken is not None:
+            try:
+                data = path.read_bytes()
+                gone, later = data[: sizes[path.name]], data[sizes[path.name] :]
+                count += len(list(_letters(path.name, gone)))
+                if later:  # only files with a header grow
+                    header = decode_header(gone[: gone.find(b"\n") + 1])
+                    os.close(create(state.rejected, header, later)[0])
+                path.unlink()
+            finally:
+                taken.release()
+    return count
 
 
-def _entries(data: bytes, destination: str) -> Iterator[tuple[bytes, Rejected]]:
-    """Yields each entry of a file: its bytes, and what they say."""
-    begin, words = 0, b""
-    offset = 0
-    for line in io.BytesIO(data):  # at newlines alone, as InfluxDB does
-        offset += len(line)
-        text = line.rstrip(b"\n")
-        if text.startswith(b"# "):
-            words = text[2:]
-        elif text:
-            dated = _dated(words)
-            yield (
-                data[begin:offset],
-                Rejected(
-                    id=id_of(destination, text),
-                    destination=destination,
-                    line=text,
-                    words=(words if dated is None else dated[2]).decode(errors="replace"),
-                    at=None if dated is None else dated[1].decode(),
-                ),
+def put_into_ready(state: StateDir, identity: Identity, lines: bytes, *, clock: Clock | None = None) -> None:
+    """Puts lines into `ready/`, to be sent like any others.
+
+    Args:
+        state: The state directory.
+        identity: Names the destination.
+        lines: Line protocol; each line ends with a newline.
+        clock: Tells when the segment was made.
+
+    Raises:
+        OSError: They cannot be written.
+    """
+    fd, _, _ = create(state.ready, _header(identity, clock or SystemClock()), lines)
+    os.close(fd)
+
+
+def _header(identity: Identity, clock: Clock) -> SegmentHeader:
+    return SegmentHeader(**identity._asdict(), slot=0, ordinal=0, created_ns=clock.wall_ns())
+
+
+def _has_header(data: bytes) -> bool:
+    try:
+        decode_header(data[: data.find(b"\n") + 1])
+    except LineProtocolError:
+        return False
+    return True
+
+
+def _files(state: StateDir) -> list[Path]:
+    try:
+        return sorted(path for path in state.rejected.iterdir() if path.suffix == SUFFIX)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StateDirError(f"{state.rejected} cannot be read: {error}") from error
+
+
+def _locked(path: Path, pause: Callable[[float], None] = time.sleep) -> Lock | None:
+    """Takes a file's lock, which a process holds only while it adds a line; None if the file is gone."""
+    for _ in range(_TRIES):
+        taken = lock(path, create=False)
+        if taken is not None or not path.exists():
+            return taken
+        pause(_PAUSE_S)
+    raise StateDirError(f"{path} is in use by another process")
+
+
+def _letters(file: str, data: bytes) -> Iterator[DeadLetter]:
+    message = b""
+    for line in data.split(b"\n"):
+        if line.startswith(b"#"):
+            message = b"" if line.startswith(MARK) else line[2:]
+        elif line:
+            dated = _dated(message)
+            yield DeadLetter(
+                file=file,
+                destination=destination_of(file),
+                line=line,
+                message=(message if dated is None else dated[2]).decode(errors="replace"),
+                refused_at=None if dated is None else dated[1].decode(),
             )
-            begin, words = offset, b""
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Puts other bytes into a file's place at once; an empty one is not kept."""
-    if not data:
-        path.unlink(missing_ok=True)
-        return
-    status = path.stat()
-    temporary = path.with_suffix(TEMPORARY_SUFFIX)
-    temporary.unlink(missing_ok=True)  # of somebody who was killed here
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
-    give_to_owner(fd, path.parent)
-    with os.fdopen(fd, "wb") as file:
-        file.write(data)
-    temporary.chmod(_MODE)
-    os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))  # `max_bytes` lets the oldest go
-    temporary.rename(path)
+            message = b""

@@ -176,12 +176,15 @@ class Sink(Protocol):
         ...
 
 
-class Rejects(Protocol):
-    """Where lines go that InfluxDB will never take."""
+class DeadLetters(Protocol):
+    """Keeps the lines that a server refused for good."""
 
-    def put(self, line: bytes, words: str) -> None:
-        """Keeps one line, without its newline, with the server's words."""
+    def put(self, line: bytes, message: str, /) -> None:
+        """Keeps one line, without its newline, with the server's message."""
         ...
+
+
+Rejects = DeadLetters
 
 
 class Source(Protocol):

@@ -13,7 +13,7 @@ from otel_job_measure.journal.private_files import give_to_owner
 FORMAT = 1
 SUFFIX = ".lp"
 TEMPORARY_SUFFIX = ".tmp"
-_MARK = b"# otel-job-measure "
+MARK = b"# otel-job-measure "
 _MODE = 0o600
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TAIL = 64 * 1024
@@ -44,7 +44,7 @@ def encode_header(header: SegmentHeader) -> bytes:
         "label": header.label,
         "runs": header.runs,
     }
-    return _MARK + json.dumps(content, separators=(",", ":")).encode() + b"\n"
+    return MARK + json.dumps(content, separators=(",", ":")).encode() + b"\n"
 
 
 def decode_header(line: bytes) -> SegmentHeader:
@@ -80,9 +80,9 @@ def _like(before: bytes, after: bytes) -> SegmentHeader:
 
 def _decoded(line: bytes) -> SegmentHeader:
     try:
-        if not line.startswith(_MARK):
+        if not line.startswith(MARK):
             raise ValueError(line[:40])  # noqa: TRY301 - one way out for every kind of bad header
-        content = json.loads(line[len(_MARK) :])
+        content = json.loads(line[len(MARK) :])
         if content["format"] != FORMAT:
             raise ValueError(content["format"])  # noqa: TRY301 - as above
         return SegmentHeader(

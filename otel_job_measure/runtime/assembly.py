@@ -12,9 +12,10 @@ from otel_job_measure.delivery.unavailable import Unavailable
 from otel_job_measure.errors import MissingDependencyError, SettingsError
 from otel_job_measure.journal import left, maintenance, recovery
 from otel_job_measure.journal.counters import Counters
+from otel_job_measure.journal.dead_letters import DeadLetterFiles, LoggedDeadLetters
 from otel_job_measure.journal.interfaces import Ack, Chunk, Position, Rejects, Sink, Source, WriteResult
-from otel_job_measure.journal.rejects import FileRejects, LoggedRejects
 from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.runtime.places import identity_of
 from otel_job_measure.settings import Settings
 
 if TYPE_CHECKING:
@@ -119,9 +120,9 @@ def server_sink(
         SettingsError: They name none.
         MissingDependencyError: A library is not installed that it needs.
     """
-    rejects: Rejects = LoggedRejects()
+    rejects: Rejects = LoggedDeadLetters()
     if not settings.in_memory:
-        rejects = FileRejects(StateDir(settings.state_path).rejected, settings.destination_id, clock)
+        rejects = DeadLetterFiles(StateDir(settings.state_path).rejected, identity_of(settings), clock)
     if settings.sink == names.SINK_OTLP:
         from otel_job_measure.delivery.otlp.sink import OtlpSink  # noqa: PLC0415 - only where points are delivered
 

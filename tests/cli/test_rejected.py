@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.cli import main
-from otel_job_measure.journal.dead_letters import RejectedLines, id_of
-from otel_job_measure.journal.rejects import FileRejects
+from otel_job_measure.journal.dead_letters import DeadLetterFiles
+from otel_job_measure.journal.rejected_lines import RejectedLines, id_of
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.settings import Settings
 from tests.delivery.support import Reply, TinyServer
+from tests.journal.support import IDENTITY
 from tests.runtime.support import DEAD, history, segments, variables
 from tests.support.influx import InfluxServer
 
@@ -37,7 +38,7 @@ def refuse(state_dir: Path, *lines: bytes, destination: str | None = None) -> li
     state = StateDir(state_dir)
     state.make()
     where = destination or Settings.from_env().destination_id
-    rejects = FileRejects(state.rejected, where)
+    rejects = DeadLetterFiles(state.rejected, IDENTITY._replace(destination=where))
     for line in lines:
         rejects.put(line, "unable to parse: invalid timestamp")
     return [id_of(where, line) for line in lines]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.journal.dead_letters import RejectedLines
 from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.recovery import adopt
+from otel_job_measure.journal.rejected_lines import RejectedLines
 from otel_job_measure.journal.state_dir import StateDir
 from tests.journal.support import IDENTITY, begin, finish, journal_in, points_in, statuses
 from tests.journal.test_journal import segment_of

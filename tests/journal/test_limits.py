@@ -1,4 +1,4 @@
-"""The bound on what the state directory holds, and the lines that InfluxDB refused."""
+"""The bound on what the state directory holds."""
 
 import os
 from pathlib import Path
@@ -8,10 +8,9 @@ import pytest
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import SegmentHeader
 from otel_job_measure.journal.maintenance import enforce
-from otel_job_measure.journal.rejects import FileRejects, LoggedRejects
 from otel_job_measure.journal.segment import encode_header
 from otel_job_measure.journal.state_dir import StateDir
-from tests.journal.support import HandClock, begin, finish, journal_in, points_in, statuses
+from tests.journal.support import begin, finish, journal_in, points_in, statuses
 
 LINE = b'scheduling-job,job=x status="start",uuid="0123456789AB" 1\n'
 HEADER = SegmentHeader(host="h", boot_id="b", slot=1, ordinal=0, created_ns=1, destination="local", label="", runs=True)
@@ -68,37 +67,6 @@ def test_living_segments_are_never_touched(state: StateDir) -> None:
     enforce(state, 1, Counters(), lambda _name: False)
     assert left(state) == []
     assert (slot / "e.lp").exists()
-
-
-def test_a_refused_line_is_kept_with_the_servers_words(state: StateDir) -> None:
-    """Above each line a comment on one line, with the time; the file is for the owner alone."""
-    rejects = FileRejects(state.rejected, "local", HandClock())
-    rejects.put(b"bad line", "unable to\nparse 'bad line'")
-    rejects.put(b"worse", "no")
-    (path,) = state.rejected.iterdir()
-    assert path.read_bytes() == (
-        b"# 2027-01-15T08:00:00Z unable to parse 'bad line'\nbad line\n# 2027-01-15T08:00:00Z no\nworse\n"
-    )
-    assert path.stat().st_mode & 0o777 == 0o600
-
-
-def test_refused_lines_fill_file_after_file(state: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that the oldest can go when there is no more room."""
-    monkeypatch.setattr("otel_job_measure.journal.rejects._FILE_BYTES", 20)
-    rejects = FileRejects(state.rejected, "local")
-    for _ in range(5):
-        rejects.put(b"0123456789", "a long reason")
-    assert len(list(state.rejected.iterdir())) == 5
-
-
-def test_a_refused_line_that_cannot_be_kept_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is lost without a word, whether there is no folder or none was meant to be."""
-    FileRejects(tmp_path / "nowhere", "local").put(b"bad", "why")
-    LoggedRejects().put(b"worse", "because")
-    assert "b'bad'" in caplog.text
-    assert "why" in caplog.text
-    assert "b'worse'" in caplog.text
-    assert "because" in caplog.text
 
 
 @pytest.mark.usefixtures("small_segments")

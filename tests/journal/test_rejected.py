@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.errors import StateDirError
-from otel_job_measure.journal.dead_letters import RejectedLines, id_of
+from otel_job_measure.journal.dead_letters import DeadLetterFiles
 from otel_job_measure.journal.file_lock import lock
-from otel_job_measure.journal.rejects import FileRejects
-from tests.journal.support import HandClock
+from otel_job_measure.journal.rejected_lines import RejectedLines, id_of
+from tests.journal.support import IDENTITY, HandClock
 
 BAD = b'scheduling-job,job=x status="start" nonsense'
 
@@ -27,7 +27,7 @@ def test_each_line_is_found_once_the_oldest_first(folder: Path) -> None:
     """With what was said of it last, its destination and an id that doesn't change."""
     clock = HandClock()
     for line, destination, words in ((BAD, "here", "first"), (b"other", "there", "no"), (BAD, "here", "again")):
-        FileRejects(folder, destination, clock).put(line, words)
+        DeadLetterFiles(folder, IDENTITY._replace(destination=destination), clock).put(line, words)
         clock.pass_by(60)
     first, second = RejectedLines(folder).all()
     assert (first.line, first.destination, first.at) == (b"other", "there", "2027-01-15T08:01:00Z")
@@ -43,7 +43,7 @@ def test_what_was_kept_without_a_time_is_found_too(folder: Path) -> None:
 
 def test_a_line_is_taken_out_and_the_others_stay(folder: Path) -> None:
     """As they were, with the file's age, for the owner alone; an empty file is not kept."""
-    rejects = FileRejects(folder, "here", HandClock())
+    rejects = DeadLetterFiles(folder, IDENTITY._replace(destination="here"), HandClock())
     rejects.put(BAD, "no")
     [path] = folder.iterdir()
     kept = path.read_bytes()
@@ -61,7 +61,7 @@ def test_nothing_is_lost_that_is_added_meanwhile(folder: Path) -> None:
     taken: set[bytes] = set()
 
     def add(number: int) -> None:
-        rejects = FileRejects(folder, "here")
+        rejects = DeadLetterFiles(folder, IDENTITY._replace(destination="here"))
         for count in range(200):
             rejects.put(b"line %d %d" % (number, count), "no")
 
@@ -79,7 +79,7 @@ def test_nothing_is_lost_that_is_added_meanwhile(folder: Path) -> None:
 
 def test_a_file_that_stays_in_use_is_said(folder: Path) -> None:
     """Who holds it may have died in the middle of something: nothing is changed."""
-    FileRejects(folder, "here").put(BAD, "no")
+    DeadLetterFiles(folder, IDENTITY._replace(destination="here")).put(BAD, "no")
     [path] = folder.iterdir()
     taken = lock(path)
     assert taken is not None

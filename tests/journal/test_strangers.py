@@ -9,14 +9,14 @@ from otel_job_measure.clock import SystemClock
 from otel_job_measure.delivery.checkpoints import FileProgress
 from otel_job_measure.errors import HistoryError
 from otel_job_measure.history.history import History
-from otel_job_measure.journal.dead_letters import RejectedLines, id_of
+from otel_job_measure.journal.dead_letters import DeadLetterFiles
 from otel_job_measure.journal.file_lock import lock
-from otel_job_measure.journal.rejects import FileRejects
+from otel_job_measure.journal.rejected_lines import RejectedLines, id_of
 from otel_job_measure.journal.segment import SegmentFile
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.runtime.history_reader import up_to_date
 from otel_job_measure.settings import Settings
-from tests.journal.support import begin, finish, journal_in
+from tests.journal.support import IDENTITY, begin, finish, journal_in
 
 SOMEBODY, SOMEBODY_ELSE = 54_321, 54_322
 
@@ -100,8 +100,8 @@ def test_what_root_makes_in_a_users_folder_is_the_users(tmp_path: Path, *, is_th
     state.make()
     journal = journal_in(state.root)
     finish(journal, begin(journal))
-    FileRejects(state.rejected, "here").put(b"first", "no")
-    FileRejects(state.rejected, "here").put(b"second", "no")
+    DeadLetterFiles(state.rejected, IDENTITY._replace(destination="here")).put(b"first", "no")
+    DeadLetterFiles(state.rejected, IDENTITY._replace(destination="here")).put(b"second", "no")
     RejectedLines(state.rejected).take_out({id_of("here", b"first")})
     FileProgress(state.positions, "here").advance({"a": 1})
     up_to_date(Settings(state_dir=state.root))
