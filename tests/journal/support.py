@@ -16,30 +16,10 @@ from otel_job_measure.points.outcome import ENDED, Ending, Outcome
 from otel_job_measure.points.rows import Series, ending_lines, start_line
 from otel_job_measure.points.run_ids import new_run_id
 from otel_job_measure.points.tags import DefaultTags
+from otel_job_measure.testing import ManualClock
 
 TAGS = DefaultTags(datacenter="fra", project="billing", stage="test", more=(("k8s.namespace.name", "a b,c=d"),))
 IDENTITY = Identity(host="host-1", boot_id="boot-1", destination="d" * 12, label="somewhere", runs=True)
-
-
-@dataclass
-class HandClock:
-    """A clock that stands still until it is moved."""
-
-    wall: int = 1_800_000_000_000_000_000
-    monotonic: int = 5_000_000_000
-
-    def wall_ns(self) -> int:
-        """Returns the wall time."""
-        return self.wall
-
-    def monotonic_ns(self) -> int:
-        """Returns the monotonic time."""
-        return self.monotonic
-
-    def pass_by(self, seconds: float) -> None:
-        """Moves both."""
-        self.wall += int(seconds * 1e9)
-        self.monotonic += int(seconds * 1e9)
 
 
 @dataclass
@@ -130,7 +110,7 @@ def statuses(points: list[Point]) -> dict[str, list[str]]:
 __all__ = [
     "IDENTITY",
     "TAGS",
-    "HandClock",
+    "ManualClock",
     "Opener",
     "begin",
     "ending",

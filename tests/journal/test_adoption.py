@@ -16,7 +16,8 @@ from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.line_protocol import Point
 from otel_job_measure.points.rows import Series, start_line
 from otel_job_measure.points.tags import DefaultTags
-from tests.journal.support import IDENTITY, TAGS, HandClock, begin, ending, finish, journal_in, points_in, statuses
+from otel_job_measure.testing import ManualClock
+from tests.journal.support import IDENTITY, TAGS, begin, ending, finish, journal_in, points_in, statuses
 from tests.journal.test_journal import segment_of
 
 
@@ -35,7 +36,7 @@ def killed(folder: Path, open_runs: int, *, torn: bytes = b"") -> None:
     os.waitpid(pid, 0)
 
 
-def adopt_all(folder: Path, clock: HandClock | None = None, boot_id: str = IDENTITY.boot_id) -> int:
+def adopt_all(folder: Path, clock: ManualClock | None = None, boot_id: str = IDENTITY.boot_id) -> int:
     """Adopts as a shipper does."""
     state = StateDir(folder)
     with state.adopting() as held:
@@ -147,11 +148,11 @@ def test_a_second_adopter_writes_what_the_first_would_have(
 
 def test_lost_times_come_after_the_last_sign_of_life(tmp_path: Path) -> None:
     """A run is lost after it was last seen alive, in the slot's digits."""
-    clock = HandClock()
+    clock = ManualClock()
     journal = journal_in(tmp_path, clock=clock)
     begin(journal)
     slot = journal.stamp() % 1000
-    clock.pass_by(3600)
+    clock.advance(3600)
     journal.maintain()
     close_runs(SegmentFile.open(segment_of(journal).path))
     (row,) = lost(tmp_path)
@@ -166,11 +167,11 @@ def test_where_the_lock_tells_nothing_ten_minutes_of_silence_do(tmp_path: Path, 
     if why == "no lock file":
         for lock in tmp_path.glob("slots/*/lock"):
             lock.unlink()
-    clock = HandClock(wall=SystemClock.wall_ns())
+    clock = ManualClock(wall=SystemClock.wall_ns())
     for _ in range(3):  # looking is no sign of life
-        clock.pass_by(150)
+        clock.advance(150)
         assert adopt_all(tmp_path, clock, boot_id) == 0
-    clock.pass_by(200)
+    clock.advance(200)
     assert adopt_all(tmp_path, clock, boot_id) == 1
 
 

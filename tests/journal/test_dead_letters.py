@@ -18,7 +18,8 @@ from otel_job_measure.journal.dead_letters import (
 from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.journal.segment import SegmentFile
 from otel_job_measure.journal.state_dir import StateDir
-from tests.journal.support import IDENTITY, HandClock, whole_lines
+from otel_job_measure.testing import ManualClock
+from tests.journal.support import IDENTITY, whole_lines
 
 BAD = b'scheduling-job,job=x status="start" nonsense'
 HERE = IDENTITY._replace(destination="here")
@@ -35,7 +36,7 @@ def state(tmp_path: Path) -> StateDir:
 
 def test_a_file_of_dead_letters_is_a_segment(state: StateDir) -> None:
     """Its first line is a header; above each line is a comment with the time and the message, on one line."""
-    letters = DeadLetterFiles(state.rejected, HERE, HandClock())
+    letters = DeadLetterFiles(state.rejected, HERE, ManualClock())
     letters.put(b"bad line", "unable to\nparse 'bad line'")
     letters.put(b"worse", "no")
     (path,) = state.rejected.iterdir()
@@ -68,10 +69,10 @@ def test_a_line_that_cannot_be_kept_is_logged(tmp_path: Path, caplog: pytest.Log
 
 def test_the_oldest_is_found_first(state: StateDir) -> None:
     """Each with its destination, its message and its time."""
-    clock = HandClock()
+    clock = ManualClock()
     for line, identity, message in ((BAD, HERE, "first"), (b"other", THERE, "no")):
         DeadLetterFiles(state.rejected, identity, clock).put(line, message)
-        clock.pass_by(60)
+        clock.advance(60)
     first, second = dead_letters(state)[0]
     assert (first.line, first.destination, first.refused_at) == (BAD, "here", "2027-01-15T08:00:00Z")
     assert (second.line, second.destination, second.message) == (b"other", "there", "no")

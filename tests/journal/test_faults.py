@@ -11,7 +11,8 @@ import pytest
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.journal.state_dir import StateDir
-from tests.journal.support import HandClock, Opener, begin, finish, journal_in, points_in, statuses
+from otel_job_measure.testing import ManualClock
+from tests.journal.support import Opener, begin, finish, journal_in, points_in, statuses
 from tests.journal.test_journal import segment_of
 
 
@@ -70,7 +71,7 @@ def _remove(path: Path) -> None:
 
 def test_a_full_disk_is_waited_out_in_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Where nothing can be appended the points wait, one error is logged, and they are written when there is room."""
-    clock = HandClock()
+    clock = ManualClock()
     journal = journal_in(tmp_path, clock=clock)
     first = begin(journal)
     size = segment_of(journal).path.stat().st_size
@@ -171,7 +172,7 @@ def test_after_a_step_back_without_another_slot_the_journal_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """There is nowhere to go: a warning, and no point is lost."""
-    clock = HandClock()
+    clock = ManualClock()
     journal = journal_in(tmp_path, clock=clock)
     uuid = begin(journal)
     clock.wall -= 3_600_000_000_000

@@ -8,7 +8,8 @@ import pytest
 
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal.journal import SegmentJournal
-from tests.journal.support import HandClock, begin, finish, journal_in, points_in, statuses
+from otel_job_measure.testing import ManualClock
+from tests.journal.support import begin, finish, journal_in, points_in, statuses
 from tests.journal.test_adoption import adopt_all, lost
 from tests.journal.test_journal import segment_of
 
@@ -47,10 +48,10 @@ def test_a_run_is_held_for_thirty_seconds_at_most(tmp_path: Path) -> None:
     """A holder that never ends the run does not keep it open for ever."""
     uuid = killed_in_a_run(tmp_path)
     holder_in(tmp_path, uuid)
-    clock = HandClock(wall=SystemClock.wall_ns())
-    clock.pass_by(28)
+    clock = ManualClock(wall=SystemClock.wall_ns())
+    clock.advance(28)
     assert adopt_all(tmp_path, clock) == 0
-    clock.pass_by(3)
+    clock.advance(3)
     assert adopt_all(tmp_path, clock) == 1
     assert [row.fields["uuid"] for row in lost(tmp_path)] == [uuid]
 

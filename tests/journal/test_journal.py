@@ -14,7 +14,8 @@ import pytest
 from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.segment import SegmentFile
 from otel_job_measure.journal.state_dir import StateDir
-from tests.journal.support import HandClock, begin, finish, journal_in, points_in, statuses, whole_lines
+from otel_job_measure.testing import ManualClock
+from tests.journal.support import begin, finish, journal_in, points_in, statuses, whole_lines
 from tests.support.interrupting import interrupting
 from tests.support.uncovered import uncovered
 
@@ -244,7 +245,7 @@ def test_a_fork_inside_an_append_hangs_nobody(tmp_path: Path) -> None:
 
 def test_a_step_back_of_the_clock_takes_another_slot(tmp_path: Path) -> None:
     """The times after the step are of the wall again, in a slot that never gave them; open runs go with it."""
-    clock = HandClock()
+    clock = ManualClock()
     journal = journal_in(tmp_path, clock=clock)
     still_open = begin(journal)
     before = journal.stamp()
@@ -260,14 +261,14 @@ def test_a_step_back_of_the_clock_takes_another_slot(tmp_path: Path) -> None:
 
 def test_a_sign_of_life_is_given_while_a_run_is_open(tmp_path: Path) -> None:
     """Every ten seconds a comment, and none when nothing is open."""
-    clock = HandClock()
+    clock = ManualClock()
     journal = journal_in(tmp_path, clock=clock)
     uuid = begin(journal)
     for _ in range(4):
-        clock.pass_by(5)
+        clock.advance(5)
         journal.maintain()
     finish(journal, uuid)
-    clock.pass_by(60)
+    clock.advance(60)
     journal.maintain()
     assert segment_of(journal).path.read_bytes().count(b"# alive ") == 2
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from otel_job_measure.journal.segment import create
 from otel_job_measure.journal.state_dir import StateDir
-from tests.journal.support import HandClock, begin, journal_in
+from otel_job_measure.testing import ManualClock
+from tests.journal.support import begin, journal_in
 from tests.journal.test_limits import HEADER
 
 
@@ -16,7 +17,7 @@ def lost_in(folder: Path) -> int:
 
 def test_one_look_is_enough_for_all_for_a_while(tmp_path: Path) -> None:
     """A new process always looks; one that has looked leaves it to others, until theirs are 20 s old."""
-    clock = HandClock()
+    clock = ManualClock()
     first, second = journal_in(tmp_path, clock=clock), journal_in(tmp_path, clock=clock)
     begin(first)
     first.recover()
@@ -25,17 +26,17 @@ def test_one_look_is_enough_for_all_for_a_while(tmp_path: Path) -> None:
     dead = journal_in(tmp_path, clock=clock)
     begin(dead)
     dead.forked()  # closes what it holds, as the end of its process would
-    clock.pass_by(15)
+    clock.advance(15)
     first.recover()
     assert lost_in(tmp_path) == 0
-    clock.pass_by(6)
+    clock.advance(6)
     first.recover()
     assert lost_in(tmp_path) == 1
 
 
 def test_a_new_process_looks_whoever_has_just_looked(tmp_path: Path) -> None:
     """What was lost before it began is closed when it begins."""
-    clock = HandClock()
+    clock = ManualClock()
     first, dead = journal_in(tmp_path, clock=clock), journal_in(tmp_path, clock=clock)
     begin(first)
     begin(dead)
@@ -49,14 +50,14 @@ def test_a_new_process_looks_whoever_has_just_looked(tmp_path: Path) -> None:
 
 def test_a_look_in_the_future_says_nothing(tmp_path: Path) -> None:
     """The clock was set back since: whoever comes looks."""
-    clock = HandClock()
+    clock = ManualClock()
     state = StateDir(tmp_path)
     state.make()
     with state.adopting():
         assert not state.was_looked_after(clock)
         state.note_look(clock)
         assert state.was_looked_after(clock)
-        clock.pass_by(-3600)
+        clock.advance(-3600)
         assert not state.was_looked_after(clock)
 
 

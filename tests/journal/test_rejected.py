@@ -10,7 +10,8 @@ from otel_job_measure.errors import StateDirError
 from otel_job_measure.journal.dead_letters import DeadLetterFiles
 from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.journal.rejected_lines import RejectedLines, id_of
-from tests.journal.support import IDENTITY, HandClock
+from otel_job_measure.testing import ManualClock
+from tests.journal.support import IDENTITY
 
 BAD = b'scheduling-job,job=x status="start" nonsense'
 
@@ -25,10 +26,10 @@ def folder(tmp_path: Path) -> Path:
 
 def test_each_line_is_found_once_the_oldest_first(folder: Path) -> None:
     """With what was said of it last, its destination and an id that doesn't change."""
-    clock = HandClock()
+    clock = ManualClock()
     for line, destination, words in ((BAD, "here", "first"), (b"other", "there", "no"), (BAD, "here", "again")):
         DeadLetterFiles(folder, IDENTITY._replace(destination=destination), clock).put(line, words)
-        clock.pass_by(60)
+        clock.advance(60)
     first, second = RejectedLines(folder).all()
     assert (first.line, first.destination, first.at) == (b"other", "there", "2027-01-15T08:01:00Z")
     assert (second.line, second.words, second.id) == (BAD, "again", id_of("here", BAD))
@@ -43,7 +44,7 @@ def test_what_was_kept_without_a_time_is_found_too(folder: Path) -> None:
 
 def test_a_line_is_taken_out_and_the_others_stay(folder: Path) -> None:
     """As they were, with the file's age, for the owner alone; an empty file is not kept."""
-    rejects = DeadLetterFiles(folder, IDENTITY._replace(destination="here"), HandClock())
+    rejects = DeadLetterFiles(folder, IDENTITY._replace(destination="here"), ManualClock())
     rejects.put(BAD, "no")
     [path] = folder.iterdir()
     kept = path.read_bytes()

@@ -15,7 +15,8 @@ from otel_job_measure.journal.recovery import adopt
 from otel_job_measure.journal.segment_writer import SegmentWriter
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.journal.unique_clock import UniqueClock
-from tests.journal.support import IDENTITY, HandClock, begin, finish, journal_in, points_in
+from otel_job_measure.testing import ManualClock
+from tests.journal.support import IDENTITY, begin, finish, journal_in, points_in
 from tests.journal.test_adoption import adopt_all, lost
 from tests.journal.test_journal import segment_of
 
@@ -146,21 +147,21 @@ def test_a_slot_that_cannot_be_read_whole_waits(tmp_path: Path, monkeypatch: pyt
 
 def test_the_slot_before_a_step_back_rests_until_its_times_are_past(tmp_path: Path) -> None:
     """An hour of times comes again, and nobody gives them in that slot a second time."""
-    clock = HandClock(wall=SystemClock.wall_ns())
+    clock = ManualClock(wall=SystemClock.wall_ns())
     journal = journal_in(tmp_path, clock=clock)
     finish(journal, begin(journal))
     number = journal.stamp() % 1000
     clock.wall -= 3_600_000_000_000
     journal.maintain()
-    clock.pass_by(1800)
+    clock.advance(1800)
     assert slots.take_number(StateDir(tmp_path), number, clock) is None
-    clock.pass_by(1805)
+    clock.advance(1805)
     assert slots.take_number(StateDir(tmp_path), number, clock) is not None
 
 
 def test_an_end_that_only_follows_its_start_does_not_move_the_clock() -> None:
     """A run that began before the clock was set back ends after its start; the next times are the wall's."""
-    hand = HandClock()
+    hand = ManualClock()
     clock = UniqueClock(hand, slot=5)
     for _ in range(1023):
         clock.stamp()

@@ -8,7 +8,7 @@ from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal import slots
 from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.journal.state_dir import StateDir
-from tests.journal.support import HandClock
+from otel_job_measure.testing import ManualClock
 
 
 @pytest.fixture
@@ -21,11 +21,11 @@ def state(tmp_path: Path) -> StateDir:
 
 def test_a_slot_is_held_by_one_and_rests_when_it_is_given_back(state: StateDir) -> None:
     """Two seconds pass before anybody takes it again: by then its old times are in the past for all."""
-    clock = HandClock(wall=SystemClock.wall_ns())
+    clock = ManualClock(wall=SystemClock.wall_ns())
     slot = slots.take_number(state, 7, clock)
     assert slot is not None
     assert slot.is_held()
-    clock.pass_by(10)
+    clock.advance(10)
     assert slots.take_number(state, 7, clock) is None
     slot.release()
     clock.wall = SystemClock.wall_ns() + 1_000_000_000
@@ -41,7 +41,7 @@ def test_a_slot_from_the_future_is_passed_over(state: StateDir) -> None:
     slot = slots.take_number(state, 7, SystemClock())
     assert slot is not None
     slot.release()
-    clock = HandClock(wall=SystemClock.wall_ns() - 3_600_000_000_000)
+    clock = ManualClock(wall=SystemClock.wall_ns() - 3_600_000_000_000)
     assert slots.take_number(state, 7, clock) is None
 
 

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal.unique_clock import UniqueClock
-from tests.journal.support import HandClock
+from otel_job_measure.testing import ManualClock
 from tests.support.interrupting import interrupting
 
 
 def test_a_clock_that_stands_still_still_gives_no_time_twice() -> None:
     """Even where the machine's clock doesn't move, every stamp is later than the one before, and ends in the slot."""
-    clock = UniqueClock(HandClock(), slot=7)
+    clock = UniqueClock(ManualClock(), slot=7)
     stamps = [clock.stamp() for _ in range(5000)]
     assert len(set(stamps)) == 5000
     assert stamps == sorted(stamps)
@@ -24,7 +24,7 @@ def test_a_clock_that_stands_still_still_gives_no_time_twice() -> None:
 @given(slot=st.integers(0, 999), after=st.integers(1_799_999_999_000_000_000, 1_800_000_001_000_000_000))
 def test_an_end_is_at_least_a_microsecond_after_its_start(slot: int, after: int) -> None:
     """Whatever the start's last digits are (it may be of another slot), and by no more than it has to."""
-    clock = HandClock()
+    clock = ManualClock()
     stamp = UniqueClock(clock, slot).stamp(after_ns=after)
     assert stamp >= after + 1000
     assert stamp % 1000 == slot
@@ -61,11 +61,11 @@ def test_a_signal_handler_inside_a_stamp_gets_a_time_of_its_own() -> None:
 
 def test_old_claims_are_forgotten_and_never_given_again() -> None:
     """Memory stays bounded over many runs, and a clock that is moved back by hand doesn't bring old times back."""
-    hand = HandClock()
+    hand = ManualClock()
     clock = UniqueClock(hand, slot=1)
     stamps = {clock.stamp()}
     for _ in range(20_000):
-        hand.pass_by(0.001)
+        hand.advance(0.001)
         stamps.add(clock.stamp())
     assert len(clock._claims) < 4096  # pyright: ignore[reportPrivateUsage] - memory has no public face
     hand.monotonic = 5_000_000_000  # as if a thread had looked at the clock long ago and only now claims its time
@@ -74,7 +74,7 @@ def test_old_claims_are_forgotten_and_never_given_again() -> None:
 
 def test_a_clock_that_falls_behind_is_put_forward() -> None:
     """After a suspend the wall is ahead of the monotonic clock: times follow the wall again."""
-    hand = HandClock()
+    hand = ManualClock()
     clock = UniqueClock(hand, slot=0)
     hand.wall += 5_000_000_000
     assert clock.correct()
@@ -84,7 +84,7 @@ def test_a_clock_that_falls_behind_is_put_forward() -> None:
 @pytest.mark.parametrize("back_s", [0.9, 1.5])
 def test_only_a_step_back_of_over_a_second_asks_for_another_slot(back_s: float) -> None:
     """A small step back is ridden out; after a larger one this slot's times would come again."""
-    hand = HandClock()
+    hand = ManualClock()
     clock = UniqueClock(hand, slot=0)
     before = clock.stamp()
     hand.wall -= int(back_s * 1e9)
