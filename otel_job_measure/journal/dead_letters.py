@@ -66,15 +66,22 @@ class DeadLetterFiles:
 
     def _open(self) -> Lock:
         """Opens the present file and locks it, so that a command that moves it loses no line."""
-        path, taken = self._path, None
-        if path is not None and path.exists() and path.stat().st_size < _FILE_BYTES:
-            taken = lock(path, create=False)
+        taken = None
+        if self._path is not None and _has_room(self._path):
+            taken = lock(self._path, create=False)
         while taken is None:  # there is none, or a command has it
             header = _header(self._identity, self._clock)
             fd, self._path, _ = create(self._folder, header, b"")
             os.close(fd)
             taken = lock(self._path, create=False)
         return taken
+
+
+def _has_room(path: Path) -> bool:
+    try:
+        return path.stat().st_size < _FILE_BYTES
+    except FileNotFoundError:  # a command has moved it
+        return False
 
 
 class LoggedDeadLetters:
