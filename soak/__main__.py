@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from soak.fault import Fault, NotHereError, all_faults
-from soak.ground import ROOT, ground_for
+from soak.ground import ground_for
 from soak.tally import Row, as_markdown, as_text
 from tests.support.influx import HOW_TO_GET_ONE, fresh_server
 from tests.support.influxd import binary_path
+from tests.support.processes import ROOT
 
 ALL_S: Final = 1140.0
 """How long all of it may take; what has not begun by then is said to be missing."""

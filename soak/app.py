@@ -8,16 +8,14 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from soak.books import Books
 from soak.reporting import SHOW_STACKS
+from tests.support.processes import ROOT, Process
 
-ROOT: Final = Path(__file__).parents[1]
 
-
-class App:
-    """A process in a session of its own, whose stdout is a pipe and whose stderr is a file.
+class App(Process):
+    """A process in a session of its own.
 
     Lines that `soak.reporting` writes go into the books; any other can be read with `line()`.
 
@@ -33,35 +31,14 @@ class App:
         self, command: Sequence[str], environment: Mapping[str, str], log: Path, books: Books, *, patience_s: float
     ) -> None:
         self.name = " ".join(command[-3:])
-        self._log = log
         self._books = books
         self._patience_s = patience_s
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.reports = 0
         """How many lines it has reported."""
-        with log.open("wb") as file:
-            self.popen = subprocess.Popen(
-                command,
-                env=dict(environment),
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=file,
-                text=True,
-                start_new_session=True,
-            )
+        super().__init__(command, environment, log, cwd=ROOT, has_session=True)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-
-    @property
-    def pid(self) -> int:
-        """Returns its process id."""
-        return self.popen.pid
-
-    @property
-    def stderr(self) -> str:
-        """Returns what it has said on stderr so far."""
-        return self._log.read_text(errors="replace")
 
     def line(self) -> str:
         """Returns its next line that is no report; empty where it, and all it has made, have closed their stdout."""
@@ -74,20 +51,18 @@ class App:
         return line or ""
 
     def say(self, words: str) -> None:
-        """Gives it a line on its stdin; one that is gone takes none."""
-        assert self.popen.stdin is not None
+        """Gives it a line on its stdin, if it still runs."""
         with suppress(BrokenPipeError):
-            self.popen.stdin.write(f"{words}\n")
-            self.popen.stdin.flush()
+            super().say(words)
 
     def send(self, number: signal.Signals) -> None:
         """Sends it a signal."""
         self.popen.send_signal(number)
 
-    def kill(self) -> int:
+    def kill(self) -> None:
         """Kills it, and returns when all of its reports are in the books."""
         self.popen.kill()
-        return self.end()
+        self.end()
 
     def end(self) -> int:
         """Closes its stdin, waits until it and all that report through its stdout are gone; returns its exit code."""

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from soak import found
-from soak.app import ROOT, App
+from soak.app import App
 from soak.books import Books, Compared, Found
 from soak.fault import Fault
 from soak.stepping import held
 from soak.tally import Row
 from tests.support.influx import InfluxServer
+from tests.support.processes import ROOT
 
 NOBODY: Final = "http://127.0.0.1:9"
 """Where no server listens."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.processes import Processes
 from tests.acceptance.recorded import Runs
 from tests.support.influx import InfluxServer
+from tests.support.processes import Processes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from otel_job_measure import names
-from tests.acceptance.processes import until
 from tests.support.influx import InfluxServer, Row
+from tests.support.processes import until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ from shlex import join
 import pytest
 
 from tests.acceptance.conftest import Secrets
-from tests.acceptance.processes import Process, Processes, until
 from tests.acceptance.recorded import Runs
 from tests.support.exec_ import COMMAND, EXEC, points
+from tests.support.processes import Process, Processes, until
 
 pytestmark = pytest.mark.acceptance
 

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.processes import Processes
 from tests.acceptance.recorded import Runs
 from tests.support import exec_
+from tests.support.processes import Processes
 
 pytestmark = pytest.mark.acceptance
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.processes import SHIP, Process, Processes
 from tests.acceptance.recorded import Runs
+from tests.support.processes import SHIP, Process, Processes
 
 pytestmark = pytest.mark.acceptance
 HERD = 16

@@ -1,7 +1,7 @@
 import pytest
 
-from tests.acceptance.processes import Processes
 from tests.acceptance.recorded import Runs
+from tests.support.processes import Processes
 
 pytestmark = pytest.mark.acceptance
 PROCESSES = 4

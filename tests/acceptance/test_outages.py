@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import Secrets
-from tests.acceptance.processes import Processes
 from tests.acceptance.recorded import Runs
+from tests.support.processes import Processes
 
 pytestmark = pytest.mark.acceptance
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.acceptance.apps.scheduler import EACH
-from tests.acceptance.processes import Processes
 from tests.acceptance.recorded import Recorded, Runs
+from tests.support.processes import Processes
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.parametrize("kind", ["threads", "tasks"])]
 TAGS = {"datacenter": "eu-1", "stage": "test"}

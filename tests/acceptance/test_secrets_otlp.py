@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from tests.acceptance.conftest import Secrets, holders
-from tests.acceptance.processes import Processes
 from tests.acceptance.test_secrets import LOUD
 from tests.delivery.receivers import PROTOBUF, GrpcReceiver, GrpcReply, closing, http_receiver, partial
 from tests.delivery.support import Reply, TinyServer
+from tests.support.processes import Processes
 
 pytestmark = pytest.mark.acceptance
 KEY = "key-of-a-test"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.processes import SHIP, Processes, until
 from tests.acceptance.recorded import Runs
 from tests.support.influx import InfluxServer
+from tests.support.processes import SHIP, Processes, until
 
 pytestmark = pytest.mark.acceptance
 

@@ -2,9 +2,9 @@ import sys
 
 import pytest
 
-from tests.acceptance.processes import APPS, Processes
 from tests.acceptance.recorded import Runs
 from tests.support.exec_ import COMMAND
+from tests.support.processes import APPS, Processes
 
 pytestmark = pytest.mark.acceptance
 CONFIRMED = {"OTEL_JOB_MEASURE_CONFIRM_START": "server", "OTEL_JOB_MEASURE_CONFIRM_TIMEOUT": "86400"}

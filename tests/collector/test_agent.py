@@ -4,11 +4,11 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from tests.acceptance.processes import until
 from tests.collector.ways import Told, environment, run_app
 from tests.support.backend import Backend
 from tests.support.collectors import Collector
 from tests.support.influx import InfluxServer, Row
+from tests.support.processes import until
 
 COUNTED = {"threads", "tasks", "own", "own-fails", "says-so"}
 SECRET = "a secret of a customer"

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from tests.acceptance.processes import until
 from tests.collector.ways import post_span
 from tests.support.backend import Backend
 from tests.support.collectors import Collector
+from tests.support.processes import until
 
 JOB = {"scheduling.job.name": "nightly"}
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.processes import SHIP, Driver, Processes
 from tests.acceptance.recorded import Runs
 from tests.collector.ways import come, keys
 from tests.support.backend import Backend
 from tests.support.collectors import Collector, Telegraf
 from tests.support.influx import InfluxServer
+from tests.support.processes import SHIP, Driver, Processes
 
 Ways = Callable[[str], dict[str, str]]
 

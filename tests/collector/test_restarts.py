@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from otel_job_measure import names
-from tests.acceptance.processes import until
 from tests.collector.ways import APP, Key, come, environment, keys, told
 from tests.support.backend import Backend
 from tests.support.collectors import Collector, Telegraf
 from tests.support.influx import InfluxServer
+from tests.support.processes import until
 
 RUNS, STEP = 1000, 100
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from otel_job_measure import names
-from tests.acceptance.processes import until
 from tests.collector.ways import come, environment, happened, keys, post_span, run_app
 from tests.support.backend import Backend
 from tests.support.collectors import Collector, Telegraf
 from tests.support.influx import InfluxServer
+from tests.support.processes import until
 
 
 @pytest.mark.parametrize("message", ["off", "on"])

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from otel_job_measure import names
-from tests.acceptance.processes import until
 from tests.support.exec_ import COMMAND
 from tests.support.influx import InfluxServer, Row
 from tests.support.influxd import request
+from tests.support.processes import until
 
 APP: Final = Path(__file__).parent / "apps" / "app.py"
 

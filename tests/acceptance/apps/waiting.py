@@ -8,8 +8,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from otel_job_measure import JobMeasure
-from tests.acceptance.processes import until
 from tests.support.influx import InfluxServer
+from tests.support.processes import until
 
 
 def wait() -> None:

@@ -1,4 +1,4 @@
-"""The real processes of acceptance tests: apps that run jobs, and the commands beside them."""
+"""The real processes of tests: apps that run jobs, and commands."""
 
 import json
 import subprocess
@@ -12,7 +12,8 @@ from typing import Any, Final, Self, TypeVar
 
 from tests.support.exec_ import COMMAND
 
-APPS: Final = Path(__file__).with_name("apps")
+ROOT: Final = Path(__file__).parents[2]
+APPS: Final = ROOT / "tests" / "acceptance" / "apps"
 SHIP: Final = [*COMMAND, "ship", "--env-file", "/dev/null"]
 _DEADLINE_S: Final = 40.0
 _PAUSE_S: Final = 0.02
@@ -35,25 +36,36 @@ def until(look: Callable[[], _T], what: str) -> _T:
 
 
 class Process:
-    """A process of a test: its stdout is a pipe, its stderr a file.
+    """A process of a test: its stdin and stdout are pipes, its stderr is a file.
 
     Args:
         command: What to start.
         environment: All of its environment.
         stderr: Where its stderr goes.
+        cwd: Its folder; None for that of its stderr.
+        has_session: Whether it gets a session of its own.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], stderr: Path) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        stderr: Path,
+        *,
+        cwd: Path | None = None,
+        has_session: bool = False,
+    ) -> None:
         self._stderr = stderr
         with stderr.open("wb") as file:
             self.popen = subprocess.Popen(
                 command,
                 env=dict(environment),
-                cwd=stderr.parent,
+                cwd=cwd or stderr.parent,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=file,
                 text=True,
+                start_new_session=has_session,
             )
 
     @property
@@ -64,7 +76,7 @@ class Process:
     @property
     def stderr(self) -> str:
         """Returns what it has said on stderr so far."""
-        return self._stderr.read_text()
+        return self._stderr.read_text(errors="replace")
 
     def line(self) -> str:
         """Returns the next line of its stdout; empty where it has closed that."""
