@@ -1,13 +1,13 @@
 """The command `otel-job-measure`."""
 
 import argparse
-import gc
 import importlib
+import os
 import sys
 from collections.abc import Iterable, Sequence
-from types import ModuleType
+from contextlib import suppress
 
-from otel_job_measure.cli.formatter import Formatter
+from otel_job_measure.errors import JobMeasureError
 
 _COMMANDS = {
     "demo": "otel_job_measure.cli.demo",
@@ -26,48 +26,73 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words after the program's name; None for those of the process.
 
     Returns:
-        The exit code: 0; 1 where the command could not do its work; 2 for wrong usage; `exec` gives its command's.
+        The exit code: 0; 1 if the command could not do its work; 2 for wrong usage; `exec` returns its command's.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
-        prog="otel-job-measure",
-        description="Measures scheduled and background jobs, with InfluxDB as their store.",
-        formatter_class=Formatter,
+        prog="otel-job-measure", description="Measures scheduled and background jobs, with InfluxDB as their store."
     )
-    parser.add_argument(_VERSION, action=_Version, nargs=0, help="say which version this is, and end")
-    # Without `prog` it would make the usage of the whole command, and load what asks the terminal for its width.
+    parser.add_argument(_VERSION, action=_Version, nargs=0, help="print the version and exit")
+    # With `prog` given, argparse does not format the usage of the whole program first.
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=parser.prog)
-    for module in _loaded(_needed(words)):
-        module.add_parser(commands)
-    arguments = parser.parse_args(words)
-    exit_code: int = arguments.run(arguments)
-    return exit_code
+    for name in _needed(words):
+        importlib.import_module(_COMMANDS[name]).add_parser(commands)
+    arguments, unknown = parser.parse_known_args(words)
+    if unknown:
+        _refuse(arguments.parser, unknown)
+    return _finished(arguments)
 
 
 class _Version(argparse.Action):
-    """Says the version. It is looked up only here: that takes longer than `exec` needs for its own part."""
+    """Prints the version. Only this imports what looks it up, which takes longer than `exec` itself."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from otel_job_measure.runtime.version import version  # noqa: PLC0415 - as said
+        from otel_job_measure.runtime.version import version  # noqa: PLC0415 - imported only if asked for
 
-        print(f"{parser.prog} {version() or 'of a folder that was never installed'}")
+        print(f"{parser.prog} {version() or '(not installed)'}")
         parser.exit()
 
 
 def _needed(words: Sequence[str]) -> Iterable[str]:
-    """Returns the commands to load: `exec` stands before every line of a crontab."""
+    """Returns the commands to load: all for `--help`, else one, because every line of a crontab starts `exec`."""
     first = words[0] if words else ""
     if first == _VERSION:
         return ()
     return (first,) if first in _COMMANDS else _COMMANDS
 
 
-def _loaded(names: Iterable[str]) -> list[ModuleType]:
-    """Loads commands. What a module makes stays, and `exec` has no time to look for garbage in it."""
-    looks = gc.isenabled()
-    gc.disable()
+def _refuse(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
+    """Ends with the usage of the sub-command and the option nearest to an unknown one."""
+    import difflib  # noqa: PLC0415 - only for wrong usage
+    import re  # noqa: PLC0415 - only for wrong usage
+
+    options = re.findall(r"--[a-z-]+", parser.format_help())
+    near = difflib.get_close_matches(unknown[0].partition("=")[0], options, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+
+
+def _finished(arguments: argparse.Namespace) -> int:
+    """Runs a command; an error of the package or the system becomes one line on stderr and exit code 1."""
+    exit_code: int
     try:
-        return [importlib.import_module(_COMMANDS[name]) for name in names]
-    finally:
-        if looks:
-            gc.enable()
+        exit_code = arguments.run(arguments)
+        if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] - None if the parent closed it
+            sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough, as in `| head`
+        _drop_output()
+        return 0
+    except (JobMeasureError, OSError) as error:
+        _drop_output()
+        print(f"otel-job-measure: {error}", file=sys.stderr)
+        return 1
+    return exit_code
+
+
+def _drop_output() -> None:
+    """Prevents a second failure, at exit, for what stdout's buffer still holds."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+        return
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,76 +1,197 @@
-"""`otel-job-measure demo`: some real jobs, and what was measured of them."""
+"""`otel-job-measure demo`: runs some jobs on real files, and shows what was measured."""
 
 import argparse
+import asyncio
+import csv
+import hashlib
+import json
+import os
+import signal
+import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
+from typing import Any
 
-from otel_job_measure.cli import env_file
-from otel_job_measure.cli.demo_jobs import Jobs
+from otel_job_measure import names
+from otel_job_measure.cli import options
 from otel_job_measure.cli.table import print_runs
-from otel_job_measure.errors import JobMeasureError, SettingsError
+from otel_job_measure.entrypoints.compose import compose
+from otel_job_measure.errors import SettingsError
 from otel_job_measure.runtime.history_reader import opened, up_to_date
 from otel_job_measure.runtime.measure import JobMeasure
 from otel_job_measure.settings import Settings
 
-_DESCRIPTION = """Runs some real jobs on real files in a temporary folder: one fails on a bad file, one is killed in the
-middle, two overlap, one is a command. Then it shows what was measured. It needs no server; with the INFLUXDB_ variables
-it ships too."""
-_ROOM = 100
+_DESCRIPTION = """Runs some jobs on real files in a temporary folder: one fails on a bad file, one is killed during its
+run, two overlap, one is a command. Then it shows what was measured. It needs no server. The runs go to a state
+directory of the demo, never to yours, and to your server only with --ship."""
+_KILLED = "from otel_job_measure.cli.demo import rebuild_index_until_killed as job; job()"
+_LIMIT = 100
+_OURS = ("INFLUXDB_", "OTEL_")
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage] - its only name
-    """Adds the command to the command line.
-
-    Args:
-        commands: What `add_subparsers` gave.
-    """
-    parser = commands.add_parser("demo", help="run some real jobs and show them", description=_DESCRIPTION)
-    env_file.add_option(parser)
-    parser.set_defaults(run=run)
+    """Adds the command to the command line."""
+    parser = commands.add_parser("demo", help="run some jobs and show what was measured", description=_DESCRIPTION)
+    options.add_state_dir(parser, "the user's state directory with -demo behind its name")
+    parser.add_argument("--ship", action="store_true", help="send the runs to the server that the environment names")
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the demo.
-
-    Args:
-        args: What `add_parser` has set up: `env_file`.
-
-    Returns:
-        0; 1 where the settings or the state directory are wrong, or where points could not be shipped.
-    """
-    try:
-        env_file.load(args.env_file)
-        settings = Settings.from_env()
-        return _demo(settings)
-    except (JobMeasureError, OSError) as error:
-        print(f"otel-job-measure: {error}", file=sys.stderr)
-        return 1
-
-
-def _demo(settings: Settings) -> int:
-    if settings.disabled or not settings.history:
-        raise SettingsError("the demo shows what the history has, and the settings turn that off")
-    opened(settings)  # before any work is done for nothing
+    """Runs the demo; returns 1 if points could not be sent."""
+    settings = _settings(args)
+    opened(settings)  # a directory that cannot be used is an error before any job runs
     measure = JobMeasure(settings)
     began_ns = time.time_ns()
     print("Some jobs on real files:\n")
     with tempfile.TemporaryDirectory(prefix="otel-job-measure-demo-") as folder:
-        Jobs(measure, Path(folder), lambda job, words: print(f"  {job:<16} {words}", flush=True)).run_all()
+        _Jobs(measure, Path(folder), _environment(settings, ships=args.ship)).run_all()
+    measure.flush()
     found = up_to_date(settings)
     print("\nWhat was measured:\n")
-    print_runs(found.history.latest(since_ns=began_ns, limit=_ROOM))
-    print(f"\n`otel-job-measure runs` shows them again. They are kept in\n{found.history.path}")
-    return _shipped(measure) if settings.destination is not None and settings.ship else 0
+    print_runs(found.history.latest(since_ns=began_ns, limit=_LIMIT))
+    print(f"\nThe runs are kept in {settings.state_path}. To list them again:")
+    print(f"  otel-job-measure runs --state-dir {settings.state_path}")
+    return _ship(measure) if args.ship else 0
 
 
-def _shipped(measure: JobMeasure) -> int:
-    everything = measure.flush(measure.settings.timeout_s) and measure.close()
+def _settings(args: argparse.Namespace) -> Settings:
+    home = {name: os.environ[name] for name in ("HOME", "XDG_STATE_HOME") if name in os.environ}
+    own = Settings.from_env(home).state_path
+    state_dir = args.state_dir or own.with_name(f"{own.name}-demo")
+    if not args.ship:
+        return Settings(state_dir=state_dir)
+    options.load_env_file(args.env_file)
+    settings = Settings.from_env(state_dir=state_dir, ship=True, history=True)
+    if settings.disabled or settings.destination is None:
+        raise SettingsError(
+            "--ship needs a server: set the INFLUXDB_ variables, or OTEL_JOB_MEASURE_SINK=otlp, and leave "
+            f"{names.ENV_PREFIX}DISABLED unset"
+        )
+    return settings
+
+
+def _environment(settings: Settings, *, ships: bool) -> dict[str, str]:
+    """Returns the environment of the jobs' processes; without --ship it names no server."""
+    kept = {name: value for name, value in os.environ.items() if ships or not name.startswith(_OURS)}
+    return {**kept, f"{names.ENV_PREFIX}STATE_DIR": str(settings.state_path)}
+
+
+def _ship(measure: JobMeasure) -> int:
+    settings = measure.settings
+    everything = measure.flush(settings.timeout_s) and measure.close()
     health = measure.health()
-    destination = measure.settings.destination
-    where = "InfluxDB" if destination is None else destination.label
-    print(f"\n{where}\nhas accepted {health.delivered} points from this process; `exec` has sent its own.")
+    where = "the server" if settings.destination is None else settings.destination.label
+    print(f"\n{where}\nhas accepted {health.delivered} points of this process; `exec` sent its own.")
     if not everything:
-        print(f"{health.pending} points wait and will be sent by the next process.", file=sys.stderr)
+        print(
+            f"{health.pending} points could not be sent and wait: "
+            f"`otel-job-measure ship --once --state-dir {settings.state_path}` sends them",
+            file=sys.stderr,
+        )
     return 0 if everything else 1
+
+
+def rebuild_index_until_killed() -> None:
+    """Begins a run and kills its own process, as the kernel does when memory runs out."""
+    with JobMeasure().run("rebuild-index"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _say(job: str, message: str) -> None:
+    print(f"  {job:<16} {message}", flush=True)
+
+
+class _Jobs:
+    """The demo's jobs; their files are in an empty folder."""
+
+    def __init__(self, measure: JobMeasure, folder: Path, environment: Mapping[str, str]) -> None:
+        self._measure = measure
+        self._folder = folder
+        self._environment = environment
+        _make_files(folder)
+
+    def run_all(self) -> None:
+        """Runs them one after the other, except the two that overlap."""
+        self._hash_files()
+        self._parse_orders("parse-orders", self._folder / "orders.csv")
+        self._parse_orders("parse-returns", self._folder / "returns.csv")
+        asyncio.run(self._fetch_rates())
+        self._overlap()
+        self._be_killed()
+        self._exec()
+
+    def _hash_files(self) -> None:
+        @self._measure.job("hash-files")
+        def hash_files() -> str:
+            digest = hashlib.sha256()
+            paths = sorted(self._folder.glob("*.bin"))
+            for path in paths:
+                digest.update(path.read_bytes())
+            return f"{len(paths)} files, sha256 {digest.hexdigest()[:12]}…"
+
+        _say("hash-files", hash_files())
+
+    def _parse_orders(self, name: str, path: Path) -> None:
+        @self._measure.job(name)
+        def parse() -> float:
+            with path.open(newline="") as file:
+                return sum(float(row["amount"]) for row in csv.DictReader(file))
+
+        try:
+            _say(name, f"{path.name} adds up to {parse():.2f}")
+        except ValueError as error:
+            _say(name, f"{type(error).__name__}: {error}")
+
+    async def _fetch_rates(self) -> None:
+        async def fetch(ctx: MutableMapping[str, Any]) -> int:
+            texts = await asyncio.gather(
+                *(asyncio.to_thread(path.read_text) for path in sorted(self._folder.glob("rate-*.json")))
+            )
+            ctx["rates"] = [json.loads(text) for text in texts]
+            return len(texts)
+
+        found = await compose([self._measure.middleware], fetch)({"name": "fetch-rates"})
+        _say("fetch-rates", f"{found} rates, in a chain of async middlewares")
+
+    def _overlap(self) -> None:
+        both = threading.Barrier(2)
+
+        def sync_inventory() -> None:
+            with self._measure.run("sync-inventory"):
+                both.wait()  # neither goes on before the other has begun
+                hashlib.pbkdf2_hmac("sha256", b"inventory", b"salt", 20_000)
+
+        threads = [threading.Thread(target=sync_inventory) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        _say("sync-inventory", "twice at the same time")
+
+    def _be_killed(self) -> None:
+        killed = self._run([sys.executable, "-c", _KILLED])
+        name = signal.Signals(-killed.returncode).name if killed.returncode < 0 else f"exit {killed.returncode}"
+        _say("rebuild-index", f"its process ended by {name}, in the middle of the run")
+
+    def _exec(self) -> None:
+        command = [sys.executable, "-m", "otel_job_measure", "exec", "--env-file", os.devnull]
+        done = self._run([*command, "back-up-orders", "--", "cp", "orders.csv", "orders.bak"])
+        _say("back-up-orders", f"`cp` by `otel-job-measure exec`, exit code {done.returncode}")
+
+    def _run(self, command: list[str]) -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run(command, check=False, cwd=self._folder, env=self._environment)  # noqa: S603 - ours
+
+
+def _make_files(folder: Path) -> None:
+    for number in range(24):
+        (folder / f"part-{number:02}.bin").write_bytes(os.urandom(64 * 1024))
+    rows = "".join(f"{number},{number * 1.25:.2f}\n" for number in range(500))
+    (folder / "orders.csv").write_text("id,amount\n" + rows)
+    (folder / "returns.csv").write_text("id,amount\n1,10.50\n2,twelve\n")
+    for currency, rate in (("eur", 1.0), ("usd", 1.08), ("gbp", 0.86)):
+        (folder / f"rate-{currency}.json").write_text(json.dumps({"currency": currency, "rate": rate}))

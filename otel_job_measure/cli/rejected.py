@@ -1,169 +1,145 @@
-"""`otel-job-measure rejected`: the lines that the server refused, to be seen, mended, sent again or given up."""
+"""`otel-job-measure rejected`: lists, retries and discards the lines that the server refused."""
 
 import argparse
 import json
-import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from otel_job_measure import names
-from otel_job_measure.cli import env_file, mending
-from otel_job_measure.errors import JobMeasureError, LineProtocolError, StateDirError
-from otel_job_measure.journal.rejected_lines import Rejected, RejectedLines
+from otel_job_measure.cli import options
+from otel_job_measure.errors import LineProtocolError, SettingsError, UsageError
+from otel_job_measure.journal.dead_letters import (
+    DeadLetter,
+    dead_letters,
+    discard,
+    put_into_ready,
+    retry,
+)
+from otel_job_measure.journal.identity import Identity
+from otel_job_measure.journal.segment import destination_of
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.line_protocol import parse
+from otel_job_measure.runtime.history_reader import opened
+from otel_job_measure.runtime.places import identity_of
 from otel_job_measure.settings import Settings
-from otel_job_measure.settings.parsers import MEMORY
 
-_VARIABLES = ("HOME", "XDG_STATE_HOME", f"{names.ENV_PREFIX}STATE_DIR")
-_USAGE = """%(prog)s [-h] [--env-file FILE] [--state-dir DIR]
-    [--json | --lines | --edit | --retry [--from FILE] | --discard [--all]]
-    [ID ...]"""
-_DESCRIPTION = """Lists the lines that InfluxDB, or a receiver of OTLP, refused, the oldest first, with its reasons.
-They are kept until they are sent again or given up. With ids, only those lines."""
+_DESCRIPTION = """Lists the lines that InfluxDB, or an OTLP receiver, refused, oldest first, with the server's message.
+The package keeps them until you retry or discard them. To correct lines: `rejected --lines > FILE`, edit FILE,
+`rejected --retry --from FILE`."""
+_from_file = re.compile(rb"# file (\S+) (\d+)").fullmatch
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage] - its only name
-    """Adds the command to the command line.
-
-    Args:
-        commands: What `add_subparsers` gave.
-    """
+    """Adds the command to the command line."""
     parser = commands.add_parser(
-        "rejected", help="show, mend and retry what the server refused", usage=_USAGE, description=_DESCRIPTION
+        "rejected", help="list, retry or discard the lines that the server refused", description=_DESCRIPTION
     )
-    env_file.add_option(parser)
-    parser.add_argument(
-        "--state-dir", metavar="DIR", type=env_file.folder, help="the state directory (default: the setting)"
-    )
-    parser.add_argument("ids", metavar="ID", nargs="*", help="only these lines; the beginning of an id is enough")
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--json", action="store_true", help="list them as JSON lines, for programs")
-    what.add_argument("--lines", action="store_true", help="print them as line protocol, reasons above, to be mended")
-    what.add_argument("--edit", action="store_true", help="mend them in $VISUAL or $EDITOR, then send them again")
-    what.add_argument("--retry", action="store_true", help="send them again")
-    what.add_argument("--discard", action="store_true", help="give up the lines with these ids, or --all")
+    options.add_state_dir(parser)
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--json", action="store_true", help="list them as JSON lines, for programs")
+    action.add_argument("--lines", action="store_true", help="print them as line protocol, below the server's messages")
+    action.add_argument("--retry", action="store_true", help="put them back in the queue, to be sent again")
+    action.add_argument("--discard", action="store_true", help="delete them")
     parser.add_argument(
         "--from",
         dest="file",
         metavar="FILE",
-        help="with --retry: send what is in FILE, made by --lines and mended (-: stdin)",
+        help="with --retry: queue the lines of FILE (-: stdin), which --lines printed, in place of the refused ones; "
+        "lines that you removed from FILE are deleted",
     )
-    parser.add_argument("--all", action="store_true", help="with --discard: all of them")
     parser.set_defaults(run=run, parser=parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Does what was asked for with the refused lines.
-
-    Args:
-        args: What `add_parser` has set up.
-
-    Returns:
-        0; 1 where a line was refused again or could not be sent, or where the state directory can't be used.
-    """
-    _check(args)
-    try:
-        env_file.load(args.env_file)
-        kept = RejectedLines(_folder(args.state_dir))
-        found = _chosen(kept.all(), args.ids)
-        if args.edit or args.retry:
-            return _send_again(args, kept, found)
-        if args.discard:
-            kept.take_out({rejected.id for rejected in found})
-            print(f"{len(found)} lines were given up")
-            return 0
-        return _show(found, args)
-    except (JobMeasureError, OSError) as error:
-        print(f"otel-job-measure: {error}", file=sys.stderr)
-        return 1
-
-
-def _check(args: argparse.Namespace) -> None:
+    """Does what the options ask for."""
     if args.file is not None and not args.retry:
-        args.parser.error("--from goes with --retry")
-    if args.file is not None and args.ids:
-        args.parser.error("--from says itself which lines it is about: leave the ids away")
-    if args.discard and bool(args.ids) == args.all:
-        args.parser.error("--discard takes the ids of the lines to give up, or --all")
-    if args.all and not args.discard:
-        args.parser.error("--all goes with --discard")
-
-
-def _folder(state_dir: Path | None) -> Path:
-    variables = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
-    if str(state_dir or variables.get(f"{names.ENV_PREFIX}STATE_DIR")) == MEMORY:
-        raise StateDirError("with the state directory 'memory' refused lines are in the log, and nowhere else")
-    return StateDir(Settings.from_env(variables, ship=False, state_dir=state_dir).state_path).rejected
-
-
-def _chosen(found: list[Rejected], ids: Sequence[str]) -> list[Rejected]:
-    if not ids:
-        return found
-    chosen: dict[str, Rejected] = {}
-    for given in ids:
-        meant = [rejected for rejected in found if rejected.id.startswith(given)]
-        if len(meant) != 1:
-            many = "several refused lines have ids that begin with" if meant else "no refused line has the id"
-            raise StateDirError(f"{many} {given!r}")
-        chosen[meant[0].id] = meant[0]
-    return list(chosen.values())
-
-
-def _show(found: Sequence[Rejected], args: argparse.Namespace) -> int:
-    if args.json:
-        for rejected in found:
-            print(json.dumps(as_object(rejected)))
+        args.parser.error("--from is only valid with --retry")
+    if args.retry:
+        return _retry(args)
+    state = StateDir(options.local_settings(args).state_path)
+    letters, sizes = dead_letters(state)
+    if args.discard:
+        print(f"{discard(state, sizes)} lines deleted")
+    elif args.json:
+        for letter in letters:
+            print(json.dumps(_as_object(letter)))
     elif args.lines:
-        sys.stdout.buffer.write(mending.as_text(found))
         sys.stdout.flush()
-    elif found:
-        from otel_job_measure.cli.rejected_table import print_rejected  # noqa: PLC0415 - rich, only for people
+        sys.stdout.buffer.write(_as_text(letters, sizes))
+    elif letters:
+        from otel_job_measure.cli.table import print_dead_letters  # noqa: PLC0415 - rich, only for people
 
-        print_rejected([(rejected, job_of(rejected)) for rejected in found])
+        print_dead_letters([(letter, _job_of(letter)) for letter in letters])
     else:
-        print("The server has refused nothing that is still kept.", file=sys.stderr)
+        print("No rejected lines.", file=sys.stderr)
     return 0
 
 
-def _send_again(args: argparse.Namespace, kept: RejectedLines, found: Sequence[Rejected]) -> int:
-    # Loaded only now: it brings what delivers.
-    from otel_job_measure.cli.retrying import Retry  # noqa: PLC0415 - as said
+def _retry(args: argparse.Namespace) -> int:
+    options.load_env_file(args.env_file)
+    settings = Settings.from_env(state_dir=args.state_dir)
+    if settings.destination is None:
+        raise SettingsError(
+            "there is no destination to send to: set INFLUXDB_URL, INFLUXDB_ORG and INFLUXDB_BUCKET, or "
+            f"{names.ENV_SINK}=otlp"
+        )
+    state, identity = opened(settings), identity_of(settings)
+    if args.file is None:
+        count = retry(state, identity)
+        others = len(dead_letters(state)[0])
+        if others:
+            print(f"{others} lines stay: another destination refused them", file=sys.stderr)
+    else:
+        count = _retry_from(state, identity, args.file)
+    print(f"{count} lines are queued for {settings.destination.label}; `otel-job-measure ship --once` sends them now")
+    return 0
 
-    retry = Retry(args.state_dir, kept)
-    if args.edit:
-        return retry.send(mending.edited(found), about={rejected.id for rejected in found})
-    if args.file is not None:
-        text = sys.stdin.buffer.read() if args.file == "-" else Path(args.file).read_bytes()
-        return retry.send(mending.from_text(text), about={rejected.id for rejected in found})
-    return retry.send_as_they_are(found)
+
+def _retry_from(state: StateDir, identity: Identity, file: str) -> int:
+    """Queues the lines of a text that `--lines` printed, then deletes the refused lines that they replace."""
+    text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    rows = [row.removesuffix(b"\r") for row in text.split(b"\n")]
+    sizes = {found[1].decode(): int(found[2]) for row in rows if (found := _from_file(row))}
+    foreign = sorted(name for name in sizes if destination_of(name) != identity.destination)
+    if foreign:
+        raise UsageError(
+            f"{file} holds lines that another destination refused: remove the part below `# file {foreign[0]} …`"
+        )
+    lines = [row for row in rows if row.strip() and not row.startswith(b"#")]
+    if lines:
+        put_into_ready(state, identity, b"".join(line + b"\n" for line in lines))
+    discard(state, sizes)
+    return len(lines)
 
 
-def as_object(rejected: Rejected) -> dict[str, Any]:
-    """Returns a refused line as programs get it.
+def _as_text(letters: Sequence[DeadLetter], sizes: dict[str, int]) -> bytes:
+    """Returns lines below their messages; each file's part says how much of the file it covers."""
+    parts: list[bytes] = []
+    for name, size in sizes.items():
+        parts.append(b"# file %s %d\n" % (name.encode(), size))
+        parts += [
+            b"# %s %s\n%s\n" % ((one.refused_at or "").encode(), one.message.encode(), one.line)
+            for one in letters
+            if one.file == name
+        ]
+    return b"".join(parts)
 
-    Args:
-        rejected: The line.
-    """
+
+def _as_object(letter: DeadLetter) -> dict[str, str | None]:
     return {
-        "id": rejected.id,
-        "refused": rejected.at,
-        "job": job_of(rejected),
-        "why": rejected.words,
-        "line": rejected.line.decode(errors="backslashreplace"),
-        "destination": rejected.destination,
+        "refused": letter.refused_at,
+        "job": _job_of(letter),
+        "message": letter.message,
+        "line": letter.line.decode(errors="backslashreplace"),
+        "destination": letter.destination,
     }
 
 
-def job_of(rejected: Rejected) -> str | None:
-    """Returns the job that a refused line is about; None where the line doesn't say.
-
-    Args:
-        rejected: The line.
-    """
+def _job_of(letter: DeadLetter) -> str | None:
+    """Returns the job of a refused line; None if the line cannot be parsed."""
     try:
-        return parse(rejected.line).tags.get(names.TAG_JOB)
+        return parse(letter.line).tags.get(names.TAG_JOB)
     except LineProtocolError:
         return None

@@ -6,7 +6,7 @@ import signal
 import sys
 from types import FrameType
 
-from otel_job_measure.cli import env_file
+from otel_job_measure.cli import options
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.delivery.ahead import Ahead
 from otel_job_measure.delivery.backlog import Looked
@@ -16,7 +16,6 @@ from otel_job_measure.delivery.checkpoints import FileProgress
 from otel_job_measure.delivery.consumer import EAGER, LAZY, Consumer
 from otel_job_measure.delivery.delivery_loop import DeliveryLoop
 from otel_job_measure.delivery.suppress_tracing import untraced
-from otel_job_measure.errors import JobMeasureError
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.runtime.assembly import history_sink, server_sink
 from otel_job_measure.runtime.history_reader import opened
@@ -34,17 +33,10 @@ written, and what processes left that are gone. It runs until it is stopped by S
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage] - its only name
-    """Adds the command to the command line.
-
-    Args:
-        commands: What `add_subparsers` gave.
-    """
+    """Adds the command to the command line."""
     parser = commands.add_parser("ship", help="send what other processes have written", description=_DESCRIPTION)
-    env_file.add_option(parser)
-    parser.add_argument(
-        "--state-dir", metavar="DIR", type=env_file.folder, help="the state directory (default: the setting)"
-    )
-    parser.add_argument("--once", action="store_true", help="send what is there now, say how much, and end")
+    options.add_state_dir(parser)
+    parser.add_argument("--once", action="store_true", help="send what is there now, print how much, and exit")
     parser.add_argument(
         "--redirect",
         metavar="DESTINATION",
@@ -52,29 +44,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         const=_ALL,
         action="append",
         default=[],
-        help="send here too what was left for another destination, by its id, or for all of them",
+        help="also send what waits for another destination, given by its id; without an id, for all others",
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Delivers until it is stopped, or once.
-
-    Args:
-        args: What `add_parser` has set up: `env_file`, `state_dir`, `once`, `redirect`.
-
-    Returns:
-        0; 1 where something is left that could not be sent, or where the settings or the state directory are wrong.
-    """
+    """Delivers until a signal stops it, or once; returns 1 if something could not be sent."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-    try:
-        env_file.load(args.env_file)
-        arguments = {} if args.state_dir is None else {"state_dir": args.state_dir}
-        settings = Settings.from_env(**arguments)
-        shipment = _Shipment(settings, args.redirect)
-    except (JobMeasureError, OSError) as error:
-        print(f"otel-job-measure: {error}", file=sys.stderr)
-        return 1
+    options.load_env_file(args.env_file)
+    arguments = {} if args.state_dir is None else {"state_dir": args.state_dir}
+    shipment = _Shipment(Settings.from_env(**arguments), args.redirect)
     return shipment.once() if args.once else shipment.until_stopped()
 
 

@@ -1,10 +1,10 @@
-"""Runs as a table that fits a terminal of 80 columns."""
+"""Runs and dead letters as tables for people."""
 
 import io
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -14,38 +14,32 @@ from rich.text import Text
 from otel_job_measure import names
 from otel_job_measure.history.queries import RUNNING, RunRecord
 
-_WIDTH = 80  # where there is no terminal that has one
+if TYPE_CHECKING:
+    from otel_job_measure.journal.dead_letters import DeadLetter
+
+_WIDTH = 80
+"""The width if stdout is no terminal."""
 _LEAST_JOB = 8
-_MOST_UUID = 22  # one that an app gave a span of its own can be of any length
+_MOST_UUID = 22
+"""The most columns for a run id, because an app may give a span an id of any length."""
 _GAP = 2
 _HEADINGS = ("job", "started", "took", "status", "reason", "uuid")
 _STYLES = {names.STATUS_END: "green", names.STATUS_FAILED: "red", RUNNING: "yellow"}
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
-# Up to where, how many a second, digits after the point, name: the bounds are where rounding leads to the next one.
 _UNITS = ((0.0009995, 1e6, 0, "µs"), (0.00995, 1e3, 1, "ms"), (0.9995, 1e3, 0, "ms"), (_MINUTE_S, 1, 2, "s"))
+"""Upper bound in seconds, units in a second, digits behind the point, name. Rounding at a bound gives the next unit."""
 
 
 def print_runs(runs: Sequence[RunRecord]) -> None:
-    """Prints runs in the order in which they are given; plain where the output is no terminal.
-
-    The jobs' names get what is left of the width. The other columns are not cut, but for an id that is none of ours.
-
-    Args:
-        runs: The runs.
-    """
-    stdout = cast("TextIO", sys.stdout)
-    if isinstance(stdout, io.TextIOWrapper):
-        stdout.reconfigure(errors="replace")  # a terminal without Unicode shows question marks, not a traceback
-    console = Console(highlight=False)
+    """Prints runs in the given order; names of jobs are cut to the width that the other columns leave."""
+    console = _console(_WIDTH)
     cells = [
-        (_started(run), took(run.duration_s), run.status, run.reason or "", shortened(run.uuid, _MOST_UUID))
-        for run in runs
+        (_started(run), took(run.duration_s), run.status, _why(run), shortened(run.uuid, _MOST_UUID)) for run in runs
     ]
     others = sum(_GAP + max(map(cell_len, column)) for column in zip(_HEADINGS[1:], *cells, strict=True))
-    width = console.width if console.is_terminal else _WIDTH
-    room = max(_LEAST_JOB, width - others)
-    console.width = max(width, room + others)  # else rich would cut the uuid, too, where a terminal is narrow
-    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+    room = max(_LEAST_JOB, console.width - others)
+    console.width = max(console.width, room + others)  # else rich would cut the uuid on a narrow terminal
+    table = _table()
     for heading in _HEADINGS:
         table.add_column(heading, justify="right" if heading == "took" else "left", no_wrap=True)
     for run, texts in zip(runs, cells, strict=True):
@@ -55,22 +49,26 @@ def print_runs(runs: Sequence[RunRecord]) -> None:
     console.print(table, crop=False)
 
 
-def printable(text: str) -> str:
-    """Returns a text with an escape in the place of each character that cannot be shown, or does something.
+def print_dead_letters(found: "Sequence[tuple[DeadLetter, str | None]]") -> None:
+    """Prints refused lines, each with its job; the server's messages are wrapped and not cut."""
+    console = _console(_WIDTH)
+    table = _table()
+    table.add_column("refused", no_wrap=True)
+    table.add_column("job", overflow="fold")
+    table.add_column("message", overflow="fold")
+    for letter, job in found:
+        at = (letter.refused_at or "").replace("T", " ").removesuffix("Z")
+        table.add_row(at, Text(printable(job or "")), Text(printable(letter.message)))
+    console.print(table)
 
-    Args:
-        text: Any text.
-    """
+
+def printable(text: str) -> str:
+    """Returns a text with each unprintable character, and each control character, replaced by its escape."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shortened(text: str, width: int) -> str:
-    """Returns a text that takes at most so many columns; a long one loses its middle.
-
-    Args:
-        text: Any text.
-        width: How many columns of a terminal.
-    """
+    """Returns a text of at most so many terminal columns; a long one loses its middle."""
     shown = printable(text)
     if cell_len(shown) <= width:
         return shown
@@ -80,11 +78,7 @@ def shortened(text: str, width: int) -> str:
 
 
 def took(duration_s: float | None) -> str:
-    """Returns a duration in the unit that tells most, in at most seven columns for a thousand days.
-
-    Args:
-        duration_s: In seconds; None where nobody knows.
-    """
+    """Returns a duration in a unit that fits it, in at most seven columns; an unknown one is empty."""
     if duration_s is None:
         return ""
     if duration_s < _MINUTE_S - 0.005:
@@ -103,3 +97,20 @@ def _started(run: RunRecord) -> str:
     if run.started_ns is None:
         return ""
     return f"{datetime.fromtimestamp(run.started_ns // 10**9, UTC).astimezone():%m-%d %H:%M:%S}"
+
+
+def _why(run: RunRecord) -> str:
+    return run.reason or ""
+
+
+def _console(width: int) -> Console:
+    stdout = cast("TextIO", sys.stdout)
+    if isinstance(stdout, io.TextIOWrapper):
+        stdout.reconfigure(errors="replace")  # a terminal without Unicode shows question marks
+    console = Console(highlight=False)
+    console.width = console.width if console.is_terminal else width
+    return console
+
+
+def _table() -> Table:
+    return Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))

@@ -40,11 +40,15 @@ def server() -> Iterator[TinyServer]:
     tiny.close()
 
 
-def demo(folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """Runs it in an environment without anything of ours but a state directory."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "OTEL_JOB_MEASURE_STATE_DIR": str(folder / "state")}
+DEMO = Path("home", ".local", "state", "otel-job-measure-demo")
+
+
+def demo(folder: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Runs it as a user with a home and a state directory for real jobs."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder / "home")}
+    environment |= {"OTEL_JOB_MEASURE_STATE_DIR": str(folder / "real")}
     environment |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")} | more
-    command = [*COMMAND, "demo", "--env-file", os.devnull]
+    command = [*COMMAND, "demo", "--env-file", os.devnull, *words]
     return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=90)
 
 
@@ -61,7 +65,8 @@ def test_each_job_is_shown_with_what_happened_to_it(tmp_path: Path) -> None:
     assert set(found) == OUTCOMES
     assert len(found) == len(OUTCOMES) + 1
     assert found.count(("sync-inventory", "end", "")) == 2
-    assert str(tmp_path / "state" / "history.db") in done.stdout
+    assert f"runs --state-dir {tmp_path / DEMO}\n" in done.stdout
+    assert not (tmp_path / "real").exists()
     lines = [line for line in done.stdout.splitlines() if str(tmp_path) not in line]
     assert max(map(len, lines)) <= 80
     for line in SAID:
@@ -74,7 +79,7 @@ def test_a_second_time_shows_only_its_own_runs(tmp_path: Path) -> None:
         done = demo(tmp_path)
         assert done.returncode == 0
         assert len(rows(done.stdout)) == 8
-    command = [*COMMAND, "runs", "--state-dir", str(tmp_path / "state"), "--json"]
+    command = [*COMMAND, "runs", "--state-dir", str(tmp_path / DEMO), "--json"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True)
     assert len(listed.stdout.splitlines()) == 16
 
@@ -85,58 +90,62 @@ def test_it_leaves_its_files_nowhere(tmp_path: Path) -> None:
     temporary.mkdir()
     assert demo(tmp_path, TMPDIR=str(temporary)).returncode == 0
     assert list(temporary.iterdir()) == []
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "state", "tmp"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "tmp"]
 
 
-def test_with_a_server_it_ships(tmp_path: Path, server: TinyServer) -> None:
-    """It says where to, and how many points were accepted."""
-    variables = {"URL": server.url, "TOKEN": "t", "ORG": "acme", "BUCKET": "jobs"}
-    done = demo(tmp_path, **{f"INFLUXDB_{name}": value for name, value in variables.items()})
+def influxdb(url: str) -> dict[str, str]:
+    """Returns the variables of a server."""
+    return {"INFLUXDB_URL": url, "INFLUXDB_TOKEN": "t", "INFLUXDB_ORG": "acme", "INFLUXDB_BUCKET": "jobs"}
+
+
+def test_a_server_gets_nothing_without_ship(tmp_path: Path, server: TinyServer) -> None:
+    """The variables are those of real jobs, and made-up runs do not belong there."""
+    done = demo(tmp_path, **influxdb(server.url))
+    assert done.returncode == 0, done.stderr
+    assert set(rows(done.stdout)) == OUTCOMES
+    assert server.requests == []
+
+
+def test_with_ship_it_sends(tmp_path: Path, server: TinyServer) -> None:
+    """It prints where to, and how many points were accepted; the state directory is still the demo's."""
+    done = demo(tmp_path, "--ship", **influxdb(server.url))
     assert done.returncode == 0, done.stderr
     assert set(rows(done.stdout)) == OUTCOMES
     assert f"{server.url} org=acme bucket=jobs\nhas accepted " in done.stdout
     lines = {line for request in server.requests for line in request.lines}
     assert sum(b'status="start"' in line for line in lines) == 8
+    assert not (tmp_path / "real").exists()
 
 
 def test_without_the_server_it_says_what_waits(tmp_path: Path) -> None:
     """The jobs have run, and the exit code tells that not all was shipped."""
-    variables = {"URL": "http://127.0.0.1:9", "TOKEN": "t", "ORG": "acme", "BUCKET": "jobs"}
     done = demo(
         tmp_path,
-        **{f"INFLUXDB_{name}": value for name, value in variables.items()},
+        "--ship",
+        **influxdb("http://127.0.0.1:9"),
         OTEL_JOB_MEASURE_TIMEOUT="0.2",
         OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT="0.2",
     )
     assert done.returncode == 1
     assert set(rows(done.stdout)) == OUTCOMES
-    assert "points wait" in done.stderr
+    assert f"ship --once --state-dir {tmp_path / DEMO}`" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("more", "complaint"),
     [
+        ({}, "INFLUXDB_"),
         ({"INFLUXDB_URL": "localhost:8086"}, "INFLUXDB_URL"),
-        ({"OTEL_JOB_MEASURE_DISABLED": "true"}, "turn that off"),
-        (
-            {
-                "OTEL_JOB_MEASURE_HISTORY": "off",
-                "INFLUXDB_URL": "http://127.0.0.1:9",
-                "INFLUXDB_TOKEN": "t",
-                "INFLUXDB_ORG": "o",
-                "INFLUXDB_BUCKET": "b",
-            },
-            "turn that off",
-        ),
+        ({"OTEL_JOB_MEASURE_DISABLED": "true"}, "OTEL_JOB_MEASURE_DISABLED"),
     ],
 )
-def test_settings_that_it_cannot_work_with_are_one_error(
+def test_settings_that_it_cannot_ship_with_are_one_error(
     more: dict[str, str], complaint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit code 1, and no job is run."""
     for name, value in more.items():
         monkeypatch.setenv(name, value)
-    assert main(["demo", "--env-file", os.devnull]) == 1
+    assert main(["demo", "--ship", "--env-file", os.devnull]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("otel-job-measure: ")
@@ -145,7 +154,7 @@ def test_settings_that_it_cannot_work_with_are_one_error(
 
 def test_a_relative_state_directory_is_one_for_all_its_processes(tmp_path: Path) -> None:
     """The jobs that are processes of their own work in another folder, and are measured in the same place."""
-    done = demo(tmp_path, OTEL_JOB_MEASURE_STATE_DIR="here")
+    done = demo(tmp_path, "--state-dir", "here")
     assert done.returncode == 0, done.stderr
     assert set(rows(done.stdout)) == OUTCOMES
     assert (tmp_path / "here" / "history.db").exists()
@@ -153,5 +162,5 @@ def test_a_relative_state_directory_is_one_for_all_its_processes(tmp_path: Path)
 
 def test_it_reads_an_env_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One that isn't there is an error."""
-    assert main(["demo", "--env-file", str(tmp_path / "no-such-file")]) == 1
+    assert main(["demo", "--ship", "--env-file", str(tmp_path / "no-such-file")]) == 1
     assert "no-such-file" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_job_measure.cli import env_file
+from otel_job_measure.cli import options
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.points import Point
 from tests.support.exec_ import BREAK, COMMAND, EXEC, LISTEN, line, patched, points, run, running
@@ -202,14 +202,14 @@ def test_the_default_env_file_is_read_where_it_is(tmp_path: Path, monkeypatch: p
     """Without the option the file of the machine is read if there is one; a wrong one is an error."""
     monkeypatch.setenv("PROJECT_NAME", "")
     file = tmp_path / "env"
-    env_file.load(None, default=file)
+    options.load_env_file(None, default=file)
     assert os.environ["PROJECT_NAME"] == ""
     file.write_text("PROJECT_NAME=machine\n")
-    env_file.load(None, default=file)
+    options.load_env_file(None, default=file)
     assert os.environ["PROJECT_NAME"] == "machine"
     file.write_text("nonsense\n")
     with pytest.raises(SettingsError, match="line 1"):
-        env_file.load(None, default=file)
+        options.load_env_file(None, default=file)
 
 
 def test_a_default_env_file_of_another_user_is_passed_over(
@@ -225,13 +225,13 @@ def test_a_default_env_file_of_another_user_is_passed_over(
     with monkeypatch.context() as patched:  # root may read everything
         patched.setattr(Path, "open", denied)
         patched.setattr(Path, "read_text", denied)
-        env_file.load(None, default=file)
+        options.load_env_file(None, default=file)
         with pytest.raises(SettingsError, match="Permission denied"):
-            env_file.load(file)
-    assert capfd.readouterr().err == f"otel-job-measure: {file} is passed over: this user may not read it\n"
+            options.load_env_file(file)
+    assert capfd.readouterr().err == f"otel-job-measure: {file} is ignored: this user may not read it\n"
     assert "PROJECT_NAME" not in os.environ
     with pytest.raises(SettingsError, match="Is a directory"):
-        env_file.load(None, default=tmp_path)
+        options.load_env_file(None, default=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def test_no_runs_yet_is_no_error(state_dir: Path, capsys: pytest.CaptureFixture[
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == (
-        f"No runs are known in {state_dir} yet: measure a job, or make some with `otel-job-measure demo`.\n"
+        f"No runs in {state_dir} yet: measure a job, or see how it works with `otel-job-measure demo`.\n"
     )
     assert listed(capsys) == []
 
@@ -190,7 +190,7 @@ def test_no_run_like_that_says_so(recorded: Path, capsys: pytest.CaptureFixture[
     """Where there are runs, but none that was asked for, the options are to blame."""
     assert main(["runs", "--job", "nobody's"]) == 0
     assert capsys.readouterr().err == (
-        f"No run in {recorded} is like that; without --job, --status and --since all are listed.\n"
+        f"No matching runs in {recorded}; without --job, --status and --since, all runs are listed.\n"
     )
 
 
@@ -219,7 +219,9 @@ def test_what_is_not_in_yet_is_told(recorded: Path, capsys: pytest.CaptureFixtur
         journal.close(delivered=False)
     captured = capsys.readouterr()
     assert len(captured.out.splitlines()) == 4
-    assert re.fullmatch(r"1 points are not in yet \(\d+ bytes\): the history .* cannot be used: no\n", captured.err)
+    assert re.fullmatch(
+        r"1 points \(\d+ bytes\) are not in the list yet: the history .* cannot be used: no\n", captured.err
+    )
 
 
 def test_a_history_that_another_process_holds_is_waited_for(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -250,7 +252,7 @@ def test_what_cannot_be_read_is_1(
         expected = f"the state directory {state_dir} (OTEL_JOB_MEASURE_STATE_DIR) cannot be used"
     elif how == "memory":
         monkeypatch.setenv("OTEL_JOB_MEASURE_STATE_DIR", "memory")
-        expected = "with the state directory 'memory' nothing is kept"
+        expected = "OTEL_JOB_MEASURE_STATE_DIR is 'memory': nothing is kept"
     elif how == "newer":
         fold(state_dir, [chunk(Lines(uuid="a").start())])
         rows(state_dir / "history.db", "PRAGMA user_version = 99")

@@ -47,7 +47,7 @@ _BY_VERSION: Final = {
         peak=1830,
         modules_import=24,
         modules_measure=110,
-        modules_exec=122,
+        modules_exec=127,
     ),
     (3, 12): Bounds(
         lines=321,
@@ -56,7 +56,7 @@ _BY_VERSION: Final = {
         peak=1830,
         modules_import=25,
         modules_measure=110,
-        modules_exec=120,
+        modules_exec=125,
     ),
     (3, 13): Bounds(
         lines=320,
@@ -65,7 +65,7 @@ _BY_VERSION: Final = {
         peak=1890,
         modules_import=20,
         modules_measure=112,
-        modules_exec=117,
+        modules_exec=122,
     ),
 }
 BOUNDS: Final = _BY_VERSION.get(sys.version_info[:2], _BY_VERSION[max(_BY_VERSION)])

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.clock import SystemClock
+from otel_job_measure.journal.dead_letters import dead_letters
 from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.recovery import adopt
-from otel_job_measure.journal.rejected_lines import RejectedLines
 from otel_job_measure.journal.state_dir import StateDir
 from tests.journal.support import IDENTITY, begin, finish, journal_in, points_in, statuses
 from tests.journal.test_journal import segment_of
@@ -108,7 +108,7 @@ def test_a_segment_without_a_head_is_put_among_the_refused_lines(
     assert adopted(tmp_path) == 0
     assert list(path.parent.glob("*.lp")) == []
     assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert any(uuid.encode() in kept.line for kept in RejectedLines(tmp_path / "rejected").all())
+    assert any(uuid.encode() in kept.line for kept in dead_letters(StateDir(tmp_path))[0])
 
 
 def test_a_damaged_file_among_those_that_wait_is_in_nobodys_way(

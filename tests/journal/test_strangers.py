@@ -9,9 +9,8 @@ from otel_job_measure.clock import SystemClock
 from otel_job_measure.delivery.checkpoints import FileProgress
 from otel_job_measure.errors import HistoryError
 from otel_job_measure.history.history import History
-from otel_job_measure.journal.dead_letters import DeadLetterFiles
+from otel_job_measure.journal.dead_letters import DeadLetterFiles, dead_letters, discard
 from otel_job_measure.journal.file_lock import lock
-from otel_job_measure.journal.rejected_lines import RejectedLines, id_of
 from otel_job_measure.journal.segment import SegmentFile
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.runtime.history_reader import up_to_date
@@ -101,8 +100,9 @@ def test_what_root_makes_in_a_users_folder_is_the_users(tmp_path: Path, *, is_th
     journal = journal_in(state.root)
     finish(journal, begin(journal))
     DeadLetterFiles(state.rejected, IDENTITY._replace(destination="here")).put(b"first", "no")
+    _, sizes = dead_letters(state)
     DeadLetterFiles(state.rejected, IDENTITY._replace(destination="here")).put(b"second", "no")
-    RejectedLines(state.rejected).take_out({id_of("here", b"first")})
+    assert discard(state, sizes) == 1
     FileProgress(state.positions, "here").advance({"a": 1})
     up_to_date(Settings(state_dir=state.root))
     journal.close(delivered=False)

@@ -6,11 +6,10 @@ import os
 import signal
 from collections.abc import Iterable, Sequence
 
-from otel_job_measure.cli import env_file
+from otel_job_measure.cli import options
 from otel_job_measure.cli.exec import process, spawn
 from otel_job_measure.cli.exec.run import MeasuredCommand
-from otel_job_measure.cli.formatter import Formatter
-from otel_job_measure.cli.words import complain, in_one_line
+from otel_job_measure.cli.options import complain, in_one_line
 from otel_job_measure.settings import Settings
 
 _USAGE = "%(prog)s [-h] [--env-file FILE] NAME -- COMMAND [ARG ...]"
@@ -70,9 +69,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         usage=_USAGE,
         description=_DESCRIPTION,
         allow_abbrev=False,
-        formatter_class=Formatter,
     )
-    env_file.add_option(parser)
+    options.add_env_file(parser)
     parser.add_argument("name", metavar="NAME", type=_name, help="the job's name")
     parser.add_argument(
         "command",
@@ -81,7 +79,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         action=_Command,
         help="the command and its arguments; `--` before it keeps its options apart from ours",
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -98,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         process.fill_closed_files()
         given.mask = process.hold_signals()
-        env_file.load(args.env_file)
+        options.load_env_file(args.env_file)
         settings = Settings.from_env()
         measured = None if settings.disabled else MeasuredCommand(args.name, settings)
     except Exception as error:  # noqa: BLE001 - whatever fails on our side, the command runs

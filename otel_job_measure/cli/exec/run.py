@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from otel_job_measure import names, runtime
 from otel_job_measure.cli.exec import tracing
 from otel_job_measure.cli.exec.process import Ending
-from otel_job_measure.cli.words import complain, in_one_line
+from otel_job_measure.cli.options import complain, in_one_line
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans.run import Run

@@ -1,0 +1,94 @@
+"""What the commands share: `--env-file`, `--state-dir`, and one line on stderr."""
+
+import argparse
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from otel_job_measure import names
+from otel_job_measure.errors import StateDirError
+from otel_job_measure.settings import Settings, parse_env_file
+from otel_job_measure.settings.parsers import MEMORY
+
+DEFAULT: Final = Path("/etc/otel-job-measure.env")
+_STDERR = 2
+_STATE_DIR = f"{names.ENV_PREFIX}STATE_DIR"
+_LOCAL = ("HOME", "XDG_STATE_HOME", _STATE_DIR, f"{names.ENV_PREFIX}HISTORY", f"{names.ENV_PREFIX}RETENTION")
+
+
+def add_env_file(parser: argparse.ArgumentParser) -> None:
+    """Adds `--env-file`, because cron starts commands without an environment."""
+    parser.add_argument(
+        "--env-file",
+        metavar="FILE",
+        type=Path,
+        help=f"lines KEY=VALUE for variables that the environment does not set (default: {DEFAULT}, if it exists)",
+    )
+
+
+def add_state_dir(parser: argparse.ArgumentParser, default: str = _STATE_DIR) -> None:
+    """Adds `--env-file` and `--state-dir`."""
+    add_env_file(parser)
+    parser.add_argument("--state-dir", metavar="DIR", type=_folder, help=f"the state directory (default: {default})")
+
+
+def load_env_file(path: Path | None, default: Path = DEFAULT) -> None:
+    """Sets the variables of a file that the environment does not set.
+
+    Args:
+        path: The file that the user named.
+        default: The file to read if the user named none and it exists. If this user may not read it, because it holds
+            another user's token, the command says so and goes on.
+
+    Raises:
+        SettingsError: The file cannot be read, or a line of it is wrong.
+    """
+    if path is None and not _can_be_read(default):
+        return
+    for name, value in parse_env_file(path or default).items():
+        if not os.environ.get(name):
+            os.environ[name] = value
+
+
+def local_settings(args: argparse.Namespace) -> Settings:
+    """Returns settings for a command that only reads the state directory: settings of a server may be wrong.
+
+    Raises:
+        SettingsError: The state directory, the history or the retention is wrong.
+        StateDirError: The state directory is `memory`.
+    """
+    load_env_file(args.env_file)
+    variables = {name: os.environ[name] for name in _LOCAL if name in os.environ}
+    if str(args.state_dir or variables.get(_STATE_DIR)) == MEMORY:
+        raise StateDirError(f"{_STATE_DIR} is 'memory': nothing is kept on disk, so there is nothing to show")
+    return Settings.from_env(variables, ship=False, state_dir=args.state_dir)
+
+
+def complain(message: str) -> None:
+    """Writes one line to stderr, behind the program's name; a closed stderr is no error."""
+    with suppress(OSError):
+        os.write(_STDERR, f"otel-job-measure: {message}\n".encode(errors="surrogateescape"))
+
+
+def in_one_line(error: Exception) -> str:
+    """Returns an error's message in one line; its class if it has none."""
+    return "; ".join(str(error).split("\n")) or type(error).__name__
+
+
+def _folder(text: str) -> Path:
+    # An empty word is most often a variable of the shell that was never set.
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; it takes the path of a state directory")
+    return Path(text)
+
+
+def _can_be_read(default: Path) -> bool:
+    try:
+        default.open("rb").close()
+    except PermissionError:
+        complain(f"{default} is ignored: this user may not read it")
+        return False
+    except OSError:
+        return default.exists()  # the parser says what is wrong with it
+    return True
