@@ -25,7 +25,7 @@ __all__ = [
     "job_measure_sync",
 ]
 
-# A name is looked up when it is asked for, so that a command that needs no SDK doesn't load it.
+# Names are resolved at their first use, so that a command that needs no SDK does not load it.
 _HOMES = {
     "Health": "delivery.health",
     "JobMeasure": "runtime.measure",
@@ -43,7 +43,7 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with fork_gate():  # a fork during an import in another thread would hang the child at the same import
+    with fork_gate():  # a fork during an import would hang the child at the same import
         found: object = getattr(importlib.import_module(f"{__name__}.{home}"), name)
     globals()[name] = found
     return found

@@ -1,4 +1,4 @@
-"""`python -m otel_job_measure`, for machines whose PATH lacks the command."""
+"""`python -m otel_job_measure`, for a PATH without the command."""
 
 import sys
 

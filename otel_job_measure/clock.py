@@ -1,23 +1,23 @@
-"""The clocks that everything here is given, so that no test has to patch one."""
+"""The interface of clocks, which are passed in so that no test patches one."""
 
 import time
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where times and waits come from."""
+    """A source of wall time and monotonic time."""
 
     def wall_ns(self) -> int:
-        """Returns nanoseconds since 1970, as the machine has it; it can step."""
+        """Returns nanoseconds since 1970; it follows the machine's clock, which can be set back."""
         ...
 
     def monotonic_ns(self) -> int:
-        """Returns nanoseconds since some fixed moment; it never goes back."""
+        """Returns nanoseconds since a fixed moment; it never goes back."""
         ...
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The clocks of the machine."""
 
     __slots__ = ()
 

@@ -1,10 +1,10 @@
-"""The errors that a programmer can see.
+"""The errors that the package raises.
 
 ::
 
     JobMeasureError
     ├── SettingsError (ValueError)        a setting, an argument or a variable is wrong
-    ├── UsageError (TypeError)            a call that cannot work: not callable, not a name
+    ├── UsageError (TypeError)            an argument of a wrong kind: not callable, not a name
     ├── MisuseError (RuntimeError)        a call at the wrong time: `next` twice, `run()` entered twice
     ├── StateDirError (OSError)           a command cannot use the state directory
     ├── LineProtocolError (ValueError)    a line that is not line protocol
@@ -12,28 +12,29 @@
     │   └── NewerHistoryError             it was written by a newer version
     └── MissingDependencyError (ImportError)   an optional library is not installed
 
-Set-up errors are raised at once. At run time nothing of ours is ever raised into a job.
+Set-up errors are raised at once. The package never raises into a job, except for programming errors (`UsageError`,
+`MisuseError`).
 """
 
 
 class JobMeasureError(Exception):
-    """The base of every error of this package."""
+    """The base class of all errors of this package."""
 
 
 class SettingsError(JobMeasureError, ValueError):
-    """A setting is wrong; the message names it, what it got and what it takes."""
+    """A setting is wrong; the message names it, the value it got and the values it takes."""
 
 
 class UsageError(JobMeasureError, TypeError):
-    """A call was given something that it cannot work with."""
+    """An argument of a call is of a wrong kind."""
 
 
 class MisuseError(JobMeasureError, RuntimeError):
-    """A call came at a time when it means nothing."""
+    """A call came at a wrong time."""
 
 
 class StateDirError(JobMeasureError, OSError):
-    """The state directory cannot be used, and the command needs it."""
+    """A command cannot use the state directory."""
 
 
 class LineProtocolError(JobMeasureError, ValueError):
@@ -45,8 +46,8 @@ class HistoryError(JobMeasureError):
 
 
 class NewerHistoryError(HistoryError):
-    """The history was written by a newer version of this package."""
+    """A newer version of this package wrote the history."""
 
 
 class MissingDependencyError(JobMeasureError, ImportError):
-    """An optional library is missing; the message has the line that installs it."""
+    """An optional library is missing; the message says how to install it."""

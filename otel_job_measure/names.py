@@ -11,7 +11,7 @@ TAG_JOB: Final = "job"
 TAG_DATACENTER: Final = "datacenter"
 TAG_PROJECT: Final = "project"
 TAG_STAGE: Final = "stage"
-TAG_STATUS: Final = "status"  # of the run row only; in `scheduling-job` it is a field
+TAG_STATUS: Final = "status"  # only of the run row; in `scheduling-job` it is a field
 TAG_REASON: Final = "reason"
 
 # Fields
@@ -60,7 +60,7 @@ TRIGGER_RETRY: Final = "retry"
 TRIGGER_MESSAGE: Final = "message"
 TRIGGERS: Final = (TRIGGER_SCHEDULE, TRIGGER_MANUAL, TRIGGER_RETRY, TRIGGER_MESSAGE)
 
-UNNAMED: Final = "unnamed"  # the job of a context that has no usable name
+UNNAMED: Final = "unnamed"  # the job of a context without a usable name
 
 # Span attributes
 ATTR_NAME: Final = "scheduling.job.name"
@@ -75,15 +75,15 @@ ATTR_DURATION: Final = "scheduling.job.duration"
 ATTR_ERROR_TYPE: Final = "error.type"
 ATTR_PREFIX: Final = "scheduling.job."
 SPAN_NAME_PREFIX: Final = "run "
-SCOPE: Final = "otel_job_measure"  # the instrumentation scope of our spans and metrics
+SCOPE: Final = "otel_job_measure"  # the instrumentation scope of the package's spans and metrics
 
 # Attributes of log records that no span has
 ATTR_MEASUREMENT: Final = "scheduling.job.measurement"
-ATTR_TAG_PREFIX: Final = "scheduling.job.tag."  # of tags that the user chose, whose names may be any
+ATTR_TAG_PREFIX: Final = "scheduling.job.tag."  # of tags that the user chose
 ATTR_RECORD_UID: Final = "log.record.uid"
 EVENT_RUN: Final = "scheduling.job.run"
 
-# Resource attributes that default tags come from, in the order in which they are asked
+# Resource attributes that default tags come from; the first one found applies
 RESOURCE_DATACENTER: Final = ("cloud.region", "cloud.availability_zone")
 RESOURCE_PROJECT: Final = ("service.name",)
 RESOURCE_STAGE: Final = ("deployment.environment.name", "deployment.environment")
@@ -101,7 +101,7 @@ ENV_INFLUXDB_TOKEN_FILE: Final = "INFLUXDB_TOKEN_FILE"  # noqa: S105 - the name 
 ENV_INFLUXDB_ORG: Final = "INFLUXDB_ORG"
 ENV_INFLUXDB_BUCKET: Final = "INFLUXDB_BUCKET"
 ENV_SINK: Final = f"{ENV_PREFIX}SINK"
-ENV_OTLP_PREFIX: Final = "OTEL_EXPORTER_OTLP_"  # the standard's; a signal's own, with LOGS_ behind it, goes first
+ENV_OTLP_PREFIX: Final = "OTEL_EXPORTER_OTLP_"  # of the standard; `…LOGS_` takes precedence
 ENV_OTLP_ENDPOINT: Final = f"{ENV_OTLP_PREFIX}ENDPOINT"
 ENV_OTLP_HEADERS: Final = f"{ENV_OTLP_PREFIX}HEADERS"
 ENV_OTLP_CERTIFICATE: Final = f"{ENV_OTLP_PREFIX}CERTIFICATE"
