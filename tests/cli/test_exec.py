@@ -148,7 +148,8 @@ def test_where_the_system_has_no_room_for_us_the_command_takes_our_place(state_d
     done = run([*patched(broken), *GO_ON])
     assert (done.returncode, done.stdout) == (3, ON)
     assert done.stderr == (
-        b"otel-job-measure: sh: Resource temporarily unavailable: it runs in our place, so its end is not measured\n"
+        b"otel-job-measure: sh: Resource temporarily unavailable: the command replaces this process, so its end is not "
+        b"measured\n"
     )
     assert [point.fields["status"] for point in points(state_dir)] == ["start"]
 
@@ -167,7 +168,7 @@ def test_switched_off_we_are_not_there_at_all(command: list[str], state_dir: Pat
 def test_switched_off_a_missing_command_is_told_as_ever() -> None:
     """Not measured, a command that is not there is still 127."""
     done = run([*EXEC, "no-such-command"], environment=os.environ | {"OTEL_JOB_MEASURE_DISABLED": "true"})
-    assert (done.returncode, done.stderr) == (127, b"otel-job-measure: no-such-command: command not found\n")
+    assert (done.returncode, done.stderr) == (127, b"otel-job-measure: no-such-command: No such file or directory\n")
 
 
 def test_the_env_file_is_for_us_alone(state_dir: Path, tmp_path: Path) -> None:
@@ -342,3 +343,30 @@ def test_a_long_command_gives_signs_of_life(state_dir: Path) -> None:
     until_alive = ["sh", "-c", f"until grep -q '^# alive ' {state_dir}/slots/*/*.lp; do :; done"]
     done = run([*patched(code), *until_alive])
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+CRON = {"HOME": "/nonexistent", "LOGNAME": "nobody", "PATH": "/usr/bin:/bin", "SHELL": "/bin/sh"}
+CRONTAB = '$MEASURE --version >/dev/null 2>&1 && m="$MEASURE exec nightly --"; $m /bin/sh -c "echo backed up; exit 3"'
+
+
+@pytest.mark.parametrize("wrapper", ["installed", "missing", "without an interpreter"])
+def test_a_line_of_a_crontab_runs_its_command_even_without_the_wrapper(
+    wrapper: str, tmp_path: Path, state_dir: Path
+) -> None:
+    """Cron's PATH lacks the wrapper, and a path of it may be wrong after an upgrade: the backup happens."""
+    broken = tmp_path / "otel-job-measure"
+    broken.write_text("#!/no/such/python\n")
+    broken.chmod(0o755)
+    paths = {"installed": COMMAND[0], "missing": "/no/such/otel-job-measure", "without an interpreter": str(broken)}
+    environment = {**CRON, "MEASURE": paths[wrapper], "OTEL_JOB_MEASURE_STATE_DIR": str(state_dir)}
+    done = run(["/bin/sh", "-c", CRONTAB], environment=environment)
+    assert (done.returncode, done.stdout) == (3, b"backed up\n")
+    assert len(points(state_dir)) == (3 if wrapper == "installed" else 0)
+
+
+def test_an_absolute_path_works_under_crons_path(state_dir: Path) -> None:
+    """The wrapper needs nothing of PATH; the command is found in cron's."""
+    environment = {**CRON, "OTEL_JOB_MEASURE_STATE_DIR": str(state_dir)}
+    done = run(["/bin/sh", "-c", f"{COMMAND[0]} exec nightly -- true"], environment=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert [point.fields.get("status") for point in points(state_dir)][:1] == ["start"]

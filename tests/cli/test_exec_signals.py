@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.exec_ import EXEC, LISTEN, Terminal, line, run, running
 
-FORWARDED = ["HUP", "INT", "QUIT", "TERM", "USR1", "ALRM", "WINCH", "CONT", "ABRT", "RTMIN"]
+FORWARDED = ["HUP", "INT", "QUIT", "TERM", "USR1", "ALRM", "WINCH", "ABRT", "RTMIN"]
 
 
 @pytest.fixture
@@ -108,20 +108,16 @@ def test_children_of_another_are_not_the_command() -> None:
 
 
 def test_a_command_that_is_stopped_by_its_number_does_not_stop_us() -> None:
-    """Without a terminal nobody would let us go on; the command alone is stopped and goes on."""
+    """Without a terminal no shell would continue us; the command alone is stopped and goes on."""
     stop = "import os, signal; print(os.getpid(), flush=True); input(); os.kill(os.getpid(), signal.SIGSTOP)"
     with running([*EXEC, sys.executable, "-c", stop]) as process:
         command = int(line(process.stdout))
-        while status_of(process.pid)["State"] != "S (sleeping)":
-            pass
-        sleeps = status_of(process.pid)["voluntary_ctxt_switches"]
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
         while status_of(command)["State"] != "T (stopped)":
             pass
-        while status_of(process.pid)["voluntary_ctxt_switches"] == sleeps:
-            pass  # we haven't seen it yet
+        assert status_of(process.pid)["State"] != "T (stopped)"
         os.kill(command, signal.SIGCONT)
     assert process.returncode == 0
 
@@ -155,20 +151,8 @@ def test_a_terminal_that_goes_away_is_told_to_the_command(terminal: Callable[[Se
     assert screen.process.wait() == -signal.SIGHUP
 
 
-@pytest.mark.parametrize("stop", ["TSTP", "STOP", "TTIN"])
-def test_ctrl_z_stops_the_job_and_fg_goes_on(stop: str, terminal: Callable[[Sequence[str]], Terminal]) -> None:
-    """A shell sees its job stopped, by whichever signal the command stops itself, and can let it go on."""
-    command = f"import os, signal; os.kill(os.getpid(), signal.SIG{stop}); print('went', 'on'); os._exit(5)"
-    shell = 'set -m; "$@"; echo "stopped: $?"; fg >/dev/null; echo "ended: $?"'
-    screen = terminal(["bash", "-c", shell, "bash", *EXEC, sys.executable, "-c", command])
-    number = getattr(signal, f"SIG{stop}")
-    screen.until(f"stopped: {128 + number}\r\n".encode())
-    screen.until(b"went on")
-    screen.until(b"ended: 5\r\n")
-
-
-def test_after_ctrl_z_the_command_is_told_once_to_go_on(terminal: Callable[[Sequence[str]], Terminal]) -> None:
-    """`fg` tells both of us; the command sees one SIGCONT."""
+def test_ctrl_z_stops_the_job_and_fg_goes_on(terminal: Callable[[Sequence[str]], Terminal]) -> None:
+    """The terminal stops the command and its wrapper; the shell continues both, and the command sees one SIGCONT."""
     shell = 'set -m; "$@"; echo "stopped: $?"; jobs -p; fg >/dev/null; echo "ended: $?"'
     screen = terminal(["bash", "-c", shell, "bash", *EXEC, *LISTEN])
     screen.until(b"ready\r\n")
@@ -178,18 +162,3 @@ def test_after_ctrl_z_the_command_is_told_once_to_go_on(terminal: Callable[[Sequ
     screen.until(f"{int(signal.SIGCONT)}\r\n".encode())
     os.kill(pid, signal.SIGUSR2)
     assert screen.until(b"ended: 7\r\n") == b""
-
-
-def test_going_on_reaches_a_command_that_only_we_were_told_to_continue(
-    terminal: Callable[[Sequence[str]], Terminal],
-) -> None:
-    """SIGTSTP and SIGCONT sent to us alone stop the command and let it go on."""
-    shell = (
-        'set -m; "$@" & wait $!; status=$?; echo "stopped: $status"; kill -CONT $!;'
-        'while [ $status = 148 ]; do wait $!; status=$?; done; echo "ended: $status"'
-    )
-    screen = terminal(["bash", "-c", shell, "bash", *EXEC, "sh", "-c", "echo $PPID; exec sleep 1"])
-    pid = int(screen.until(b"\r\n"))
-    os.kill(pid, signal.SIGTSTP)
-    screen.until(b"stopped: 148\r\n")
-    screen.until(b"ended: 0\r\n")

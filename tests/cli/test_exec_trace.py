@@ -182,7 +182,7 @@ def test_an_exporter_that_is_not_there_is_one_line(
 @pytest.mark.parametrize("method", ["start", "variables", "load", "end", "finish"])
 def test_a_span_that_fails_costs_the_run_nothing(method: str, collector: Backend, state_dir: Path) -> None:
     """Whatever of the span breaks, the command runs to its end and is measured."""
-    broken = f"{BREAK}from otel_job_measure.cli.exec.trace import RunSpan; RunSpan.{method} = broken"
+    broken = f"{BREAK}from otel_job_measure.cli.exec.span import RunSpan; RunSpan.{method} = broken"
     done = run([*patched(broken), "sh", "-c", "exit 3"], environment=environment(collector))
     assert done.returncode == 3
     assert done.stderr.startswith(b"otel-job-measure: the")

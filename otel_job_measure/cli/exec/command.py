@@ -1,4 +1,4 @@
-"""`otel-job-measure exec`: measures a command that isn't Python, and is to it as if it weren't there."""
+"""`otel-job-measure exec`: runs a command transparently and measures it."""
 
 import argparse
 import logging
@@ -13,16 +13,13 @@ from otel_job_measure.cli.options import complain, in_one_line
 from otel_job_measure.settings import Settings
 
 _USAGE = "%(prog)s [-h] [--env-file FILE] NAME -- COMMAND [ARG ...]"
-_DESCRIPTION = """Runs a command and measures it. Its input, output, signals and exit code are its own. Whatever fails
-on our side is said on stderr, and the command runs all the same."""
+_DESCRIPTION = """Runs COMMAND and measures it as a run of the job NAME. Input, output, signals and exit code are those
+of the command. If something of the package fails, one line on stderr says so, and the command runs all the same. If
+SIGKILL ends exec itself, the command goes on, and the run is recorded as failed, reason lost."""
 
 
 class Given:
-    """The command as it would run without us.
-
-    Args:
-        arguments: The command and its arguments.
-    """
+    """The command as it would run without `exec`."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
         self.arguments = [os.fsencode(argument) for argument in arguments]
@@ -30,24 +27,24 @@ class Given:
         self.mask: Iterable[signal.Signals | int] = signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
     def replace_us(self) -> int:
-        """Runs the command in our place; returns its exit code, as a shell has it, where it can't be run."""
+        """Replaces this process by the command; returns a shell's exit code if the command cannot be run."""
         try:
             spawn.replace(self.arguments, self.environment, self.mask)
         except spawn.NotStarted as reason:
-            complain(reason.words)
+            complain(reason.message)
             return reason.code
 
     def run(self, measured: MeasuredCommand) -> process.Ending:
-        """Runs the command as a child of ours, and returns how it ended."""
+        """Runs the command as a child process, and returns how it ended."""
         try:
             pid = spawn.start(self.arguments, self.environment | measured.variables, self.mask)
         except spawn.NoRoom as reason:
-            complain(f"{reason.words}: it runs in our place, so its end is not measured")
+            complain(f"{reason.message}: the command replaces this process, so its end is not measured")
             ending = process.Ending(code=self.replace_us())
             measured.note(ending)
             return ending
         except spawn.NotStarted as reason:
-            complain(reason.words)
+            complain(reason.message)
             ending = process.Ending(code=reason.code)
             measured.note(ending)
             measured.deliver()
@@ -58,11 +55,7 @@ class Given:
 
 # The class has no public name.
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage]
-    """Adds the command to the command line.
-
-    Args:
-        commands: What `add_subparsers` gave.
-    """
+    """Adds the command to the command line."""
     parser = commands.add_parser(
         "exec",
         help="run a command and measure it",
@@ -77,20 +70,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="COMMAND",
         nargs=argparse.REMAINDER,
         action=_Command,
-        help="the command and its arguments; `--` before it keeps its options apart from ours",
+        help="the command and its arguments; `--` separates its options from those of exec",
     )
     parser.set_defaults(run=run, parser=parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the command and measures it.
-
-    Args:
-        args: What `add_parser` has set up: `name`, `command`, `env_file`.
-
-    Returns:
-        The command's exit code. Where a signal killed it this does not return: we die of the same one.
-    """
+    """Runs the command and returns its exit code; if a signal killed it, this process dies of the same signal."""
     given = Given(args.command)
     logging.basicConfig(format="otel-job-measure: %(message)s")
     try:
@@ -99,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         options.load_env_file(args.env_file)
         settings = Settings.from_env()
         measured = None if settings.disabled else MeasuredCommand(args.name, settings)
-    except Exception as error:  # noqa: BLE001 - whatever fails on our side, the command runs
+    except Exception as error:  # noqa: BLE001 - the command runs whatever fails here
         complain(f"{in_one_line(error)}; the command runs and is not measured")
         measured = None
     if measured is None:
@@ -114,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _Command(argparse.Action):
-    """The command: all that is left, without the `--` that may stand before it."""
+    """The command: all remaining words, without a `--` before them."""
 
     def __call__(
         self,
@@ -130,7 +116,7 @@ class _Command(argparse.Action):
         if not words:
             parser.error("there is no command after the job's name")
         if str(words[0]).startswith("-"):
-            parser.error(f"{words[0]} is no command; our own options stand before the job's name")
+            parser.error(f"{words[0]} is no command; put the options of exec before the job's name")
         setattr(namespace, self.dest, words)
 
 

@@ -1,11 +1,12 @@
-"""The process of a command: it gets the signals that come to us, and we end as it ended.
+"""The process of a command: `exec` passes its signals on to the command and ends as the command ended.
 
-From `hold_signals` on no signal that could be for the command acts on us: it waits until the command is there and is
-then passed on by `Child.wait`, which also takes note of its end. Signals are passed on and the end is taken by one
-thread, so that none ever goes to a process that only has the number of the command.
+From `hold_signals` on, every signal that may be meant for the command is blocked here. It waits until the command is
+started; then `Child.wait` passes it on. One thread passes signals on and reaps the command, so a signal never reaches
+another process that got the command's number.
 
-What a terminal sends (Ctrl-C, Ctrl-Z, a new size) goes to the whole process group, so the command has it already.
-Whether somebody else sent a signal to the group or to us alone can't be seen: it is passed on.
+A terminal sends its signals (Ctrl-C, a new size) to the whole process group, so the command has them already.
+Stopping and continuing (Ctrl-Z, `fg`) are left to the kernel's defaults: they too reach the whole group. A signal that
+a process sends to the group cannot be told from one sent to `exec` alone: it is passed on.
 """
 
 import os
@@ -14,14 +15,12 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from types import FrameType
 from typing import Final, NamedTuple, NoReturn
 
 from otel_job_measure.errors import JobMeasureError
 
-# Faults and limits of our own process, and what Python ignores so that a write fails instead.
-_OUR_OWN: Final = {
+_OWN: Final = {
     signal.SIGBUS,
     signal.SIGFPE,
     signal.SIGILL,
@@ -32,56 +31,43 @@ _OUR_OWN: Final = {
     signal.SIGXCPU,
     signal.SIGXFSZ,
 }
-_HELD: Final = frozenset(signal.valid_signals() - _OUR_OWN - {signal.SIGKILL, signal.SIGSTOP})
-_FROM_A_TERMINAL: Final = {
-    signal.SIGCONT,
-    signal.SIGHUP,
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGTSTP,
-    signal.SIGTTIN,
-    signal.SIGTTOU,
-    signal.SIGWINCH,
-}
-_STOPS: Final = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
+"""Faults and limits of this process, and what Python ignores so that a write fails instead."""
+_JOB_CONTROL: Final = {signal.SIGCONT, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
+_HELD: Final = frozenset(signal.valid_signals() - _OWN - _JOB_CONTROL - {signal.SIGKILL})
+_FROM_A_TERMINAL: Final = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH}
 _KEEP_UP_S: Final = 10.0
 _TO_LEAVE: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 
 class Ending(NamedTuple):
-    """How a process ended.
-
-    Args:
-        code: Its exit code; what a shell makes of it where a signal killed it.
-        signal: The number of the signal that killed it; None where it exited.
-    """
+    """How a process ended: its exit code, as a shell sees it, and the signal that killed it, if one did."""
 
     code: int
     signal: int | None = None
 
 
 def fill_closed_files() -> None:
-    """Keeps files of ours from getting the number of a closed stdin, stdout or stderr, where others would write."""
+    """Opens closed standard files on /dev/null, so that no file of the package gets their numbers."""
     while (filler := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) <= 2:  # noqa: PLR2004 - the number of stderr
         pass
     os.close(filler)
 
 
 def hold_signals() -> set[signal.Signals | int]:
-    """Makes every signal that could be for the command wait, in this thread and those that it starts.
+    """Blocks every signal that may be meant for the command, in this thread and those that it starts.
 
     Returns:
         The signals that were blocked before: the command's mask.
 
     Raises:
-        JobMeasureError: This system can't tell who sent a signal, so none could be passed on rightly.
+        JobMeasureError: This system cannot tell which process sent a signal.
     """
     if not hasattr(signal, "sigtimedwait"):
         raise JobMeasureError("this system has no sigtimedwait")
-    # Where it is ignored, children vanish with their exit codes.
+    # If the parent ignores SIGCHLD, the system forgets exit codes.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback where the command takes our place
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback if the command replaces this process
     return signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
 
 
@@ -90,29 +76,25 @@ class Child:
 
     Args:
         pid: Its process id.
-        keep_up: Is called every ten seconds while the command runs; it must not raise.
-        note: Is told how the command ended as soon as it has, by the thread that sees it; it must not raise.
+        keep_up: Called every ten seconds while the command runs; it must not raise.
+        note: Called with the command's ending by the thread that sees it, at once; it must not raise.
     """
 
     def __init__(self, pid: int, keep_up: Callable[[], None], note: Callable[[Ending], None]) -> None:
         self.pid = pid
         self._keep_up = keep_up
         self._note = note
-        # What came before the command was there has reached nobody, not even a terminal's. What a terminal sends
-        # in just this moment comes twice to a process that has only begun and dies of the first.
+        # The command has not seen what came before it was started, not even from a terminal.
         while (info := signal.sigtimedwait(_HELD, 0)) is not None:
             if self._is_for_it(info):
                 self._pass_on(info.si_signo)
 
     def wait(self, meanwhile: Callable[[], None] | None = None) -> Ending:
-        """Passes signals on until the command has ended.
+        """Passes signals on until the command has ended and is reaped; signals are still held then.
 
         Args:
-            meanwhile: What to do in this thread while the command runs; it must not raise. The signals are then
-                another thread's business.
-
-        Returns:
-            How the command ended; it is reaped, and signals are still held.
+            meanwhile: What this thread does while the command runs; it must not raise. Another thread then watches
+                the command.
         """
         if meanwhile is None:
             return self._watch()
@@ -120,7 +102,7 @@ class Child:
         watch = threading.Thread(target=lambda: endings.append(self._watch()), name="exec-watch", daemon=True)
         try:
             watch.start()
-        except RuntimeError:  # the system has no thread for us: first the command, then the rest
+        except RuntimeError:  # the system has no thread to give: the command comes first
             endings.append(self._watch())
             meanwhile()
         else:
@@ -129,58 +111,33 @@ class Child:
         return endings[0]
 
     def _watch(self) -> Ending:
-        while True:
-            ending = self._look()
-            if ending is not None:
-                self._note(ending)
-                return ending
+        while (ending := self._ending()) is None:
             info = signal.sigtimedwait(_HELD, _KEEP_UP_S)
             if info is None:
                 self._keep_up()
             elif self._is_for_it(info) and not _came_to_all(info):
                 self._pass_on(info.si_signo)
+        self._note(ending)
+        return ending
 
-    def _look(self) -> Ending | None:
-        """Takes every change of the command's state; stops with it."""
-        flags = os.WEXITED | os.WSTOPPED | os.WCONTINUED | os.WNOHANG
-        while (change := os.waitid(os.P_PID, self.pid, flags)) is not None:
-            if change.si_code == os.CLD_EXITED:
-                return Ending(code=change.si_status)
-            if change.si_code in (os.CLD_KILLED, os.CLD_DUMPED):
-                return Ending(code=128 + change.si_status, signal=change.si_status)
-            if change.si_code == os.CLD_STOPPED:
-                self._stop_too(change.si_status)
-        return None
+    def _ending(self) -> Ending | None:
+        change = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG)
+        if change is None:
+            return None
+        if change.si_code == os.CLD_EXITED:
+            return Ending(code=change.si_status)
+        return Ending(code=128 + change.si_status, signal=change.si_status)
 
     def _is_for_it(self, info: "signal.struct_siginfo") -> bool:
         return info.si_signo != signal.SIGCHLD and info.si_pid != self.pid
 
     def _pass_on(self, number: int) -> None:
-        # A command with more rights than ours: who could send us a signal couldn't always have reached it either.
-        with suppress(PermissionError):
+        with suppress(PermissionError):  # the command has more rights than this process
             os.kill(self.pid, number)
-
-    def _stop_too(self, number: int) -> None:
-        """Stops this process as the command was stopped, so that a shell sees that its job is."""
-        if not _is_job_control(number):
-            return
-        # In this order, since the terminal's own may be waiting already: the two become one.
-        os.kill(os.getpid(), number)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})  # here again when somebody lets us go on
-        signal.pthread_sigmask(signal.SIG_BLOCK, {number})
-        while signal.sigtimedwait({signal.SIGCONT}, 0) is not None:
-            pass
-        peek = os.WEXITED | os.WCONTINUED | os.WNOHANG | os.WNOWAIT
-        if os.waitid(os.P_PID, self.pid, peek) is None:
-            self._pass_on(signal.SIGCONT)  # only we were let go on
 
 
 def leave_on_signals(ending: Ending) -> None:
-    """Lets SIGTERM and its like end this process from now on, at once, as the command ended.
-
-    Args:
-        ending: How the command ended; it has been noted, and all that is left could be left to others.
-    """
+    """Lets SIGTERM and its like end this process at once, as the command ended; other processes can send the rest."""
 
     def leave(number: int, frame: FrameType | None) -> NoReturn:
         del number, frame
@@ -189,7 +146,7 @@ def leave_on_signals(ending: Ending) -> None:
         os._exit(ending.code)
 
     while signal.sigtimedwait(_HELD, 0) is not None:
-        pass  # they came while there was a command, or just after
+        pass  # these were meant for the command
     for number in _TO_LEAVE:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, leave)
@@ -197,14 +154,12 @@ def leave_on_signals(ending: Ending) -> None:
 
 
 def die_of(number: int) -> NoReturn:
-    """Ends this process by a signal, so that its parent sees what it would have seen of the command.
+    """Ends this process by the signal that killed the command, without a core dump of its own.
 
-    Args:
-        number: The signal that killed the command. One that doesn't kill this process, as where it is the
-            first one of a container, becomes the exit code that a shell makes of it.
+    If the signal does not kill this process, as for the first one of a container, its exit code is a shell's.
     """
     _, most = resource.getrlimit(resource.RLIMIT_CORE)
-    # A limit of 1 also keeps Linux from giving a dump to a program, which 0 doesn't.
+    # A limit of 1 also keeps Linux from piping a dump to a program; 0 does not.
     resource.setrlimit(resource.RLIMIT_CORE, (min(1, most) if most >= 0 else 1, most))
     if number not in (signal.SIGKILL, signal.SIGSTOP):
         signal.signal(number, signal.SIG_DFL)
@@ -214,15 +169,7 @@ def die_of(number: int) -> NoReturn:
 
 
 def _came_to_all(info: "signal.struct_siginfo") -> bool:
-    """Tells whether a signal is a terminal's, which has sent it to the command too."""
+    """Returns whether a terminal sent a signal, which then has reached the command too."""
     if info.si_signo == signal.SIGHUP and os.getsid(0) == os.getpid():
-        return False  # a terminal that goes away tells only its session's leader, which is us
+        return False  # a terminal that closes tells only the leader of its session: this process
     return info.si_code > 0 and info.si_signo in _FROM_A_TERMINAL  # above 0: from the kernel
-
-
-def _is_job_control(number: int) -> bool:
-    """Tells whether somebody at a terminal stopped the command, and so waits for this process to stop."""
-    with suppress(OSError), Path("/dev/tty").open("rb", buffering=0) as terminal:
-        # Some programs stop themselves by SIGSTOP at Ctrl-Z; others stop a process and let it go on by its number.
-        return number in _STOPS or os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
-    return False

@@ -1,41 +1,37 @@
-"""The command of `exec`: found, started or put in our place, and told like a shell where it cannot be."""
+"""Finds the command of `exec`, starts it or replaces this process by it, and says why if it cannot."""
 
 import errno
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar, assert_never
 
 NOT_FOUND = 127
-"""What a shell exits with when a command does not exist."""
+"""The exit code of shells for a command that does not exist."""
 NOT_RUNNABLE = 126
-"""What a shell exits with when a command exists and cannot be run."""
+"""The exit code of shells for a command that exists and cannot be run."""
 
 _T = TypeVar("_T")
 _SHELL = b"/bin/sh"
-# Python ignores these two from its start on; a command expects them as they are by default.
+# Python ignores these two from its start on; a command expects their defaults.
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
-# How much of a file shells look at before they take it for a script.
 _LOOK = 80
+"""How much of a file shells read to tell a script from a binary."""
 
 
-class NotStarted(Exception):  # noqa: N818 - an outcome that `exec` passes on, no error of ours
-    """The command could not be started.
+class NotStarted(Exception):  # noqa: N818 - an outcome that `exec` passes on, no error of the package
+    """The command could not be started: the exit code that a shell gives, and a message."""
 
-    Args:
-        code: What a shell would exit with.
-        words: What a shell would say, the command's name first.
-    """
-
-    def __init__(self, code: int, words: str) -> None:
-        super().__init__(words)
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
         self.code = code
-        self.words = words
+        self.message = message
 
 
 class NoRoom(NotStarted):
-    """The system gives us no further process; the command can still have ours."""
+    """The system has no further process to give; the command can still replace this one."""
 
 
 def inherited_environment() -> dict[bytes, bytes]:
@@ -56,18 +52,15 @@ def inherited_environment() -> dict[bytes, bytes]:
 
 
 def start(arguments: Sequence[bytes], environment: Mapping[bytes, bytes], mask: Iterable[signal.Signals | int]) -> int:
-    """Starts the command with our open files, folder and process group.
+    """Starts the command with this process's open files, folder and process group, and returns its process id.
 
     Args:
         arguments: The command and its arguments.
-        environment: The environment that the command gets; the command is searched for in its PATH.
+        environment: The environment that the command gets; its PATH is searched for the command.
         mask: The signals that are blocked in the command.
 
-    Returns:
-        The command's process id.
-
     Raises:
-        NotStarted: It is not there or cannot be run.
+        NotStarted: The command does not exist or cannot be run.
         NoRoom: The system is out of processes or memory.
     """
     return _tried(
@@ -80,19 +73,10 @@ def start(arguments: Sequence[bytes], environment: Mapping[bytes, bytes], mask: 
 def replace(
     arguments: Sequence[bytes], environment: Mapping[bytes, bytes], mask: Iterable[signal.Signals | int]
 ) -> NoReturn:
-    """Puts the command in the place of this process, which is not measured any more then.
-
-    Args:
-        arguments: The command and its arguments.
-        environment: The environment that the command gets; the command is searched for in its PATH.
-        mask: The signals that are blocked in the command.
-
-    Raises:
-        NotStarted: It is not there or cannot be run.
-    """
+    """Replaces this process by the command; arguments and errors are those of `start`."""
 
     def execute(path: bytes, words: list[bytes]) -> NoReturn:
-        os.execve(path, words, environment)  # noqa: S606 - without a shell, as it was asked for
+        os.execve(path, words, environment)  # noqa: S606 - without a shell, as the user asked
 
     for number in _IGNORED_BY_PYTHON:
         signal.signal(number, signal.SIG_DFL)
@@ -101,51 +85,36 @@ def replace(
 
 
 def _tried(
-    execute: Callable[[bytes, list[bytes]], _T],
-    arguments: Sequence[bytes],
-    environment: Mapping[bytes, bytes],
+    execute: Callable[[bytes, list[bytes]], _T], arguments: Sequence[bytes], environment: Mapping[bytes, bytes]
 ) -> _T:
-    path = _found(arguments[0], environment)
+    name = arguments[0]
     try:
+        path = _found(name, environment)
         try:
             return execute(path, [*arguments])
         except OSError as error:
             if error.errno != errno.ENOEXEC or _is_binary(path):
                 raise
-        # A script without a first line `#!`: every shell runs it by itself.
+        # Every shell runs a script without a first line `#!` by itself.
         return execute(_SHELL, [b"sh", path, *arguments[1:]])
     except OSError as error:
-        raise _as_a_shell_tells_it(arguments[0], path, error) from error
+        kind = NoRoom if error.errno in (errno.EAGAIN, errno.ENOMEM) else NotStarted
+        code = NOT_FOUND if error.errno == errno.ENOENT else NOT_RUNNABLE
+        raise kind(code, f"{os.fsdecode(name)}: {os.strerror(error.errno or 0)}") from error
 
 
 def _found(name: bytes, environment: Mapping[bytes, bytes]) -> bytes:
-    """Returns the path that a shell would run; a name without a slash is searched for in PATH."""
+    """Returns the path that a shell would run: a name without a slash is searched for in PATH."""
     if b"/" in name:
         return name
-    denied = False
-    for folder in environment.get(b"PATH", os.fsencode(os.defpath)).split(b":"):
-        path = os.path.join(folder or b".", name)  # noqa: PTH118 - bytes, which Path does not take
-        if os.path.isfile(path):  # noqa: PTH113 - the same
-            if os.access(path, os.X_OK):
-                return path
-            denied = True
-    if denied:
-        raise NotStarted(NOT_RUNNABLE, f"{os.fsdecode(name)}: Permission denied")
-    raise NotStarted(NOT_FOUND, f"{os.fsdecode(name)}: command not found")
+    folders = os.fsdecode(environment.get(b"PATH", os.fsencode(os.defpath)))
+    word = os.fsdecode(name)
+    found = shutil.which(word, path=folders) or shutil.which(word, os.F_OK, folders)
+    if not found:
+        raise FileNotFoundError(errno.ENOENT, "not in PATH")
+    return os.fsencode(found)
 
 
 def _is_binary(path: bytes) -> bool:
     with open(path, "rb") as file:  # noqa: PTH123 - bytes, which Path does not take
         return b"\0" in file.read(_LOOK)
-
-
-def _as_a_shell_tells_it(name: bytes, path: bytes, error: OSError) -> NotStarted:
-    words = os.strerror(error.errno or 0)
-    if error.errno == errno.ENOENT and os.path.exists(path):  # noqa: PTH110 - bytes, which Path does not take
-        words = "cannot execute: required file not found"  # the interpreter that its first line names
-    elif error.errno == errno.EACCES and os.path.isdir(path):  # noqa: PTH112 - the same
-        words = "Is a directory"
-    elif error.errno == errno.ENOEXEC:
-        words = f"cannot execute binary file: {words}"
-    kind = NoRoom if error.errno in (errno.EAGAIN, errno.ENOMEM) else NotStarted
-    return kind(NOT_FOUND if error.errno == errno.ENOENT else NOT_RUNNABLE, f"{os.fsdecode(name)}: {words}")

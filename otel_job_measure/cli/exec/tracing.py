@@ -1,4 +1,4 @@
-"""What the standard variables of OpenTelemetry say about a command's run; it needs no SDK."""
+"""Reads OpenTelemetry's standard variables without the SDK."""
 
 import os
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_E
 _PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _HTTP: Final = "http/protobuf"
 _GRPC: Final = "grpc"
-# What OTEL_TRACES_EXPORTER may name, and the protocol that each means; None leaves that to the variables.
+# The values of OTEL_TRACES_EXPORTER with the protocol that each means; None leaves it to the variables.
 _EXPORTERS: Final = {"otlp": None, "otlp_proto_http": _HTTP, "otlp_proto_grpc": _GRPC}
 _INSTALL: Final = {
     _HTTP: "pip install 'otel-job-measure[otlp]'",
@@ -22,13 +22,10 @@ _INSTALL: Final = {
 
 
 def exporter_module() -> str | None:
-    """Tells what exports a span, as far as the environment asks for one.
-
-    Returns:
-        The module of the exporter; None where no span is wanted.
+    """Returns the module of the exporter that the environment asks for; None if it asks for none.
 
     Raises:
-        MissingDependencyError: It is not installed; the message has the line that installs it.
+        MissingDependencyError: The exporter is not installed; the message has the command that installs it.
     """
     environ = os.environ
     wanted = [name.strip() for name in (environ.get("OTEL_TRACES_EXPORTER") or "otlp").split(",")]
@@ -39,7 +36,7 @@ def exporter_module() -> str | None:
     protocol = _EXPORTERS[known[0]] or _first(environ, _PROTOCOLS) or _HTTP
     if protocol not in _INSTALL:
         raise MissingDependencyError(f"no exporter has the protocol {protocol!a}; use {_HTTP}")
-    from importlib.util import find_spec  # noqa: PLC0415 - only where a span is wanted
+    from importlib.util import find_spec  # noqa: PLC0415 - only for a span
 
     module = f"opentelemetry.exporter.otlp.proto.{protocol.partition('/')[0]}"
     try:
@@ -57,7 +54,7 @@ def resource() -> dict[str, str]:
     for item in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
         name, equals, value = item.partition("=")
         if equals and name.strip():
-            from urllib.parse import unquote  # noqa: PLC0415 - only where there is one
+            from urllib.parse import unquote  # noqa: PLC0415 - rarely needed
 
             attributes[name.strip()] = unquote(value.strip())
     if service := os.environ.get("OTEL_SERVICE_NAME"):

@@ -1,4 +1,4 @@
-"""The span of a command's run. Importing this loads the SDK; the exporter comes later, while the command runs."""
+"""The span of a command's run. This module imports the SDK; `load` imports the exporter while the command runs."""
 
 import importlib
 import logging
@@ -28,12 +28,9 @@ _propagator = TraceContextTextMapPropagator()
 
 
 class RunSpan:
-    """A span of our own provider, which the standard variables set up: sampler, resource, limits.
+    """A span of a provider that the standard variables configure; its parent is the span that TRACEPARENT names.
 
-    Its parent is the span that TRACEPARENT names. Nothing here guards anything: the caller does.
-
-    Args:
-        exporter: The module with the exporter, which is imported by `load`.
+    Methods may raise: the caller guards them.
     """
 
     def __init__(self, exporter: str) -> None:
@@ -49,12 +46,7 @@ class RunSpan:
         return self._provider.resource.attributes
 
     def start(self, run: Run, job: Job) -> None:
-        """Starts the span, and gives the run its ids where a trace backend will have them.
-
-        Args:
-            run: A prepared run.
-            job: What it has in common with all runs of its job.
-        """
+        """Starts the span, and gives the run the ids of a sampled span."""
         carrier = {name: os.environ.get(variable, "") for name, variable in _CARRIED.items()}
         self._span = self._provider.get_tracer(names.SCOPE).start_span(
             job.span_name,
@@ -68,26 +60,21 @@ class RunSpan:
 
     def variables(self) -> dict[bytes, bytes]:
         """Returns the variables that make the span the parent of the command's own."""
-        # One that came with another parent must not stay.
+        # A state that belongs to another parent must not stay.
         carrier = {"tracestate": ""} if TRACESTATE in os.environ else {}
         if self._span is not None:
             _propagator.inject(carrier, set_span_in_context(self._span, Context()))
         return {os.fsencode(_CARRIED[name]): os.fsencode(value) for name, value in carrier.items()}
 
     def load(self) -> None:
-        """Imports the exporter, where there will be something to export."""
+        """Imports the exporter if the span is sampled."""
         if self._span is not None and self._span.get_span_context().trace_flags.sampled:
             module = importlib.import_module(self._exporter)
             self._delivery.exporter = cast("SpanExporter", module.OTLPSpanExporter())
             self._provider.add_span_processor(SimpleSpanProcessor(self._delivery))
 
     def end(self, run: Run, outcome: Outcome) -> None:
-        """Ends the span and begins to export it, in a thread, since exporters take the time that they like.
-
-        Args:
-            run: The run, settled.
-            outcome: How it ended.
-        """
+        """Ends the span and starts its export in a thread, because an exporter may block."""
         if self._span is not None:
             describe_end(self._span, run, outcome, None)
             sending = threading.Thread(target=self._span.end, args=(run.end_ns,), name="exec-export", daemon=True)
@@ -95,14 +82,7 @@ class RunSpan:
             self._sending = sending
 
     def finish(self, timeout_s: float) -> str | None:
-        """Waits until the span is exported.
-
-        Args:
-            timeout_s: How long at most, in seconds.
-
-        Returns:
-            Why it is not; None where it is, or where it is not to be.
-        """
+        """Waits until the span is exported; returns why it is not, or None if it is or need not be."""
         if self._sending is None or self._delivery.exporter is None:
             return None
         self._sending.join(max(timeout_s, 0))
@@ -112,7 +92,7 @@ class RunSpan:
 
 
 class _Delivery(logging.Handler, SpanExporter):
-    """The exporter, and what it says in the log when it fails: stderr is the command's, so that makes one line."""
+    """The exporter, and the last message that it logs: stderr belongs to the command, so `exec` prints one line."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
