@@ -1,7 +1,7 @@
 """The long form of all faults: `make soak`, or `python -m soak --help`.
 
-Each fault has a process of its own, so that one that hangs keeps no other from its turn. Ends non-zero when something
-was lost or doubled, or did not hold.
+Each fault runs in a process of its own, so that one that hangs does not delay the others. The exit code is not zero if
+a point was lost or doubled, or a promise did not hold.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from tests.support.influxd import binary_path
 from tests.support.processes import ROOT
 
 ALL_S: Final = 1140.0
-"""How long all of it may take; what has not begun by then is said to be missing."""
+"""The longest time for all faults; those that have not begun by then count as failed."""
 _ONE_S: Final = 600.0
 _PATIENCE_S: Final = 120.0
 _AT_ONCE: Final = 2
@@ -116,7 +116,7 @@ def write_markdown(page: Path, rows: Sequence[Row], seed: int) -> None:
 
 
 def main() -> int:
-    """Reads the command line."""
+    """Runs the faults that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m soak", description=__doc__)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
     parser.add_argument("--only", default="", help="faults whose names contain this")

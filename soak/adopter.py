@@ -1,4 +1,4 @@
-"""Somebody else who closes what was lost, by a clock of their own."""
+"""Another process that runs a recovery pass, with its own clock."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -45,5 +45,5 @@ def lost_by(ground: "Ground", minutes: int) -> int:
                 lost.append(adopt(state, clock=Later(minutes), boot_id=boot_id()))
         return held
 
-    ground.until(have_adopted, "nobody else adopts")
+    ground.until(have_adopted, "no other recovery pass runs")
     return lost[0]

@@ -55,7 +55,7 @@ class Books:
         self.waits_s.append(seconds)
 
     def wait_s(self, share: float) -> float | None:
-        """Returns what that share of all waits did not exceed, in seconds; None where nobody told of any."""
+        """Returns what that share of all waits did not exceed, in seconds; None if no wait was reported."""
         if not self.waits_s:
             return None
         return sorted(self.waits_s)[max(0, math.ceil(share * len(self.waits_s)) - 1)]

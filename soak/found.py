@@ -35,7 +35,7 @@ def in_files(state_dir: Path) -> list[Found]:
 
 
 def segments(state_dir: Path) -> list[Path]:
-    """Returns the segments of a state directory, in slots or ready to be sent by anybody."""
+    """Returns the segments of a state directory, in slots or in ready/."""
     return sorted([*state_dir.glob("slots/*/*.lp"), *state_dir.glob("ready/*.lp")])
 
 
@@ -45,11 +45,11 @@ def refused(state_dir: Path) -> list[bytes]:
 
 
 def adopted(state_dir: Path) -> list[Found]:
-    """Ends the runs of those who are gone, and returns the points in the segments."""
+    """Runs a recovery pass, and returns the points in the segments."""
     state = StateDir(state_dir)
     state.make()
     with state.adopting() as held:
-        assert held, "somebody else adopts, after all processes have ended"
+        assert held, "another process holds adopt.lock after all processes have ended"
         adopt(state, clock=SystemClock(), boot_id=boot_id())
     return in_files(state_dir)
 

@@ -80,7 +80,7 @@ class Ground:
         return {**kept, **ours, "XDG_STATE_HOME": str(home / "state"), **variables}
 
     def nowhere(self, **variables: str) -> dict[str, str]:
-        """Returns variables with which points stay in the files: there is a destination, and nobody ships."""
+        """Returns variables with which points stay in the files: there is a destination, and no process ships."""
         return {
             "INFLUXDB_URL": NOBODY,
             "INFLUXDB_ORG": "o",
@@ -134,11 +134,11 @@ class Ground:
             threading.Event().wait(pause)
 
     def until_free(self, locks: Sequence[Path]) -> None:
-        """Waits until nobody holds any of some locks."""
-        self.until(lambda: not held(locks), f"nobody holds {', '.join(map(str, locks))}")
+        """Waits until no process holds any of these locks."""
+        self.until(lambda: not held(locks), f"no process holds {', '.join(map(str, locks))}")
 
     def until_alone(self, state_dir: Path) -> None:
-        """Waits until one slot of a state directory is held and no other: whoever has it holds nothing else."""
+        """Waits until exactly one slot of a state directory is held."""
         self.until(lambda: len(held(state_dir.glob("slots/*/lock"))) == 1, "one slot is held alone")
 
     def expect(self, holds: object, words: str) -> None:
@@ -147,7 +147,7 @@ class Ground:
             self.books.broken.append(words)
 
     def adopted(self, state_dir: Path | None = None) -> list[Found]:
-        """Ends the runs of those who are gone, and returns the points in the files."""
+        """Runs a recovery pass, and returns the points in the files."""
         return found.adopted(state_dir or self.state_dir)
 
     @contextmanager

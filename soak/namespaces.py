@@ -39,7 +39,7 @@ def inside(asked: Asked, path: Path) -> Path:
 
 
 def without_a_name() -> list[str]:
-    """Returns what makes of a command that of a user whom nobody has made, without a home or any right.
+    """Returns the prefix that runs a command as a user without an account, a home or any right.
 
     Raises:
         NotHereError: This user may not do that.

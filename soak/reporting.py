@@ -54,7 +54,7 @@ class Reported:
 
 
 def tell(*lines: str, fd: int = STDOUT) -> None:
-    """Writes lines to the pipe in one chunk; the other end may be gone, and then nobody wants to know."""
+    """Writes lines to the pipe in one chunk; if the reader is gone, they are dropped."""
     try:
         os.write(fd, "".join(f"{line}\n" for line in lines).encode())
     except BrokenPipeError:

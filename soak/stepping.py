@@ -28,7 +28,7 @@ def places(ground: "Ground", app: "App", what: str, folder: Path) -> list[int]:
         ground: Where.
         app: The process that takes steps.
         what: What is done.
-        folder: A state directory that nobody needs any more.
+        folder: A state directory that is no longer in use.
     """
     with ground.apart():
         app.say(f"{what} nothing -1 {folder}")
@@ -39,7 +39,7 @@ def places(ground: "Ground", app: "App", what: str, folder: Path) -> list[int]:
 
 
 def held(paths: "Iterable[Path]") -> list[Path]:
-    """Returns those of some locks that somebody holds."""
+    """Returns the locks that a process holds."""
     found: list[Path] = []
     for path in paths:
         taken = lock(path, create=False)

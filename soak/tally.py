@@ -30,7 +30,7 @@ class Row:
         lost: How many are not.
         doubled: How many are there beside them, of runs that have one of the kind already.
         p99_wait_s: What 99 of 100 of these waits did not exceed.
-        longest_wait_s: The longest that a job waited for us, at its start or its end; None where nobody looked.
+        longest_wait_s: The longest wait of a job for the package, at its start or its end; None if it was not measured.
         broken: Whatever else did not hold, a sentence each.
         skipped: Why it can't be tried here; empty where it was.
     """

@@ -15,7 +15,7 @@ from soak.reporting import tell, watchdog
 
 
 def adopt_in(folder: Path) -> None:
-    """Adopts, as soon as nobody else does."""
+    """Runs a recovery pass as soon as no other process does."""
     state, boot, is_done = StateDir(folder), boot_id(), False
     while not is_done:
         with state.adopting() as held:
@@ -30,7 +30,7 @@ def all_at_once(processes: int, folder: Path) -> set[int]:
     for _ in range(processes):
         if os.fork() == 0:
             os.close(opened)
-            os.read(gate, 1)  # all of them wake when the last who could write is gone
+            os.read(gate, 1)  # all of them wake when the last writer is gone
             adopt_in(folder)
             os._exit(0)
     os.close(opened)

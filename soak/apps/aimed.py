@@ -40,7 +40,7 @@ class Held:
         self._is_held = True
         self._reached.set()
         if not (self._forked if until_forked else self._forks).wait(_MOST_S):
-            tell("broken nobody forked")
+            tell("broken no process forked")
         if not until_forked:
             self._forked.wait(_DWELL_S)
 

@@ -24,7 +24,7 @@ _HOUR_NS: Final = 3_600 * 10**9
 
 
 class SteppingClock:
-    """A wall clock that somebody sets, back and forth by hours."""
+    """A wall clock that is set back and forth by hours."""
 
     def __init__(self) -> None:
         self.off_ns = 0
@@ -100,8 +100,8 @@ class Trap:
         raise MemoryError
 
 
-def texts(rng: random.Random) -> Any:  # noqa: ANN401 - names are whatever somebody gives
-    """Returns what somebody may give as a name, or in a message."""
+def texts(rng: random.Random) -> Any:  # noqa: ANN401 - any text
+    """Returns texts for names and messages."""
     odd = "\ud800\udfff\0\n\r\t\\ ,=\"'é漢😀#{}"
     make: Callable[[], Any] = rng.choice(
         [

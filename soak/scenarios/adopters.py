@@ -57,16 +57,16 @@ class Copies:
         return folder
 
     def look(self, folder: Path) -> None:
-        """Adopts what is left there; it is what an adopter makes of it who is left in peace."""
+        """Runs an undisturbed recovery pass there, for comparison."""
         points = found.adopted(folder)
         self._ground.expect(self.clean <= set(points), f"{folder.name}: other points than without the fault")
         self._ground.look(points)
         shutil.rmtree(folder)
 
 
-@fault("an adopter is killed at one of its steps, another follows", brief=25, long=100)
+@fault("a recovery pass is killed at one of its steps, another follows", brief=25, long=100)
 def killed(ground: "Ground") -> "Row":
-    """The one who follows ends each run that is left, with the very rows that the first would have written."""
+    """The second pass ends each run that is left, with the same rows that the first would have written."""
     copies = Copies(ground)
     with stepping(ground) as app:
         tried = places(ground, app, "adopt", copies.copy())
@@ -78,7 +78,7 @@ def killed(ground: "Ground") -> "Row":
     return ground.row(tried=len(tried))
 
 
-@fault("an adopter forks at one of its steps", brief=25, long=100)
+@fault("a process forks at one of the steps of a recovery pass", brief=25, long=100)
 def forks(ground: "Ground") -> "Row":
     """Its child lives on, runs jobs, and holds no lock of its parent's."""
     copies = Copies(ground)

@@ -20,7 +20,12 @@ _AIMS: Final = (
 _ENDS: Final = ("exit", "os._exit")
 
 
-@fault("os.fork while another thread delivers, folds, or imports us for the first time", brief=3, long=30, influx=True)
+@fault(
+    "os.fork while another thread delivers, ingests, or first imports the package",
+    brief=3,
+    long=30,
+    influx=True,
+)
 def aimed(ground: "Ground") -> "Row":
     """The child measures and ends, with nothing of its parent's; neither waits for ever, and nothing is lost."""
     bucket = ground.server.new_bucket()

@@ -1,4 +1,4 @@
-"""There is more to deliver than anybody expects, and more processes alive than anybody needs."""
+"""Large backlogs, and many processes at once."""
 
 import threading
 import time
@@ -83,7 +83,7 @@ def _usual_peak_mib(ground: Ground, server: Counting) -> float:
     return peak
 
 
-@fault("small segments left by others (tried: in thousands)", brief=3, long=100)
+@fault("small segments left by other processes (tried: in thousands)", brief=3, long=100)
 def small_segments(ground: Ground) -> Row:
     """A new run's points go before all but what is under way, the memory stays as it is, and everything is sent."""
     server = Counting()

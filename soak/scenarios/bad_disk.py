@@ -1,4 +1,4 @@
-"""The place where points are kept is full, read-only, forbidden, or somebody else's playground."""
+"""The state directory is full, read-only, forbidden, or changed by other programs."""
 
 import os
 import sqlite3
@@ -74,7 +74,7 @@ def read_only(ground: Ground) -> Row:
 
 @fault("no permission, no home, no name for the user", brief=1, long=1, influx=True)
 def forbidden(ground: Ground) -> Row:
-    """A user that nobody has made, whose state directory is another's: points are delivered from memory."""
+    """A user without an account, whose state directory belongs to another user: points are delivered from memory."""
     bucket = ground.server.new_bucket()
     ground.state_dir.mkdir(mode=0)
     variables = ground.server.variables(bucket)
@@ -85,7 +85,7 @@ def forbidden(ground: Ground) -> Row:
     asked.runs(_RUNS)
     ground.expect(asked.flush(30), "a user without a home has lost points")
     asked.end()
-    ground.expect("no home directory" in asked.app.stderr, "nobody was told that there is no home")
+    ground.expect("no home directory" in asked.app.stderr, "the log does not say that there is no home directory")
     ground.state_dir.chmod(0o700)
     return ground.row(in_influx(ground.server, bucket))
 
@@ -141,7 +141,7 @@ VICTIMS: Final = (
 )
 
 
-@fault("files of ours deleted, cut, overwritten under a running process", brief=25, long=600, influx=True)
+@fault("the package's files deleted, cut, overwritten under a running process", brief=25, long=600, influx=True)
 def vandals(ground: Ground) -> Row:
     """Whatever InfluxDB has had is there, whatever runs afterwards arrives, and the history goes on."""
     bucket = ground.server.new_bucket()

@@ -125,7 +125,7 @@ def variables_of(ground: Ground, bucket: str, url: str, **more: str) -> dict[str
     return given | {"OTEL_JOB_MEASURE_TIMEOUT": "0.3", "OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT": "1"} | more
 
 
-@fault("a server or a proxy that does whatever it likes", brief=18, long=200, influx=True)
+@fault("a server or a proxy that misbehaves at random", brief=18, long=200, influx=True)
 def bad_days(ground: Ground) -> Row:
     """Each trial is a run of answers by chance; every kind comes about as often as any other."""
     bucket = ground.server.new_bucket()
@@ -170,7 +170,7 @@ def small_bodies(ground: Ground) -> Row:
     return ground.row(in_influx(ground.server, bucket))
 
 
-@fault("TLS: a private certificate, one nobody trusts, one of another name", brief=1, long=1, influx=True)
+@fault("TLS: a private certificate, an untrusted one, one of another name", brief=1, long=1, influx=True)
 def certificates(ground: Ground) -> Row:
     """Points wait while the certificate is not trusted, and the log says what to set; with the file they arrive."""
     bucket = ground.server.new_bucket()
@@ -185,7 +185,7 @@ def certificates(ground: Ground) -> Row:
             ground.expect(not asked.flush(1), "a certificate was trusted that must not be")
             asked.end()
             ground.expect("OTEL_JOB_MEASURE_CA_FILE" in asked.app.stderr, "the log doesn't say what to set")
-        ground.expect(relay.requests + of_another_name.requests == 0, "a request was sent to somebody unknown")
+        ground.expect(relay.requests + of_another_name.requests == 0, "a request was sent to an unknown server")
         trusting = variables_of(ground, bucket, relay.url, OTEL_JOB_MEASURE_CA_FILE=str(CA_FILE))
         trusting["OTEL_JOB_MEASURE_TIMEOUT"] = "10"
         asked = Asked(ground, **trusting)
@@ -199,7 +199,7 @@ def certificates(ground: Ground) -> Row:
     return ground.row(in_influx(ground.server, bucket))
 
 
-@fault("a proxy with a user and a password, away for a while", brief=1, long=5, influx=True)
+@fault("a proxy with a user and a password, down for a while", brief=1, long=5, influx=True)
 def proxied(ground: Ground) -> Row:
     """Requests go through it and nowhere else; its password is in no log either."""
     bucket = ground.server.new_bucket()

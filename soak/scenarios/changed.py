@@ -1,4 +1,4 @@
-"""Processes that become somebody else, go elsewhere, or leave their descriptors to others."""
+"""Processes that change their user or folder, or leave their descriptors to children."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _APP = "soak.apps.changing"
 
 
-@fault("root's rights are given up in the middle of a run", brief=1, long=20, influx=True)
+@fault("a process gives up root's rights in the middle of a run", brief=1, long=20, influx=True)
 def another_user(ground: "Ground") -> "Row":
     """The process may not touch its state directory any more; its run stays its own, and nothing is lost."""
     if os.geteuid() != 0:

@@ -13,7 +13,7 @@ WAYS: Final = ("os._exit", "abort", "null pointer", "SIGILL", "SIGBUS", "SIGXCPU
 
 @fault("os._exit, abort, a crash in C, a fatal signal from inside", brief=14, long=140)
 def crashed(ground: "Ground") -> "Row":
-    """What was under way is lost, and said so, once; what had ended has ended."""
+    """A run that was under way is recorded as lost, once; a run that had ended keeps its ending."""
     app = ground.app("soak.apps.crashing", **ground.nowhere())
     for index in range(ground.times):
         app.say(f"begin {ground.rng.random()} {WAYS[index % len(WAYS)].replace(' ', '_')}")

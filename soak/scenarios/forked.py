@@ -19,7 +19,7 @@ _WAYS: Final = ("fork", "spawn", "forkserver", "prefork", "daemonized")
     influx=True,
 )
 def forked(ground: "Ground") -> "Row":
-    """Nothing is lost or doubled, nobody waits for ever, and the app's files stay its own."""
+    """Nothing is lost or doubled, no process waits for ever, and the app's files stay its own."""
     bucket = ground.server.new_bucket()
     variables = ground.server.variables(bucket)
     for index in range(ground.times):

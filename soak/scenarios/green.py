@@ -15,7 +15,7 @@ _WAYS: Final = ("early", "late")
 
 @fault("gevent has patched the process: jobs in greenlets, delivery, a fork", brief=2, long=20, influx=True)
 def green(ground: "Ground") -> "Row":
-    """Nothing waits for ever, nothing is lost, and a flush holds up nobody else."""
+    """Nothing waits for ever, nothing is lost, and a flush delays no other greenlet."""
     if importlib.util.find_spec("gevent") is None:
         raise NotHereError("there is no gevent")
     bucket = ground.server.new_bucket()

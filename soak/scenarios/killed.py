@@ -51,7 +51,7 @@ def ended_by(ground: Ground, number: signal.Signals, how: str = "") -> Row:
 
 @fault("SIGKILL at a random moment", brief=25, long=1000, influx=True)
 def sigkill(ground: Ground) -> Row:
-    """Nothing of ours runs at the end: the next ones find a segment, maybe with half a line."""
+    """The package runs no code at the end: the next process finds a segment, maybe with half a line."""
     return ended_by(ground, signal.SIGKILL)
 
 
@@ -69,5 +69,5 @@ def sigterm_exit(ground: Ground) -> Row:
 
 @fault("SIGTERM, handled by os._exit", brief=10, long=50, influx=True)
 def sigterm_os_exit(ground: Ground) -> Row:
-    """An app's own way out that leaves nobody time for anything."""
+    """An app's own way out, which leaves the package no time."""
     return ended_by(ground, signal.SIGTERM, "_exit")

@@ -10,7 +10,7 @@ from soak.tally import Row
 _EACH = 2000
 
 
-@fault("odd input through every door (tried: in 2,000 runs)", brief=5, long=60)
+@fault("odd input through every entry point (tried: in 2,000 runs)", brief=5, long=60)
 def fuzzed(ground: Ground) -> Row:
     """Each job's result is its own, each run has its three points, each at a time of its own, each line can be read."""
     for _ in range(ground.times):

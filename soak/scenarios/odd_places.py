@@ -1,4 +1,4 @@
-"""Runs that begin and end where nobody expects a job."""
+"""Runs that begin and end in unusual places."""
 
 from typing import TYPE_CHECKING, Final
 

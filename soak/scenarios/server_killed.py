@@ -18,7 +18,7 @@ _HOUR_S = 3600
 
 @fault("InfluxDB killed and started again under 20 processes", brief=1, long=15, influx=True)
 def server_killed(ground: Ground) -> Row:
-    """By SIGKILL, at a random moment; what it has said it has, it has, and the rest is sent again."""
+    """By SIGKILL, at a random moment. InfluxDB keeps what it acknowledged; the rest is sent again."""
     bucket = ground.server.new_bucket()
     variables = ground.server.variables(bucket)
     herd = ground.app("soak.apps.herd", _PROCESSES, 0.02, **variables)

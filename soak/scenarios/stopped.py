@@ -24,7 +24,7 @@ def stop(ground: "Ground", app: "App") -> None:
         app.send(signal.SIGCONT)
 
 
-@fault("a process is stopped (SIGSTOP) while others adopt, a day later by their clock", brief=3, long=20)
+@fault("a process is stopped (SIGSTOP) during a recovery pass, a day later by the pass's clock", brief=3, long=20)
 def stopped(ground: "Ground") -> "Row":
     """Its lock says that it lives, however long it has been silent; its runs end as they end."""
     variables = ground.nowhere()

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 _APP: Final = (sys.executable, "-m", MODULE)
 
 
-@fault("containers with process ids of their own share a state directory; one is killed", brief=2, long=15, influx=True)
+@fault("containers with their own process ids share a state directory; one is killed", brief=2, long=15, influx=True)
 def containers(ground: "Ground") -> "Row":
-    """Both are process 1 of theirs; seen from a third, the run of the living one is left alone, the other is closed."""
+    """Both are process 1 of their container. A third one leaves the living one's run alone and closes the other."""
     apart = own_pids()
     bucket = ground.server.new_bucket()
     variables = ground.server.variables(bucket)
@@ -50,7 +50,7 @@ def containers(ground: "Ground") -> "Row":
 
 @fault("a state directory is copied, while its processes live and after", brief=2, long=15)
 def copied(ground: "Ground") -> "Row":
-    """In the copy each run has one ending of its own; what the dead left ends there in the very same rows."""
+    """In the copy each run has one ending of its own; the runs of dead processes end there in the same rows."""
     for number in range(ground.times):
         original = ground.folder / f"original-{number}"
         variables = ground.nowhere(OTEL_JOB_MEASURE_STATE_DIR=str(original))
@@ -65,7 +65,7 @@ def copied(ground: "Ground") -> "Row":
         dead = Path(shutil.copytree(original, ground.folder / f"dead-{number}"))
         _look_at_copy(ground, living, begun)
         both = [found.adopted(folder) for folder in (original, dead)]
-        ground.expect(set(both[0]) == set(both[1]), "two who close the same runs write other rows")
+        ground.expect(set(both[0]) == set(both[1]), "two passes close the same runs with different rows")
         ground.look([*both[0], *both[1]])
         ground.books.begun.clear()
     return ground.row()
@@ -90,9 +90,9 @@ def is_closed_in_time(ground: "Ground", what: str) -> None:
     ground.expect(lost == 1, f"{lost} runs are lost where one was open")
 
 
-@fault("the lock file of a process is deleted, which then lives on or is killed", brief=3, long=30)
+@fault("the lock file of a process is deleted; the process lives on or is killed", brief=3, long=30)
 def without_lock_file(ground: "Ground") -> "Row":
-    """Nothing is closed before ten minutes of silence; then that of the dead is, once."""
+    """No run is closed before ten minutes of silence; then the dead process's run is closed once."""
     for number in range(ground.times):
         app = Asked(ground, **ground.nowhere())
         app.runs(5)
@@ -110,9 +110,9 @@ def without_lock_file(ground: "Ground") -> "Row":
     return ground.row(ground.adopted())
 
 
-@fault("a process is of another boot of the machine, and lives, or was killed", brief=3, long=30)
+@fault("a process of another boot of the machine lives, or was killed", brief=3, long=30)
 def of_another_boot(ground: "Ground") -> "Row":
-    """The living is never closed, whatever the clock says; the dead after ten minutes of silence."""
+    """A living process's run is never closed, whatever the clock says; a dead one's after ten minutes of silence."""
     boot = ground.folder / "boot_id"
     boot.write_text("of another boot\n")
     for _ in range(ground.times):
@@ -125,9 +125,9 @@ def of_another_boot(ground: "Ground") -> "Row":
     return ground.row(ground.adopted())
 
 
-@fault("eight adopters at exactly the same time", brief=4, long=40)
+@fault("eight recovery passes at exactly the same time", brief=4, long=40)
 def at_once(ground: "Ground") -> "Row":
-    """Each run is closed once, in the rows that one adopter alone would have written."""
+    """Each run is closed once, in the same rows that a single pass would have written."""
     copies = Copies(ground)
     app = ground.app("soak.apps.adopting", 8)
     for _ in range(ground.times):
