@@ -1,4 +1,4 @@
-"""Runs that have happened long ago: segments as dead processes leave them, in numbers that nobody can wait for."""
+"""Runs of the past: segments as dead processes leave them, made faster than by running jobs."""
 
 import itertools
 import os
@@ -64,7 +64,7 @@ class Backlog:
         state.make()
         destination, header = _header(settings)
         for content in self._contents(runs, runs_a_segment):
-            # Nobody else is here who could read a segment before it is whole: that would take three times as long.
+            # No other process reads here: no rename into place, which takes three times as long.
             fd = os.open(f"{state.ready}/{new_name(destination)}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             os.write(fd, header + content)
             os.close(fd)
@@ -76,7 +76,7 @@ class Backlog:
         return (b"".join(itertools.islice(each, runs_a_segment)) for _ in range(0, runs, runs_a_segment))
 
     def _chunks(self, runs: int) -> Iterator[bytes]:
-        """Gives the runs, so many at a time, and makes those that nobody has asked for before."""
+        """Yields the runs in groups, and makes each at its first use."""
         self._folder.mkdir(exist_ok=True)
         files = {self._folder / str(number): number for number in range(-(-runs // CHUNK))}
         missing = [(file, number, self._begin_ns) for file, number in files.items() if not file.exists()]

@@ -74,7 +74,7 @@ def timed(run: Callable[[], object], *, most: int, for_s: float) -> "array[int]"
 
 
 def _wait_until_quiet() -> None:
-    """Waits until this process's threads have come to rest, so that they don't disturb who is next."""
+    """Waits until this process's threads have come to rest, so that they do not disturb the next contender."""
     for _ in range(_MOST_LOOKS):
         before = time.process_time_ns()
         time.sleep(_LOOK_S)

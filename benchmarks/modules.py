@@ -49,7 +49,7 @@ def emptied(modules: Sequence[str], folder: Path) -> list[str]:
 
     Args:
         modules: Names of ours.
-        folder: Where the tree is made; it has to be in the path of who imports them.
+        folder: Where the tree is made; it must be on the importing process's path.
 
     Returns:
         Their names.

@@ -1,6 +1,6 @@
 """The parts of a run, each in a loop of its own, timed by pyperf: `python -m benchmarks.parts` with pyperf's options.
 
-pyperf finds out how many loops a value needs, and times each part in several processes, by turns with nobody.
+pyperf finds out how many loops a value needs, and times each part in several processes, alone.
 """
 
 import os

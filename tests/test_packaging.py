@@ -125,7 +125,7 @@ def test_imports_go_down_only() -> None:
 
 
 def test_an_import_loads_nothing_heavy() -> None:
-    """`import otel_job_measure` costs nobody the SDK, influxdb-client or SQLite."""
+    """`import otel_job_measure` loads neither the SDK nor influxdb-client nor SQLite."""
     loaded = watched("import otel_job_measure")["modules"]
     assert "otel_job_measure" in loaded
     heavy = ("opentelemetry.sdk", "influxdb_client", "urllib3", "sqlite3", "rich", "asyncio", "requests")

@@ -76,7 +76,7 @@ def test_a_run_that_goes_on(measure: JobMeasure, runs: RecordedRuns) -> None:
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_without_run_rows_the_status_is_known_all_the_same(*, fails: bool, runs: RecordedRuns) -> None:
-    """With `runs=False` it comes from the old row, the duration from the times; nobody tells the reason."""
+    """With `runs=False` it comes from the old row, the duration from the times; the reason is unknown."""
     with JobMeasure(runs=False).run("nightly") as opened:
         assert runs.one("nightly").status == "running"
         if fails:

@@ -1,4 +1,4 @@
-"""All who are compared, by name."""
+"""All contenders, by name."""
 
 from collections.abc import Callable, Mapping
 from typing import Final

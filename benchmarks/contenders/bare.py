@@ -1,4 +1,4 @@
-"""The job itself, measured by nobody."""
+"""The bare job, not measured."""
 
 from benchmarks.contenders.contender import Where, async_job, job
 

@@ -17,7 +17,7 @@ class Where:
     Args:
         folder: A folder of its own.
         url: The server; None for a contender that needs none.
-        token: Who may write there.
+        token: The token for writing there.
         org: The server's organization.
         bucket: The server's bucket.
     """

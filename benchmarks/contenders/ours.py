@@ -69,7 +69,7 @@ class Ours:
 
     @classmethod
     def with_span(cls, where: Where) -> "Ours":
-        """Measures in an app whose spans nobody exports."""
+        """Measures in an app that does not export its spans."""
         return cls(where, provider(None))
 
     @classmethod
@@ -85,7 +85,7 @@ class Ours:
 
     @classmethod
     def with_batch(cls, where: Where) -> "Ours":
-        """Measures in an app whose spans a `BatchSpanProcessor` exports to nobody."""
+        """Measures in an app with a `BatchSpanProcessor` whose exporter drops all spans."""
         return cls(where, provider(NullExporter()))
 
     @classmethod

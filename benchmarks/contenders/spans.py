@@ -52,7 +52,7 @@ class NullProcessor(SpanProcessor):
 
 
 class ReadingProcessor(NullProcessor):
-    """Asks every span for its attributes: the least that anybody can do who looks for one of them."""
+    """Asks every span for its attributes: the least work of a processor that looks for one of them."""
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Asks for the attributes, and does nothing with them."""
@@ -108,13 +108,13 @@ class Spans:
 
     @classmethod
     def alone(cls, where: Where) -> "Spans":
-        """Makes spans that nobody looks at."""
+        """Makes spans without a processor."""
         del where
         return cls(provider(None))
 
     @classmethod
     def batched(cls, where: Where) -> "Spans":
-        """Makes spans that go through a `BatchSpanProcessor` to nobody."""
+        """Makes spans that go through a `BatchSpanProcessor` to an exporter that drops them."""
         del where
         return cls(provider(NullExporter()))
 

@@ -97,7 +97,7 @@ def _ours(influx: InfluxServer, bench: Bench, runs: int, runs_a_segment: int, *,
 
 
 def _files(bench: Bench, runs: int) -> float:
-    """Does with the files of a backlog what nobody can do without who sends them."""
+    """Does only the work on a backlog's files that any sender must do."""
     settings = Settings(state_dir=bench.new_folder() / "state")
     bench.backlog.leave(settings, runs=runs, runs_a_segment=1)
     paths = [str(path) for path in StateDir(settings.state_path).ready.iterdir()]

@@ -58,7 +58,7 @@ def table(contenders: dict[str, Where], samples: dict[str, Samples]) -> Table:
     """Shows medians and 99th percentiles.
 
     Args:
-        contenders: Who was timed.
+        contenders: The programs that were timed.
         samples: How long each run took.
     """
     base, same = samples[BATCHED], samples[SAME]

@@ -18,7 +18,7 @@ _DOWN: Final = "ours, server down"
 _TURNS: Final = Turns(rounds=25, most=500, for_s=1)
 _AGED: Final = 100_000
 _MOST: Final = 1.1
-# Nobody listens there: the port of a protocol that nobody speaks any more.
+# No server listens there: it is the port of a dead protocol.
 _NOBODY: Final = "http://127.0.0.1:9"
 
 

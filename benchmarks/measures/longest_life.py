@@ -1,4 +1,4 @@
-"""What a run costs in the course of ten million of one process; nobody waits for that but `make bench-long`."""
+"""What a run costs in the course of ten million of one process; only `make bench-long` takes that long."""
 
 from typing import Final
 

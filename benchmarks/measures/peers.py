@@ -38,11 +38,11 @@ _NO_SLOWER = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Group:
-    """One server with all who write to it.
+    """One server and the programs that write to it.
 
     Args:
         title: What the server is called.
-        contenders: Who writes to it.
+        contenders: The programs that write to it.
         turns: How they take turns.
     """
 

@@ -19,7 +19,7 @@ def backlog(tmp_path_factory: pytest.TempPathFactory) -> Backlog:
 
 
 def test_runs_differ_and_come_again(backlog: Backlog) -> None:
-    """Each run has its lines and its own id; who asks again gets the same."""
+    """Each run has its lines and its own id; asking again gives the same."""
     few = list(backlog.runs(1000))
     assert {run.count(b"\n") for run in few} == {LINES_A_RUN}
     assert len({run.partition(b'uuid="')[2][:12] for run in backlog.runs(RUNS)}) == RUNS

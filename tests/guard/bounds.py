@@ -1,7 +1,7 @@
 """What a run may cost at most, in things that can be counted.
 
-A count that has grown makes a test fail; whoever has a reason for more writes it here, in the same commit. A count that
-has shrunk is written here too, so that it stays so. Each was seen with every version of Python that has a row.
+A count that has grown makes a test fail. With a reason for more, the same commit writes the new count here. A
+count that has shrunk is written here too. Each was seen with every version of Python that has a row.
 """
 
 import sys

@@ -47,7 +47,7 @@ class HandBell:
         self._rung = True
 
     def wait(self, timeout_s: float) -> bool:
-        """Lets happen what does until somebody rings or the time is over."""
+        """Appends the points that fall into the wait, until the bell rings or the time is over."""
         self.waits += 1
         ends_s = self._now_s() + timeout_s
         while not self._rung and self._moments and self._moments[0] <= ends_s:

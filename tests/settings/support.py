@@ -16,7 +16,7 @@ SERVER = {
 }
 PREFIX = "OTEL_JOB_MEASURE_"
 
-# Whatever somebody may give them.
+# With arguments of any type.
 from_env: Any = Settings.from_env
 settings: Any = Settings
 

@@ -29,7 +29,7 @@ def test_the_table_has_every_setting_as_the_code_has_it() -> None:
 
 
 def test_the_table_has_the_defaults() -> None:
-    """Each default, read as if somebody had set it, is the default of `Settings`."""
+    """Each default on the page, converted like a value that was set, is the default of `Settings`."""
     settings = {setting.argument: setting for setting in SETTINGS}
     for _, argument, _, default, _ in table():
         name = argument.strip("`")

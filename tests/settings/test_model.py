@@ -199,7 +199,7 @@ def test_an_empty_home_is_none() -> None:
 def test_a_user_without_a_home_has_memory_and_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As in a container that runs under an unknown number: no error, since nobody set anything wrong."""
+    """As in a container that runs under an unknown number: no error, since no setting is wrong."""
     monkeypatch.delenv("XDG_STATE_HOME")
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)

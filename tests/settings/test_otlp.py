@@ -1,4 +1,4 @@
-"""The standard variables of OTLP exporters, for those who send runs to a receiver of OTLP."""
+"""The standard variables of OTLP exporters, for the sink `otlp`."""
 
 from pathlib import Path
 
@@ -110,7 +110,7 @@ def test_every_standard_variable_is_read(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_value_is_one_clear_error_and_nothing_with_the_other_sink(name: str, value: str) -> None:
-    """It names the variable and what belongs there; who sends to InfluxDB may have anything in it."""
+    """It names the variable and the values it takes; with the sink `influxdb` it may have any value."""
     lines = problems(SINK | {STANDARD + name: value})
     line = lines[0]
     assert line.startswith(f"{STANDARD}{name} (argument otlp_{name.lower()}")

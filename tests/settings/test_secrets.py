@@ -1,4 +1,4 @@
-"""Secrets are seen by nobody."""
+"""Secrets are never shown."""
 
 import copy
 import logging
@@ -94,7 +94,7 @@ def test_changed_settings_are_checked_as_new_ones_are() -> None:
 
 
 def test_settings_are_frozen() -> None:
-    """Nobody changes them behind a running shipper's back."""
+    """A running shipper relies on them."""
     with pytest.raises(AttributeError, match="project"):
         FULL.project = "another"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # what is tested
     with pytest.raises(AttributeError, match="project"):

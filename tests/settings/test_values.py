@@ -99,7 +99,7 @@ def test_a_wrong_value_is_one_clear_error(argument: str, value: object) -> None:
 
 
 def test_all_problems_are_told_at_once() -> None:
-    """One line each, so that nobody has to try again and again."""
+    """One line each, so that a user can mend all of them at once."""
     lines = problems({PREFIX + "RUNS": "perhaps", PREFIX + "TIMEOUT": "soon", "INFLUXDB_ORG": "o"}, max_bytes=-1)
     assert [line.split(" ")[0] for line in lines] == [
         PREFIX + "RUNS",
@@ -152,7 +152,7 @@ def test_an_unknown_variable_is_a_warning_once(
 
 
 def test_the_switch_that_turns_everything_off_works_whatever_else_is_wrong() -> None:
-    """Who has to get rid of us in a hurry is not told about time-outs first."""
+    """A user who turns the package off in a hurry gets no errors about time-outs."""
     environ = {PREFIX + "DISABLED": "true", PREFIX + "TIMEOUT": "soon", "INFLUXDB_URL": "localhost"}
     found = Settings.from_env(environ, influxdb_token="a\nb", tags=("job",))
     assert found == Settings.from_env({PREFIX + "DISABLED": "true"})

@@ -141,7 +141,7 @@ class Driver(Process):
         assert self.tell("end", uuid) == uuid
 
     def vanish(self, *words: str) -> str:
-        """Has it run a job and then leave by `os._exit`, without a word to anybody; returns the run's uuid."""
+        """Has it run a job and then leave by `os._exit`; returns the run's uuid."""
         uuid = str(self.tell("vanish", *words))
         assert self.popen.wait(_DEADLINE_S) == 0
         return uuid

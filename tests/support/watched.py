@@ -102,7 +102,7 @@ class WatchedProcess:
 
 
 def free_port() -> int:
-    """Returns a free port that the system gives to nobody by itself: it stays free after a stop."""
+    """Returns a free port outside the range that the system assigns, so that it stays free after a stop."""
     candidates = random.SystemRandom()
     for _ in range(100):
         port = candidates.randrange(20_000, 32_000)
