@@ -1,4 +1,4 @@
-"""For your own test suite: which runs were measured, without files, threads or a server.
+"""Fakes for your own test suite: which runs were measured, without files, threads or a server.
 
 ::
 
@@ -60,10 +60,10 @@ class ManualClock:
 
 
 class MemoryJournal(SegmentJournal):
-    """A journal whose lines are kept in memory.
+    """A journal in memory.
 
     Args:
-        clock: Where its times come from; None for the machine's clocks.
+        clock: The source of its times; None for the machine's clocks.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -77,7 +77,7 @@ class MemoryJournal(SegmentJournal):
         )
 
     def points(self) -> list[Point]:
-        """Returns every point so far, in the order in which they were written."""
+        """Returns all points, in the order in which they were written."""
         return [
             parse(line)
             for segment in self.own()
@@ -88,10 +88,12 @@ class MemoryJournal(SegmentJournal):
 
 @dataclass(slots=True)
 class ListSink:
-    """A sink that keeps what it is given, and answers what it is told to.
+    """A sink that keeps the chunks it gets.
 
     Args:
-        answer: What it answers; only what is DONE is kept.
+        answer: Its result of each write; it keeps the chunks only if that is DONE.
+        chunks: The chunks so far.
+        name: Its name.
     """
 
     answer: WriteResult = field(default_factory=lambda: WriteResult(taken=Ack.DONE))
@@ -99,23 +101,23 @@ class ListSink:
     name: str = "list"
 
     def position(self, segment: str) -> int:
-        """Returns how much of a segment it has, in bytes."""
+        """Returns the number of bytes that it has of a segment."""
         return max((chunk.end for chunk in self.chunks if chunk.segment == segment), default=0)
 
     def take(self, chunks: Sequence[Chunk]) -> WriteResult:
-        """Keeps the chunks."""
+        """Takes chunks."""
         if self.answer.taken is Ack.DONE:
             self.chunks.extend(chunks)
         return self.answer
 
     def forget(self, segments: Sequence[str]) -> None:
-        """Keeps what it has."""
+        """Does nothing: the chunks stay."""
 
     def close(self) -> None:
-        """Has nothing to give back."""
+        """Does nothing."""
 
     def points(self) -> list[Point]:
-        """Returns every point that it took."""
+        """Returns all points that it took."""
         lines = [line for chunk in self.chunks for line in chunk.data.splitlines()]
         return [parse(line) for line in lines if line and not line.startswith(b"#")]
 
@@ -149,7 +151,7 @@ class RecordedRuns(Sequence[RecordedRun]):
     """The runs that were measured, in the order in which they began.
 
     Args:
-        journal: What they are written to.
+        journal: The journal of the recording.
     """
 
     def __init__(self, journal: MemoryJournal) -> None:
@@ -164,13 +166,13 @@ class RecordedRuns(Sequence[RecordedRun]):
         """Returns the only run of a job.
 
         Raises:
-            AssertionError: It ran not at all, or more than once; the message says what was measured.
+            AssertionError: It did not run, or more than once; the message names all measured runs.
         """
         runs = self._runs()
         found = [run for run in runs if run.job == job]
         if len(found) != 1:
             seen = ", ".join(f"{run.job} ({run.status})" for run in runs) or "nothing"
-            raise AssertionError(f"one run of {job!r} was expected, and {len(found)} were measured; in all: {seen}")
+            raise AssertionError(f"expected one run of {job!r}, found {len(found)}; all measured runs: {seen}")
         return found[0]
 
     def __len__(self) -> int:
@@ -184,13 +186,13 @@ class RecordedRuns(Sequence[RecordedRun]):
         return self._runs()[index]
 
     def __iter__(self) -> Iterator[RecordedRun]:
-        return iter(self._runs())  # what begins while somebody goes through them belongs to the next time
+        return iter(self._runs())  # runs that begin during the iteration are not part of it
 
     def __repr__(self) -> str:
         return f"RecordedRuns({self._runs()!r})"
 
     def _runs(self) -> list[RecordedRun]:
-        """Returns the runs so far; they are read again only when something was written since."""
+        """Returns the runs so far, read again if points were written since."""
         mark = self._journal.tail()
         if mark != self._seen[0]:
             self._seen = (mark, self._read())
@@ -213,12 +215,12 @@ class RecordedRuns(Sequence[RecordedRun]):
 
 @contextlib.contextmanager
 def recorded_runs(clock: Clock | None = None) -> Generator[RecordedRuns]:
-    """Records the runs of every `JobMeasure` in memory while the block runs, wherever its settings point.
+    """Records the runs of every `JobMeasure` in memory while the block runs, whatever its settings.
 
-    What was made with `disabled` measures nothing here either.
+    A `JobMeasure` with `disabled` measures nothing here either.
 
     Args:
-        clock: Where the runs' times come from; None for the machine's clocks.
+        clock: The source of the runs' times; None for the machine's clocks.
 
     Yields:
         The runs so far, at any moment.

@@ -134,7 +134,7 @@ def test_going_through_runs_reads_them_once(runs: RecordedRuns, monkeypatch: pyt
 
 def test_one_says_what_was_measured_instead(measure: JobMeasure, runs: RecordedRuns) -> None:
     """The message of the failed assertion is all that a user sees."""
-    with pytest.raises(AssertionError, match=r"one run of 'nightly' was expected, and 0 .*nothing"):
+    with pytest.raises(AssertionError, match=r"expected one run of 'nightly', found 0; .*nothing"):
         runs.one("nightly")
     for _ in range(2):
         with measure.run("nightly"):
@@ -142,7 +142,7 @@ def test_one_says_what_was_measured_instead(measure: JobMeasure, runs: RecordedR
     with measure.run("weekly"), pytest.raises(AssertionError) as caught:
         runs.one("nightly")
     assert str(caught.value) == (
-        "one run of 'nightly' was expected, and 2 were measured; in all: nightly (end), nightly (end), weekly (running)"
+        "expected one run of 'nightly', found 2; all measured runs: nightly (end), nightly (end), weekly (running)"
     )
 
 

@@ -49,7 +49,7 @@ def default_state_dir(environ: Mapping[str, str]) -> Path | None:
     if os.path.isabs(base):  # noqa: PTH117 - its specification says that a relative one is ignored
         return Path(base, _FOLDER)
     home = environ.get("HOME") or _home_of_user()
-    return Path(home, ".local", "state", _FOLDER) if os.path.isabs(home) else None  # noqa: PTH117 - as above
+    return Path(home, ".local", "state", _FOLDER) if os.path.isabs(home) else None  # noqa: PTH117 - a string
 
 
 def parse_env_file(path: Path | str) -> dict[str, str]:
@@ -128,7 +128,7 @@ def _close(word: str, words: Iterable[str], *, n: int, cutoff: float) -> list[st
 
 
 def _parsed(path: Path) -> tuple[dict[str, str], str]:
-    """Returns the variables of a file, and what is wrong with it."""
+    """Returns the variables of a file, and its problem."""
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
