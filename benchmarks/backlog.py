@@ -129,15 +129,6 @@ def _lines(host: str, numbers: range, begin_ns: int) -> Iterator[bytes]:
 
 def _header(settings: Settings) -> tuple[str, bytes]:
     """Returns the destination of a segment, as its name tells it, and its first line."""
-    identity = identity_of(settings)
-    header = SegmentHeader(
-        host=identity.host,
-        boot_id=identity.boot_id,
-        slot=0,
-        ordinal=0,
-        created_ns=time.time_ns(),
-        destination=identity.destination,
-        label=identity.label,
-        runs=True,
-    )
+    identity = identity_of(settings)._replace(runs=True)
+    header = SegmentHeader(identity, slot=0, ordinal=0, created_ns=time.time_ns())
     return header.destination, encode_header(header)

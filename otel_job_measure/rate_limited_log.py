@@ -38,6 +38,10 @@ class RateLimitedLog:
         """
         return self._say(logging.WARNING, kind, message, values, traced=False)
 
+    def log(self, level: int, kind: str, message: str, *values: object) -> bool:
+        """Logs a message of any level, at the rate of `warning`."""
+        return self._say(level, kind, message, values, traced=False)
+
     def bug(self, kind: str, message: str, *values: object) -> bool:
         """Logs an error of ours with its traceback; to be called where an exception is handled.
 

@@ -21,8 +21,7 @@ from typing import overload
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.identity import Identity
-from otel_job_measure.journal.interfaces import Ack, Chunk, Position, WriteResult
+from otel_job_measure.journal.interfaces import Ack, Chunk, Identity, Position, WriteResult
 from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.memory_store import MemoryStore
 from otel_job_measure.points.line_protocol import Point, parse
@@ -70,7 +69,7 @@ class MemoryJournal(SegmentJournal):
         the_clock = clock or SystemClock()
         counters = Counters()
         super().__init__(
-            lambda open_runs, _complain: MemoryStore(_IDENTITY, the_clock, open_runs, counters),
+            lambda _open_runs, before: MemoryStore(_IDENTITY, the_clock, counters, before),
             clock=the_clock,
             counters=counters,
             host=_IDENTITY.host,

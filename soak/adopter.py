@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.journal.recovery import adopt
+from otel_job_measure.journal.recovery import recover_slots
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.runtime.places import boot_id
 
@@ -42,7 +42,7 @@ def lost_by(ground: "Ground", minutes: int) -> int:
     def have_adopted() -> bool:
         with state.adopting() as held:  # a process that has just begun may be at it itself
             if held:
-                lost.append(adopt(state, clock=Later(minutes), boot_id=boot_id()))
+                lost.append(recover_slots(state, clock=Later(minutes), boot_id=boot_id()))
         return held
 
     ground.until(have_adopted, "no other recovery pass runs")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from otel_job_measure import names
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.journal.recovery import adopt
+from otel_job_measure.journal.recovery import recover_slots
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.line_protocol import Point, parse
 from otel_job_measure.runtime.history_reader import up_to_date
@@ -50,7 +50,7 @@ def adopted(state_dir: Path) -> list[Found]:
     state.make()
     with state.adopting() as held:
         assert held, "another process holds adopt.lock after all processes have ended"
-        adopt(state, clock=SystemClock(), boot_id=boot_id())
+        recover_slots(state, clock=SystemClock(), boot_id=boot_id())
     return in_files(state_dir)
 
 

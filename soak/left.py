@@ -4,7 +4,7 @@ import os
 import secrets
 from collections.abc import Iterable
 
-from otel_job_measure.journal.interfaces import SegmentHeader
+from otel_job_measure.journal.interfaces import Identity, SegmentHeader
 from otel_job_measure.journal.segment import encode_header, new_name
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.settings import Settings
@@ -26,16 +26,14 @@ def leave(state: StateDir, settings: Settings, segments: Iterable[list[bytes]]) 
     destination = settings.destination
     count = 0
     for number, lines in enumerate(segments):
-        header = SegmentHeader(
+        identity = Identity(
             host="left",
             boot_id="of long ago",
-            slot=number % 1000,
-            ordinal=0,
-            created_ns=10**18 + number,
             destination=settings.destination_id,
             label="" if destination is None else destination.label,
             runs=True,
         )
+        header = SegmentHeader(identity, slot=number % 1000, ordinal=0, created_ns=10**18 + number)
         path = state.ready / new_name(settings.destination_id)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(fd, "wb") as file:

@@ -17,7 +17,7 @@ from otel_job_measure.journal.dead_letters import (
     put_into_ready,
     retry,
 )
-from otel_job_measure.journal.identity import Identity
+from otel_job_measure.journal.interfaces import Identity
 from otel_job_measure.journal.segment import destination_of
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.line_protocol import parse

@@ -17,6 +17,7 @@ from otel_job_measure.delivery.consumer import EAGER, LAZY, Consumer
 from otel_job_measure.delivery.delivery_loop import DeliveryLoop
 from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.journal.counters import Counters
+from otel_job_measure.journal.maintenance import Bound
 from otel_job_measure.runtime.assembly import history_sink, server_sink
 from otel_job_measure.runtime.history_reader import opened
 from otel_job_measure.runtime.offline_source import OfflineSource
@@ -87,7 +88,14 @@ class _Shipment:
         others = there if _ALL in redirected else set(redirected)
         for unknown in sorted(others - there):
             print(f"nothing waits for a destination {unknown!r}", file=sys.stderr)
-        self._source = OfflineSource(state, settings.destination_id, others, clock=clock, boot_id=boot_id())
+        bound = Bound(
+            max_bytes=settings.max_bytes,
+            counters=self._counters,
+            is_delivered=self._has_delivered,
+        )
+        self._source = OfflineSource(
+            state, settings.destination_id, others, clock=clock, boot_id=boot_id(), bound=bound
+        )
         self._rounds = DeliveryLoop(self._source, consumers, clock=clock)
         self._bell = Bell()
         self._stopped = False
@@ -124,6 +132,9 @@ class _Shipment:
 
     def _look(self) -> Looked:
         return self._rounds.look(lambda: not self._stopped)
+
+    def _has_delivered(self, segment: str) -> bool:
+        return self._rounds.has_delivered(segment)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopped = True

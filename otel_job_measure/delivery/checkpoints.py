@@ -3,14 +3,13 @@
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final, Protocol
 
 from otel_job_measure import names
-from otel_job_measure.journal.private_files import give_to_owner
+from otel_job_measure.journal.private_files import open_private
 
 _log = logging.getLogger(names.LOGGER)
 _FORMAT: Final = 1
@@ -100,11 +99,9 @@ def _read(path: Path) -> dict[str, dict[str, int]]:
 
 
 def _replace(path: Path, text: str) -> None:
-    fd, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # with mode 0600
-    temporary = Path(name)
-    give_to_owner(fd, path.parent)
+    temporary = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
     try:
-        with os.fdopen(fd, "w") as file:
+        with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w") as file:
             file.write(text)
         temporary.replace(path)
     finally:

@@ -1,11 +1,11 @@
 """Connections of a process that has forked, in its child."""
 
-import os
 import weakref
+
+from otel_job_measure import forks
 
 _living: "weakref.WeakSet[object]" = weakref.WeakSet()
 _of_parents: list[object] = []
-_hooked = False
 
 
 def never_collect_in_children(connections: object) -> None:
@@ -16,8 +16,9 @@ def never_collect_in_children(connections: object) -> None:
     Args:
         connections: What holds them.
     """
-    global _hooked  # noqa: PLW0603 - fork hooks belong to the process and cannot be taken back
     _living.add(connections)
-    if not _hooked:
-        _hooked = True
-        os.register_at_fork(after_in_child=lambda: _of_parents.extend(_living))
+    forks.register(forks.Order.CONNECTIONS, _keep)
+
+
+def _keep() -> None:
+    _of_parents.extend(_living)

@@ -11,7 +11,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Generator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -23,10 +23,9 @@ from otel_job_measure.errors import HistoryError, NewerHistoryError
 from otel_job_measure.forks import fork_gate
 from otel_job_measure.history.errors import BusyHistoryError, DamagedHistoryError
 from otel_job_measure.journal.file_lock import lock
-from otel_job_measure.journal.private_files import give_to_owner, refuse_link
+from otel_job_measure.journal.private_files import open_private, refuse_link
 
 _log = logging.getLogger(names.LOGGER)
-_MODE: Final = 0o600
 _APPLICATION_ID: Final = 0x6F6A6D68
 """Tells our file from other programs' ("ojmh")."""
 _COMPANIONS: Final = ("-journal", "-wal", "-shm")
@@ -172,13 +171,6 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
 
 
 def _make_private(path: Path) -> None:
-    """Makes a file that only its owner can read, whatever the umask, where there is none."""
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
-    except FileExistsError:
-        return
-    try:
-        os.fchmod(fd, _MODE)
-        give_to_owner(fd, path.parent)
-    finally:
-        os.close(fd)
+    """Creates a file, for the owner of the state directory or for its group, if there is none."""
+    with suppress(FileExistsError):
+        os.close(open_private(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))

@@ -16,8 +16,7 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import LineProtocolError, StateDirError
 from otel_job_measure.journal.file_lock import Lock, lock
-from otel_job_measure.journal.identity import Identity
-from otel_job_measure.journal.interfaces import SegmentHeader
+from otel_job_measure.journal.interfaces import Identity, SegmentHeader
 from otel_job_measure.journal.segment import MARK, SUFFIX, create, decode_header, destination_of
 from otel_job_measure.journal.state_dir import StateDir
 
@@ -70,9 +69,9 @@ class DeadLetterFiles:
         if self._path is not None and _has_room(self._path):
             taken = lock(self._path, create=False)
         while taken is None:  # there is none, or a command has it
-            header = _header(self._identity, self._clock)
-            fd, self._path, _ = create(self._folder, header, b"")
+            fd, segment = create(self._folder, _header(self._identity, self._clock))
             os.close(fd)
+            self._path = segment.path
             taken = lock(self._path, create=False)
         return taken
 
@@ -198,12 +197,11 @@ def put_into_ready(state: StateDir, identity: Identity, lines: bytes, *, clock: 
     Raises:
         OSError: They cannot be written.
     """
-    fd, _, _ = create(state.ready, _header(identity, clock or SystemClock()), lines)
-    os.close(fd)
+    os.close(create(state.ready, _header(identity, clock or SystemClock()), lines)[0])
 
 
 def _header(identity: Identity, clock: Clock) -> SegmentHeader:
-    return SegmentHeader(**identity._asdict(), slot=0, ordinal=0, created_ns=clock.wall_ns())
+    return SegmentHeader(identity, slot=0, ordinal=0, created_ns=clock.wall_ns())
 
 
 def _has_header(data: bytes) -> bool:

@@ -1,71 +1,67 @@
-"""Locks between processes, each of them one process's own: a child that is forked has none of its parent's.
+"""Locks between processes. A child of fork never holds a lock of its parent.
 
-A flock belongs to every process that has the descriptor. A child that went on holding one would keep everybody from
-what its parent left, for as long as it lives. So every descriptor that holds one is known here, from the moment in
-which it is opened; a child closes them all. Nobody ever calls LOCK_UN: it would free the parent's.
+A flock belongs to every process that has its descriptor. A child that kept one would lock out all processes from what
+its parent left, for as long as the child lives. So this module knows every descriptor that holds a lock, from the
+moment in which it is opened, and a child closes them all. No process calls LOCK_UN: it would free the parent's lock.
 """
 
 import contextlib
 import os
-import stat
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from otel_job_measure.journal import flocks
-from otel_job_measure.journal.private_files import give_to_owner
+from otel_job_measure import forks
+from otel_job_measure.journal.private_files import open_private
 
-_MODE = 0o600
+if sys.platform == "win32":  # pragma: no cover - points are kept in memory then
+    IS_AVAILABLE = False
+else:
+    import fcntl
+
+    IS_AVAILABLE = True
+
 _DESCRIPTORS = Path("/dev/fd")
 _held: "set[Lock]" = set()
 _taking: list[Path] = []
-"""Lock files that are being opened at this moment, maybe in another thread: nobody knows the descriptor yet."""
-_hooked: list[bool] = []
+"""Lock files that a thread is opening at this moment: their descriptors are not known yet."""
 
 
 class Lock:
-    """A lock that is held until it is released, or until the process is gone.
+    """A lock that is held until it is released, or until the process is gone."""
 
-    Args:
-        fd: Its descriptor.
-        path: Its file, which is never deleted by us.
-    """
-
-    __slots__ = ("_file", "fd", "is_private", "path")
-
-    is_private: bool
-    """Whether its owner, and nobody else, could read and write it when it was opened."""
+    __slots__ = ("_file", "fd", "path")
 
     def __init__(self, fd: int, path: Path) -> None:
         self.fd = fd
         self.path = path
         status = os.fstat(fd)
         self._file = (status.st_dev, status.st_ino)
-        self.is_private = stat.S_IMODE(status.st_mode) == _MODE
 
     def is_ours(self) -> bool:
         """Returns whether the descriptor is still ours: apps close and reuse descriptors."""
         return is_descriptor_of(self.fd, self._file)
 
     def is_held(self) -> bool:
-        """Returns whether the descriptor is still ours, and the file still the one under its name."""
+        """Returns whether the descriptor is still ours, and the file still has its name."""
         return self.is_ours() and self.is_in_place()
 
     def is_in_place(self) -> bool:
-        """Returns whether the file is still the one under its name: it may have been deleted or exchanged.
+        """Returns whether the file still has its name: it may have been deleted or replaced.
 
-        A process that has given up its rights may not look any more. What it holds then it goes on holding: it could
-        not take it again, and without it an adopter would end its runs as lost.
+        A process that gave up its rights may not look any more. It goes on holding what it holds: it could not take the
+        lock again, and without the lock a recovery pass would end its runs as lost.
         """
         try:
             found = self.path.stat()
         except PermissionError:
             return True
-        except OSError:  # gone, or behind something that is no folder any more
+        except OSError:  # it is gone, or a folder above it is
             return False
         return (found.st_dev, found.st_ino) == self._file
 
     def release(self) -> None:
-        """Gives the lock back; nothing happens where the app has closed our descriptor, or a fork has."""
+        """Gives the lock back; nothing happens if the app or a fork has closed the descriptor."""
         if self in _held and self.is_ours():
             os.close(self.fd)
         _held.discard(self)
@@ -76,40 +72,43 @@ def lock(path: Path, *, create: bool = True) -> Lock | None:
 
     Args:
         path: The lock file, which is never deleted.
-        create: Whether to make it where it is missing.
+        create: Whether to create it if it is missing.
 
     Returns:
-        The lock; None where someone else holds it, or where the file is missing or was exchanged meanwhile.
+        The lock; None if another holds it, or if the file is missing or was replaced meanwhile.
 
     Raises:
         OSError: The file cannot be opened, or the file system has no flock.
     """
-    if not _hooked:
-        _hooked.append(True)
-        os.register_at_fork(after_in_child=_close_inherited)
+    forks.check()
+    forks.register(forks.Order.LOCKS, _close_inherited)
     _taking.append(path)
     try:
-        return _taken(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if create else 0))
+        return _taken(path, os.O_RDWR | (os.O_CREAT if create else 0))
     except FileNotFoundError:
         if create:
             raise
         return None
     finally:
-        with contextlib.suppress(ValueError):  # a handler has forked meanwhile, and this is its child
+        with contextlib.suppress(ValueError):  # a signal handler has forked meanwhile, and this is its child
             _taking.remove(path)
 
 
+def is_descriptor_of(fd: int, file: tuple[int, int]) -> bool:
+    """Returns whether a descriptor is still that file, by device and inode: apps close and reuse descriptors."""
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) == file
+
+
 def _taken(path: Path, flags: int) -> Lock | None:
-    found = Lock(os.open(path, flags, _MODE), path)
+    found = Lock(open_private(path, flags), path)
     _held.add(found)
     is_taken = False
     try:
-        if flags & os.O_CREAT:
-            if not found.is_private:  # the umask can take away even the owner's rights
-                with contextlib.suppress(PermissionError):  # it is another user's, who lets us
-                    os.fchmod(found.fd, _MODE)
-            give_to_owner(found.fd, path.parent)
-        flocks.flock_at_once(found.fd)
+        _flock(found.fd)
         is_taken = found.is_in_place()
     except BlockingIOError:
         return None
@@ -119,18 +118,10 @@ def _taken(path: Path, flags: int) -> Lock | None:
     return found if is_taken else None
 
 
-def is_descriptor_of(fd: int, file: tuple[int, int]) -> bool:
-    """Returns whether a descriptor is still the file that we opened: apps close and reuse descriptors.
-
-    Args:
-        fd: The descriptor.
-        file: Device and inode of the file.
-    """
-    try:
-        status = os.fstat(fd)
-    except OSError:
-        return False
-    return (status.st_dev, status.st_ino) == file
+def _flock(fd: int) -> None:
+    if sys.platform == "win32":  # pragma: no cover - points are kept in memory then
+        raise OSError("this system has no flock")
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _close_inherited() -> None:
@@ -144,7 +135,7 @@ def _close_inherited() -> None:
 
 
 def _close_all_of(paths: Iterable[Path]) -> None:
-    """Closes whatever descriptors there are of some files: another thread was about to note them."""
+    """Closes all descriptors of some files: another thread was about to note one."""
     files: set[tuple[int, int]] = set()
     for path in paths:
         with contextlib.suppress(OSError):

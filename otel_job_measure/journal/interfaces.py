@@ -1,17 +1,20 @@
-"""What the parts on both sides of the journal know of each other.
+"""The protocols and values on both sides of the journal.
 
-The job's side sees a `Journal`: it stamps, begins and finishes runs, and never waits for anything but an append.
-The shipper's side sees a `Source` of segments and gives what it reads to each `Sink`.
+A job sees a `Journal`: it stamps, begins and finishes runs, and waits for an append and nothing else. The shipper sees
+a `Source` of segments, and gives what it reads to each `Sink`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from otel_job_measure.journal.state_dir import StateDir
 
 
 class Position(NamedTuple):
-    """A place in a journal: everything before it was appended before it was asked for."""
+    """A place in a journal: what was appended before it was asked for lies before it."""
 
     ordinal: int
     """The segment's number in this journal."""
@@ -28,18 +31,34 @@ class Journal(Protocol):
         ...
 
     def stamp(self, *, after_ns: int = 0) -> int:
-        """Returns a time that no other point of this state directory has, in ns since 1970, later than `after_ns`."""
+        """Returns a timestamp that no other point of this state directory has.
+
+        Args:
+            after_ns: The timestamp is at least 1 µs after this one; ns since 1970.
+
+        Returns:
+            Nanoseconds since 1970.
+        """
         ...
 
     def begin(self, uuid: str, line: bytes) -> None:
-        """Appends a start line, which ends with a newline, and notes the run as open.
+        """Appends a start line and notes the run as open.
 
         A line that cannot be written now waits in memory and is tried again.
+
+        Args:
+            uuid: The run's id.
+            line: Line protocol; it ends with a newline.
         """
         ...
 
     def finish(self, uuid: str, lines: bytes) -> None:
-        """Appends an ending, run row first, in one write, and notes the run as no longer open."""
+        """Appends an ending in one write, and notes the run as no longer open.
+
+        Args:
+            uuid: The run's id.
+            lines: Line protocol, the run row first; each line ends with a newline.
+        """
         ...
 
     def hold(self, uuid: str) -> None:
@@ -68,25 +87,42 @@ class Journal(Protocol):
         ...
 
 
-class SegmentHeader(NamedTuple):
-    """The first line of a segment: what a shipper or an adopter has to know of the one who wrote it."""
+class Identity(NamedTuple):
+    """What all segments of a journal say of their writer."""
 
     host: str
     boot_id: str
-    slot: int
-    ordinal: int
-    """The segment's number in its journal, from 0."""
-    created_ns: int
+    """Tells one boot of the machine from another."""
     destination: str
     """The destination's id, or `local` or `any`."""
     label: str
-    """The destination in words, for people: URL, org and bucket, without anything secret."""
+    """The destination for people: URL, org and bucket, without secrets."""
     runs: bool
     """Whether run rows are written (`OTEL_JOB_MEASURE_RUNS`)."""
 
 
+class SegmentHeader(NamedTuple):
+    """The first line of a segment."""
+
+    identity: Identity
+    slot: int
+    ordinal: int
+    """The segment's number in its journal, from 0."""
+    created_ns: int
+
+    @property
+    def host(self) -> str:
+        """Returns the writer's host."""
+        return self.identity.host
+
+    @property
+    def destination(self) -> str:
+        """Returns the destination's id."""
+        return self.identity.destination
+
+
 class Segment(Protocol):
-    """A segment as a reader sees it. Its name is unique for ever, wherever its file lies."""
+    """A segment as a reader sees it. Its name is unique for ever, in whichever folder its file lies."""
 
     @property
     def name(self) -> str:
@@ -103,11 +139,19 @@ class Segment(Protocol):
         ...
 
     def read(self, offset: int, limit: int) -> bytes:
-        """Returns whole lines from `offset` on, at most `limit` bytes unless one line is longer; empty at the end."""
+        """Returns whole lines from an offset on.
+
+        Args:
+            offset: In bytes.
+            limit: The most bytes to return, unless one line is longer.
+
+        Returns:
+            Whole lines; empty at the end.
+        """
         ...
 
     def delete(self) -> None:
-        """Deletes its bytes wherever they are now."""
+        """Deletes its bytes, in whichever folder its file lies."""
         ...
 
 
@@ -127,32 +171,28 @@ class Chunk(NamedTuple):
 
 
 class Ack(Enum):
-    """What became of the chunks that a sink was given."""
+    """How a sink answered the chunks that it was given."""
 
     DONE = "done"
-    """The sink has them all, or has said of each line it will never have why not; go on."""
+    """It has them all, or has said why it will never have a line; go on."""
     RETRY = "retry"
-    """It has none or some; give the same chunks again, later and later."""
+    """It has none or some; give it the same chunks again, after growing waits."""
     HOLD = "hold"
-    """Somebody has to set something first; give the same chunks again in a minute."""
+    """Blocked until the configuration changes; give it the same chunks again in a minute."""
 
 
 class WriteResult(NamedTuple):
-    """A sink's answer.
-
-    Args:
-        taken: What became of the chunks.
-        wait_s: How long the sink was asked to wait (Retry-After), in seconds; None where it said nothing.
-        words: What to log where it is not done: what came, and what to set.
-    """
+    """A sink's answer."""
 
     taken: Ack
     wait_s: float | None = None
+    """How long the server asked to wait (Retry-After), in seconds."""
     words: str = ""
+    """What to log if it is not done: the answer, and what to set."""
 
 
 class Sink(Protocol):
-    """Something that keeps points: InfluxDB, the local history, a test's list."""
+    """Keeps points: InfluxDB, the local history, a list in a test."""
 
     @property
     def name(self) -> str:
@@ -160,15 +200,33 @@ class Sink(Protocol):
         ...
 
     def position(self, segment: str) -> int:
-        """Returns how much of a segment the sink already has, in bytes; 0 where it does not know."""
+        """Returns how much of a segment the sink already has.
+
+        Args:
+            segment: The segment's name.
+
+        Returns:
+            Bytes; 0 if it does not know.
+        """
         ...
 
     def take(self, chunks: Sequence[Chunk]) -> WriteResult:
-        """Takes chunks, each segment's in order, and says what became of them; never raises an `Exception`."""
+        """Takes chunks; never raises an `Exception`.
+
+        Args:
+            chunks: Those of one segment in order.
+
+        Returns:
+            How many of them the sink has now.
+        """
         ...
 
     def forget(self, segments: Sequence[str]) -> None:
-        """Is told that these segments are gone and won't come again."""
+        """Forgets deleted segments.
+
+        Args:
+            segments: Their names.
+        """
         ...
 
     def close(self) -> None:
@@ -195,14 +253,11 @@ class Source(Protocol):
         ...
 
     def left(self) -> AbstractContextManager[Iterable[Sequence[Segment]] | None]:
-        """Holds `adopt.lock` and gives what others left in `ready/`; None where another process holds it.
-
-        There can be any number of segments: they come some at a time, each time oldest first.
-        """
+        """Holds `adopt.lock` and gives the segments in `ready/`, some at a time; None if another process holds it."""
         ...
 
     def recover(self) -> None:
-        """Makes a recovery pass over the state directory, and keeps it within `max_bytes`."""
+        """Maintains the state directory: the recovery pass and the bound on bytes."""
         ...
 
     def maintain(self) -> None:
@@ -211,4 +266,80 @@ class Source(Protocol):
 
     def drop(self, segment: Segment) -> None:
         """Deletes a segment that every sink has, now or soon; never the one that is still being written."""
+        ...
+
+
+class Store(Protocol):
+    """What one journal writes to: a slot of files, or memory. One thread at a time writes."""
+
+    @property
+    def slot(self) -> int:
+        """Returns the last three digits of this store's timestamps."""
+        ...
+
+    @property
+    def state(self) -> "StateDir | None":
+        """Returns the state directory; None in memory."""
+        ...
+
+    def write(self, data: bytes) -> bool:
+        """Appends whole lines in one write, and returns whether the segment is full.
+
+        Raises:
+            LostSlotError: Another process may have the slot.
+            OSError: No byte of them is in the store.
+        """
+        ...
+
+    def rotate(self) -> None:
+        """Begins a new segment, with the lines of the open runs, if the present one is full.
+
+        Raises:
+            OSError: None can be begun; the present one goes on.
+        """
+        ...
+
+    def check(self) -> bool:
+        """Leaves a harmed segment for a new one; returns whether the slot is still this store's."""
+        ...
+
+    def own(self) -> Sequence[Segment]:
+        """Returns the segments, oldest first; the last one is still being written."""
+        ...
+
+    def release(self, segment: Segment) -> bool:
+        """Forgets a segment that every sink has; returns whether its bytes may be deleted."""
+        ...
+
+    def close(self, *, delivered: bool, last_ns: int | None = None) -> None:
+        """Gives the slot back; segments that some sink may lack are kept for others.
+
+        Args:
+            delivered: Whether every sink has everything.
+            last_ns: The last timestamp of this slot, if the clock was set back behind it.
+        """
+        ...
+
+    def abandon(self) -> None:
+        """Closes the parent's descriptors in a child of fork, and does nothing else."""
+        ...
+
+
+class LostSlotError(OSError):
+    """A store's slot may be another process's now; the journal needs another store."""
+
+
+class OpenStore(Protocol):
+    """Opens the store of a journal."""
+
+    def __call__(self, open_runs: Mapping[str, bytes], before: Store | None, /) -> Store:
+        """Opens one.
+
+        Args:
+            open_runs: What a new segment begins with, by run; the journal keeps it up to date.
+            before: The store that the new one takes the place of; its segments become the new store's.
+
+        Raises:
+            OSError: There is no place for one.
+        """
         ...

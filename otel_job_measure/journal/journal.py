@@ -1,310 +1,337 @@
-"""The journal: the end of a job's part in its measurement.
+"""The journal: a run's points are appended to it, and the job goes on.
 
-A run's points are appended under one lock, a write each, and the job goes on. What cannot be appended now waits in
-memory and is tried again. A run may begin or end anywhere, in a signal handler or in the garbage collector too: an
-append inside an append of the same thread is queued, and the outer one writes it before it returns.
+Each append is one write under one lock. What cannot be appended now waits in memory and is tried again. A run may begin
+or end anywhere, also in a signal handler or in the garbage collector: an append inside an append of the same thread is
+queued, and the outer one writes it before it returns.
 """
 
+import contextlib
 import logging
 import os
 import threading
-import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from otel_job_measure import names
+from otel_job_measure import forks, names
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.interfaces import Position, Segment
-from otel_job_measure.journal.store import Store
+from otel_job_measure.journal.interfaces import LostSlotError, OpenStore, Position, Segment, Store
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.journal.unique_clock import UniqueClock
+from otel_job_measure.rate_limited_log import RateLimitedLog
 
-_log = logging.getLogger(names.LOGGER)
 _MAX_WAITING = 20_000
-_ALIVE_NS = 10_000_000_000
-_LOG_NS = 60_000_000_000
-
-OpenStore = Callable[[Mapping[str, bytes], Callable[[str], None]], Store]
-"""Makes a store, given the start line of each open run, and where to say what went wrong; it never raises."""
+_HEARTBEAT_NS = 10_000_000_000
 
 
 _Item = tuple[bytes, int, str | None, str | None]
 """Lines, how many points they are, and the uuid of the run that they begin or end. A plain tuple: one a point."""
 
 
-class _Seat(NamedTuple):
-    """A store and the clock that gives its slot's times; they change together."""
+class _Handle(NamedTuple):
+    """A store and the clock that gives its slot's timestamps; they change together."""
 
     store: Store
     clock: UniqueClock
 
 
+class _Life:
+    """What a journal has in one process. A child of fork has another: all in here is its parent's."""
+
+    __slots__ = ("handle", "heartbeat_ns", "is_draining", "is_opening", "lock", "messages", "open_runs", "pid", "queue")
+
+    def __init__(self, now_ns: int) -> None:
+        self.pid = os.getpid()
+        self.lock = threading.RLock()
+        self.is_draining = False
+        self.is_opening = False
+        self.handle: _Handle | None = None
+        self.queue: deque[_Item] = deque()
+        """What waits to be appended."""
+        self.open_runs: dict[str, bytes] = {}
+        """What a new segment begins with: the start line of each open run, and the comment of each held one."""
+        self.heartbeat_ns = now_ns
+        self.messages: deque[tuple[int, str, str]] = deque(maxlen=8)
+        """What to log when no lock is held."""
+
+
 class SegmentJournal:
-    """A process's journal for one destination; it is both what jobs append to and what the shipper reads.
+    """A process's journal for one destination: jobs append to it, and the shipper reads it.
 
     Args:
-        open_store: Makes the store at the first point, and again after a fork or a close.
+        open_store: Opens a store at the first point, again after a fork or a close, and in place of a lost one.
         clock: The machine's clocks.
         counters: Where appended and dropped points are counted.
         host: The host's name, as the rows have it.
+        memory_store: Opens a store if `open_store` cannot at first, and returns what to log; None for no such store.
     """
 
-    def __init__(self, open_store: OpenStore, *, clock: Clock, counters: Counters, host: str) -> None:
+    def __init__(
+        self,
+        open_store: OpenStore,
+        *,
+        clock: Clock,
+        counters: Counters,
+        host: str,
+        memory_store: Callable[[OSError], tuple[Store, str]] | None = None,
+    ) -> None:
         """Takes nothing yet: the first point does."""
         self.host = host
-        self.wake: Callable[[], None] = _nobody
+        self.wake: Callable[[], None] = _wake_none
         self._open_store = open_store
+        self._memory_store = memory_store
         self._clock = clock
         self._counters = counters
-        self._begin_life()
-        _journals.add(self)
-        _hook_forks()
-
-    def _begin_life(self) -> None:
-        self._lock = threading.RLock()
-        self._draining = False
-        self._opening = False
-        self._complaints: deque[tuple[int, str]] = deque(maxlen=8)
-        self._queue: deque[_Item] = deque()
-        self._open: dict[str, bytes] = {}
-        self._seat: _Seat | None = None
-        self._alive_ns = self._clock.monotonic_ns()
-        self._complained_ns = -_LOG_NS
+        self._log = RateLimitedLog(logging.getLogger(names.LOGGER), clock)
+        self._life = _Life(clock.monotonic_ns())
+        forks.register(forks.Order.JOURNALS, self.forked)
 
     # What a job waits for
 
     def stamp(self, *, after_ns: int = 0) -> int:
-        """Returns a time that no other point of this state directory has, in ns, at least 1 µs after `after_ns`."""
-        return (self._seat or self._take_seat()).clock.stamp(after_ns=after_ns)
+        """Returns a timestamp that no other point of this state directory has, at least 1 µs after `after_ns`."""
+        return (self._current().handle or self._open_handle()).clock.stamp(after_ns=after_ns)
 
     def begin(self, uuid: str, line: bytes) -> None:
         """Appends a run's start line."""
-        self._queue.append((line, 1, uuid, None))
-        self._drain()
+        self._append(line, 1, uuid, None)
 
     def finish(self, uuid: str, lines: bytes) -> None:
-        """Appends a run's ending: its run row, where there is one, and its old row."""
-        self._queue.append((lines, lines.count(b"\n"), None, uuid))
-        self._drain()
+        """Appends a run's ending: its run row, if there is one, and its old row."""
+        self._append(lines, lines.count(b"\n"), None, uuid)
 
     def hold(self, uuid: str) -> None:
         """Keeps open a run that another process began: a comment says so, and each new segment repeats it."""
-        if uuid not in self._open:
-            self._queue.append((b"# holds %s\n" % uuid.encode(), 0, uuid, None))
-            self._drain()
+        if uuid not in self._current().open_runs:
+            self._append(b"# holds %s\n" % uuid.encode(), 0, uuid, None)
 
     def release(self, uuid: str) -> None:
         """Gives up a run that is open here without ending it."""
-        if uuid in self._open or self._queue:
-            self._queue.append((b"# released %s\n" % uuid.encode(), 0, None, uuid))
-            self._drain()
+        life = self._current()
+        if uuid in life.open_runs or life.queue:
+            self._append(b"# released %s\n" % uuid.encode(), 0, None, uuid)
 
     def tail(self) -> Position:
         """Returns the place after everything that was appended so far; what waits in memory comes behind it."""
-        seat = self._seat
-        if seat is None:
+        life = self._current()
+        if life.handle is None:
             return Position(0, 0)
-        mark = seat.store.tail()
-        return mark if not self._queue else Position(mark.ordinal, mark.offset + 1)
+        last = life.handle.store.own()[-1]
+        return Position(last.header.ordinal, last.size() + bool(life.queue))
 
     @property
     def waiting(self) -> int:
         """Returns how many appends wait in memory because they failed."""
-        return len(self._queue)
+        return len(self._current().queue)
 
     # What the shipper's thread does
 
+    @property
+    def state(self) -> StateDir | None:
+        """Returns the state directory; None in memory, and before the first point."""
+        handle = self._current().handle
+        return None if handle is None else handle.store.state
+
     def own(self) -> Sequence[Segment]:
-        """Returns the segments of this process, oldest first."""
-        seat = self._seat
-        return () if seat is None else seat.store.own()
-
-    def left(self) -> AbstractContextManager[Iterable[Sequence[Segment]] | None]:
-        """Gives what others left in `ready/`, some at a time."""
-        return (self._seat or self._take_seat()).store.left()
-
-    def recover(self) -> None:
-        """Closes the runs of those who are gone, and sees to `max_bytes`."""
-        store = (self._seat or self._take_seat()).store
-        store.adopt()
-        for segment in store.deleted():
-            self.drop(segment)
+        """Returns the segments of this process, oldest first; the last one is still being written."""
+        handle = self._current().handle
+        return () if handle is None else handle.store.own()
 
     def drop(self, segment: Segment) -> None:
         """Deletes a segment that every sink has; never the one that is still being written."""
-        seat = self._seat
-        if seat is not None:
-            with self._lock:
-                is_free = seat.store.release(segment)
+        life = self._current()
+        if life.handle is not None:
+            with life.lock:
+                is_free = life.handle.store.release(segment)
             if is_free:
                 segment.delete()
 
     def maintain(self) -> None:
-        """Tries again what waits, gives a sign of life, and checks the clock and what is held."""
-        seat = self._seat
-        if seat is None:
+        """Checks the clock and the lock, gives a sign of life, and tries again to append what waits."""
+        life = self._current()
+        if life.handle is None:
             return
-        with self._lock:
-            if not self._draining:
-                seat.store.check()
-                self._follow(seat)
-        if not seat.clock.correct():
-            self._change_slot(seat)
+        self._check(life)
         now_ns = self._clock.monotonic_ns()
-        if self._open and now_ns - self._alive_ns >= _ALIVE_NS:
-            self._alive_ns = now_ns
-            self._queue.append((b"# alive %d\n" % seat.clock.now_ns(), 0, None, None))
-        if self._queue:
-            self._drain()
+        if life.open_runs and now_ns - life.heartbeat_ns >= _HEARTBEAT_NS:
+            life.heartbeat_ns = now_ns
+            life.queue.append((b"# alive %d\n" % life.handle.clock.now_ns(), 0, None, None))
+        if life.queue:
+            self._drain(life)
+        self._say(life)
 
     def close(self, *, delivered: bool, until: Position | None = None) -> None:
         """Gives the slot back; a later point takes another.
 
         Args:
             delivered: Whether every sink has everything that was appended.
-            until: How far that was found out, where another thread may have appended something since.
+            until: How far `delivered` was found out, if another thread may have appended since.
         """
-        with self._lock:
-            if self._open or self._seat is None or self._draining or self._opening:
-                # In a signal handler an append of this very thread may be under way, of a run not yet noted.
-                # The slot stays ours while a run of ours is open: else an adopter would end it as lost.
+        life = self._current()
+        with life.lock:
+            if life.open_runs or life.handle is None or life.is_draining or life.is_opening:
+                # In a signal handler an append of this thread may be under way, of a run not yet noted. The slot stays
+                # ours while a run is open: a recovery pass would end it as lost.
                 return
-            seat, self._seat = self._seat, None
-            is_all = not self._queue and until in (None, seat.store.tail())
-            seat.store.close(delivered=delivered and is_all)
-        self._complain()
+            is_all = not life.queue and until in (None, self.tail())
+            handle, life.handle = life.handle, None
+            handle.store.close(delivered=delivered and is_all)
+        self._say(life)
 
     def forked(self) -> None:
-        """Begins anew in a forked child: what the parent has open, waiting and locked is the parent's."""
-        seat = self._seat
-        self._begin_life()
+        """Begins anew in a child of fork: what the parent has open, waiting and locked is the parent's."""
+        handle = self._life.handle
+        self._life = _Life(self._clock.monotonic_ns())
         self._counters.forked()
-        if seat is not None:
-            seat.store.abandon()
+        if handle is not None:
+            handle.store.abandon()
 
     # The append
 
-    def _drain(self) -> None:
-        with self._lock:
-            queue = self._queue
-            # A handler that runs between the last look and the end of the block finds no drain and does its own;
-            # one that forks leaves its child here, which goes on without what is the parent's.
-            while queue and queue is self._queue and not self._draining:
-                self._draining = True
+    def _current(self) -> _Life:
+        life = self._life
+        if life.pid != os.getpid():  # C code has forked
+            forks.check()
+            life = self._life
+        return life
+
+    def _append(self, lines: bytes, points: int, begins: str | None, ends: str | None) -> None:
+        life = self._current()
+        life.queue.append((lines, points, begins, ends))
+        self._drain(life)
+
+    def _drain(self, life: _Life) -> None:
+        with life.lock:
+            # A handler that runs between the last look and the end of the block finds no drain and does its own.
+            while life.queue and not life.is_draining and self._is_of_this_process(life):
+                life.is_draining = True
                 try:
-                    self._write_out(queue)
+                    self._write_out(life)
                 except OSError as error:
-                    if queue is self._queue:
-                        self._keep_waiting(queue, error)
+                    if self._is_of_this_process(life):
+                        self._keep_waiting(life, error)
                     break
                 finally:
-                    self._draining = False
-        if self._complaints:
-            self._complain()
+                    life.is_draining = False
+        self._say(life)
         self.wake()
 
-    def _write_out(self, queue: deque[_Item]) -> None:
-        while queue:
-            seat = self._seat or self._take_seat()
-            data, points, begins, ends = queue[0]
-            has_changed = seat.store.write(data)
-            if queue is not self._queue:
+    def _write_out(self, life: _Life) -> None:
+        while life.queue:
+            handle = life.handle or self._open_handle()
+            if not self._is_of_this_process(life):
+                return
+            lines, points, begins, ends = life.queue[0]
+            try:
+                is_full = handle.store.write(lines)
+            except LostSlotError:
+                if self._is_of_this_process(life):
+                    self._replace(life, handle)
+                continue
+            if not self._is_of_this_process(life):
                 return
             # Only now is the run noted: a rotation before would have doubled its start, one after would lose it.
             if begins is not None:
-                self._open.setdefault(begins, data)  # a hold of its own run changes nothing
+                life.open_runs.setdefault(begins, lines)
             elif ends is not None:
-                self._open.pop(ends, None)
-            queue.popleft()
+                life.open_runs.pop(ends, None)
+            life.queue.popleft()
             self._counters.appended += points
-            if has_changed:
-                self._follow(seat)
-                if queue is self._queue:
-                    self._rotate(seat.store)
+            if is_full:
+                self._rotate(life, handle.store)
 
-    def _rotate(self, store: Store) -> None:
+    def _is_of_this_process(self, life: _Life) -> bool:
+        """Returns False in a child that a signal handler forked inside an append: all of that is its parent's."""
+        return life is self._life
+
+    def _rotate(self, life: _Life, store: Store) -> None:
         try:
-            store.rotate_if_full()
+            store.rotate()
         except OSError as error:
-            self._complaints.append((logging.WARNING, f"no new segment can be begun, the old one goes on: {error}"))
+            self._note(life, logging.WARNING, "rotation", f"no new segment can be begun, the old one goes on: {error}")
 
-    def _keep_waiting(self, queue: deque[_Item], error: OSError) -> None:
-        while len(queue) > _MAX_WAITING:
-            _, points, _, ends = queue.popleft()
+    def _keep_waiting(self, life: _Life, error: OSError) -> None:
+        while len(life.queue) > _MAX_WAITING:
+            _, points, _, ends = life.queue.popleft()
             self._counters.dropped(points, "memory")
             if ends is not None:
-                self._open.pop(ends, None)
-        self._complaints.append((logging.ERROR, f"points cannot be written; {len(queue)} wait in memory: {error}"))
+                life.open_runs.pop(ends, None)
+        message = f"points cannot be written; {len(life.queue)} wait in memory: {error}"
+        self._note(life, logging.ERROR, "append", message)
 
-    def _complain(self) -> None:
-        """Logs what went wrong, at most once a minute, and never inside the lock.
+    # The store
 
-        A handler of somebody's logging can wait for a thread in which, just then, a run begins.
-        """
-        if not self._complaints or self._draining or self._opening:
-            return
-        now_ns = self._clock.monotonic_ns()
-        if now_ns - self._complained_ns >= _LOG_NS:
-            self._complained_ns = now_ns
-            _log.log(*self._complaints.pop())
-        self._complaints.clear()
+    def _open_handle(self) -> _Handle:
+        """Returns the store of this process, which is opened if there is none."""
+        while (handle := (life := self._current()).handle) is None:
+            with life.lock:
+                if life.handle is None:
+                    self._open(life)
+            self._say(life)
+        return handle
 
-    def _take_seat(self) -> _Seat:
-        with self._lock:
-            if self._seat is None:
-                self._seat = self._opened_seat()
-            taken = self._seat
-        self._complain()
-        return taken
-
-    def _opened_seat(self) -> _Seat:
-        queue, self._opening = self._queue, True
+    def _open(self, life: _Life) -> None:
+        life.is_opening = True
         try:
-            store = self._open_store(self._open, lambda words: self._complaints.append((logging.WARNING, words)))
+            store = self._opened(life)
         finally:
-            self._opening = False
-        if queue is not self._queue:  # a handler forked meanwhile: what was begun is the parent's
+            life.is_opening = False
+        if not self._is_of_this_process(life):
             store.abandon()
-            self._complaints.clear()
-        elif self._seat is None:
-            return _Seat(store, UniqueClock(self._clock, store.slot))
-        else:  # a run that began in a signal handler meanwhile took one
+        elif life.handle is None:
+            life.handle = _Handle(store, UniqueClock(self._clock, store.slot))
+        else:  # a run that began in a signal handler meanwhile has opened one
             store.close(delivered=True)
-        return self._seat or self._opened_seat()
 
-    def _follow(self, seat: _Seat) -> None:
-        """Gives the times of the slot that the store is in now."""
-        if seat.store.slot != seat.clock.slot and self._seat is seat:
-            self._seat = _Seat(seat.store, UniqueClock(self._clock, seat.store.slot))
+    def _opened(self, life: _Life) -> Store:
+        try:
+            return self._open_store(life.open_runs, None)
+        except OSError as error:
+            if self._memory_store is None:
+                raise
+            store, message = self._memory_store(error)
+            self._note(life, logging.WARNING, "memory", message)
+            return store
 
-    def _change_slot(self, seat: _Seat) -> None:
-        with self._lock:
-            if self._draining or self._seat is not seat:
+    def _check(self, life: _Life) -> None:
+        with life.lock:
+            handle = life.handle
+            if handle is None or life.is_draining:
+                return
+            is_set_back = not handle.clock.correct()
+            if not is_set_back and handle.store.check():
                 return
             try:
-                seat.store.move(seat.clock.now_ns())
+                self._replace(life, handle, last_ns=handle.clock.now_ns() if is_set_back else None)
             except OSError as error:
-                self._complaints.append((logging.WARNING, f"the clock was set back, there is no other slot: {error}"))
-            self._seat = _Seat(seat.store, UniqueClock(self._clock, seat.store.slot))
+                cause = "the clock was set back" if is_set_back else "the slot was lost"
+                self._note(life, logging.WARNING, "slot", f"{cause}, and there is no other slot: {error}")
+                life.handle = _Handle(handle.store, UniqueClock(self._clock, handle.store.slot))
+
+    def _replace(self, life: _Life, before: _Handle, *, last_ns: int | None = None) -> None:
+        """Goes on in another store; its first segment says what is open, so the old ones end no run as lost."""
+        store = self._open_store(life.open_runs, before.store)
+        if not self._is_of_this_process(life):
+            store.abandon()
+            return
+        life.handle = _Handle(store, UniqueClock(self._clock, store.slot))
+        try:
+            before.store.close(delivered=False, last_ns=last_ns)
+        except OSError as error:
+            self._note(life, logging.WARNING, "slot", f"a lost slot cannot be cleared: {error}")
+
+    def _note(self, life: _Life, level: int, kind: str, message: str) -> None:
+        life.messages.append((level, kind, message))
+
+    def _say(self, life: _Life) -> None:
+        """Logs what went wrong when no lock is held: a log handler can wait for a thread in which a run begins."""
+        if life.messages and not life.is_draining and not life.is_opening:
+            with contextlib.suppress(IndexError):  # another thread may take the last one
+                while life.messages:
+                    level, kind, message = life.messages.popleft()
+                    self._log.log(level, kind, "%s", message)
 
 
-_journals: "weakref.WeakSet[SegmentJournal]" = weakref.WeakSet()
-_hooked = False
-
-
-def _hook_forks() -> None:
-    global _hooked  # noqa: PLW0603 - fork hooks belong to the process and cannot be taken back
-    if not _hooked:
-        _hooked = True
-        os.register_at_fork(after_in_child=_after_fork)
-
-
-def _after_fork() -> None:
-    for journal in list(_journals):
-        journal.forked()
-
-
-def _nobody() -> None:
+def _wake_none() -> None:
     """Wakes no shipper: there is none yet."""

@@ -1,71 +1,169 @@
-"""The bound on what the state directory holds."""
+"""The maintenance of a state directory: the recovery pass, the bound on bytes, and the note that it was done."""
 
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from otel_job_measure import names
+from otel_job_measure.clock import Clock
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.segment import SUFFIX
+from otel_job_measure.journal.interfaces import Identity, Segment
+from otel_job_measure.journal.journal import SegmentJournal
+from otel_job_measure.journal.recovery import recover_slots
+from otel_job_measure.journal.segment import SUFFIX, SegmentFile
 from otel_job_measure.journal.state_dir import StateDir
 
 _log = logging.getLogger(names.LOGGER)
 
 
-def enforce(
-    state: StateDir,
-    max_bytes: int,
-    counters: Counters,
-    is_delivered: Callable[[str], bool],
-    closed: Collection[str] = (),
-) -> None:
-    """Deletes what the bound leaves no room for; the caller holds `adopt.lock`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """How much a state directory may hold.
 
-    What InfluxDB has and only the history lacks goes first, then the oldest. The segments that are being written are
-    never touched: each of them says what is open.
+    Args:
+        max_bytes: The bound on segments and dead letters, in bytes.
+        counters: Where deleted points are counted.
+        is_delivered: Tells whether InfluxDB has all of a segment, by its name.
+        closed: The paths of this process's segments that it no longer writes.
+    """
+
+    max_bytes: int
+    counters: Counters
+    is_delivered: Callable[[str], bool]
+    closed: Collection[str] = ()
+
+
+def maintain(state: StateDir, *, clock: Clock, boot_id: str, bound: Bound | None, always: bool = False) -> None:
+    """Ends the runs of dead processes, moves their segments to `ready/`, and deletes what the bound has no room for.
+
+    One process in 20 s does it for all, since each pass looks into every slot; a process that has closed segments of
+    its own deletes those itself. The note is made only together with the bound, so that no reader starves it.
 
     Args:
         state: The state directory.
-        max_bytes: The bound on segments and rejected lines, in bytes.
-        counters: Where the points are counted that nobody has now.
-        is_delivered: Tells of a segment, by name, whether InfluxDB has all of it.
-        closed: The paths of segments of this process that it doesn't write any more.
+        clock: The machine's clocks.
+        boot_id: The present boot's.
+        bound: The bound; None for a command that deletes nothing.
+        always: Whether the recovery pass is made even if another process has just made one.
     """
-    excess = sum(file.status.st_size for file in _files(state)) - max_bytes
+    with state.adopting() as held:
+        if not held:
+            return
+        is_due = state.needs_maintenance(clock)
+        if is_due or always:
+            recover_slots(state, clock=clock, boot_id=boot_id)
+        if bound is not None and (is_due or bound.closed):
+            enforce(state, bound)
+        if bound is not None and is_due:
+            state.note_maintenance(clock)
+
+
+def enforce(state: StateDir, bound: Bound) -> None:
+    """Deletes what the bound has no room for; the caller holds `adopt.lock`.
+
+    Segments that InfluxDB has and only the history lacks are deleted first, then the oldest. A segment that is being
+    written is never touched: it says what is open.
+    """
+    excess = sum(file.status.st_size for file in _files(state)) - bound.max_bytes
     if excess <= 0:
         return
     points = own = 0
-    for _, _, size, path, is_lost in sorted(_candidates(state, is_delivered, closed)):
+    for _, _, size, path, is_lost in sorted(_candidates(state, bound)):
         if excess <= 0:
             break
         with contextlib.suppress(FileNotFoundError):
             lost = _points_in(path) if is_lost else 0
             Path(path).unlink()
-            points, own = points + lost, own + (lost if path in closed else 0)
+            points, own = points + lost, own + (lost if path in bound.closed else 0)
             excess -= size
     if points:
-        counters.dropped(points, "max_bytes", own=own)
-        _log.error("%d undelivered points were deleted: %s holds more than %d bytes", points, state.root, max_bytes)
+        bound.counters.dropped(points, "max_bytes", own=own)
+        _log.error(
+            "%d undelivered points were deleted: %s holds more than %d bytes", points, state.root, bound.max_bytes
+        )
+
+
+class JournalSource:
+    """The reading side of a process's journal, for its shipper.
+
+    Args:
+        journal: The journal.
+        identity: Names the destination and the boot.
+        clock: The machine's clocks.
+        max_bytes: The bound on the state directory, in bytes.
+        counters: Where deleted points are counted.
+        is_delivered: Tells whether InfluxDB has all of a segment, by its name.
+    """
+
+    def __init__(  # noqa: PLR0913 - what maintenance needs
+        self,
+        journal: SegmentJournal,
+        identity: Identity,
+        *,
+        clock: Clock,
+        max_bytes: int,
+        counters: Counters,
+        is_delivered: Callable[[str], bool],
+    ) -> None:
+        self._journal = journal
+        self._identity = identity
+        self._clock = clock
+        self._max_bytes = max_bytes
+        self._counters = counters
+        self._is_delivered = is_delivered
+        self._is_first = True
+        self.own = journal.own
+        self.maintain = journal.maintain
+        self.drop = journal.drop
+
+    @contextlib.contextmanager
+    def left(self) -> Generator[Iterable[Sequence[Segment]] | None]:
+        """Holds `adopt.lock` and gives the segments in `ready/` of this destination, some at a time."""
+        state = self._journal.state
+        if state is None:
+            yield ()
+            return
+        with state.adopting() as held:
+            own = {segment.name for segment in self.own()}
+            windows = state.ready_windows({self._identity.destination}) if held else None
+            yield windows and ([segment for segment in window if segment.name not in own] for window in windows)
+
+    def recover(self) -> None:
+        """Maintains the state directory; a new process always makes a recovery pass."""
+        state = self._journal.state
+        if state is None:
+            return
+        closed = [segment for segment in self.own()[:-1] if isinstance(segment, SegmentFile)]
+        bound = Bound(
+            max_bytes=self._max_bytes,
+            counters=self._counters,
+            is_delivered=self._is_delivered,
+            closed={str(segment.path) for segment in closed},
+        )
+        maintain(state, clock=self._clock, boot_id=self._identity.boot_id, bound=bound, always=self._is_first)
+        self._is_first = False
+        for segment in closed:
+            if segment.is_gone():
+                self._journal.drop(segment)
 
 
 class _File(NamedTuple):
-    """A segment or a file of rejected lines; not with its path as such, since there can be a hundred thousand."""
+    """A segment or a file of dead letters; its path is text, since there can be a hundred thousand."""
 
     folder: Path
     path: str
     status: os.stat_result
 
 
-def _candidates(
-    state: StateDir, is_delivered: Callable[[str], bool], closed: Collection[str]
-) -> Iterator[tuple[bool, int, int, str, bool]]:
-    """Yields what may go: whether anybody lacks it, its age, size and path, and whether its points would be lost."""
+def _candidates(state: StateDir, bound: Bound) -> Iterator[tuple[bool, int, int, str, bool]]:
+    """Yields files that may be deleted: whether a sink lacks it, age, size, path, and whether points would be lost."""
     for folder, path, status in _files(state):
-        if folder in {state.ready, state.rejected} or path in closed:
-            is_wanted = not is_delivered(path.rpartition("/")[2])
+        if folder in {state.ready, state.rejected} or path in bound.closed:
+            is_wanted = not bound.is_delivered(path.rpartition("/")[2])
             yield is_wanted, status.st_mtime_ns, status.st_size, path, is_wanted and folder != state.rejected
 
 

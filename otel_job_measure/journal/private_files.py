@@ -1,51 +1,116 @@
-"""Other users: what they could have planted in our place, and what root leaves in theirs."""
+"""Files and folders of the state directory: for their owner alone, or for the group of a shared one.
 
+A state directory is shared if its owner made it group-writable with the setgid bit (`chmod 2770`). Then files have mode
+0660 and folders 2770, and any process of the group can use what another one made. Everything else has 0600 and 0700.
+"""
+
+import contextlib
 import os
 import stat
 from pathlib import Path
 
+_SHARED = stat.S_ISGID | stat.S_IWGRP
 
-def refuse_strangers(path: Path, *, may_be_link: bool = False) -> None:
-    """Makes sure that a folder is the user's own, or root's: who owns it decides what lies in it.
+
+def open_private(path: Path, flags: int) -> int:
+    """Opens a file, and creates it with `O_CREAT`, for its owner or for the group, whatever the umask.
+
+    Raises:
+        OSError: It cannot be opened, or is a link.
+    """
+    if not flags & os.O_CREAT:
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+    mode = 0o660 if _is_shared(path.parent.stat()) else 0o600
+    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    try:
+        _give_to_owner(fd, path.parent, mode)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def make_folder(folder: Path, *, is_root: bool = False) -> None:
+    """Makes a folder and those above it; one below a shared state directory is shared too.
 
     Args:
-        path: A folder that is there.
-        may_be_link: Whether a link is fine that is the user's own, or root's.
+        folder: The folder; nothing happens if it exists.
+        is_root: Whether it is a state directory, which is private unless its owner shares it.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+        return
+    mode = 0o2770 if not is_root and _is_shared(folder.parent.stat()) else 0o700
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _give_to_owner(fd, folder.parent, mode)
+    finally:
+        os.close(fd)
+
+
+def refuse_strangers(folder: Path, *, may_be_link: bool = False) -> None:
+    """Makes sure that a folder is the user's own, root's, or shared with a group of this process.
+
+    The owner of a folder decides what lies in it.
+
+    Args:
+        folder: A folder that exists.
+        may_be_link: Whether it may be a link of the user's own, or of root's.
 
     Raises:
         PermissionError: It is another user's, or a link.
     """
-    status = path.lstat()
-    is_link = stat.S_ISLNK(status.st_mode)
-    if is_link and not (may_be_link and status.st_uid in {0, os.geteuid()}):
-        msg = f"{path} is a link that somebody may have planted"
-        raise PermissionError(msg)
-    owner = path.stat().st_uid
-    if os.geteuid() not in {0, owner} and owner != 0:
-        msg = f"{path} belongs to another user"
-        raise PermissionError(msg)
+    link = folder.lstat()
+    if stat.S_ISLNK(link.st_mode) and not (may_be_link and link.st_uid in {0, os.geteuid()}):
+        raise PermissionError(f"{folder} is a link that another user may have planted")
+    status = folder.stat()
+    if os.geteuid() in {0, status.st_uid} or status.st_uid == 0:
+        return
+    is_of_our_group = status.st_gid in {os.getegid(), *os.getgroups()}
+    if not (_is_shared(status) and is_of_our_group and not status.st_mode & stat.S_IWOTH):
+        raise PermissionError(f"{folder} belongs to another user")
 
 
 def refuse_link(path: Path) -> None:
-    """Makes sure that a file is no link; one that isn't there is fine.
+    """Makes sure that a file is no link; a missing one is fine.
 
     Raises:
-        PermissionError: It is one.
+        PermissionError: It is a link.
     """
     if path.is_symlink():
-        msg = f"{path} is a link that somebody may have planted"
-        raise PermissionError(msg)
+        raise PermissionError(f"{path} is a link that another user may have planted")
 
 
-def give_to_owner(fd: int, folder: Path) -> None:
-    """Lets what root has just made in another user's folder belong to that user, who could not use it otherwise.
+def touch(fd: int, time_ns: int | None = None) -> None:
+    """Sets a file's modification time, in ns; only the present one can be set in a file of another user."""
+    try:
+        if time_ns is not None:
+            os.utime(fd, ns=(time_ns, time_ns))
+            return
+    except PermissionError:
+        pass
+    with contextlib.suppress(PermissionError):
+        os.utime(fd)
 
-    Args:
-        fd: Its descriptor. A file with a second name is not given away: that could be anybody's.
-        folder: Where it was made.
+
+def _is_shared(status: os.stat_result) -> bool:
+    return status.st_mode & _SHARED == _SHARED
+
+
+def _give_to_owner(fd: int, folder: Path, mode: int) -> None:
+    """Sets a new file's mode, and gives it to the folder's owner if root has made it: they could not use it otherwise.
+
+    A file with a second name is not given away: it could be a file of any user.
     """
-    if os.geteuid() != 0 or (owner := folder.stat()).st_uid == 0:
-        return
     status = os.fstat(fd)
-    if status.st_uid == 0 and (stat.S_ISDIR(status.st_mode) or status.st_nlink == 1):
+    if stat.S_IMODE(status.st_mode) != mode:
+        with contextlib.suppress(PermissionError):  # another user's file, in a shared folder
+            os.fchmod(fd, mode)
+    if os.geteuid() != 0 or status.st_uid != 0 or (owner := folder.stat()).st_uid == 0:
+        return
+    if stat.S_ISDIR(status.st_mode) or status.st_nlink == 1:
         os.fchown(fd, owner.st_uid, owner.st_gid)
+        os.fchmod(fd, mode)  # a change of the owner may have taken the setgid bit away

@@ -1,4 +1,4 @@
-"""What is done about a process that is gone: its open runs are ended as lost, its segments put into `ready/`."""
+"""The recovery pass: the open runs of dead processes are ended as lost, and their segments move to `ready/`."""
 
 import contextlib
 import logging
@@ -14,7 +14,7 @@ from otel_job_measure.journal import slots
 from otel_job_measure.journal.interfaces import SegmentHeader
 from otel_job_measure.journal.segment import SUFFIX, TEMPORARY_SUFFIX, SegmentFile
 from otel_job_measure.journal.slots import Slot
-from otel_job_measure.journal.state_dir import StateDir, segments_in
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.line_protocol import parse
 from otel_job_measure.points.outcome import Ending, Outcome
 from otel_job_measure.points.rows import Series, ending_lines
@@ -22,7 +22,7 @@ from otel_job_measure.points.tags import DefaultTags
 
 _log = logging.getLogger(names.LOGGER)
 _SILENCE_NS = 600_000_000_000
-"""How long a slot must be silent where its lock cannot tell: another boot, or no lock file."""
+"""How long a slot must be silent if its lock cannot tell: another boot, or no lock file."""
 _HOLD_NS = 30_000_000_000
 """How long a recovery pass waits for the holder of a dead process's run, after the last sign of life."""
 _HOLDS = b"# holds "
@@ -36,8 +36,8 @@ _OLD_ROW = names.POINTS.encode() + b","
 _RUN_ROW = names.RUNS.encode() + b","
 
 
-def adopt(state: StateDir, *, clock: Clock, boot_id: str) -> int:
-    """Closes the runs of those who are gone; the caller holds `adopt.lock`.
+def recover_slots(state: StateDir, *, clock: Clock, boot_id: str) -> int:
+    """Makes a recovery pass; the caller holds `adopt.lock`.
 
     Args:
         state: The state directory.
@@ -50,61 +50,63 @@ def adopt(state: StateDir, *, clock: Clock, boot_id: str) -> int:
     lost = 0
     for folder in state.slot_folders():
         try:
-            lost += _adopt_slot(state, folder, clock, boot_id)
+            lost += _recover_slot(state, folder, clock, boot_id)
         except FileNotFoundError:
-            continue  # somebody has deleted it
-        except OSError as error:  # another user's, or no room: the other slots and `max_bytes` are seen to all the same
-            _log.warning("what %s holds cannot be adopted now: %s", folder, error)
+            continue  # a person has deleted it
+        except OSError as error:  # another user's, or a full disk: the other slots and the bound come all the same
+            _log.warning("the segments in %s cannot be recovered now: %s", folder, error)
     if lost:
-        _log.warning("runs whose processes are gone: %d; they are recorded as lost", lost)
+        _log.warning("%d runs of dead processes are recorded as lost", lost)
     return lost
 
 
-def _adopt_slot(state: StateDir, folder: Path, clock: Clock, boot_id: str) -> int:
-    if not any(entry.suffix in {".lp", TEMPORARY_SUFFIX} for entry in folder.iterdir()):
+def _recover_slot(state: StateDir, folder: Path, clock: Clock, boot_id: str) -> int:
+    if not any(entry.suffix in {SUFFIX, TEMPORARY_SUFFIX} for entry in folder.iterdir()):
         return 0
     is_missing = not (folder / "lock").exists()
     if is_missing and not _is_silent(folder, clock):
-        return 0  # and the lock stays missing, so that the next adopter sees it too
-    slot = slots.hold(folder, int(folder.name), create=is_missing)
-    return 0 if slot is None else _adopt_held(state, slot, clock, boot_id)
-
-
-def _adopt_held(state: StateDir, slot: Slot, clock: Clock, boot_id: str) -> int:
-    folder = slot.folder
-    try:
-        segments = sorted(_all_segments(state, folder), key=lambda segment: segment.header.ordinal)
-    except OSError:
-        slot.abandon()  # without the newest, an older one would tell of open runs that have ended since
-        raise
-    if segments and segments[-1].header.boot_id != boot_id and not _is_silent(folder, clock):
-        slot.abandon()  # without the sign of life that a release gives
+        return 0  # and the lock stays missing, so that the next pass sees it too
+    slot = slots.hold(folder, create=is_missing)
+    if slot is None:
         return 0
-    ended: set[bytes] = set()
-    if segments:
-        held, ended = _said_elsewhere(state, slot.folder, _open_runs(segments[-1], segments[:-1]).started.keys())
-        if held and _age_ns(segments, clock) < _HOLD_NS:
-            slot.abandon()
-            return 0
+    was_recovered = False
     try:
-        lost = close_runs(segments[-1], segments[:-1], ended_elsewhere=ended) if segments else 0
-        # The newest goes last: without it, an older one would tell of open runs that have ended since.
-        for segment in segments:
-            segment.move(state.ready)
-        for rest in folder.glob(f"*{TEMPORARY_SUFFIX}"):
-            rest.unlink(missing_ok=True)
-        return lost
+        lost = _recover_held(state, slot, clock, boot_id)
+        was_recovered = lost is not None
+        return lost or 0
     finally:
-        slot.release()
+        # A slot that still waits gets no rest, since the time of its lock would look like a sign of life.
+        slot.release() if was_recovered else slot.abandon()
 
 
-def _all_segments(state: StateDir, folder: Path) -> list[SegmentFile]:
+def _recover_held(state: StateDir, slot: Slot, clock: Clock, boot_id: str) -> int | None:
+    """Recovers a slot that this process holds; returns how many runs are lost, None if it is too early to say."""
+    folder = slot.folder
+    # Without the newest segment, an older one would tell of open runs that have ended since: an error ends this here.
+    segments = _readable_segments(state, folder)
+    lost = 0
+    if segments:
+        newest, others = segments[-1], segments[:-1]
+        if newest.header.identity.boot_id != boot_id and not _is_silent(folder, clock):
+            return None
+        held, ended = _said_elsewhere(state, folder, _open_runs(newest, others).started.keys())
+        if held and _age_ns(segments, clock) < _HOLD_NS:
+            return None
+        lost = close_runs(newest, others, ended_elsewhere=ended)
+    for segment in segments:  # the newest last, for the same reason
+        segment.move(state.ready)
+    for rest in folder.glob(f"*{TEMPORARY_SUFFIX}"):
+        rest.unlink(missing_ok=True)
+    return lost
+
+
+def _readable_segments(state: StateDir, folder: Path) -> list[SegmentFile]:
     for path in folder.glob(f"*{SUFFIX}"):
         try:
             SegmentFile.open(path)
         except LineProtocolError:
             state.set_aside(path)
-    return segments_in(folder)
+    return state.segments_of(folder)
 
 
 def _said_elsewhere(state: StateDir, own: Path, wanted: Collection[bytes]) -> tuple[set[bytes], set[bytes]]:
@@ -115,7 +117,7 @@ def _said_elsewhere(state: StateDir, own: Path, wanted: Collection[bytes]) -> tu
         return held, ended
     for folder in state.slot_folders():
         if folder != own and slots.is_living(folder):
-            for segment in segments_in(folder):
+            for segment in state.segments_of(folder):
                 runs = _read(segment, segment.size(), wanted)
                 ended |= runs.ended
                 held = (held | runs.held) - runs.ended - runs.released
@@ -133,7 +135,7 @@ def _is_silent(folder: Path, clock: Clock) -> bool:
 
 
 class _Runs:
-    """What a segment says of its runs."""
+    """What a segment says of runs."""
 
     __slots__ = ("ended", "greatest_ns", "held", "released", "run_rows", "started")
 
@@ -154,13 +156,13 @@ def close_runs(
 ) -> int:
     """Appends the endings of the runs that a segment leaves open; the caller holds its slot's lock.
 
-    The times come from the segment alone, after its greatest one, so that whoever does it again does the same.
+    The timestamps come from the segment alone, after its greatest one, so that a second pass writes the same.
 
     Args:
         segment: The newest of its journal.
-        others: Those before it. A rotation that was interrupted leaves a newest one that nobody wrote to: the endings
-            are then in the one before.
-        ended_elsewhere: The runs that their holder has ended in another slot.
+        others: Those before it. An interrupted rotation leaves a newest one without appends: the endings are then in
+            the one before.
+        ended_elsewhere: The runs that another process has ended.
 
     Returns:
         How many runs were ended as lost.
@@ -250,7 +252,7 @@ def _status_and_uuid(line: bytes) -> tuple[str, bytes] | None:
 
 
 def _names_a_job(line: bytes) -> bool:
-    """Returns whether an ending can be made of a line: somebody may have written into the file."""
+    """Returns whether an ending can be made of a line: another program may have written into the file."""
     try:
         return names.TAG_JOB in parse(line).tags
     except LineProtocolError:
@@ -286,7 +288,7 @@ def _lost(start: bytes, end_ns: int, header: SegmentHeader) -> bytes:
             end_ns=end_ns,
             host=header.host,
         ),
-        run_row=header.runs,
+        run_row=header.identity.runs,
         error_message=False,
     )
 
@@ -313,7 +315,6 @@ def _append(segment: SegmentFile, end: int, lines: bytes) -> None:
         os.ftruncate(fd, end)  # the line that its writer was killed in
         if os.write(fd, lines) != len(lines):
             os.ftruncate(fd, end)
-            msg = f"no room for the endings of lost runs in {segment.path}"
-            raise OSError(msg)
+            raise OSError(f"no room for the endings of lost runs in {segment.path}")
     finally:
         os.close(fd)

@@ -1,48 +1,47 @@
 """A segment: a file of line protocol whose first line is a comment that says who wrote it."""
 
+import contextlib
 import json
 import os
-import re
-from functools import lru_cache, partial
 from pathlib import Path
 
 from otel_job_measure.errors import LineProtocolError
-from otel_job_measure.journal.interfaces import SegmentHeader
-from otel_job_measure.journal.private_files import give_to_owner
+from otel_job_measure.journal.interfaces import Identity, SegmentHeader
+from otel_job_measure.journal.private_files import open_private
 
 FORMAT = 1
 SUFFIX = ".lp"
 TEMPORARY_SUFFIX = ".tmp"
 MARK = b"# otel-job-measure "
-_MODE = 0o600
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TAIL = 64 * 1024
-# Compiled when it is first needed: who only writes reads no header, and `exec` stands before every line of a crontab.
-_numbers_in = partial(re.search, rb',"slot":(\d{1,9}),"ordinal":(\d{1,9}),"created":(\d{1,19}),')
+_SMALL = 4096
+"""What is read at once when a closed segment is opened: most hold one run. A thousand of them take 4 MiB."""
 
 
 def new_name(destination: str) -> str:
-    """Returns a file name that is unique for ever and tells the segment's destination."""
+    """Returns a file name that is unique for ever and contains the destination."""
     return f"{destination}-{os.urandom(8).hex()}{SUFFIX}"
 
 
 def destination_of(name: str) -> str:
-    """Returns the destination that a segment's name tells."""
+    """Returns the destination in a segment's name."""
     return name.rpartition("-")[0]
 
 
 def encode_header(header: SegmentHeader) -> bytes:
     """Returns the first line of a segment, with its newline."""
+    identity = header.identity
     content = {
         "format": FORMAT,
-        "host": header.host,
-        "boot": header.boot_id,
+        "host": identity.host,
+        "boot": identity.boot_id,
         "slot": header.slot,
         "ordinal": header.ordinal,
         "created": header.created_ns,
-        "destination": header.destination,
-        "label": header.label,
-        "runs": header.runs,
+        "destination": identity.destination,
+        "label": identity.label,
+        "runs": identity.runs,
     }
     return MARK + json.dumps(content, separators=(",", ":")).encode() + b"\n"
 
@@ -51,93 +50,88 @@ def decode_header(line: bytes) -> SegmentHeader:
     """Reads the first line of a segment.
 
     Raises:
-        LineProtocolError: It is none that this version can read.
+        LineProtocolError: This version cannot read it.
     """
-    numbers = _numbers_in(line)
-    if numbers is None:
-        return _decoded(line)
-    try:
-        like = _like(line[: numbers.start()], line[numbers.end() :])
-    except LineProtocolError:
-        return _decoded(line)  # which quotes the line itself
-    return SegmentHeader(
-        host=like.host,
-        boot_id=like.boot_id,
-        slot=int(numbers[1]),
-        ordinal=int(numbers[2]),
-        created_ns=int(numbers[3]),
-        destination=like.destination,
-        label=like.label,
-        runs=like.runs,
-    )
-
-
-@lru_cache(maxsize=64)
-def _like(before: bytes, after: bytes) -> SegmentHeader:
-    """Reads a header but for its numbers: in a hundred thousand segments of cron jobs only those differ."""
-    return _decoded(before + b',"slot":0,"ordinal":0,"created":0,' + after)
-
-
-def _decoded(line: bytes) -> SegmentHeader:
     try:
         if not line.startswith(MARK):
             raise ValueError(line[:40])  # noqa: TRY301 - one way out for every kind of bad header
         content = json.loads(line[len(MARK) :])
         if content["format"] != FORMAT:
-            raise ValueError(content["format"])  # noqa: TRY301 - as above
-        return SegmentHeader(
+            raise ValueError(content["format"])  # noqa: TRY301 - the same
+        identity = Identity(
             host=str(content["host"]),
             boot_id=str(content["boot"]),
-            slot=int(content["slot"]),
-            ordinal=int(content["ordinal"]),
-            created_ns=int(content["created"]),
             destination=str(content["destination"]),
             label=str(content["label"]),
             runs=bool(content["runs"]),
         )
+        return SegmentHeader(
+            identity, slot=int(content["slot"]), ordinal=int(content["ordinal"]), created_ns=int(content["created"])
+        )
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        msg = f"not the header of a segment of format {FORMAT}: {line[:80]!r}"
-        raise LineProtocolError(msg) from error
+        raise LineProtocolError(f"not the header of a segment of format {FORMAT}: {line[:80]!r}") from error
 
 
 class SegmentFile:
     """A segment as a reader sees it; it stays the same one when its file moves to `ready/`.
 
     Args:
-        path: Where the file is now.
+        path: Where the file is now; text, since a hundred thousand paths take longer to make than to open.
         header: What its first line says.
-        elsewhere: Where it may have been moved to by an adopter that took us for gone.
-        good_end: The last good byte, where the writer knows it better than the last newline does.
+        elsewhere: The folder that a recovery pass may move the file to.
+        good_end: The end of the last whole line, if its writer knows it better than the last newline does.
+        content: All whole lines of a small segment that is no longer written; the file is not read again.
     """
 
-    __slots__ = ("elsewhere", "good_end", "header", "path")
+    __slots__ = ("_path", "content", "elsewhere", "good_end", "header")
 
     def __init__(
-        self, path: Path, header: SegmentHeader, *, elsewhere: Path | None = None, good_end: int | None = None
+        self,
+        path: Path | str,
+        header: SegmentHeader,
+        *,
+        elsewhere: Path | None = None,
+        good_end: int | None = None,
+        content: bytes | None = None,
     ) -> None:
-        self.path = path
+        self._path = str(path)
         self.header = header
         self.elsewhere = elsewhere
         self.good_end = good_end
+        self.content = content
 
     @classmethod
-    def open(cls, path: Path) -> "SegmentFile":
-        """Reads a segment's header.
+    def open(cls, path: Path | str, *, is_closed: bool = False) -> "SegmentFile":
+        """Reads a segment's header, and the rest with it if it is small and no longer written.
 
         Raises:
             OSError: The file cannot be read.
             LineProtocolError: Its first line is no header.
         """
-        with os.fdopen(open_to_read(path), "rb") as file:
-            return cls(path, decode_header(file.readline()))
+        with os.fdopen(os.open(path, _READ), "rb", buffering=0) as file:
+            data = file.read(_SMALL + 1)
+            is_small = len(data) <= _SMALL
+            end = data.find(b"\n") + 1
+            if not end and not is_small:  # a label of thousands of characters
+                data += file.read(1024 * 1024)
+                end = data.find(b"\n") + 1
+        header = decode_header(data[:end])
+        return cls(path, header, content=data[: data.rfind(b"\n") + 1] if is_closed and is_small else None)
+
+    @property
+    def path(self) -> Path:
+        """Returns where the file is."""
+        return Path(self._path)
 
     @property
     def name(self) -> str:
         """Returns the file's name."""
-        return self.path.name
+        return self._path.rpartition("/")[2]
 
     def size(self) -> int:
         """Returns how many bytes can be read now; 0 if the file is gone."""
+        if self.content is not None:
+            return len(self.content)
         if self.good_end is not None:
             return self.good_end
         try:
@@ -154,6 +148,9 @@ class SegmentFile:
         end = self.size()
         if offset >= end:
             return b""
+        if self.content is not None:
+            cut = end if offset + limit >= end else self.content.rfind(b"\n", offset, offset + limit) + 1
+            return self.content[offset : cut or self.content.find(b"\n", offset) + 1]
         try:
             fd = self._open()
         except OSError:
@@ -169,40 +166,42 @@ class SegmentFile:
             os.close(fd)
 
     def move(self, folder: Path) -> None:
-        """Moves the file into another folder of the state directory; nothing happens where it is gone already."""
+        """Moves the file into another folder of the state directory; nothing happens if it is gone already."""
         target = folder / self.name
         try:
             self.path.rename(target)
         except FileNotFoundError:
             if not target.exists():
                 return
-        self.path = target
+        self._path = str(target)
 
     def delete(self) -> None:
-        """Deletes the file wherever it is."""
-        self.path.unlink(missing_ok=True)
+        """Deletes the file, also if a recovery pass has moved it."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path)  # noqa: PTH108 - of a hundred thousand, each
         if self.elsewhere is not None:
             (self.elsewhere / self.name).unlink(missing_ok=True)
+        if self.content is not None:
+            self.content = b""
+
+    def is_gone(self) -> bool:
+        """Returns whether the file was deleted."""
+        return not (self.path.exists() or (self.elsewhere is not None and (self.elsewhere / self.name).exists()))
 
     def _open(self) -> int:
         try:
-            return open_to_read(self.path)
+            return os.open(self._path, _READ)
         except FileNotFoundError:
             if self.elsewhere is None:
                 raise
-            return open_to_read(self.elsewhere / self.name)
+            return os.open(self.elsewhere / self.name, _READ)
 
 
-def create(folder: Path, header: SegmentHeader, lines: bytes) -> tuple[int, Path, int]:
-    """Makes a new segment that appears under its name only when its first lines are in it.
-
-    Args:
-        folder: The slot's folder.
-        header: Its first line.
-        lines: The start lines of the runs that are open.
+def create(folder: Path, header: SegmentHeader, lines: bytes = b"") -> tuple[int, SegmentFile]:
+    """Makes a new segment, which gets its name only when its first lines are in it.
 
     Returns:
-        A descriptor that appends, the file's path, and its size.
+        A descriptor that appends, and the segment.
 
     Raises:
         OSError: It cannot be made; nothing is left of it.
@@ -210,40 +209,28 @@ def create(folder: Path, header: SegmentHeader, lines: bytes) -> tuple[int, Path
     path = folder / new_name(header.destination)
     temporary = path.with_suffix(TEMPORARY_SUFFIX)
     content = encode_header(header) + lines
-    fd = os.open(temporary, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
+    fd = open_private(temporary, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL)
     try:
-        os.fchmod(fd, _MODE)  # whatever the umask took away
-        give_to_owner(fd, folder)
         if os.write(fd, content) != len(content):
-            msg = f"no room for the beginning of {path.name}"
-            raise OSError(msg)  # noqa: TRY301 - the clean-up below is the same
-        _name(temporary, path)
+            raise OSError(f"no room for the beginning of {path.name}")  # noqa: TRY301 - the clean-up is the same
+        _rename(temporary, path)
     except OSError:
         os.close(fd)
         temporary.unlink(missing_ok=True)
         raise
-    return fd, path, len(content)
+    return fd, SegmentFile(path, header, good_end=len(content))
 
 
-def _name(temporary: Path, path: Path) -> None:
+def _rename(temporary: Path, path: Path) -> None:
     try:
         temporary.rename(path)
     except FileNotFoundError:
-        if not path.exists():  # a child that a signal handler forked here has done the same
+        if not path.exists():  # a child that a signal handler forked here has done it
             raise
 
 
-def open_to_read(path: str | Path) -> int:
-    """Opens a segment's file, and nothing that a link leads to.
-
-    Raises:
-        OSError: It cannot be read.
-    """
-    return os.open(path, _READ)
-
-
 def _last_newline(fd: int, size: int) -> int:
-    """Returns the offset after the last newline: readers never look at a line that is being written."""
+    """Returns the offset after the last newline: readers never see a line that is being written."""
     end = size
     while end > 0:
         begin = max(0, end - _TAIL)

@@ -1,31 +1,28 @@
-"""Slots: one a living journal. Its flock says that the process lives; its number ends the process's times."""
+"""Slots: one per living journal. Its flock says that the process lives; its number ends the process's timestamps."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal.file_lock import Lock, lock
-from otel_job_measure.journal.private_files import give_to_owner
+from otel_job_measure.journal.private_files import make_folder, open_private, touch
 from otel_job_measure.journal.segment import SUFFIX
-from otel_job_measure.journal.state_dir import StateDir, make_folder
+from otel_job_measure.journal.state_dir import StateDir
 
 COUNT = 1000
 _QUIET_NS = 2_000_000_000
-"""How long a slot rests: the next one to take it is by then past every time that was given in it."""
+"""How long a slot rests: the next process to take it is by then past every timestamp that was given in it."""
 
 
-class Slot(NamedTuple):
-    """A slot that this process holds.
-
-    Args:
-        number: 0 to 999.
-        folder: Where its lock and its segments lie.
-        lock: What holds it.
-    """
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A slot that this process holds."""
 
     number: int
+    """0 to 999."""
     folder: Path
+    """Where its lock and its segments lie."""
     lock: Lock
 
     def is_held(self) -> bool:
@@ -33,17 +30,17 @@ class Slot(NamedTuple):
         return self.lock.is_held()
 
     def release(self, last_ns: int | None = None) -> None:
-        """Gives the slot back; it rests for two seconds, after the last time that it gave.
+        """Gives the slot back; it rests for two seconds.
 
         Args:
-            last_ns: That time, in ns since 1970, where the clock was set back behind it; None for the present.
+            last_ns: The last timestamp that it gave, if the clock was set back behind it; it rests after that one.
         """
         if self.lock.is_ours():
-            os.utime(self.lock.fd, None if last_ns is None else (last_ns / 1e9, last_ns / 1e9))
+            touch(self.lock.fd, last_ns)
         self.lock.release()
 
     def abandon(self) -> None:
-        """Lets go of it without that sign: it was not used, or it is the parent's of a forked child."""
+        """Gives the slot back without a rest: it was not used, or it is the parent's of a forked child."""
         self.lock.release()
 
 
@@ -63,22 +60,20 @@ def take(state: StateDir, clock: Clock) -> Slot:
         slot = take_number(state, number, clock)
         if slot is not None:
             return slot
-    msg = f"all {COUNT} slots of {state.root} are taken"
-    raise OSError(msg)
+    raise OSError(f"all {COUNT} slots of {state.root} are taken")
 
 
 def take_number(state: StateDir, number: int, clock: Clock) -> Slot | None:
-    """Takes one slot, unless somebody has it, left something in it, or was in it a moment ago."""
+    """Takes one slot, unless another process has it, left segments in it, or used it a moment ago."""
     folder = state.slots / f"{number:03}"
-    path = folder / "lock"
     try:
-        # Looked at first: where somebody left segments, even a missing lock file says something to an adopter.
+        # Looked at first: beside segments, a missing lock file says something to a recovery pass.
         if _has_segments(folder):
             return None
     except FileNotFoundError:
         make_folder(folder)
-    is_new = _make_lock_file(path)
-    slot = hold(folder, number)
+    is_new = _create_lock_file(folder / "lock")
+    slot = hold(folder)
     if slot is None or is_new:
         return slot
     if _is_resting(slot.lock.fd, clock) or _has_segments(folder):
@@ -87,35 +82,32 @@ def take_number(state: StateDir, number: int, clock: Clock) -> Slot | None:
     return slot
 
 
-def _make_lock_file(path: Path) -> bool:
-    """Returns whether the file was missing: whoever makes it is the first ever in this slot."""
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        return False
-    os.fchmod(fd, 0o600)
-    give_to_owner(fd, path.parent)
-    os.close(fd)
-    return True
-
-
-def hold(folder: Path, number: int, *, create: bool = False) -> Slot | None:
-    """Takes a slot's lock whatever lies in the slot; None where somebody has it or the file is missing."""
+def hold(folder: Path, *, create: bool = False) -> Slot | None:
+    """Takes a slot's lock, whatever lies in the slot; None if another process has it or the file is missing."""
     taken = lock(folder / "lock", create=create)
-    return None if taken is None else Slot(number=number, folder=folder, lock=taken)
+    return None if taken is None else Slot(int(folder.name), folder, taken)
 
 
 def is_living(folder: Path) -> bool:
     """Returns whether a process holds a slot's lock."""
-    taken = lock(folder / "lock", create=False)
-    if taken is None:
+    slot = hold(folder)
+    if slot is None:
         return (folder / "lock").exists()
-    taken.release()
+    slot.abandon()
     return False
 
 
+def _create_lock_file(path: Path) -> bool:
+    """Returns whether the file was missing: the process that creates it is the first ever in this slot."""
+    try:
+        os.close(open_private(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
 def _is_resting(fd: int, clock: Clock) -> bool:
-    # A time in the future is a clock that was set back: that slot's times may still come.
+    # A time in the future is a clock that was set back: that slot's timestamps may still come.
     return clock.wall_ns() - os.fstat(fd).st_mtime_ns < _QUIET_NS
 
 

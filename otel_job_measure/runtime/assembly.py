@@ -10,7 +10,6 @@ from otel_job_measure.delivery.health import Health, health_of
 from otel_job_measure.delivery.shipper import Shipper
 from otel_job_measure.delivery.unavailable import Unavailable
 from otel_job_measure.errors import MissingDependencyError, SettingsError
-from otel_job_measure.journal import left, maintenance, recovery
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.dead_letters import DeadLetterFiles, LoggedDeadLetters
 from otel_job_measure.journal.interfaces import Ack, Chunk, Position, Rejects, Sink, Source, WriteResult
@@ -21,10 +20,6 @@ from otel_job_measure.settings import Settings
 if TYPE_CHECKING:
     from otel_job_measure.delivery.checkpoints import Progress
     from otel_job_measure.delivery.server_sink import ServerSink
-
-
-LOADED_FOR_ITS_THREAD = (recovery, left, maintenance)
-"""What the journal needs only where somebody ships, and its thread must not import."""
 
 
 class Shipping:

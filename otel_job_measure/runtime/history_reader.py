@@ -11,7 +11,7 @@ from otel_job_measure.errors import HistoryError, StateDirError
 from otel_job_measure.history.chunks import ALONE
 from otel_job_measure.history.history import Behind, History
 from otel_job_measure.journal.interfaces import Segment
-from otel_job_measure.journal.recovery import adopt
+from otel_job_measure.journal.maintenance import maintain
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.runtime.places import boot_id
 from otel_job_measure.settings import Settings
@@ -73,9 +73,7 @@ def up_to_date(settings: Settings) -> UpToDate:
         if _is_not_there_yet(state.root):  # who only looks makes nothing
             return UpToDate(history=history, behind=Behind())
         state.make()
-        with state.adopting() as held:
-            if held:
-                adopt(state, clock=clock, boot_id=boot_id())
+        maintain(state, clock=clock, boot_id=boot_id(), bound=None, always=True)  # a command that reads deletes nothing
         # The living ones first: one that is adopted between the two looks is then seen twice, and not missed.
         segments = {segment.name: segment for segment in (*state.living_segments(), *state.ready_segments())}
         behind = history.catch_up(list(segments.values()))

@@ -11,8 +11,8 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.delivery.beside import Beside
 from otel_job_measure.journal.interfaces import Segment
-from otel_job_measure.journal.left import SmallSegment
-from otel_job_measure.journal.recovery import adopt
+from otel_job_measure.journal.maintenance import Bound, maintain
+from otel_job_measure.journal.segment import SegmentFile
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.settings.model import ANY, LOCAL
 
@@ -52,15 +52,24 @@ class OfflineSource:
         redirected: The ids of other destinations whose left segments are sent there.
         clock: The machine's clocks.
         boot_id: The present boot's.
+        bound: How much the state directory may hold.
     """
 
-    def __init__(
-        self, state: StateDir, destination: str, redirected: Collection[str], *, clock: Clock, boot_id: str
+    def __init__(  # noqa: PLR0913 - what delivery in place of others needs
+        self,
+        state: StateDir,
+        destination: str,
+        redirected: Collection[str],
+        *,
+        clock: Clock,
+        boot_id: str,
+        bound: Bound,
     ) -> None:
         self._state = state
         self._destinations = {destination, ANY, *redirected}
         self._clock = clock
         self._boot_id = boot_id
+        self._bound = bound
         self._kept: set[str] = set()
         self._doomed: list[Segment] = []
         self._said: set[str] = set()
@@ -79,18 +88,15 @@ class OfflineSource:
                 self._delete(self._taken_doomed())
 
     def recover(self) -> None:
-        """Closes the runs of those who are gone, and puts their segments into `ready/`."""
-        with self._state.adopting() as held:
-            if held:
-                adopt(self._state, clock=self._clock, boot_id=self._boot_id)
-                self._state.note_look(self._clock)
+        """Maintains the state directory; each recovery pass finds the commands that were killed since the last."""
+        maintain(self._state, clock=self._clock, boot_id=self._boot_id, bound=self._bound, always=True)
 
     def maintain(self) -> None:
         """Has nothing of its own to look after."""
 
     def drop(self, segment: Segment) -> None:
         """Deletes a segment that every sink has, a small one a little later, but not the newest of a living process."""
-        if isinstance(segment, SmallSegment):
+        if isinstance(segment, SegmentFile) and segment.content is not None:
             self._doomed.append(segment)
         elif segment.name not in self._kept:
             segment.delete()
@@ -103,7 +109,7 @@ class OfflineSource:
         for window in self._state.ready_windows(self._state.ready_destinations() - {*self._destinations, LOCAL}):
             for segment in window:
                 destination = segment.header.destination
-                labels[destination] = segment.header.label
+                labels[destination] = segment.header.identity.label
                 segments[destination] += 1
                 sizes[destination] += segment.size()
         return [

@@ -2,16 +2,13 @@
 
 import contextlib
 import logging
-import os
 import sys
 import threading
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Final
-from weakref import WeakSet
 
-from otel_job_measure import names
+from otel_job_measure import forks, names
 from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.forks import fork_gate
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Journal, Position
 from otel_job_measure.journal.journal import SegmentJournal
@@ -21,13 +18,12 @@ from otel_job_measure.settings import Settings
 from otel_job_measure.spans.recorder import Recorder
 
 if TYPE_CHECKING:
+    from otel_job_measure.journal.maintenance import JournalSource
     from otel_job_measure.runtime.assembly import Shipping
 
 _MOST_S: Final = 3600.0
 _log = logging.getLogger(names.LOGGER)
 _stand_ins: Final[list[Journal]] = []
-_living: "WeakSet[Pipeline]" = WeakSet()
-_hooked = False
 
 
 class Pipeline:
@@ -50,16 +46,21 @@ class Pipeline:
         self.counters = Counters()
         self._clock = clock or SystemClock()
         self._client = client
-        self._opener = StoreOpener(settings, self._clock, self.counters, self._has_delivered)
+        self._opener = StoreOpener(settings, self._clock, self.counters)
         self._shipping: Shipping | None = None
         self._ships = False
         self._is_closed = False
         self._has_sent = False
         self._lock = threading.RLock()
         self._closing = threading.RLock()
-        host = identity_of(settings).host
-        self.journal = SegmentJournal(self._opener, clock=self._clock, counters=self.counters, host=host)
-        _hook_forks(self)
+        self.journal = SegmentJournal(
+            self._opener,
+            clock=self._clock,
+            counters=self.counters,
+            host=identity_of(settings).host,
+            memory_store=self._opener.memory,
+        )
+        forks.register(forks.Order.PIPELINES, self.forked)
         if ships and not settings.disabled:
             self.ship()
 
@@ -91,12 +92,12 @@ class Pipeline:
         """Returns what delivers, made at the first call in each life of the process; what it needs is imported."""
         with self._lock:
             if self._shipping is None:
-                with fork_gate():
+                with forks.fork_gate():
                     from otel_job_measure.runtime.assembly import Shipping  # noqa: PLC0415 - `exec` needs it later
 
                     self._shipping = Shipping(
                         self.settings,
-                        self.journal,
+                        self.source(),
                         self.counters,
                         client=self._client,
                         clock=self._clock,
@@ -106,6 +107,19 @@ class Pipeline:
                 self.journal.wake = self._shipping.wake
                 exits.watch(self)
             return self._shipping
+
+    def source(self) -> "JournalSource":
+        """Returns the reading side of the journal, which also maintains the state directory."""
+        from otel_job_measure.journal.maintenance import JournalSource  # noqa: PLC0415 - `exec` rarely needs it
+
+        return JournalSource(
+            self.journal,
+            identity_of(self.settings),
+            clock=self._clock,
+            max_bytes=self.settings.max_bytes,
+            counters=self.counters,
+            is_delivered=lambda segment: self._shipping is not None and self._shipping.has_delivered(segment),
+        )
 
     def flush(self, timeout_s: float) -> bool:
         """Waits until every point so far is at its destination, or, without shipping, on disk."""
@@ -119,6 +133,7 @@ class Pipeline:
         Returns:
             Whether every point so far is at its destination, or, without shipping, on disk.
         """
+        forks.check()
         closing = self._closing  # a handler may fork meanwhile, and its child has another
         if not closing.acquire(timeout=min(max(timeout_s, 0), _MOST_S)):
             return False  # another thread is at it
@@ -181,9 +196,6 @@ class Pipeline:
         if not sys.is_finalizing():  # then nothing can be imported any more, and the next process sends it
             self.ship().wake()
 
-    def _has_delivered(self, segment: str) -> bool:
-        return self._shipping is not None and self._shipping.has_delivered(segment)
-
     def _confirm(self, mark: Position, timeout_s: float) -> bool:
         return not _stand_ins and self.ship().confirm(mark, timeout_s)
 
@@ -203,16 +215,3 @@ def stand_in(journal: Journal) -> Generator[None]:
         yield
     finally:
         _stand_ins.remove(journal)
-
-
-def _hook_forks(pipeline: Pipeline) -> None:
-    global _hooked  # noqa: PLW0603 - fork hooks belong to the process and cannot be taken back
-    _living.add(pipeline)
-    if not _hooked:
-        _hooked = True
-        os.register_at_fork(after_in_child=_forked)
-
-
-def _forked() -> None:
-    for pipeline in list(_living):
-        pipeline.forked()

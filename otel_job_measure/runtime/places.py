@@ -1,17 +1,16 @@
 """Where a process keeps its points, and what it knows of that place."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.identity import Identity
+from otel_job_measure.journal.interfaces import Identity, Store
 from otel_job_measure.journal.memory_store import MemoryStore
 from otel_job_measure.journal.segment_writer import SegmentWriter
 from otel_job_measure.journal.state_dir import StateDir
-from otel_job_measure.journal.store import Store
 from otel_job_measure.settings import Settings
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -60,49 +59,42 @@ def dies_with_process(path: Path) -> bool:
 
 
 class StoreOpener:
-    """Opens the store of a journal: files, or memory where there is no place for them.
+    """Opens the stores of a journal: files, or memory if there is no place for them.
 
     Args:
         settings: Where to.
         clock: The machine's clocks.
-        counters: Where points are counted that are given up.
-        is_delivered: Tells of a segment, by name, whether InfluxDB has all of it.
+        counters: Where dropped points are counted.
     """
 
-    def __init__(
-        self, settings: Settings, clock: Clock, counters: Counters, is_delivered: Callable[[str], bool]
-    ) -> None:
+    def __init__(self, settings: Settings, clock: Clock, counters: Counters) -> None:
         self._settings = settings
         self._clock = clock
         self._counters = counters
-        self._is_delivered = is_delivered
         self._identity = identity_of(settings)
         self.in_memory = settings.in_memory
-        """Whether the points are in memory, by the settings or since there is no place for them."""
+        """Whether the points are in memory, by the settings or because there is no place for files."""
 
-    def __call__(self, open_runs: Mapping[str, bytes], complain: Callable[[str], None]) -> Store:
-        """Opens one; it never raises an `Exception`."""
-        if not self._settings.in_memory:
-            try:
-                return self._files(open_runs)
-            except OSError as error:
-                complain(
-                    f"points are kept in memory and end with this process, since {names.ENV_PREFIX}STATE_DIR "
-                    f"({self._settings.state_path}) cannot be used: {error}"
-                )
-        self.in_memory = True
-        return MemoryStore(self._identity, self._clock, open_runs, self._counters)
+    def __call__(self, open_runs: Mapping[str, bytes], before: Store | None, /) -> Store:
+        """Opens a store.
 
-    def _files(self, open_runs: Mapping[str, bytes]) -> Store:
+        Raises:
+            OSError: The state directory cannot be used.
+        """
+        if self._settings.in_memory or isinstance(before, MemoryStore):
+            return MemoryStore(self._identity, self._clock, self._counters, before)
         state = StateDir(self._settings.state_path)
         state.make()
+        max_bytes = self._settings.max_bytes
+        store = SegmentWriter(state, self._identity, self._clock, open_runs, max_bytes=max_bytes, before=before)
         self.in_memory = False
-        return SegmentWriter(
-            state,
-            self._identity,
-            self._clock,
-            open_runs,
-            max_bytes=self._settings.max_bytes,
-            counters=self._counters,
-            is_delivered=self._is_delivered,
+        return store
+
+    def memory(self, error: OSError) -> tuple[Store, str]:
+        """Returns a store in memory, and the reason for it, to be logged."""
+        self.in_memory = True
+        message = (
+            f"points are kept in memory and end with this process: {names.ENV_PREFIX}STATE_DIR "
+            f"({self._settings.state_path}) cannot be used: {error}"
         )
+        return MemoryStore(self._identity, self._clock, self._counters), message

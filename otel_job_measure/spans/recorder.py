@@ -4,7 +4,6 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
-from otel_job_measure import forks
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.journal.interfaces import Journal, Position
 from otel_job_measure.points.outcome import ENDED, Ending, Outcome
@@ -49,7 +48,6 @@ class Recorder:
         self._journal = journal
         self._confirm = confirm
         self._confirm_async = confirm_async
-        forks.follow_life()
         self._tags: dict[int, tuple[Mapping[str, object], DefaultTags]] = {}
         self._jobs: dict[tuple[str, int], Job] = {}
         self._preparing = self.guards("preparing a run")

@@ -1,6 +1,7 @@
 """One run of a job, from its start to its end."""
 
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from otel_job_measure import forks, names
@@ -26,7 +27,7 @@ class Run:
     """
 
     __slots__ = (
-        "_life",
+        "_pid",
         "began_ns",
         "duration_s",
         "end_ns",
@@ -63,7 +64,7 @@ class Run:
     def __init__(self, name: str, uuid: str | None = None) -> None:
         self.name = name
         self.uuid = uuid or new_run_id()
-        self._life = forks.life
+        self._pid = os.getpid()
         self.series = None
         self.start_ns = self.began_ns = self.end_ns = 0
         self.duration_s = None
@@ -76,7 +77,7 @@ class Run:
     @property
     def is_of_this_process(self) -> bool:
         """Returns whether this process began it, and not one that this was forked from."""
-        return self._life is forks.life
+        return self._pid == os.getpid()
 
     def claim_start(self) -> bool:
         """Tells whether the caller is the one who records the start; only the first is."""

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.journal.recovery import adopt
+from otel_job_measure.journal.recovery import recover_slots
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.runtime.places import boot_id
 from soak.reporting import tell, watchdog
@@ -20,7 +20,7 @@ def adopt_in(folder: Path) -> None:
     while not is_done:
         with state.adopting() as held:
             if held:
-                adopt(state, clock=SystemClock(), boot_id=boot)
+                recover_slots(state, clock=SystemClock(), boot_id=boot)
                 is_done = True
 
 

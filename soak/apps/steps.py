@@ -14,7 +14,7 @@ from types import FrameType
 
 from otel_job_measure import JobMeasure
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.journal.recovery import adopt
+from otel_job_measure.journal.recovery import recover_slots
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.runtime.places import boot_id
 from soak.ground import NOBODY
@@ -80,7 +80,7 @@ class Deed:
         state = StateDir(self._folder)
         with state.adopting() as held:
             assert held
-            adopt(state, clock=SystemClock(), boot_id=boot_id())
+            recover_slots(state, clock=SystemClock(), boot_id=boot_id())
 
     def first(self) -> None:
         with Reported(self.measure.run("first")):

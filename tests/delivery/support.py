@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from otel_job_measure.journal.interfaces import Ack, Chunk, Position, Segment, SegmentHeader, WriteResult
+from otel_job_measure.journal.interfaces import Ack, Chunk, Identity, Position, Segment, SegmentHeader, WriteResult
 from otel_job_measure.settings import Settings
 from tests.delivery.exchange import Exchange, Play, Reply, Request
 
@@ -68,9 +68,8 @@ class FakeSegment:
 
 def segment(name: str, *lines: bytes, ordinal: int = 0) -> FakeSegment:
     """Returns a segment with a header line and some others."""
-    header = SegmentHeader(
-        host="h", boot_id="b", slot=1, ordinal=ordinal, created_ns=1, destination="d", label="D", runs=True
-    )
+    identity = Identity(host="h", boot_id="b", destination="d", label="D", runs=True)
+    header = SegmentHeader(identity, slot=1, ordinal=ordinal, created_ns=1)
     return FakeSegment(name, header, b"".join(text + b"\n" for text in (b"# header", *lines)))
 
 

@@ -13,10 +13,11 @@ from otel_job_measure.history.history import History
 from otel_job_measure.history.sink import HistorySink
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.journal import SegmentJournal
+from otel_job_measure.journal.maintenance import JournalSource
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.rows import series, start_line
 from otel_job_measure.points.tags import DefaultTags
-from otel_job_measure.runtime.places import StoreOpener
+from otel_job_measure.runtime.places import StoreOpener, identity_of
 from otel_job_measure.settings import Settings
 from tests.delivery.support import ListRejects
 from tests.support.influx import InfluxServer
@@ -39,12 +40,20 @@ class Process:
         )
         clock = SystemClock()
         self.counters = Counters()
-        opener = StoreOpener(settings, clock, self.counters, self._has_delivered)
+        opener = StoreOpener(settings, clock, self.counters)
         self.journal = SegmentJournal(opener, clock=clock, counters=self.counters, host="h")
         self.sink = InfluxSink(settings, self.counters, ListRejects())
         self.state = StateDir(settings.state_path)
         history = HistorySink(History(self.state.history, retention_s=86_400))
-        self.shipper = Shipper(self.journal, [Consumer(self.sink, EAGER), Consumer(history, LAZY)], self.counters)
+        source = JournalSource(
+            self.journal,
+            identity_of(settings),
+            clock=clock,
+            max_bytes=settings.max_bytes,
+            counters=self.counters,
+            is_delivered=self._has_delivered,
+        )
+        self.shipper = Shipper(source, [Consumer(self.sink, EAGER), Consumer(history, LAZY)], self.counters)
         self.journal.wake = self.shipper.wake
         self._number = 0
 

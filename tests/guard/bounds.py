@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
-SYSTEM_CALLS: Final = {"fstat": 2, "urandom": 1, "write": 2}
+SYSTEM_CALLS: Final = {"fstat": 2, "getpid": 8, "urandom": 1, "write": 2}
 """What a run asks of the system, whatever it is measured with: two appends, each after a look at its descriptor."""
 
 RETAINED_BLOCKS: Final = 0.1
@@ -41,28 +41,28 @@ class Bounds:
 
 _BY_VERSION: Final = {
     (3, 11): Bounds(
-        lines=320,
-        lines_traced=384,
+        lines=345,
+        lines_traced=409,
         lines_other_span=12,
-        peak=1830,
+        peak=1860,
         modules_import=24,
         modules_measure=110,
         modules_exec=127,
     ),
     (3, 12): Bounds(
-        lines=321,
-        lines_traced=387,
+        lines=346,
+        lines_traced=412,
         lines_other_span=12,
-        peak=1830,
+        peak=1860,
         modules_import=25,
         modules_measure=110,
         modules_exec=125,
     ),
     (3, 13): Bounds(
-        lines=320,
-        lines_traced=384,
+        lines=345,
+        lines_traced=409,
         lines_other_span=12,
-        peak=1890,
+        peak=1920,
         modules_import=20,
         modules_measure=112,
         modules_exec=122,

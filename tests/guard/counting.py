@@ -143,9 +143,9 @@ def main(what: str, state_dir: str) -> None:
 
     def settle() -> None:
         provider.force_flush()
-        seat = measure._pipeline.journal._seat
-        if seat is not None:
-            seat.clock._claims.clear()  # times that may come again within a second
+        handle = measure._pipeline.journal._life.handle
+        if handle is not None:
+            handle.clock._claims.clear()  # times that may come again within a second
 
     step = span if what == "other" else run
     for _ in range(50):

@@ -9,20 +9,12 @@ from typing import Any
 
 from otel_job_measure import names
 from otel_job_measure.history.history import History
-from otel_job_measure.journal.interfaces import Chunk, SegmentHeader
+from otel_job_measure.journal.interfaces import Chunk, Identity, SegmentHeader
 from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, start_line
 from otel_job_measure.testing import ManualClock
 
-HEADER = SegmentHeader(
-    host="host-1",
-    boot_id="boot-1",
-    slot=7,
-    ordinal=0,
-    created_ns=1,
-    destination="local",
-    label="local",
-    runs=True,
-)
+IDENTITY = Identity(host="host-1", boot_id="boot-1", destination="local", label="local", runs=True)
+HEADER = SegmentHeader(IDENTITY, slot=7, ordinal=0, created_ns=1)
 TAGS = DefaultTags(datacenter="fra", project="billing", stage="production", more=())
 NOW_NS = 1_800_000_000_000_000_000
 SECOND = 1_000_000_000

@@ -1,16 +1,16 @@
 """What the journal's tests share: a clock that is set by hand, a journal in a folder, lines."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.identity import Identity
+from otel_job_measure.journal.interfaces import Identity, Store
 from otel_job_measure.journal.journal import SegmentJournal
+from otel_job_measure.journal.maintenance import JournalSource
 from otel_job_measure.journal.segment_writer import SegmentWriter
 from otel_job_measure.journal.state_dir import StateDir
-from otel_job_measure.journal.store import Store
 from otel_job_measure.points.line_protocol import Point, parse
 from otel_job_measure.points.outcome import ENDED, Ending, Outcome
 from otel_job_measure.points.rows import Series, ending_lines, start_line
@@ -24,7 +24,7 @@ IDENTITY = Identity(host="host-1", boot_id="boot-1", destination="d" * 12, label
 
 @dataclass
 class Opener:
-    """Opens stores of files, and keeps those it opened and what they complained of."""
+    """Opens stores of files, and keeps those it opened."""
 
     state: StateDir
     clock: Clock
@@ -32,22 +32,12 @@ class Opener:
     max_bytes: int = 1 << 30
     stores: list[SegmentWriter] = field(default_factory=list[SegmentWriter])
     counters: Counters = field(default_factory=Counters)
-    complaints: list[str] = field(default_factory=list[str])
 
-    def __call__(self, open_runs: Mapping[str, bytes], complain: Callable[[str], None]) -> Store:
+    def __call__(self, open_runs: Mapping[str, bytes], before: Store | None, /) -> Store:
         """Opens one."""
         self.state.make()
-        store = SegmentWriter(
-            self.state,
-            self.identity,
-            self.clock,
-            open_runs,
-            max_bytes=self.max_bytes,
-            counters=self.counters,
-            is_delivered=lambda _name: False,
-        )
+        store = SegmentWriter(self.state, self.identity, self.clock, open_runs, max_bytes=self.max_bytes, before=before)
         self.stores.append(store)
-        del complain
         return store
 
 
@@ -58,6 +48,18 @@ def journal_in(
     the_clock = clock or SystemClock()
     opener = Opener(StateDir(folder), the_clock, identity, max_bytes)
     return SegmentJournal(opener, clock=the_clock, counters=opener.counters, host="host-1")
+
+
+def source_of(journal: SegmentJournal, *, max_bytes: int = 1 << 30) -> JournalSource:
+    """Returns the reading side of a journal."""
+    return JournalSource(
+        journal,
+        IDENTITY,
+        clock=journal._clock,  # pyright: ignore[reportPrivateUsage]
+        max_bytes=max_bytes,
+        counters=journal._counters,  # pyright: ignore[reportPrivateUsage]
+        is_delivered=lambda _name: False,
+    )
 
 
 def begin(journal: SegmentJournal, job: str = "nightly", uuid: str | None = None) -> str:
@@ -117,6 +119,7 @@ __all__ = [
     "finish",
     "journal_in",
     "points_in",
+    "source_of",
     "statuses",
     "whole_lines",
 ]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.journal.recovery import adopt, close_runs
+from otel_job_measure.journal.recovery import close_runs, recover_slots
 from otel_job_measure.journal.segment import SegmentFile
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.line_protocol import Point
@@ -41,7 +41,7 @@ def adopt_all(folder: Path, clock: ManualClock | None = None, boot_id: str = IDE
     state = StateDir(folder)
     with state.adopting() as held:
         assert held
-        return adopt(state, clock=clock or SystemClock(), boot_id=boot_id)
+        return recover_slots(state, clock=clock or SystemClock(), boot_id=boot_id)
 
 
 def lost(folder: Path) -> list[Point]:
@@ -96,7 +96,7 @@ def _adopt_quietly(folder: Path) -> None:
     state = StateDir(folder)
     with state.adopting() as held:
         if held:
-            adopt(state, clock=SystemClock(), boot_id=IDENTITY.boot_id)
+            recover_slots(state, clock=SystemClock(), boot_id=IDENTITY.boot_id)
     os._exit(0)
 
 

@@ -163,7 +163,7 @@ def test_a_slot_in_which_nothing_can_be_written_is_given_back(tmp_path: Path, mo
     state.make()
     monkeypatch.setattr(Path, "rename", _refuse)
     with pytest.raises(OSError, match="refused"):
-        Opener(state, SystemClock())({}, lambda _words: None)
+        Opener(state, SystemClock())({}, None)
     [folder] = state.slot_folders()
     assert lock(folder / "lock") is not None
 

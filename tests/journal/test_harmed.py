@@ -8,7 +8,7 @@ import pytest
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal.dead_letters import dead_letters
 from otel_job_measure.journal.journal import SegmentJournal
-from otel_job_measure.journal.recovery import adopt
+from otel_job_measure.journal.recovery import recover_slots
 from otel_job_measure.journal.state_dir import StateDir
 from tests.journal.support import IDENTITY, begin, finish, journal_in, points_in, statuses
 from tests.journal.test_journal import segment_of
@@ -26,7 +26,7 @@ def adopted(folder: Path) -> int:
     state = StateDir(folder)
     with state.adopting() as held:
         assert held
-        return adopt(state, clock=SystemClock(), boot_id=IDENTITY.boot_id)
+        return recover_slots(state, clock=SystemClock(), boot_id=IDENTITY.boot_id)
 
 
 @pytest.mark.parametrize("size", [0, 1, 50, -10])

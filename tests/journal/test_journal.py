@@ -15,7 +15,7 @@ from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.segment import SegmentFile
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.testing import ManualClock
-from tests.journal.support import begin, finish, journal_in, points_in, statuses, whole_lines
+from tests.journal.support import begin, finish, journal_in, points_in, source_of, statuses, whole_lines
 from tests.support.interrupting import interrupting
 from tests.support.uncovered import uncovered
 
@@ -68,7 +68,7 @@ def test_everything_is_for_the_owner_alone_whatever_the_umask(tmp_path: Path, um
     before = os.umask(umask)
     try:
         journal = journal_in(tmp_path / "a" / "state")
-        journal.recover()
+        source_of(journal).recover()
         finish(journal, begin(journal))
     finally:
         os.umask(before)
@@ -199,7 +199,7 @@ def test_a_child_takes_a_slot_of_its_own_and_leaves_the_parents_alone(tmp_path: 
     assert len(folders) == 2
     other = journal_in(tmp_path)
     begin(other)
-    other.recover()
+    source_of(other).recover()
     assert segment_of(journal).path.exists(), "the parent was taken for gone"
     assert segment_of(journal).path.parent.parent.name == "slots"
 
@@ -291,7 +291,7 @@ def test_a_journal_closed_with_an_open_run_keeps_its_slot(tmp_path: Path) -> Non
     journal.close(delivered=True)
     other = journal_in(tmp_path)
     begin(other)
-    other.recover()
+    source_of(other).recover()
     finish(journal, uuid)
     assert statuses(points_in(tmp_path))[uuid] == ["start", "end"]
 

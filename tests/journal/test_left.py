@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_job_measure.errors import LineProtocolError
-from otel_job_measure.journal.left import SmallSegment, open_left
+from otel_job_measure.journal.interfaces import SegmentHeader
 from otel_job_measure.journal.segment import SegmentFile, decode_header, encode_header
 from tests.journal.test_limits import HEADER
 
@@ -32,8 +32,9 @@ def test_a_small_segment_gives_what_its_file_gives(
 ) -> None:
     """Line by line or all at once, and never the line that was being written."""
     path = left_in(tmp_path_factory.mktemp("ready"), b"".join(lines) + b"torn")
-    small, file = open_left(str(path.parent), path.name), SegmentFile.open(path)
-    assert isinstance(small, SmallSegment)
+    small, file = SegmentFile.open(path, is_closed=True), SegmentFile.open(path)
+    assert small.content is not None
+    assert file.content is None
     assert (small.name, small.header, small.size()) == (file.name, file.header, file.size())
     read = b""
     while chunk := small.read(len(read), limit):
@@ -46,13 +47,13 @@ def test_a_small_segment_gives_what_its_file_gives(
 def test_a_large_segment_is_not_kept_in_memory(tmp_path: Path) -> None:
     """What is read of it is read when it is sent."""
     path = left_in(tmp_path, b"x" * 5000 + b"\n")
-    assert isinstance(open_left(str(tmp_path), path.name), SegmentFile)
+    assert SegmentFile.open(path, is_closed=True).content is None
 
 
 def test_a_small_segment_is_gone_once_it_is_deleted(tmp_path: Path) -> None:
     """It has no size then, nothing to read, and can be deleted again."""
     path = left_in(tmp_path, b"line\n")
-    segment = open_left(str(tmp_path), path.name)
+    segment = SegmentFile.open(path, is_closed=True)
     segment.delete()
     segment.delete()
     assert not path.exists()
@@ -62,7 +63,9 @@ def test_a_small_segment_is_gone_once_it_is_deleted(tmp_path: Path) -> None:
 @given(_TEXTS, _TEXTS, st.integers(), st.integers(), st.integers())
 def test_a_header_says_what_was_put_in(host: str, label: str, slot: int, ordinal: int, created_ns: int) -> None:
     """Whatever numbers and texts: those with small numbers are read in a quicker way than the others."""
-    header = HEADER._replace(host=host, label=label, slot=slot, ordinal=ordinal, created_ns=created_ns)
+    header = SegmentHeader(
+        HEADER.identity._replace(host=host, label=label), slot=slot, ordinal=ordinal, created_ns=created_ns
+    )
     assert decode_header(encode_header(header)) == header
     plain = header._replace(slot=abs(slot) % 1000, ordinal=7, created_ns=1_800_000_000_000_000_000)
     assert decode_header(encode_header(plain)) == plain

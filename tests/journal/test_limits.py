@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.interfaces import SegmentHeader
-from otel_job_measure.journal.maintenance import enforce
+from otel_job_measure.journal.interfaces import Identity, SegmentHeader
+from otel_job_measure.journal.maintenance import Bound, enforce
 from otel_job_measure.journal.segment import encode_header
 from otel_job_measure.journal.state_dir import StateDir
-from tests.journal.support import begin, finish, journal_in, points_in, statuses
+from tests.journal.support import begin, finish, journal_in, points_in, source_of, statuses
 
 LINE = b'scheduling-job,job=x status="start",uuid="0123456789AB" 1\n'
-HEADER = SegmentHeader(host="h", boot_id="b", slot=1, ordinal=0, created_ns=1, destination="local", label="", runs=True)
+HEADER = SegmentHeader(
+    Identity(host="h", boot_id="b", destination="local", label="", runs=True), slot=1, ordinal=0, created_ns=1
+)
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def left(state: StateDir) -> list[str]:
 
 def test_below_the_bound_nothing_goes(state: StateDir) -> None:
     """There is room."""
-    enforce(state, 1 << 20, Counters(), lambda _name: False)
+    enforce(state, Bound(max_bytes=1 << 20, counters=Counters(), is_delivered=lambda _name: False))
     assert left(state) == ["a", "b", "c", "d"]
 
 
@@ -43,7 +45,7 @@ def test_the_oldest_undelivered_go_counted_and_with_an_error(state: StateDir, ca
     """Half the room: the two oldest go, and their twenty points are counted under `max_bytes`."""
     counters = Counters()
     size = sum(path.stat().st_size for path in state.ready.iterdir())
-    enforce(state, size // 2, counters, lambda _name: False)
+    enforce(state, Bound(max_bytes=size // 2, counters=counters, is_delivered=lambda _name: False))
     assert left(state) == ["c", "d"]
     assert (counters.now().dropped, counters.now().given_up) == ({"max_bytes": 20}, 0)  # they were others'
     assert [record.levelname for record in caplog.records] == ["ERROR"]
@@ -53,7 +55,7 @@ def test_what_influxdb_has_goes_first_and_is_no_loss(state: StateDir, caplog: py
     """Only the history lacks it: it is deleted before anything older, and nothing is counted."""
     counters = Counters()
     size = sum(path.stat().st_size for path in state.ready.iterdir())
-    enforce(state, size - 1, counters, lambda name: name == "d.lp")
+    enforce(state, Bound(max_bytes=size - 1, counters=counters, is_delivered=lambda name: name == "d.lp"))
     assert left(state) == ["a", "b", "c"]
     assert counters.now().dropped == {}
     assert not caplog.records
@@ -64,7 +66,7 @@ def test_living_segments_are_never_touched(state: StateDir) -> None:
     slot = state.slots / "001"
     slot.mkdir()
     (slot / "e.lp").write_bytes(encode_header(HEADER) + LINE)
-    enforce(state, 1, Counters(), lambda _name: False)
+    enforce(state, Bound(max_bytes=1, counters=Counters(), is_delivered=lambda _name: False))
     assert left(state) == []
     assert (slot / "e.lp").exists()
 
@@ -76,7 +78,7 @@ def test_a_process_that_nobody_ships_for_stays_below_the_bound(tmp_path: Path) -
     still_open = begin(journal)
     for _ in range(600):
         finish(journal, begin(journal))
-    journal.recover()
+    source_of(journal, max_bytes=100_000).recover()
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.lp")) <= 100_000
     kept = statuses(points_in(tmp_path))
     assert kept[still_open] == ["start"] * len(kept[still_open])

@@ -6,7 +6,7 @@ from pathlib import Path
 from otel_job_measure.journal.segment import create
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.testing import ManualClock
-from tests.journal.support import begin, journal_in
+from tests.journal.support import begin, journal_in, source_of
 from tests.journal.test_limits import HEADER
 
 
@@ -20,17 +20,18 @@ def test_one_look_is_enough_for_all_for_a_while(tmp_path: Path) -> None:
     clock = ManualClock()
     first, second = journal_in(tmp_path, clock=clock), journal_in(tmp_path, clock=clock)
     begin(first)
-    first.recover()
     begin(second)
-    second.recover()
+    source, other = source_of(first), source_of(second)
+    source.recover()
+    other.recover()
     dead = journal_in(tmp_path, clock=clock)
     begin(dead)
     dead.forked()  # closes what it holds, as the end of its process would
     clock.advance(15)
-    first.recover()
+    source.recover()
     assert lost_in(tmp_path) == 0
     clock.advance(6)
-    first.recover()
+    source.recover()
     assert lost_in(tmp_path) == 1
 
 
@@ -40,11 +41,11 @@ def test_a_new_process_looks_whoever_has_just_looked(tmp_path: Path) -> None:
     first, dead = journal_in(tmp_path, clock=clock), journal_in(tmp_path, clock=clock)
     begin(first)
     begin(dead)
-    first.recover()
+    source_of(first).recover()
     dead.forked()
     new = journal_in(tmp_path, clock=clock)
     begin(new)
-    new.recover()
+    source_of(new).recover()
     assert lost_in(tmp_path) == 1
 
 
@@ -54,11 +55,11 @@ def test_a_look_in_the_future_says_nothing(tmp_path: Path) -> None:
     state = StateDir(tmp_path)
     state.make()
     with state.adopting():
-        assert not state.was_looked_after(clock)
-        state.note_look(clock)
-        assert state.was_looked_after(clock)
+        assert state.needs_maintenance(clock)
+        state.note_maintenance(clock)
+        assert not state.needs_maintenance(clock)
         clock.advance(-3600)
-        assert not state.was_looked_after(clock)
+        assert state.needs_maintenance(clock)
 
 
 def test_what_waits_comes_a_thousand_at_a_time(tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_what_waits_comes_a_thousand_at_a_time(tmp_path: Path) -> None:
     state = StateDir(tmp_path)
     state.make()
     for _ in range(2100):
-        os.close(create(state.ready, HEADER, b"")[0])
+        os.close(create(state.ready, HEADER)[0])
     (state.ready / "other-1.lp").write_bytes(b"")
     windows = list(state.ready_windows({HEADER.destination}))
     assert [len(window) for window in windows] == [1000, 1000, 100]

@@ -6,7 +6,7 @@ from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.memory_store import MemoryStore
-from tests.journal.support import IDENTITY, begin, finish
+from tests.journal.support import IDENTITY, begin, finish, source_of
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def journal(counters: Counters) -> SegmentJournal:
     """A journal in memory."""
     clock = SystemClock()
     return SegmentJournal(
-        lambda open_runs, _complain: MemoryStore(IDENTITY, clock, open_runs, counters),
+        lambda _open_runs, before: MemoryStore(IDENTITY, clock, counters, before),
         clock=clock,
         counters=counters,
         host="h",
@@ -61,8 +61,9 @@ def test_what_nobody_took_is_counted_at_the_end(journal: SegmentJournal, counter
     """It ends with the process, and says so in the counts."""
     finish(journal, begin(journal))
     journal.maintain()
-    journal.recover()
-    with journal.left() as left:
+    source = source_of(journal)
+    source.recover()
+    with source.left() as left:
         assert left == ()
     journal.close(delivered=False)
     assert counters.now().dropped == {"memory": 3}

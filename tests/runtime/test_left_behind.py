@@ -14,6 +14,7 @@ from otel_job_measure.delivery.consumer import Consumer
 from otel_job_measure.delivery.delivery_loop import DeliveryLoop
 from otel_job_measure.delivery.influxdb.sink import InfluxSink
 from otel_job_measure.journal.counters import Counters
+from otel_job_measure.journal.maintenance import Bound
 from otel_job_measure.journal.segment import SUFFIX, encode_header
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.runtime.offline_source import OfflineSource
@@ -22,6 +23,7 @@ from tests.journal.test_limits import HEADER
 
 _LINE = b'scheduling-job,job=a uuid="u",status="start" 1\n'
 _LARGE = 5000
+BOUND = Bound(max_bytes=1 << 30, counters=Counters(), is_delivered=lambda _name: False)
 _MANY = 2100
 
 
@@ -39,7 +41,9 @@ def state(tmp_path: Path) -> StateDir:
 @pytest.fixture
 def source(state: StateDir) -> OfflineSource:
     """What is left there for one destination."""
-    return OfflineSource(state, HEADER.destination, [], clock=SystemClock(), boot_id=HEADER.boot_id)
+    return OfflineSource(
+        state, HEADER.destination, [], clock=SystemClock(), boot_id=HEADER.identity.boot_id, bound=BOUND
+    )
 
 
 def taken(source: OfflineSource, *, windows: int) -> list[str]:
@@ -109,7 +113,8 @@ def test_what_cannot_be_deleted_is_said_once_and_sent_once(
     monkeypatch.setattr(os, "unlink", refused)
     tiny = TinyServer()
     first, second = (
-        OfflineSource(state, HEADER.destination, [], clock=SystemClock(), boot_id=HEADER.boot_id) for _ in range(2)
+        OfflineSource(state, HEADER.destination, [], clock=SystemClock(), boot_id=HEADER.identity.boot_id, bound=BOUND)
+        for _ in range(2)
     )
     assert sum(sent(first, state, tiny)) == _MANY + _LARGE // len(_LINE) - 1
     assert [sent(source, state, tiny) for source in (first, second)] == [[], []]
@@ -164,7 +169,9 @@ def test_with_nothing_there_no_thread_is_begun(tmp_path: Path, monkeypatch: pyte
     """A command that looks each second begins none each second."""
     state = StateDir(tmp_path / "state")
     state.make()
-    source = OfflineSource(state, HEADER.destination, [], clock=SystemClock(), boot_id=HEADER.boot_id)
+    source = OfflineSource(
+        state, HEADER.destination, [], clock=SystemClock(), boot_id=HEADER.identity.boot_id, bound=BOUND
+    )
     begun: list[str] = []
 
     def start(thread: threading.Thread) -> None:

@@ -307,14 +307,14 @@ def test_what_waits_in_memory_is_not_flushed(state_dir: Path, monkeypatch: pytes
     measure = JobMeasure()
     run(measure, "first")
     journal = measure._pipeline.journal
-    seat = journal._seat
-    assert seat is not None
+    handle = journal._life.handle
+    assert handle is not None
 
     def full(_data: bytes) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(seat.store, "write", full)
+        patched.setattr(handle.store, "write", full)
         run(measure, "second")
         assert not measure.flush(0)
         assert journal.waiting == 2

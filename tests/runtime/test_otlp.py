@@ -143,7 +143,7 @@ def test_a_partial_success_is_in_health_and_in_the_folder_of_the_rejected(
     health = measure.health()
     assert (health.rejected, health.delivered) == (1, 2)
     [file] = (state_dir / "rejected").iterdir()
-    comment, line = file.read_text().splitlines()
+    _header, comment, line = file.read_text().splitlines()
     words = "the OTLP receiver rejected 1 of 1 records, and does not say which: too old"
     assert comment.endswith(f"Z {words}")
     assert 'status="start"' in line
