@@ -9,6 +9,8 @@
     ├── StateDirError (OSError)           a command cannot use the state directory
     ├── LineProtocolError (ValueError)    a line that is not line protocol
     ├── HistoryError                      the history cannot be read
+    │   ├── BusyHistoryError              another process is using it
+    │   ├── DamagedHistoryError           it was damaged and has been set aside
     │   └── NewerHistoryError             it was written by a newer version
     └── MissingDependencyError (ImportError)   an optional library is not installed
 
@@ -47,6 +49,14 @@ class HistoryError(JobMeasureError):
 
 class NewerHistoryError(HistoryError):
     """A newer version of this package wrote the history."""
+
+
+class BusyHistoryError(HistoryError):
+    """Another process is using the history; try again later."""
+
+
+class DamagedHistoryError(HistoryError):
+    """The history was damaged; it has been set aside, and the next transaction begins a new one."""
 
 
 class MissingDependencyError(JobMeasureError, ImportError):

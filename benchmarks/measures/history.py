@@ -13,8 +13,8 @@ from benchmarks.bench import Bench
 from benchmarks.commands import Done, command
 from benchmarks.tables import Column, Part, Table, at_least, at_most
 from otel_job_measure.history import ingest
-from otel_job_measure.history.batch import Batch
 from otel_job_measure.history.row_parser import LineReader
+from otel_job_measure.history.run_record import Batch
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.runtime.history_reader import history_of
 from otel_job_measure.settings import Settings

@@ -12,7 +12,8 @@ from typing import Any
 from otel_job_measure import names
 from otel_job_measure.cli import options
 from otel_job_measure.errors import HistoryError
-from otel_job_measure.history.queries import WORDS, RunRecord
+from otel_job_measure.history.queries import WORDS
+from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.points.text import clean_tag
 
 _DESCRIPTION = """Lists the latest runs, newest first. It first moves into the history what processes have written, also

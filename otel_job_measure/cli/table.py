@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_job_measure import names
-from otel_job_measure.history.queries import RUNNING, RunRecord
+from otel_job_measure.history.run_record import RUNNING, RunRecord
 
 if TYPE_CHECKING:
     from otel_job_measure.journal.dead_letters import DeadLetter

@@ -288,7 +288,7 @@ class Consumer:
             offset = done.get(segment.name) or self.position(segment.name)
             data = segment.read(offset, room) if offset < size else b""
             if data:
-                chunks.append(Chunk(segment=segment.name, offset=offset, data=data))
+                chunks.append(Chunk(segment=segment.name, offset=offset, data=data, host=segment.header.host))
                 room -= len(data)
             if room < _LEAST_READ:
                 break

@@ -1,10 +1,9 @@
-"""The SQLite file: open only during a transaction, under its lock, and never while the process forks.
+"""The SQLite file of the history: open only during a transaction, under its lock, and never while the process forks.
 
-It has a rollback journal, not a write-ahead log: a log is there to let a reader and a writer be at work at once, and
-here each has the file for itself. ActiveRun and closing one for each transaction would cost more syncs, not fewer, its
-memory-mapped index would end a job with SIGBUS where the disk is full, and whoever copies the file would have to know
-of two more. The rollback journal stays beside the file, with its head wiped: to make and delete one for each
-transaction takes one more sync, of the folder, and to write over one is the cheapest of all.
+It has a rollback journal and no write-ahead log. Each transaction has the file for itself, so a log's advantage is
+unused; opening and closing a log takes more syncs, its memory-mapped index ends a job with SIGBUS on a full disk, and a
+copy of the file needs two more files. The rollback journal is kept with its head wiped, which saves the sync of the
+folder that creating and deleting it takes.
 """
 
 import logging
@@ -19,19 +18,30 @@ from urllib.parse import quote_from_bytes
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
-from otel_job_measure.errors import HistoryError, NewerHistoryError
+from otel_job_measure.errors import BusyHistoryError, DamagedHistoryError, HistoryError, NewerHistoryError
 from otel_job_measure.forks import fork_gate
-from otel_job_measure.history.errors import BusyHistoryError, DamagedHistoryError
 from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.journal.private_files import open_private, refuse_link
+from otel_job_measure.points.fields import RUN_FIELDS, UUID, Column
 
 _log = logging.getLogger(names.LOGGER)
 _APPLICATION_ID: Final = 0x6F6A6D68
-"""Tells our file from other programs' ("ojmh")."""
+"""Identifies the file as a history ("ojmh")."""
 _COMPANIONS: Final = ("-journal", "-wal", "-shm")
 _JOURNAL_LIMIT: Final = f"PRAGMA journal_size_limit = {1024 * 1024}"
+_TEXT: Final = "'"
+_NAME: Final = '"'
+_PRUNE_EVERY_NS: Final = 600_000_000_000
+_PRUNED_AT_ONCE: Final = 200
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+_FIELDS: Final = tuple(each for each in RUN_FIELDS if each is not UUID)
+_SUCCESS: Final = """CASE
+    WHEN lost_status = 'end' THEN 1.0 WHEN ifnull(lost_reason, '') NOT IN ({}) THEN 0.0 END""".format(
+    ", ".join(f"'{reason}'" for reason in names.UNCOUNTED_REASONS)
+)
 
 
 class Database:
@@ -40,16 +50,18 @@ class Database:
     Args:
         path: The file. Its lock is beside it.
         clock: The machine's clocks.
-        versions: For each version of the schema the script that leads to it from the one before; the first one makes
-            the tables of an empty file.
+        schema: The script that makes the tables of an empty file.
+        upgrades: For each older version, from 1 on, the script that leads to the next.
+        views: The script that makes the views, see `views.sql`.
     """
 
-    def __init__(self, path: Path, *, clock: Clock, versions: Sequence[str]) -> None:
-        """Names the file; nothing is opened yet."""
+    def __init__(self, path: Path, *, clock: Clock, schema: str, upgrades: Sequence[str] = (), views: str = "") -> None:
         self.path = path
         self._lock = path.with_suffix(".lock")
         self._clock = clock
-        self._versions = versions
+        self._schema = schema
+        self._upgrades = upgrades
+        self._views = views
 
     def exists(self) -> bool:
         """Returns whether there is a file.
@@ -64,17 +76,17 @@ class Database:
 
     @contextmanager
     def transaction(self, *, writes: bool = True) -> Generator[sqlite3.Connection]:
-        """Opens the file for one transaction, which is committed where the block ends without an exception.
+        """Opens the file for one transaction, which is committed if the block raises no exception.
 
         Args:
-            writes: Whether the block writes. Somebody's shell that is in the middle of a change only keeps out that.
+            writes: Whether the block writes. Another program's open transaction blocks only that.
 
         Yields:
             The connection.
 
         Raises:
-            BusyHistoryError: Another process is at it; nothing was waited for.
-            DamagedHistoryError: It was damaged and is set aside now; nothing of the block was kept.
+            BusyHistoryError: Another process is using the file; this does not wait.
+            DamagedHistoryError: The file was damaged and has been set aside; nothing of the block was kept.
             NewerHistoryError: It was written by a newer version and is left alone.
             HistoryError: It cannot be read or written, for another reason.
         """
@@ -104,13 +116,13 @@ class Database:
             taken.release()
 
     def _open(self) -> sqlite3.Connection:
-        # Not `as_uri`, which imports something the first time, and this is the thread that folds.
+        # `as_uri` would import a module at its first call, and the shipper's thread must not import any.
         uri = f"file://{quote_from_bytes(os.fsencode(self.path))}?mode=rw"
         connection = sqlite3.connect(uri, timeout=0, isolation_level=None, uri=True)
         try:
             # One sync of the journal before the file is changed, one of the file before the journal goes.
             connection.execute("PRAGMA synchronous = NORMAL")
-            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":  # which somebody's shell may need
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":  # another program may need that
                 connection.execute("PRAGMA journal_mode = PERSIST")
                 connection.execute(_JOURNAL_LIMIT)
             self._check_version(connection)
@@ -124,21 +136,46 @@ class Database:
         application: int = connection.execute("PRAGMA application_id").fetchone()[0]
         if application != _APPLICATION_ID and not _is_empty(connection):
             raise HistoryError(f"{self.path} is a database of another program; move it away")
-        if version > len(self._versions):
+        newest = len(self._upgrades) + 1
+        if version > newest:
             raise NewerHistoryError(
                 f"the history {self.path} was written by a newer version of otel-job-measure (its version is "
-                f"{version}, this program knows {len(self._versions)}): upgrade this program, or set "
-                f"{names.ENV_PREFIX}HISTORY=off"
+                f"{version}, this program knows {newest}): upgrade this program, or set {names.ENV_PREFIX}HISTORY=off"
             )
-        for number, script in enumerate(self._versions[version:], start=version + 1):
+        if version < newest:
+            scripts = self._upgrades[version - 1 :] if version else [self._schema]
+            views = self._views and "; ".join(self._view_statements(connection, is_new=not version))
             connection.executescript(
-                f"BEGIN IMMEDIATE; PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {number}; "
-                f"{script}; COMMIT;"
+                f"BEGIN IMMEDIATE; PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {newest}; "
+                f"{'; '.join(scripts)}; {views}; COMMIT;"
             )
 
+    def make_views(self, connection: sqlite3.Connection) -> None:
+        """Makes the views again, with a column for each further tag; in a transaction."""
+        for statement in self._view_statements(connection):
+            connection.execute(statement)
+
+    def _view_statements(self, connection: sqlite3.Connection, *, is_new: bool = False) -> list[str]:
+        query = "SELECT name FROM further_tags ORDER BY name"
+        tags: list[str] = [] if is_new else [name for (name,) in connection.execute(query)]
+        columns = {
+            "further": " ".join(
+                f"(SELECT value FROM json_each(point.tags) WHERE key = {_quoted(name, _TEXT)}) AS {_quoted(name, _NAME)},"  # noqa: S608, E501 - quoted
+                for name in tags
+                if "\0" not in name  # SQL cannot write it
+            ),
+            "fields": "".join(f', "{each.name}"' for each in _FIELDS),
+            "ending_fields": "".join(f', "{each.column}" AS "{each.name}"' for each in _FIELDS),
+            "lost_fields": "".join(f', {_lost_field(each)} AS "{each.name}"' for each in _FIELDS),
+        }
+        statements = self._views.split(";")
+        for name, text in columns.items():
+            statements = [statement.replace(f"/* :{name} */", text) for statement in statements]
+        return statements
+
     def _judged(self, error: sqlite3.Error) -> HistoryError:
-        """Returns the error to raise; a damaged file is set aside, while the lock is still held."""
-        # The low byte is the kind, the others are details; Python's own errors have no code.
+        """Returns the error to raise; sets a damaged file aside, while the lock is still held."""
+        # The low byte is the kind, the others are details; errors of Python's own have no code.
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _BUSY:
             return BusyHistoryError(f"the history {self.path} is in use by another program")
@@ -158,12 +195,20 @@ class Database:
         while aside.exists():
             count += 1
             aside = first.with_name(f"{first.name}-{count}")
-        # Its journal first: one that stayed would be played back into the new file.
+        # Its journal first: SQLite would play one that stayed back into the new file.
         for suffix in (*_COMPANIONS, ""):
             with_suffix = self.path.with_name(self.path.name + suffix)
             if with_suffix.exists():
                 with_suffix.rename(aside.with_name(aside.name + suffix))
         return aside
+
+
+def _lost_field(column: Column) -> str:
+    return _SUCCESS if column.name == names.FIELD_SUCCESS else f"json_extract(lost_values, '$.{column.column}')"
+
+
+def _quoted(text: str, mark: str) -> str:
+    return f"{mark}{text.replace(mark, 2 * mark)}{mark}"
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:
@@ -174,3 +219,33 @@ def _make_private(path: Path) -> None:
     """Creates a file, for the owner of the state directory or for its group, if there is none."""
     with suppress(FileExistsError):
         os.close(open_private(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+
+
+class Pruning:
+    """Deletes old runs, a few at a time; `retention_s` is how long runs are kept after they ended."""
+
+    def __init__(self, retention_s: float, clock: Clock) -> None:
+        self._retention_ns = int(retention_s * 1e9)
+        self._clock = clock
+        self._due_ns = clock.monotonic_ns()
+
+    def is_due(self) -> bool:
+        """Returns whether it is time to look for old runs."""
+        return self._clock.monotonic_ns() >= self._due_ns
+
+    def prune(self, connection: sqlite3.Connection) -> None:
+        """Deletes some old runs, in a transaction; it stays due if there may be more.
+
+        An open run counts by its start. Old notes about segments go too: at worst a segment is ingested once more.
+        """
+        oldest_ns = self._clock.wall_ns() - self._retention_ns
+        deleted = sum(
+            connection.execute(f"DELETE FROM {what} LIMIT ?)", (oldest_ns, _PRUNED_AT_ONCE)).rowcount  # noqa: S608
+            for what in (
+                "runs WHERE id IN (SELECT id FROM runs WHERE ended_ns < ?",
+                "runs WHERE id IN (SELECT id FROM runs WHERE ended_ns IS NULL AND started_ns < ?",
+                "segments WHERE name IN (SELECT name FROM segments WHERE at_ns < ?",
+            )
+        )
+        if deleted == 0:
+            self._due_ns = self._clock.monotonic_ns() + _PRUNE_EVERY_NS

@@ -1,24 +1,22 @@
-"""The local history: what it is told, and what can be asked of it."""
+"""The local history: one row a run, in a file that all processes of a state directory share."""
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.errors import HistoryError
-from otel_job_measure.forks import fork_gate
-from otel_job_measure.history import ingest, pruning, queries
-from otel_job_measure.history.batch import Batch
-from otel_job_measure.history.chunks import BESIDE_JOBS, FIRST_BYTES, Pace, Stretch, next_room, stretches
-from otel_job_measure.history.errors import BusyHistoryError, DamagedHistoryError
-from otel_job_measure.history.queries import RunRecord
+from otel_job_measure.errors import BusyHistoryError, DamagedHistoryError, HistoryError
+from otel_job_measure.history import ingest, queries
+from otel_job_measure.history.database import Database, Pruning
+from otel_job_measure.history.ingest import BESIDE_JOBS, FIRST_BYTES, Pace, Stretch, next_room, stretches
 from otel_job_measure.history.row_parser import LineReader
-from otel_job_measure.history.views import make_views
+from otel_job_measure.history.run_record import Batch, RunRecord
 from otel_job_measure.journal.interfaces import Chunk, Segment
+from otel_job_measure.journal.segment import destination_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,33 +26,27 @@ _log = logging.getLogger(names.LOGGER)
 _POLL_S: Final = 0.005
 _READ: Final = 4 * 1024 * 1024
 _PRUNINGS: Final = 20
+_RUNS_AT_ONCE: Final = 1000
+_FOLDER: Final = Path(__file__).parent
 
 
 class Behind(NamedTuple):
-    """What is in segments and not in the history.
-
-    Args:
-        bytes: How many bytes.
-        points: How many points.
-        why: Why they could not be folded in; empty where all are.
-    """
+    """How much of the segments is not in the history."""
 
     bytes: int = 0
     points: int = 0
     why: str = ""
+    """Why it could not be ingested; empty if everything is in."""
 
 
 class History:
-    """One row a run, in a file that all processes of a state directory share.
-
-    It is open only during a transaction of some milliseconds; nothing here waits for another process, unless it was
-    given a time for that.
+    """The runs of a state directory. The file is open only during transactions of some milliseconds.
 
     Args:
-        path: `history.db` in the state directory. It is made at the first transaction, and `history.lock` beside it.
+        path: `history.db` in the state directory. The first transaction makes it, and `history.lock` beside it.
         retention_s: How long runs are kept after they ended, in seconds.
         clock: The machine's clocks.
-        pause: Waits, in seconds, between two looks at a lock that another process holds.
+        pause: Waits, in seconds, between two attempts to take a lock that another process holds.
         pace: How much one transaction may do.
     """
 
@@ -67,17 +59,17 @@ class History:
         pause: Callable[[float], None] = time.sleep,
         pace: Pace = BESIDE_JOBS,
     ) -> None:
-        # sqlite3 is loaded here and not by the thread that uses it: a fork during its import would hang the child.
-        with fork_gate():
-            from otel_job_measure.history.database import Database  # noqa: PLC0415 - 7 ms, only where it is used
         self._clock = clock or SystemClock()
         self._pause = pause
         self._pace = pace
-        folder = Path(__file__).parent
-        self._views = (folder / "views.sql").read_text()
-        tables = (folder / "schema.sql").read_text()
-        self._database = Database(path, clock=self._clock, versions=[tables + self._views])
-        self._pruning = pruning.Pruning(retention_s, self._clock)
+        self._database = Database(
+            path,
+            clock=self._clock,
+            schema=(_FOLDER / "schema.sql").read_text(),
+            upgrades=[(_FOLDER / "upgrades" / "1.sql").read_text()],
+            views=(_FOLDER / "views.sql").read_text(),
+        )
+        self._pruning = Pruning(retention_s, self._clock)
         self._reader = LineReader()
         self._positions: dict[str, int] = {}
         self._gone: set[str] = set()
@@ -86,21 +78,18 @@ class History:
 
     @property
     def path(self) -> Path:
-        """Returns where it is kept."""
+        """The file."""
         return self._database.path
 
     def position(self, segment: str) -> int | None:
-        """Returns how much of a segment was folded in when this was last read or written here; None if unknown."""
+        """Returns how much of a segment was in when this object last read or wrote the file; None if unknown."""
         return self._positions.get(segment)
 
     def positions(self, *, patience_s: float = 0.0) -> Mapping[str, int]:
-        """Reads how much of each segment is folded in.
+        """Reads how many bytes of each segment are in, by the segment's name.
 
         Args:
-            patience_s: How long to wait while another process is at it, in seconds.
-
-        Returns:
-            Bytes by the segment's name.
+            patience_s: How long to wait while another process is using the file, in seconds.
 
         Raises:
             HistoryError: The history cannot be read.
@@ -111,14 +100,14 @@ class History:
         return self._positions
 
     def fold(self, chunks: Sequence[Chunk], *, patience_s: float = 0.0) -> None:
-        """Folds what chunks of segments say into the runs, in transactions of some milliseconds.
+        """Ingests chunks of segments, in transactions of some milliseconds; what is in already is left out.
 
         Args:
-            chunks: Each segment's in order; what is folded already is left out.
-            patience_s: How long to wait at most while another process is at it, in seconds.
+            chunks: Each segment's in order.
+            patience_s: How long to wait at most while another process is using the file, in seconds.
 
         Raises:
-            BusyHistoryError: Another process is at it; what came before is in.
+            BusyHistoryError: Another process is using the file; what came before is in.
             HistoryError: The history cannot be written.
         """
         folded = [
@@ -128,18 +117,14 @@ class History:
             self._prune()
 
     def forget(self, segments: Iterable[str]) -> None:
-        """Deletes what is known of segments that are gone, with the next transaction that folds.
-
-        Args:
-            segments: Their names.
-        """
+        """Deletes the notes about segments that are gone, with the next transaction that ingests."""
         self._gone.update(segments)
         for name in self._gone & self._positions.keys():
             del self._positions[name]
             self._unnoted.pop(name, None)
 
     def clean(self) -> None:
-        """Deletes what is known of segments that are gone.
+        """Deletes the notes about segments that are gone, now.
 
         Raises:
             HistoryError: The history cannot be written.
@@ -158,17 +143,14 @@ class History:
         limit: int,
         patience_s: float = 5.0,
     ) -> list[RunRecord]:
-        """Finds the latest runs.
+        """Returns the latest runs, the newest first.
 
         Args:
             job: Only runs of this job.
-            words: Only runs that one of these says something of: a status or a reason, of `queries.WORDS`.
-            since_ns: Only runs that began then or later, in ns since 1970.
+            words: Only runs with one of these statuses or reasons, of `queries.WORDS`.
+            since_ns: Only runs that started then or later, in ns since 1970.
             limit: How many at most.
-            patience_s: How long to wait while another process is at it, in seconds.
-
-        Returns:
-            The runs, the newest first; none where there is no history yet.
+            patience_s: How long to wait while another process is using the file, in seconds.
 
         Raises:
             HistoryError: The history cannot be read.
@@ -181,21 +163,45 @@ class History:
             writes=False,
         )
 
+    def points(
+        self, since_ns: int = queries.EVER, *, destinations: Collection[str] | None = None, patience_s: float = 5.0
+    ) -> Iterator[bytes]:
+        """Yields the rows of runs in line protocol, as they were first written, those of some runs at a time.
+
+        Args:
+            since_ns: Only runs that started or ended then or later, in ns since 1970.
+            destinations: Only runs that were written for one of these destinations' ids; None for all.
+            patience_s: How long to wait each time while another process is using the file, in seconds.
+
+        Raises:
+            HistoryError: The history cannot be read.
+        """
+        row_id = -1
+        while self._database.exists():
+            after = row_id
+            rows = self._patiently(
+                lambda connection: queries.rows_after(connection, after, since_ns, _RUNS_AT_ONCE),  # noqa: B023
+                patience_s,
+                writes=False,
+            )
+            if not rows:
+                return
+            row_id = rows[-1][0]
+            if lines := queries.lines_of(rows, destinations):
+                yield lines
+
     def catch_up(self, segments: Sequence[Segment], *, within_s: float = 10.0) -> Behind:
-        """Folds in all that segments hold at this moment, as far as that is possible.
+        """Ingests what segments contain at this moment, as far as that is possible, and returns what is not in.
 
         Args:
             segments: Those of living processes too.
             within_s: How long to go on at most, in seconds.
-
-        Returns:
-            What is not in, and why.
         """
         ends_ns = self._clock.monotonic_ns() + int(within_s * 1e9)
         why = ""
         try:
             self.positions(patience_s=within_s)
-            # A second time for what a file had that was set aside on the way.
+            # The second time for what a damaged file had that was set aside on the way.
             for chunks in chain(self._unfolded(segments), self._unfolded(segments)):
                 left_s = (ends_ns - self._clock.monotonic_ns()) / 1e9
                 if left_s <= 0:
@@ -204,7 +210,7 @@ class History:
                 self.fold(chunks, patience_s=left_s)
         except HistoryError as error:
             why = str(error)
-        # What living processes have appended since is not what is meant.
+        # What living processes have appended since does not count.
         return self._behind(segments, why) if why else Behind()
 
     def _unfolded(self, segments: Sequence[Segment]) -> Iterator[list[Chunk]]:
@@ -213,7 +219,7 @@ class History:
         for segment in segments:
             offset = self._positions.get(segment.name, 0)
             while data := segment.read(offset, room):
-                chunks.append(Chunk(segment=segment.name, offset=offset, data=data))
+                chunks.append(Chunk(segment=segment.name, offset=offset, data=data, host=segment.header.host))
                 offset += len(data)
                 room -= len(data)
                 if room <= 0:
@@ -233,20 +239,21 @@ class History:
         return Behind(bytes=size, points=points, why=why) if points else Behind()
 
     def _fold_batch(self, batch: Sequence[Stretch], patience_s: float) -> bool:
-        """Folds a batch in; returns whether that took a transaction."""
-        said = Batch()
+        """Ingests what one transaction gets; returns whether it took one."""
+        told = Batch()
         for stretch in batch:
-            self._reader.read(stretch.data, said)
+            told.host, told.destination = stretch.host or None, destination_of(stretch.segment) or None
+            self._reader.read(stretch.data, told)
         gone = set(self._gone)
-        if not said and not gone:
+        if not told.runs and not gone:
             self._note_later(batch)
             return False
         noted = [self._with_unnoted(stretch) for stretch in batch]
 
         def put(connection: "sqlite3.Connection") -> int:
             began_ns = self._clock.monotonic_ns()
-            if ingest.fold(connection, said, noted, self._clock.wall_ns()):
-                make_views(connection, self._views)
+            if ingest.fold(connection, told, noted, self._clock.wall_ns()):
+                self._database.make_views(connection)
             ingest.forget(connection, gone)
             return self._clock.monotonic_ns() - began_ns
 
@@ -258,13 +265,13 @@ class History:
             self._unnoted.pop(stretch.segment, None)
             if self._positions.get(stretch.segment, 0) >= stretch.begin:
                 self._positions[stretch.segment] = stretch.end
-        _log.debug("%d bytes with %d runs are in the history, in %.1f ms", used, len(said), took_ns / 1e6)
+        _log.debug("%d bytes with %d runs are in the history, in %.1f ms", used, len(told.runs), took_ns / 1e6)
         return True
 
     def _note_later(self, batch: Sequence[Stretch]) -> None:
-        """Takes signs of life and other comments for folded in: the next runs of their segments are noted with them.
+        """Counts comments as ingested; the transaction of the next runs of their segments notes them.
 
-        An idle process with an open run has nothing else, and a transaction a minute would cost more than all of them.
+        An idle process with an open run writes only signs of life, which are not worth a transaction a minute.
         """
         for stretch in map(self._with_unnoted, batch):
             self._unnoted[stretch.segment] = stretch
@@ -283,14 +290,14 @@ class History:
                 if not self._pruning.is_due():
                     break
                 self._patiently(self._pruning.prune, 0.0)
-                self._pause(_POLL_S)  # a fork that waits gets its turn
+                self._pause(_POLL_S)  # lets a waiting fork go first
         except BusyHistoryError:
             pass  # it stays due
 
     def _patiently(
         self, operation: "Callable[[sqlite3.Connection], _T]", patience_s: float, *, writes: bool = True
     ) -> _T:
-        """Does an operation in one transaction, once more where the file was damaged, later where it is locked."""
+        """Does an operation in one transaction; again if the file was damaged, and later if it is locked."""
         ends_ns = self._clock.monotonic_ns() + int(patience_s * 1e9)
         repaired = False
         while True:

@@ -1,232 +1,232 @@
-"""Folding: what a batch of lines says of runs is put into the file, together with how far its segments are in."""
+"""Ingest: puts the runs of a batch of rows into the history, and notes how far each segment is in."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Final
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_job_measure import names
-from otel_job_measure.history.batch import ALWAYS, SUCCESS, WHOLE, Batch, Place, Runs, Whole
-from otel_job_measure.history.chunks import Stretch
-from otel_job_measure.history.row_parser import further_tags
-from otel_job_measure.history.run_record import Ending, Key, Run
+from otel_job_measure.history.run_record import RUN_ROW, VALUES, Batch, Key, Known, Place, Run, ending_of, values_of
+from otel_job_measure.journal.interfaces import Chunk
 
 if TYPE_CHECKING:
     import sqlite3
 
+FIRST_BYTES: Final = 64 * 1024
+"""The size of the first transaction."""
+LEAST_BYTES: Final = 16 * 1024
+"""The least size of a transaction on a slow machine."""
+
+_VALUES: Final = tuple(each.column for each in VALUES)
 COLUMNS: Final = (
-    "id",
-    "job",
-    "datacenter",
-    "project",
-    "stage",
-    "tags",
-    "uuid",
-    "started_ns",
-    "ended_ns",
-    "status",
-    "reason",
-    "success",
-    "duration_s",
-    "host",
-    "trace_id",
-    "span_id",
-    "error_type",
-    "error_message",
-    "ending_rows",
-    "lost_ns",
-    "lost_rows",
-    "lost_reason",
-    "lost_host",
-    "settled",
+    *("id", "job", "datacenter", "project", "stage", "tags", "uuid", "destination", "started_ns", "ended_ns"),
+    *("status", "reason", "success", *_VALUES, "ending_rows"),
+    *("lost_ns", "lost_rows", "lost_status", "lost_reason", "lost_values", "settled"),
 )
-"""The columns of `runs`, in the order of the schema."""
+"""The columns of `runs`, in the order in which they are read and written here."""
 
-_AT_ONCE: Final = 200
-_SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM runs WHERE "  # noqa: S608 - names of ours
-_INSERT: Final = f"INSERT INTO runs VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - the same
-_REPLACE: Final = f"REPLACE INTO runs VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - the same
-_NULL_IF_EMPTY: Final = "nullif(?, '')"
-_INSERT_WHOLE: Final = (
-    f"INSERT INTO runs ({', '.join(WHOLE)}, lost_rows, settled) "  # noqa: S608 - the same
-    f"VALUES ({', '.join('?' if name in ALWAYS else _NULL_IF_EMPTY for name in WHOLE)}, 0, 1)"
-)
-
+SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM runs"  # noqa: S608 - constant names
 _NOTE: Final = """
 INSERT INTO segments VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET folded = ?, at_ns = excluded.at_ns
 WHERE folded >= ? AND folded < ?
 """
-_STARTED: Final = WHOLE.index("started_ns")
-_TAGS: Final = WHOLE.index("tags")
+_AT_ONCE: Final = 200
+_SECOND_ENDING_NS: Final = 3600 * 1_000_000_000
+"""How long after an ending of a run another one may come that is stamped earlier than it."""
+_HOST: Final = _VALUES.index("host")
 
-_Row = tuple[Any, ...]
-"""A row of `runs`: what SQLite gives has no types."""
+Row = tuple[Any, ...]
+"""A row of `runs` with the columns of `COLUMNS`."""
 
 
-def fold(connection: "sqlite3.Connection", batch: Batch, stretches: Sequence[Stretch], now_ns: int) -> bool:
+class Pace(NamedTuple):
+    """How much one transaction may do."""
+
+    aim_ns: int
+    """How long its statements should take; the commit comes on top."""
+    most_bytes: int
+    """How many bytes of segments it may have."""
+
+
+BESIDE_JOBS: Final = Pace(aim_ns=7_000_000, most_bytes=1024 * 1024)
+"""In a process that has jobs, whose forks wait for a transaction: it may take 20 ms."""
+ALONE: Final = Pace(aim_ns=150_000_000, most_bytes=8 * 1024 * 1024)
+"""In a command, which never forks; every transaction waits for the disk twice, so a few large ones are fastest."""
+
+
+class Stretch(NamedTuple):
+    """The whole lines of a segment that one transaction gets."""
+
+    segment: str
+    begin: int
+    """The offset of the first byte."""
+    end: int
+    """The offset after the last byte."""
+    data: bytes
+    host: str
+
+
+def stretches(
+    chunks: Iterable[Chunk], positions: Mapping[str, int], room: Callable[[], int]
+) -> Iterator[list[Stretch]]:
+    """Yields what each transaction gets: `room` tells its bytes, and `positions` what the history has already."""
+    batch: list[Stretch] = []
+    left = room()
+    for chunk in chunks:
+        at = max(0, positions.get(chunk.segment, 0) - chunk.offset)
+        while at < len(chunk.data):
+            end = chunk.data.find(b"\n", min(at + left, len(chunk.data)) - 1) + 1 or len(chunk.data)
+            batch.append(Stretch(chunk.segment, chunk.offset + at, chunk.offset + end, chunk.data[at:end], chunk.host))
+            left -= end - at
+            at = end
+            if left <= 0:
+                yield batch
+                batch, left = [], room()
+    if batch:
+        yield batch
+
+
+def next_room(pace: Pace, room: int, used: int, took_ns: int) -> int:
+    """Returns how many bytes the next transaction may have, after one that used some of its room."""
+    if took_ns <= pace.aim_ns and used < room // 2:
+        return room  # a small transaction says nothing about a large one
+    wanted = used * pace.aim_ns // max(took_ns, 1)
+    return min(max(wanted, room // 4, LEAST_BYTES), room * 2, pace.most_bytes)
+
+
+def fold(connection: "sqlite3.Connection", batch: Batch, noted: Sequence[Stretch], now_ns: int) -> bool:
     """Puts runs into the file, and notes that these parts of segments are in.
 
-    Args:
-        connection: In a transaction.
-        batch: What the stretches say.
-        stretches: Where it stands.
-        now_ns: The wall time.
-
     Returns:
-        Whether there are further tags that the views don't have a column for yet.
+        Whether there are further tags that the views do not have a column for yet.
     """
-    runs = batch.rest()
-    for place in _perhaps_known(connection, batch.whole):
-        batch.run(place)
-    connection.executemany(_INSERT_WHOLE, batch.whole.values())
-    ids, unchanged = _meet(connection, runs)
-    connection.executemany(_INSERT, [_row(None, run) for place, run in runs.items() if place not in ids])
-    known = ((run_id, runs[place]) for place, run_id in ids.items() if run_id not in unchanged)
-    connection.executemany(_REPLACE, (_row(run_id, run) for run_id, run in known))
-    _note(connection, stretches, now_ns)
-    further = {row[_TAGS] for row in batch.whole.values()} | {key.tags for _, key in runs}
-    return _note_further_tags(connection, further)
-
-
-def _perhaps_known(connection: "sqlite3.Connection", whole: Mapping[Place, Whole]) -> list[Place]:
-    """Returns which runs the file may know something of: it has their start, or their uuid without a start."""
-    newest, has_unstarted = _newest(connection)
-    old = [started_ns for row in whole.values() if (started_ns := row[_STARTED]) <= newest]
-    known = _values(connection, "started_ns", "started_ns", old)
-    found = [place for place, row in whole.items() if row[_STARTED] in known] if known else []
-    if has_unstarted:
-        uuids = _values(connection, "uuid", "settled = 0 AND uuid", [uuid for uuid, _ in whole])
-        found += [place for place in whole if place[0] in uuids]
-    return found
-
-
-def _newest(connection: "sqlite3.Connection") -> tuple[int, bool]:
-    """Returns the latest start in the file, and whether there are runs without one."""
-    newest = connection.execute("SELECT max(started_ns) FROM runs").fetchone()[0] or 0
-    unstarted = connection.execute("SELECT 1 FROM runs WHERE started_ns IS NULL LIMIT 1").fetchone()
-    return newest, unstarted is not None
-
-
-def _values(connection: "sqlite3.Connection", column: str, wanted: str, values: Sequence[object]) -> set[object]:
-    """Returns which of these values there are in the file."""
-    found: set[object] = set()
-    for begin in range(0, len(values), _AT_ONCE):
-        some = values[begin : begin + _AT_ONCE]
-        query = f"SELECT {column} FROM runs WHERE {wanted} IN ({', '.join('?' * len(some))})"  # noqa: S608 - names of ours
-        found.update(value for (value,) in connection.execute(query, some))
-    return found
-
-
-def _meet(connection: "sqlite3.Connection", runs: Runs) -> tuple[dict[tuple[str, Key], int], set[int]]:
-    """Tells runs what the file knows of them; returns the ids of those it knows, and which know nothing new."""
-    ids: dict[tuple[str, Key], int] = {}
-    unchanged: set[int] = set()
-    for row in chain(_known(connection, runs.values()), _taken_for_lost(connection, runs, ids)):
-        key = Key._make(row[1:6])
-        run = runs.get((row[6], key))
-        if run is not None:
-            ids[row[6], key] = row[0]
-            run.take(_run(key, row))
-            if _row(row[0], run) == row:
-                unchanged.add(row[0])
-    return ids, unchanged
-
-
-def _known(connection: "sqlite3.Connection", runs: Iterable[Run]) -> Iterator[_Row]:
-    """Yields the rows of these runs that are in the file, and maybe others that share a time or a uuid with one."""
-    # A run that is settled here can only be in the file without its start, or with the same one.
-    newest, unstarted = _newest(connection)
-    left = iter(runs)
+    rows: list[Row] = []
+    left = iter(batch.runs.values())
     while some := list(islice(left, _AT_ONCE)):
-        starts = [run.started_ns for run in some if run.started_ns is not None and run.started_ns <= newest]
-        ends = [ending.time_ns for run in some if run.started_ns is None for ending in run.endings()]
-        yield from _found(connection, "started_ns", starts)
-        yield from _found(connection, "ended_ns", ends)
-        uuids = [run.uuid for run in some if unstarted or not run.settled]
-        yield from _found(connection, "settled = 0 AND uuid", uuids)
+        known = {(row[_UUID], Key._make(row[1:6])): row for row in _known(connection, some)}
+        for run in some:
+            row = known.get((run.uuid, run.key))
+            if row is not None:
+                run.take(run_of(row))
+            new = _row(None if row is None else row[0], run)
+            if new != row:
+                rows.append(new)
+    _put(connection, rows)
+    # A file that was begun anew has not seen the beginning of a segment, which then has to come again.
+    notes = ((s.segment, s.end if s.begin == 0 else 0, now_ns, s.end, s.begin, s.end) for s in noted)
+    connection.executemany(_NOTE, notes)
+    return _note_further_tags(connection, {key.tags for _, key in batch.runs})
 
 
-def _taken_for_lost(connection: "sqlite3.Connection", runs: Runs, ids: Mapping[tuple[str, Key], int]) -> Iterator[_Row]:
-    """Yields the rows of runs that came back before we hear that they were taken for lost.
+_UUID: Final = COLUMNS.index("uuid")
 
-    They are settled and have other times, so that nothing else finds them; but they ended later than that.
+
+def _put(connection: "sqlite3.Connection", rows: Sequence[Row]) -> None:
+    """Writes rows; columns that are NULL in all of them are left out, because a NULL costs the driver most."""
+    used = [at for at in range(len(COLUMNS)) if any(row[at] is not None for row in rows)]
+    if used:
+        columns, marks = ", ".join(COLUMNS[at] for at in used), ", ".join("?" * len(used))
+        connection.executemany(f"REPLACE INTO runs ({columns}) VALUES ({marks})", map(itemgetter(*used), rows))  # noqa: S608
+
+
+def _known(connection: "sqlite3.Connection", runs: Sequence[Run]) -> Iterator[Row]:
+    """Yields the rows of these runs that are in the file, and perhaps others that share a time or a uuid with one.
+
+    Most runs are found by their times and need no index of uuids: uuids are random, and every transaction would write
+    to as many pages of that index as it has runs. Only unsettled runs are in such an index.
     """
-    doubtful = [
-        (ending.time_ns, run.uuid)
-        for place, run in runs.items()
-        if run.started_ns is None and place not in ids
-        for ending in run.endings()
-        if not ending.is_sure
-    ]
-    if doubtful:
-        earliest = min(time_ns for time_ns, _ in doubtful)
-        uuids = sorted({uuid for _, uuid in doubtful})
-        for begin in range(0, len(uuids), _AT_ONCE):
-            yield from _found(connection, f"ended_ns > {earliest} AND +uuid", uuids[begin : begin + _AT_ONCE])
+    places = {(run.uuid, run.key) for run in runs}
+    newest = connection.execute("SELECT max(started_ns) FROM runs").fetchone()[0] or 0
+    starts = [run.started_ns for run in runs if run.started_ns is not None and run.started_ns <= newest]
+    ends = [end_ns for run in runs if run.started_ns is None for end_ns in run.endings]
+    for row in chain(
+        _found(connection, "started_ns", starts),
+        _found(connection, "ended_ns", ends),
+        _found(connection, "settled = 0 AND uuid", [run.uuid for run in runs]),
+    ):
+        places.discard((row[_UUID], Key._make(row[1:6])))
+        yield row
+    yield from _ended_before(connection, [run for run in runs if run.started_ns is None and _place(run) in places])
 
 
-def _found(connection: "sqlite3.Connection", column: str, values: Sequence[object]) -> Iterable[_Row]:
+def _place(run: Run) -> Place:
+    return run.uuid, run.key
+
+
+def _ended_before(connection: "sqlite3.Connection", runs: Sequence[Run]) -> Iterable[Row]:
+    """Returns the settled rows of runs that get a second ending, at another time."""
+    if not runs:
+        return ()
+    earliest_ns = min(end_ns for run in runs for end_ns in run.endings) - _SECOND_ENDING_NS
+    # The plus sign keeps SQLite from any index but that of the times.
+    return _found(connection, f"ended_ns > {earliest_ns} AND +uuid", [run.uuid for run in runs])
+
+
+def _found(connection: "sqlite3.Connection", wanted: str, values: Sequence[object]) -> Iterable[Row]:
     if not values:
         return ()
-    return connection.execute(f"{_SELECT} {column} IN ({', '.join('?' * len(values))})", values)
+    return connection.execute(f"{SELECT} WHERE {wanted} IN ({', '.join('?' * len(values))})", values)
 
 
-def _row(run_id: int | None, run: Run) -> _Row:
-    ending, beaten = run.ending, run.beaten
-    if ending is None:
-        return (run_id, *run.key, run.uuid, run.started_ns, None, names.STATUS_START, *_NO_ENDING)
-    time_ns, rows, status, reason, *details = ending
-    lost = _NOT_LOST if beaten is None else (beaten.time_ns, beaten.rows, beaten.reason, beaten.host)
-    known = (run_id, *run.key, run.uuid, run.started_ns, time_ns, status, reason, SUCCESS[status])
-    return (*known, *details, rows, *lost, int(run.settled))
+def _row(run_id: int | None, run: Run) -> Row:
+    begun = (run_id, *run.key, run.uuid, run.destination, run.started_ns)
+    if not run.endings:
+        values: list[Any] = [None] * len(_VALUES)
+        values[_HOST] = run.host
+        return (*begun, None, names.STATUS_START, None, None, *values, 0, *_NOT_LOST, 0)
+    (ending, rows), *others = run.ranked() if len(run.endings) > 1 else run.endings.values()
+    outcome, values = ending.outcome, list(values_of(ending))
+    if not rows & RUN_ROW:
+        values[_HOST] = run.host
+    lost = _lost(others[0]) if others else _NOT_LOST
+    ended = (ending.end_ns, outcome.status, outcome.reason or None, outcome.success)
+    return (*begun, *ended, *values, rows, *lost, int(run.settled))
 
 
-_NOT_LOST: Final = (None, 0, None, None)
-_NO_ENDING: Final = (*[None] * 8, 0, *_NOT_LOST, 0)
+_NOT_LOST: Final = (None, 0, None, None, None)
 
 
-def _run(key: Key, row: _Row) -> Run:
-    run = Run(key, row[6])
-    run.started_ns = row[7]
-    if row[8] is not None:
-        run.ending = Ending(row[8], row[18], row[9], row[10], *row[12:18])
-    if row[19] is not None:
-        run.beaten = Ending(row[19], row[20], names.STATUS_FAILED, reason=row[21], host=row[22])
+def _lost(known: Known) -> Row:
+    (ending, rows), outcome = known, known.ending.outcome
+    values = {name: value for name, value in zip(_VALUES, values_of(ending), strict=True) if value is not None}
+    return ending.end_ns, rows, outcome.status, outcome.reason or None, json.dumps(values, ensure_ascii=False)
+
+
+def run_of(row: Row) -> Run:
+    """Returns the run of a row."""
+    cells: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
+    uuid = cells["uuid"]
+    run = Run(uuid, Key._make(row[1:6]))
+    run.destination, run.started_ns = cells["destination"], cells["started_ns"]
+    values = {name: cells[name] for name in _VALUES}
+    if not cells["ending_rows"] & RUN_ROW:
+        run.host = values.pop("host")
+    if cells["ended_ns"] is not None:
+        reason = _reason(cells["status"], cells["reason"])
+        run.end(ending_of(uuid, cells["ended_ns"], reason, values), cells["ending_rows"])
+    if cells["lost_ns"] is not None:
+        reason = _reason(cells["lost_status"], cells["lost_reason"])
+        run.end(ending_of(uuid, cells["lost_ns"], reason, json.loads(cells["lost_values"])), cells["lost_rows"])
     return run
 
 
-def _note(connection: "sqlite3.Connection", stretches: Iterable[Stretch], now_ns: int) -> None:
-    """Notes how far segments are in, of each only what follows on what is in already.
-
-    A file that was begun anew knows nothing of a segment whose beginning it never saw: then it has to come again.
-    """
-    values = ((s.segment, s.end if s.begin == 0 else 0, now_ns, s.end, s.begin, s.end) for s in stretches)
-    connection.executemany(_NOTE, values)
+def _reason(status: str, reason: str | None) -> str | None:
+    return None if status == names.STATUS_END else reason or ""
 
 
 def _note_further_tags(connection: "sqlite3.Connection", texts: set[str]) -> bool:
-    wanted = {name for text in texts for name in further_tags(text)}
+    wanted: set[str] = {name for text in texts for name in json.loads(text)}
     changes = connection.total_changes
     connection.executemany("INSERT OR IGNORE INTO further_tags VALUES (?)", [(name,) for name in wanted])
     return connection.total_changes > changes
 
 
 def positions(connection: "sqlite3.Connection") -> dict[str, int]:
-    """Reads how much of each segment is folded.
-
-    Args:
-        connection: In a transaction.
-
-    Returns:
-        Bytes by the segment's name.
-    """
+    """Returns how many bytes of each segment are in."""
     return dict(connection.execute("SELECT name, folded FROM segments").fetchall())
 
 
 def forget(connection: "sqlite3.Connection", segments: Iterable[str]) -> None:
-    """Deletes what is known of segments.
-
-    Args:
-        connection: In a transaction.
-        segments: Their names.
-    """
+    """Deletes the notes about segments."""
     connection.executemany("DELETE FROM segments WHERE name = ?", [(name,) for name in segments])

@@ -1,110 +1,52 @@
-"""What people ask of the history."""
+"""Questions to the history."""
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Final
 
 from otel_job_measure import names
+from otel_job_measure.history.ingest import COLUMNS, SELECT, Row, run_of
+from otel_job_measure.history.run_record import OLD_ROW, RUN_ROW, RUNNING, Run, RunRecord, record_of
+from otel_job_measure.points.rows import ending_lines, series, start_line
+from otel_job_measure.points.tags import DefaultTags
 
 if TYPE_CHECKING:
     import sqlite3
 
-RUNNING: Final = "running"
-"""What people call a run whose rows say `start` and nothing else."""
-
 WORDS: Final = (RUNNING, names.STATUS_END, names.STATUS_FAILED, *names.REASONS)
-"""What a run can be asked for by: how it is, and why it failed."""
+"""What runs can be filtered by: a status or a reason."""
 
-_EVER: Final = -(2**63)
-_COLUMNS: Final = (
-    "uuid, job, datacenter, project, stage, tags, started_ns, ended_ns, status, reason, duration_s, host, trace_id, "
-    "span_id, error_type, error_message"
-)
-# Each half comes from an index, newest first. A run whose start is not known counts from its end.
-_LATEST: Final = """
-SELECT {columns} FROM (
+EVER: Final = -(2**63)
+"""A time before all others, in ns."""
+
+# Each half comes from an index, newest first. A run whose start is unknown counts from its end.
+_LATEST: Final = f"""
+SELECT {", ".join(COLUMNS)} FROM (
     SELECT * FROM (
         SELECT *, started_ns AS at_ns FROM runs
-        WHERE started_ns >= :since AND {wanted} ORDER BY started_ns DESC, id DESC LIMIT :limit
+        WHERE started_ns >= :since AND {{wanted}} ORDER BY started_ns DESC, id DESC LIMIT :limit
     )
     UNION ALL
     SELECT * FROM (
         SELECT *, ended_ns AS at_ns FROM runs
-        WHERE started_ns IS NULL AND ended_ns >= :since AND {wanted} ORDER BY ended_ns DESC, id DESC LIMIT :limit
+        WHERE started_ns IS NULL AND ended_ns >= :since AND {{wanted}} ORDER BY ended_ns DESC, id DESC LIMIT :limit
     )
 )
 ORDER BY at_ns DESC, uuid LIMIT :limit
-"""
-
-
-class RunRecord(NamedTuple):
-    """A run as the history has it.
-
-    Args:
-        uuid: Its id.
-        job: The job's name.
-        datacenter: A default tag, or None.
-        project: A default tag, or None.
-        stage: A default tag, or None.
-        tags: The further tags.
-        started_ns: When it began, in ns since 1970; None where that is not known.
-        ended_ns: When it ended; None while it is open.
-        status: `running`, `end` or `failed`.
-        reason: Why it failed; None for others, and where only the old row was written.
-        duration_s: How long it took, in seconds: as it was measured, else what lies between start and end; None for
-            one that was lost, whose end nobody saw.
-        host: Where it ran.
-        trace_id: Its trace, in hex.
-        span_id: Its span, in hex.
-        error_type: The class of the exception.
-        error_message: The exception's text, where that was asked for.
-    """
-
-    uuid: str
-    job: str
-    datacenter: str | None
-    project: str | None
-    stage: str | None
-    tags: Mapping[str, str]
-    started_ns: int | None
-    ended_ns: int | None
-    status: str
-    reason: str | None
-    duration_s: float | None
-    host: str | None
-    trace_id: str | None
-    span_id: str | None
-    error_type: str | None
-    error_message: str | None
+"""  # noqa: S608 - constant names
+_AFTER: Final = f"{SELECT} WHERE id > ? AND (started_ns >= ? OR ended_ns >= ?) ORDER BY id LIMIT ?"
 
 
 def latest(
-    connection: "sqlite3.Connection",
-    *,
-    job: str | None = None,
-    words: Sequence[str] = (),
-    since_ns: int | None = None,
-    limit: int,
+    connection: "sqlite3.Connection", *, job: str | None, words: Sequence[str], since_ns: int | None, limit: int
 ) -> list[RunRecord]:
-    """Finds the latest runs.
-
-    Args:
-        connection: In a transaction.
-        job: Only runs of this job.
-        words: Only runs that one of these says something of: a status or a reason, see `WORDS`.
-        since_ns: Only runs that began then or later.
-        limit: How many at most.
-
-    Returns:
-        The runs, the newest first.
-    """
+    """Returns the latest runs, the newest first; see `History.latest`."""
     wanted, values = _wanted(job, words)
-    values |= {"since": _EVER if since_ns is None else since_ns, "limit": limit}
-    return [_recorded(*row) for row in connection.execute(_LATEST.format(columns=_COLUMNS, wanted=wanted), values)]
+    values |= {"since": EVER if since_ns is None else since_ns, "limit": limit}
+    return [record_of(run_of(row)) for row in connection.execute(_LATEST.format(wanted=wanted), values)]
 
 
 def _wanted(job: str | None, words: Sequence[str]) -> tuple[str, dict[str, object]]:
-    """Returns what is asked of each run, in plain comparisons: a million may be looked at to find a few."""
+    """Returns a condition in plain comparisons: a million runs may be compared to find a few."""
     values: dict[str, object] = {
         f"word{number}": names.STATUS_START if word == RUNNING else word for number, word in enumerate(words)
     }
@@ -116,26 +58,28 @@ def _wanted(job: str | None, words: Sequence[str]) -> tuple[str, dict[str, objec
     return " AND ".join(conditions) or "TRUE", values
 
 
-def _recorded(*row: Any) -> RunRecord:  # noqa: ANN401 - what SQLite gives has no types
-    uuid, job, datacenter, project, stage, tags, started_ns, ended_ns, status, reason, duration_s, *details = row
-    if duration_s is None and None not in (started_ns, ended_ns) and reason != names.REASON_LOST:
-        duration_s = (ended_ns - started_ns) / 1e9
-    host, trace_id, span_id, error_type, error_message = details
-    return RunRecord(
-        uuid=uuid,
-        job=job,
-        datacenter=datacenter,
-        project=project,
-        stage=stage,
-        tags=json.loads(tags),
-        started_ns=started_ns,
-        ended_ns=ended_ns,
-        status=RUNNING if status == names.STATUS_START else status,
-        reason=reason,
-        duration_s=duration_s,
-        host=host,
-        trace_id=trace_id,
-        span_id=span_id,
-        error_type=error_type,
-        error_message=error_message,
-    )
+def rows_after(connection: "sqlite3.Connection", row_id: int, since_ns: int, limit: int) -> list[Row]:
+    """Returns the next runs, in the order of their row ids, that started or ended since a time."""
+    return connection.execute(_AFTER, (row_id, since_ns, since_ns, limit)).fetchall()
+
+
+def lines_of(rows: Sequence[Row], destinations: Collection[str] | None) -> bytes:
+    """Returns the rows of runs in line protocol, as they were first written.
+
+    Runs of other destinations are left out; None means that all destinations are wanted. Runs whose destination is
+    unknown, of an older history, are always there.
+    """
+    runs = map(run_of, rows)
+    wanted = (run for run in runs if destinations is None or not run.destination or run.destination in destinations)
+    return b"".join(map(_lines, wanted))
+
+
+def _lines(run: Run) -> bytes:
+    record = record_of(run)
+    tags = DefaultTags(record.datacenter, record.project, record.stage, tuple(record.tags.items()))
+    its_series = series(record.job, tags)
+    lines = [] if run.started_ns is None else [start_line(its_series, run.uuid, run.started_ns)]
+    for ending, rows in run.endings.values():
+        both = ending_lines(its_series, ending, run_row=rows & RUN_ROW > 0, error_message=True)
+        lines.append(both if rows & OLD_ROW else both[: both.index(b"\n") + 1])
+    return b"".join(lines)

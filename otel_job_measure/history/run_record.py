@@ -1,18 +1,35 @@
-"""A run as the history knows it, and how what is known of it comes together, whatever the order of arrival."""
+"""A run as its rows tell it, whatever the order in which they arrive."""
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from otel_job_measure import names
+from otel_job_measure.points.fields import RUN_FIELDS, TAG_NAMES
+from otel_job_measure.points.line_protocol import FieldValue, Point
+from otel_job_measure.points.outcome import ENDED, Ending, Outcome
+
+RUNNING: Final = "running"
+"""The status of a run that is still open."""
 
 OLD_ROW: Final = 1
-"""The row of `scheduling-job` has been seen."""
+"""The ending's row of `scheduling-job` is known."""
 RUN_ROW: Final = 2
-"""The row of `scheduling-job-run` has been seen."""
+"""The ending's row of `scheduling-job-run` is known."""
+
+VALUES: Final = tuple(each for each in RUN_FIELDS if each.name not in {names.FIELD_UUID, names.FIELD_SUCCESS})
+"""The fields of a run row that are kept as they are; `success` follows from status and reason."""
+values_of: Final = attrgetter(*(each.path for each in VALUES))
+"""Returns the values of an ending, in the order of `VALUES`."""
+
+FAILED_SOMEHOW: Final = Outcome(reason="")
+"""The outcome of a failed run of which only the old row is known, which has no reason."""
 
 
 class Key(NamedTuple):
-    """What tells one run from another, besides its uuid: two projects may share a state directory."""
+    """The series of a run: two projects that share a state directory may use the same uuid."""
 
     job: str
     datacenter: str | None
@@ -22,98 +39,230 @@ class Key(NamedTuple):
     """The further tags, as JSON with sorted keys."""
 
 
-class Ending(NamedTuple):
-    """One ending of a run, as one or both of its rows tell it; the old row knows its time and status alone."""
+def key_of(tags: Mapping[str, str]) -> Key:
+    """Returns the series that a row's tags name."""
+    further = {name: tags[name] for name in sorted(tags) if name not in TAG_NAMES}
+    return Key(
+        job=tags.get(names.TAG_JOB, ""),
+        datacenter=tags.get(names.TAG_DATACENTER),
+        project=tags.get(names.TAG_PROJECT),
+        stage=tags.get(names.TAG_STAGE),
+        tags=json.dumps(further, ensure_ascii=False, separators=(",", ":")),
+    )
 
-    time_ns: int
+
+def ending_of(uuid: str, end_ns: int, reason: str | None, values: Mapping[str, Any]) -> Ending:
+    """Returns an ending from the values of its columns."""
+    others = dict(values)
+    error_type, message = others.pop(names.FIELD_ERROR_TYPE, None), others.pop(names.FIELD_ERROR_MESSAGE, None)
+    return Ending(uuid, Outcome(reason, error_type, message), end_ns, **others)
+
+
+class Known(NamedTuple):
+    """An ending, and which of its rows are known."""
+
+    ending: Ending
     rows: int
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether this ending cannot be a lost one; the old row of those looks like that of any failure."""
+        reason = self.ending.outcome.reason
+        return reason is None or (self.rows & RUN_ROW > 0 and reason != names.REASON_LOST)
+
+    @property
+    def rank(self) -> tuple[bool, bool, bool, int]:
+        """Orders the endings of a run: the greatest is the truest. Recovery only guesses that a run was lost."""
+        reason = self.ending.outcome.reason
+        return reason != names.REASON_LOST, self.rows & RUN_ROW > 0, reason is None, self.ending.end_ns
+
+    def merged(self, ending: Ending, rows: int) -> "Known":
+        """Returns what this and other rows of the same time say together."""
+        if self.rows & RUN_ROW and rows == OLD_ROW:
+            return Known(self.ending, OLD_ROW | RUN_ROW)
+        # The text makes the result independent of the order, should two rows of one kind contradict each other.
+        fuller = max(self, Known(ending, rows), key=lambda each: (each.rows & RUN_ROW, repr(each.ending)))
+        return Known(fuller.ending, self.rows | rows)
+
+
+class Run:
+    """Everything that is known of one run."""
+
+    __slots__ = ("destination", "endings", "host", "key", "started_ns", "uuid")
+
+    def __init__(self, uuid: str, key: Key) -> None:
+        self.uuid = uuid
+        self.key = key
+        self.started_ns: int | None = None
+        self.host: str | None = None
+        """Where it started, from the header of the segment; a start row does not tell."""
+        self.destination: str | None = None
+        """The destination that its rows were written for."""
+        self.endings: dict[int, Known] = {}
+        """By their times."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether the run is complete: it has a start and an ending that is not a guess."""
+        return self.started_ns is not None and any(known.is_sure for known in self.endings.values())
+
+    def start(self, time_ns: int, host: str | None = None) -> None:
+        """Takes a start; of several different ones, the first in time counts."""
+        self.started_ns = time_ns if self.started_ns is None else min(self.started_ns, time_ns)
+        self.host = self.host or host
+
+    def end(self, ending: Ending, rows: int) -> None:
+        """Takes an ending, or a part of one."""
+        before = self.endings.get(ending.end_ns)
+        self.endings[ending.end_ns] = Known(ending, rows) if before is None else before.merged(ending, rows)
+
+    def take(self, other: "Run") -> None:
+        """Takes everything that another one knows of the same run."""
+        if other.started_ns is not None:
+            self.start(other.started_ns)
+        self.host = self.host or other.host
+        self.destination = self.destination or other.destination
+        for known in other.endings.values():
+            self.end(known.ending, known.rows)
+
+    def ranked(self) -> list[Known]:
+        """Returns the endings, the truest first. A lost run that came back has two."""
+        return sorted(self.endings.values(), key=lambda each: each.rank, reverse=True)
+
+
+Place = tuple[str, Key]
+"""A run's uuid and series, which identify it."""
+
+
+class Batch:
+    """The runs that some rows tell of."""
+
+    def __init__(self) -> None:
+        self.runs: dict[Place, Run] = {}
+        self.host: str | None = None
+        """The host of the rows that are read now."""
+        self.destination: str | None = None
+        """Their destination."""
+
+    def run(self, uuid: str, key: Key) -> Run:
+        """Returns the run of a row."""
+        found = self.runs.get((uuid, key))
+        if found is None:
+            found = self.runs[uuid, key] = Run(uuid, key)
+            found.destination = self.destination
+        return found
+
+    def take(self, point: Point) -> None:
+        """Takes a point; one that is not a row of a run is ignored."""
+        uuid, job, time_ns = point.fields.get(names.FIELD_UUID), point.tags.get(names.TAG_JOB), point.time_ns
+        if not job or not uuid or not isinstance(uuid, str) or time_ns is None:
+            return
+        is_run_row = point.measurement == names.RUNS
+        status = (point.tags if is_run_row else point.fields).get(names.TAG_STATUS)
+        if is_run_row and status in {names.STATUS_END, names.STATUS_FAILED}:
+            reason = None if status == names.STATUS_END else point.tags.get(names.TAG_REASON, "")
+            values = {
+                each.column: value for each in VALUES if (value := _value(point, each.name, each.kind)) is not None
+            }
+            self.run(uuid, key_of(point.tags)).end(ending_of(uuid, time_ns, reason, values), RUN_ROW)
+        elif point.measurement == names.POINTS and status == names.STATUS_START:
+            self.run(uuid, key_of(point.tags)).start(time_ns, self.host)
+        elif point.measurement == names.POINTS and status in OUTCOMES:
+            self.run(uuid, key_of(point.tags)).end(Ending(uuid, OUTCOMES[status], time_ns), OLD_ROW)
+
+
+OUTCOMES: Final[Mapping[object, Outcome]] = {names.STATUS_END: ENDED, names.STATUS_FAILED: FAILED_SOMEHOW}
+"""What the status of an old row says of the outcome."""
+
+
+def _value(point: Point, name: str, kind: str) -> FieldValue | None:
+    """Returns the value of a field; None if it is missing or has another type."""
+    value = point.fields.get(name)
+    if kind == "float" and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    wanted = int if kind == "integer" else str
+    return value if isinstance(value, wanted) and not isinstance(value, bool) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One run as its rows tell it; None means unknown.
+
+    Args:
+        uuid: Its id.
+        job: The job's name.
+        datacenter: A default tag.
+        project: A default tag.
+        stage: A default tag.
+        tags: The further tags (`OTEL_JOB_MEASURE_TAGS`).
+        started_ns: When it started, in ns since 1970.
+        ended_ns: When it ended; None while it is running.
+        status: `running`, `end` or `failed`.
+        reason: Why it failed; None also if only `scheduling-job` was written.
+        duration_s: How long it took, in seconds: as measured, else from its start to its end; None if it was lost.
+        host: Where it ran.
+        attempt: Which attempt of its task it was, from 1.
+        lag_s: How long after its due time it started, in seconds.
+        queued_s: How long it waited in a queue, in seconds.
+        trigger: Why it started: `schedule`, `manual`, `retry` or `message`.
+        task_id: The scheduler's id of its task, equal on all attempts.
+        trace_id: Its trace, in hex.
+        span_id: Its span, in hex.
+        error_type: The exception's class.
+        error_message: The exception's text, if `OTEL_JOB_MEASURE_ERROR_MESSAGE` was on.
+    """
+
+    uuid: str
+    job: str
+    datacenter: str | None = None
+    project: str | None = None
+    stage: str | None = None
+    tags: Mapping[str, str]
+    started_ns: int | None = None
+    ended_ns: int | None = None
     status: str
     reason: str | None = None
     duration_s: float | None = None
     host: str | None = None
+    attempt: int | None = None
+    lag_s: float | None = None
+    queued_s: float | None = None
+    trigger: str | None = None
+    task_id: str | None = None
     trace_id: str | None = None
     span_id: str | None = None
     error_type: str | None = None
     error_message: str | None = None
 
-    @property
-    def is_sure(self) -> bool:
-        """Returns whether this cannot be a lost row, whose old row looks like that of any failure."""
-        return self.reason != names.REASON_LOST and (bool(self.rows & RUN_ROW) or self.status == names.STATUS_END)
+    @classmethod
+    def from_points(cls, points: Iterable[Point]) -> "list[RunRecord]":
+        """Returns the runs that points tell of, in the order of their first points.
 
-    @property
-    def rank(self) -> tuple[bool, bool, bool, int]:
-        """Returns what is greater the surer this is how the run really ended.
-
-        A lost row is somebody's guess, and the real ending of a run that was taken for lost comes later.
+        Args:
+            points: Rows of both measurements; other points are ignored.
         """
-        is_real = self.reason != names.REASON_LOST
-        return is_real, bool(self.rows & RUN_ROW), self.status == names.STATUS_END, self.time_ns
-
-    def with_other(self, other: "Ending") -> "Ending":
-        """Returns what two rows of one time say together."""
-        less, fuller = sorted((self, other), key=_fullness)
-        merged = [ours if ours is not None else theirs for ours, theirs in zip(fuller, less, strict=True)]
-        return Ending._make(merged)._replace(rows=self.rows | other.rows)
+        batch = Batch()
+        for point in points:
+            batch.take(point)
+        return [record_of(run) for run in batch.runs.values()]
 
 
-class Run:
-    """All that is known of one run; made for speed: folding makes one for each three lines.
-
-    Args:
-        key: The job and its tags.
-        uuid: The run's id.
-    """
-
-    __slots__ = ("beaten", "ending", "key", "started_ns", "uuid")
-
-    def __init__(self, key: Key, uuid: str) -> None:
-        self.key = key
-        self.uuid = uuid
-        self.started_ns: int | None = None
-        self.ending: Ending | None = None
-        """How it ended, as far as is known."""
-        self.beaten: Ending | None = None
-        """Another ending: that of a run which was taken for lost, and came back."""
-
-    @property
-    def settled(self) -> bool:
-        """Returns whether another row of this run can only be one that has been seen already."""
-        ending = self.ending
-        return self.started_ns is not None and ending is not None and ending.is_sure
-
-    def start(self, time_ns: int) -> None:
-        """Takes a start; of two different ones, which nobody writes, the first in time."""
-        if self.started_ns is None or time_ns < self.started_ns:
-            self.started_ns = time_ns
-
-    def end(self, ending: Ending) -> None:
-        """Takes an ending, seen already or not."""
-        if self.ending is None:
-            self.ending = ending
-            return
-        by_time = {known.time_ns: known for known in self.endings()}
-        known = by_time.get(ending.time_ns)
-        by_time[ending.time_ns] = ending if known is None else known.with_other(ending)
-        ranked = sorted(by_time.values(), key=lambda each: each.rank, reverse=True)
-        self.ending = ranked[0]
-        self.beaten = ranked[1] if len(ranked) > 1 else None
-
-    def take(self, other: "Run") -> None:
-        """Takes all that another one knows of the same run."""
-        if other.started_ns is not None:
-            self.start(other.started_ns)
-        for ending in other.endings():
-            self.end(ending)
-
-    def endings(self) -> Iterator[Ending]:
-        """Yields each ending that is known, the one that counts first."""
-        if self.ending is not None:
-            yield self.ending
-        if self.beaten is not None:
-            yield self.beaten
-
-
-def _fullness(ending: Ending) -> tuple[int, str]:
-    # The text only makes the order of arrival of no account, should two rows of one time ever contradict each other.
-    return ending.rows & RUN_ROW, repr(ending)
+def record_of(run: Run) -> RunRecord:
+    """Returns what people want to know of a run."""
+    key = run.key._asdict() | {"tags": json.loads(run.key.tags)}
+    if not run.endings:
+        return RunRecord(uuid=run.uuid, **key, started_ns=run.started_ns, status=RUNNING, host=run.host)
+    ending = run.ranked()[0].ending
+    values = dict(zip((each.column for each in VALUES), values_of(ending), strict=True))
+    values["host"] = values["host"] or run.host
+    if values["duration_s"] is None and run.started_ns is not None and ending.outcome.reason != names.REASON_LOST:
+        values["duration_s"] = (ending.end_ns - run.started_ns) / 1e9
+    return RunRecord(
+        uuid=run.uuid,
+        **key,
+        started_ns=run.started_ns,
+        ended_ns=ending.end_ns,
+        status=ending.outcome.status,
+        reason=ending.outcome.reason or None,
+        **values,
+    )

@@ -6,8 +6,7 @@ from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.errors import HistoryError
-from otel_job_measure.history.errors import BusyHistoryError, DamagedHistoryError
+from otel_job_measure.errors import BusyHistoryError, DamagedHistoryError, HistoryError
 from otel_job_measure.history.history import History
 from otel_job_measure.journal.interfaces import Ack, Chunk, WriteResult
 

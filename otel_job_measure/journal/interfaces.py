@@ -163,6 +163,8 @@ class Chunk(NamedTuple):
     offset: int
     """Where the chunk begins in its segment, in bytes."""
     data: bytes
+    host: str = ""
+    """The host of the segment's header; empty if unknown."""
 
     @property
     def end(self) -> int:

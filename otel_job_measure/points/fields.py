@@ -11,6 +11,7 @@ from otel_job_measure import names
 Kind = Literal["tag", "string", "float", "integer"]
 
 _SQL_TYPES: Final[dict[Kind, str]] = {"tag": "TEXT", "string": "TEXT", "float": "REAL", "integer": "INTEGER"}
+_IN_OUTCOME: Final = frozenset((names.FIELD_SUCCESS, names.FIELD_ERROR_TYPE, names.FIELD_ERROR_MESSAGE))
 
 
 class Column(NamedTuple):
@@ -30,6 +31,11 @@ class Column(NamedTuple):
     def column(self) -> str:
         """The name in the history, in `RunRecord` and in `Ending`."""
         return self.history or self.name
+
+    @property
+    def path(self) -> str:
+        """Where an `Ending` has its value, for `operator.attrgetter`."""
+        return f"outcome.{self.column}" if self.name in _IN_OUTCOME else self.column
 
     @property
     def attribute(self) -> str:

@@ -121,7 +121,6 @@ def _integer(value: int) -> str:
 
 
 _ENCODERS: Final[dict[str, Callable[[Any], str]]] = {"string": _string, "float": _float, "integer": _integer}
-_IN_OUTCOME: Final = (names.FIELD_SUCCESS, names.FIELD_ERROR_TYPE, names.FIELD_ERROR_MESSAGE)
 
 _Fields = tuple[Sequence[tuple[str, Callable[[Any], str]]], Callable[[Ending], Sequence[Any]]]
 
@@ -129,8 +128,7 @@ _Fields = tuple[Sequence[tuple[str, Callable[[Any], str]]], Callable[[Ending], S
 def _fields_of(columns: Iterable[Column]) -> _Fields:
     """Returns names with encoders, and a function that gets their values from an ending."""
     wanted = [column for column in columns if column is not UUID]
-    paths = (f"outcome.{each.column}" if each.name in _IN_OUTCOME else each.column for each in wanted)
-    return [(f"{each.name}=", _ENCODERS[each.kind]) for each in wanted], attrgetter(*paths)
+    return [(f"{each.name}=", _ENCODERS[each.kind]) for each in wanted], attrgetter(*(each.path for each in wanted))
 
 
 _ALL_FIELDS: Final = _fields_of(RUN_FIELDS)

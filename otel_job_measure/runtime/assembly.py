@@ -152,8 +152,8 @@ def history_sink(settings: Settings, *, clock: Clock, alone: bool = False) -> Si
     """
     if not settings.history or settings.in_memory:
         return None
-    from otel_job_measure.history.chunks import ALONE, BESIDE_JOBS  # noqa: PLC0415 - the same
     from otel_job_measure.history.history import History  # noqa: PLC0415 - only where there is one
+    from otel_job_measure.history.ingest import ALONE, BESIDE_JOBS  # noqa: PLC0415 - the same
     from otel_job_measure.history.sink import HistorySink  # noqa: PLC0415 - the same
 
     path, pace = StateDir(settings.state_path).history, ALONE if alone else BESIDE_JOBS

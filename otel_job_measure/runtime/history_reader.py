@@ -8,8 +8,8 @@ from pathlib import Path
 from otel_job_measure import names
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.errors import HistoryError, StateDirError
-from otel_job_measure.history.chunks import ALONE
 from otel_job_measure.history.history import Behind, History
+from otel_job_measure.history.ingest import ALONE
 from otel_job_measure.journal.interfaces import Segment
 from otel_job_measure.journal.maintenance import maintain
 from otel_job_measure.journal.state_dir import StateDir

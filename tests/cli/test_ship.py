@@ -142,7 +142,7 @@ class TestOnce:
     def test_a_history_that_is_in_use_is_no_failure(self, server: TinyServer, state_dir: Path) -> None:
         """InfluxDB has everything; the segment stays until the history has it too."""
         left("a", server.url, state_dir=state_dir)
-        database = Database(state_dir / "history.db", clock=SystemClock(), versions=[""])
+        database = Database(state_dir / "history.db", clock=SystemClock(), schema="", upgrades=[""])
         with database.transaction():
             assert main(ONCE) == 0
         assert delivered(server) == ["a"]

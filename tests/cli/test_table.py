@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from otel_job_measure.cli.table import print_runs, printable, shortened, took
-from otel_job_measure.history.queries import RUNNING, RunRecord
+from otel_job_measure.history.run_record import RUNNING, RunRecord
 from tests.points.texts import TEXTS
 
 RUN = RunRecord(
@@ -38,9 +39,9 @@ def test_a_table_has_a_line_for_each_run(capsys: pytest.CaptureFixture[str]) -> 
     started = f"{datetime.fromtimestamp(1_800_000_000, UTC).astimezone():%m-%d %H:%M:%S}"
     print_runs(
         [
-            RUN._replace(job="import", status=RUNNING, reason=None, duration_s=None),
-            RUN._replace(status="end", reason=None, duration_s=0.012),
-            RUN._replace(job="report [red]", uuid="zyxwvutsrqpn", started_ns=None),
+            replace(RUN, job="import", status=RUNNING, reason=None, duration_s=None),
+            replace(RUN, status="end", reason=None, duration_s=0.012),
+            replace(RUN, job="report [red]", uuid="zyxwvutsrqpn", started_ns=None),
         ]
     )
     lines = [line.rstrip().split("  ") for line in capsys.readouterr().out.splitlines()]
@@ -57,7 +58,7 @@ def test_any_name_fits_80_columns(jobs: list[str]) -> None:
     """Names give way, whatever is in them, and the id stands at the end of each line, whole."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        print_runs([RUN._replace(job=job) for job in jobs])
+        print_runs([replace(RUN, job=job) for job in jobs])
     lines = out.getvalue().splitlines()
     assert len(lines) == 1 + len(jobs)
     assert max(cell_len(line) for line in lines) <= 80
@@ -66,7 +67,7 @@ def test_any_name_fits_80_columns(jobs: list[str]) -> None:
 
 def test_a_long_id_of_somebody_else_loses_its_middle(capsys: pytest.CaptureFixture[str]) -> None:
     """The table fits all the same, and the other rows keep their names; `--json` has the whole id."""
-    print_runs([RUN._replace(job="nightly", uuid=f"begin{'x' * 60}end"), RUN._replace(uuid="y" * 22)])
+    print_runs([replace(RUN, job="nightly", uuid=f"begin{'x' * 60}end"), replace(RUN, uuid="y" * 22)])
     _, first, second = capsys.readouterr().out.splitlines()
     assert first.endswith("beginxxxxxx…xxxxxxxend")
     assert second.endswith(f"cancelled  {'y' * 22}")

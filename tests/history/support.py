@@ -81,7 +81,7 @@ class Lines:
 
 def chunk(data: bytes, segment: str = "local-1.lp", offset: int = 0) -> Chunk:
     """Returns a chunk of a segment."""
-    return Chunk(segment=segment, offset=offset, data=data)
+    return Chunk(segment=segment, offset=offset, data=data, host="host-1")
 
 
 def no_pause(seconds: float) -> None:

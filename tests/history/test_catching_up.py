@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_job_measure.history.errors import BusyHistoryError
+from otel_job_measure.errors import BusyHistoryError
 from otel_job_measure.history.history import Behind, History
 from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.testing import ManualClock

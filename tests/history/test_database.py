@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from otel_job_measure.errors import HistoryError, NewerHistoryError
+from otel_job_measure.errors import BusyHistoryError, DamagedHistoryError, HistoryError, NewerHistoryError
 from otel_job_measure.history.database import Database
-from otel_job_measure.history.errors import BusyHistoryError, DamagedHistoryError
 from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.testing import ManualClock
 
@@ -29,8 +28,10 @@ _MANY = (
 
 
 def database(folder: Path, *versions: str) -> Database:
-    """Returns a database with the schema of some versions."""
-    return Database(folder / "history.db", clock=ManualClock(), versions=versions or (_FIRST,))
+    """Returns a database with a schema, and what other versions added to it."""
+    return Database(
+        folder / "history.db", clock=ManualClock(), schema="".join(versions) or _FIRST, upgrades=versions[1:]
+    )
 
 
 def use(opened: Database) -> list[tuple[object, ...]]:
@@ -236,7 +237,7 @@ def test_a_place_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 def test_whether_there_is_a_file_cannot_always_be_told(tmp_path: Path) -> None:
     """A name that the file system refuses is an error that says so, not a history that is empty."""
-    opened = Database(tmp_path / ("x" * 300), clock=ManualClock(), versions=(_FIRST,))
+    opened = Database(tmp_path / ("x" * 300), clock=ManualClock(), schema=_FIRST)
     with pytest.raises(HistoryError, match=r"cannot be read: .*too long"):
         opened.exists()
 
@@ -245,7 +246,7 @@ def test_a_damaged_file_that_cannot_be_set_aside_stays(tmp_path: Path) -> None:
     """Then nothing is begun anew, and the error says both."""
     path = tmp_path / f"{'x' * 235}.db"
     path.write_bytes(b"no database" * 1000)
-    opened = Database(path, clock=ManualClock(), versions=(_FIRST,))
+    opened = Database(path, clock=ManualClock(), schema=_FIRST)
     with pytest.raises(HistoryError, match=r"is damaged and cannot be set aside: .*too long"):
         use(opened)
     assert path.read_bytes() == b"no database" * 1000
@@ -259,7 +260,7 @@ def test_a_killed_process_leaves_what_was_committed(tmp_path: Path) -> None:
 import os, pathlib, sys
 from otel_job_measure.history.database import Database
 from otel_job_measure.testing import ManualClock
-opened = Database(pathlib.Path(sys.argv[1]), clock=ManualClock(), versions=[""])
+opened = Database(pathlib.Path(sys.argv[1]), clock=ManualClock(), schema="")
 with opened.transaction() as connection:
     connection.execute("PRAGMA cache_size = 2")  # so that changed pages reach the file at once
     connection.execute("UPDATE runs SET text = 'changed'")

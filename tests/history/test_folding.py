@@ -1,5 +1,6 @@
 """Folding: whatever comes in whatever order, there is one row a run, and it is the same."""
 
+import itertools
 import random
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otel_job_measure import names
-from otel_job_measure.history.batch import Batch
 from otel_job_measure.history.ingest import fold
 from otel_job_measure.history.row_parser import LineReader
-from otel_job_measure.points import DefaultTags, Outcome
+from otel_job_measure.history.run_record import Batch
+from otel_job_measure.points import DefaultTags, Ending, Outcome, ending_lines
 from tests.history.support import FAILED, LOST, NOW_NS, SECOND, TAGS, Lines, chunk, history_in, rows, runs
 
 UUID = "abcdefghijkm"
@@ -30,6 +31,7 @@ def test_a_run_is_one_row_with_all_that_its_points_say(tmp_path: Path) -> None:
             "stage": "production",
             "tags": "{}",
             "uuid": UUID,
+            "destination": "local",
             "started_ns": NOW_NS,
             "ended_ns": NOW_NS + SECOND,
             "status": "failed",
@@ -41,11 +43,17 @@ def test_a_run_is_one_row_with_all_that_its_points_say(tmp_path: Path) -> None:
             "span_id": "b7ad6b7169203331",
             "error_type": "ValueError",
             "error_message": "no such file",
+            "attempt": None,
+            "lag_s": None,
+            "queued_s": None,
+            "trigger": None,
+            "task_id": None,
             "ending_rows": 3,
             "lost_ns": None,
             "lost_rows": 0,
+            "lost_status": None,
             "lost_reason": None,
-            "lost_host": None,
+            "lost_values": None,
             "settled": 1,
         }
     ]
@@ -77,6 +85,61 @@ def test_a_run_that_came_back_has_its_real_ending(tmp_path: Path) -> None:
     assert found[0] == found[1] == found[2]
     (run,) = found[0]
     assert (run["status"], run["ended_ns"], run["lost_ns"]) == ("end", NOW_NS + 9 * SECOND, NOW_NS + SECOND)
+
+
+def test_the_truer_of_two_endings_counts(tmp_path: Path) -> None:
+    """A process ended a run by its handle, and recovery took it for lost, before or after, at any time."""
+    lines = Lines(uuid=UUID)
+    for number, lost_ns in enumerate((NOW_NS + SECOND, NOW_NS + 600 * SECOND)):
+        parts = [lines.start(), lines.end(NOW_NS + 9 * SECOND, FAILED), lines.end(lost_ns, LOST)]
+        for order in itertools.permutations(range(3)):
+            history = history_in(tmp_path / f"{number}{order}")
+            for at in order:
+                history.fold([chunk(parts[at], segment=f"local-{at}.lp")])
+            (run,) = runs(history)
+            assert (run["reason"], run["ended_ns"], run["lost_ns"]) == ("error", NOW_NS + 9 * SECOND, lost_ns)
+
+
+def test_two_real_endings_are_kept(tmp_path: Path) -> None:
+    """The later one counts; the views show the rows of both, with all their fields."""
+    lines = Lines(uuid=UUID)
+    parts = [lines.start(), lines.end(NOW_NS + SECOND, FAILED), lines.end(NOW_NS + 2 * SECOND, Outcome("timeout"))]
+    history = history_in(tmp_path)
+    for at, part in enumerate(parts):
+        history.fold([chunk(part, segment=f"local-{at}.lp")])
+    (run,) = runs(history)
+    assert (run["reason"], run["ended_ns"]) == ("timeout", NOW_NS + 2 * SECOND)
+    shown = rows(history.path, 'SELECT reason, success, duration, error_type FROM "scheduling-job-run" ORDER BY time')
+    assert [tuple(row.values()) for row in shown] == [
+        ("error", 0.0, 0.75, "ValueError"),
+        ("timeout", 0.0, 0.75, None),
+    ]
+
+
+def test_a_running_run_has_the_host_of_its_start(tmp_path: Path) -> None:
+    """A start row has none; the header of its segment has."""
+    history = history_in(tmp_path)
+    history.fold([chunk(Lines(uuid=UUID).start())])
+    (run,) = history.latest(limit=1)
+    assert (run.status, run.host) == ("running", "host-1")
+    history.fold([chunk(Lines(uuid=UUID).old_end(), segment="local-2.lp")])
+    (run,) = history.latest(limit=1)
+    assert (run.status, run.host) == ("end", "host-1")
+
+
+def test_what_a_scheduler_knows_is_kept(tmp_path: Path) -> None:
+    """Attempt, lag, queued, trigger and task id, and no success for an attempt that will be tried again."""
+    history = history_in(tmp_path)
+    lines = Lines(uuid=UUID)
+    ending = Ending(
+        UUID, Outcome("retry"), NOW_NS + 1, attempt=2, lag_s=0.5, queued_s=1.5, trigger="retry", task_id="t"
+    )
+    history.fold([chunk(lines.start() + ending_lines(lines.series, ending, run_row=True, error_message=False))])
+    (run,) = history.latest(limit=1)
+    assert (run.attempt, run.lag_s, run.queued_s, run.trigger, run.task_id) == (2, 0.5, 1.5, "retry", "t")
+    assert [(row["success"], row["reason"]) for row in runs(history)] == [(None, "retry")]
+    (shown,) = rows(history.path, 'SELECT attempt, lag, queued, "trigger", task_id, success FROM "scheduling-job-run"')
+    assert tuple(shown.values()) == (2, 0.5, 1.5, "retry", "t", None)
 
 
 def test_old_rows_alone_make_runs_too(tmp_path: Path) -> None:
@@ -144,7 +207,7 @@ def test_any_order_and_any_cut_give_the_same_runs(
     bit_by_bit.path.unlink(missing_ok=True)
     size = -(-len(lines) // cuts)
     for begin in range(0, len(lines), size):
-        bit_by_bit.fold([chunk(b"".join(lines[begin : begin + size]), segment=f"segment-{begin}")])
+        bit_by_bit.fold([chunk(b"".join(lines[begin : begin + size]), segment=f"local-{begin}")])
     assert runs(bit_by_bit) == runs(at_once)
     assert len(runs(at_once)) == len(stories)
 

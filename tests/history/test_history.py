@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_job_measure.errors import HistoryError
-from otel_job_measure.history.errors import BusyHistoryError
+from otel_job_measure.errors import BusyHistoryError, HistoryError
 from otel_job_measure.history.history import Behind, History
 from otel_job_measure.journal.file_lock import Lock, lock
 from otel_job_measure.points import DefaultTags

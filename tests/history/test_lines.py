@@ -4,12 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_job_measure import names, points
+from otel_job_measure import names
 from otel_job_measure.history import row_parser as module
-from otel_job_measure.history.batch import Batch, Runs
-from otel_job_measure.history.row_parser import LineReader, take_other_line
-from otel_job_measure.history.run_record import OLD_ROW, RUN_ROW, Ending, Key
-from otel_job_measure.points import DefaultTags, Outcome, Series, ending_lines, start_line
+from otel_job_measure.history.row_parser import LineReader
+from otel_job_measure.history.run_record import OLD_ROW, RUN_ROW, Batch, Key, Known, Run
+from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, start_line
 from tests.history.support import FAILED, NOW_NS, SECOND, Lines
 from tests.points.texts import TEXTS
 
@@ -23,23 +22,24 @@ OUTCOMES = st.builds(
 MORE = st.dictionaries(st.sampled_from(["host.name", "a b", "x=y", "z,"]), TEXTS, max_size=2)
 
 
-def read(data: bytes) -> Runs:
+def read(data: bytes) -> list[Run]:
     """Reads lines."""
     batch = Batch()
     LineReader().read(data, batch)
-    return all_of(batch)
+    return list(batch.runs.values())
 
 
-def all_of(batch: Batch) -> Runs:
-    """Returns all runs of a batch in one form."""
-    for place in list(batch.whole):
-        batch.run(place)
-    return batch.rest()
+def parsed(data: bytes) -> list[Run]:
+    """Reads lines by the parser alone."""
+    batch = Batch()
+    for line in data.split(b"\n"):
+        module._take_other(line.decode("utf-8", "replace"), batch)
+    return list(batch.runs.values())
 
 
-def told(runs: Runs) -> set[tuple[object, ...]]:
-    """Returns all that is known of runs."""
-    return {(uuid, key, run.started_ns, *run.endings()) for (uuid, key), run in runs.items()}
+def told(runs: list[Run]) -> set[tuple[object, ...]]:
+    """Returns everything that is known of runs."""
+    return {(run.uuid, run.key, run.started_ns, *run.ranked()) for run in runs}
 
 
 @pytest.mark.parametrize("outcome", [Outcome(), FAILED], ids=["end", "failed"])
@@ -52,38 +52,24 @@ def test_our_own_lines_take_the_fast_way(monkeypatch: pytest.MonkeyPatch, outcom
     monkeypatch.setattr(module, "parse", None)
     batch = Batch()
     reader.read(data.replace(b"abcdefghijkm", b"nopqrstuvwxy"), batch)
-    assert {uuid for uuid, _ in all_of(batch)} == {"nopqrstuvwxy"}
-
-
-def test_a_run_from_start_to_end_is_whole_at_once() -> None:
-    """The runs that are nearly all there are in a backlog take no turn through a form that can be merged."""
-    reader = LineReader()
-    runs = [Lines(uuid=f"abcdefghijk{n}") for n in range(9)]
-    for round_ in range(2):
-        batch = Batch()
-        reader.read(b"".join(run.start(NOW_NS + n) + run.end() for n, run in enumerate(runs)), batch)
-        assert (len(batch.whole), len(batch.rest())) == ((9, 0) if round_ else (8, 1))
+    assert {uuid for uuid, _ in batch.runs} == {"nopqrstuvwxy"}
 
 
 def test_what_a_run_leaves_is_read_whole() -> None:
     """Start, run row and old row become one run, with every tag and field."""
     lines = Lines(uuid="abcdefghijkm")
-    runs = read(lines.start() + lines.end(outcome=FAILED))
-    (run,) = runs.values()
+    (run,) = read(lines.start() + lines.end(outcome=FAILED))
     assert (run.key, run.uuid, run.started_ns) == (KEY, "abcdefghijkm", NOW_NS)
-    assert run.ending == Ending(
-        time_ns=NOW_NS + SECOND,
-        rows=OLD_ROW | RUN_ROW,
-        status="failed",
-        reason="error",
+    ending = Ending(
+        uuid="abcdefghijkm",
+        outcome=FAILED,
+        end_ns=NOW_NS + SECOND,
         duration_s=0.75,
         host="host-1",
         trace_id="0af7651916cd43dd8448eb211c80319c",
         span_id="b7ad6b7169203331",
-        error_type="ValueError",
-        error_message="no such file",
     )
-    assert run.beaten is None
+    assert run.ranked() == [Known(ending, OLD_ROW | RUN_ROW)]
 
 
 @given(
@@ -92,16 +78,17 @@ def test_what_a_run_leaves_is_read_whole() -> None:
     outcome=OUTCOMES,
     more=MORE,
     duration=st.none() | st.floats(0, 1e9),
+    attempt=st.none() | st.integers(1, 2**63 - 1),
 )
 def test_the_fast_way_and_the_parser_agree(
-    job: str, uuid: str, outcome: Outcome, more: dict[str, str], duration: float | None
+    job: str, uuid: str, outcome: Outcome, more: dict[str, str], duration: float | None, attempt: int | None
 ) -> None:
     """Whatever texts a run has, its lines are read the same both ways."""
     tags = DefaultTags(datacenter=job or None, project=None, stage="a b", more=tuple(sorted(more.items())))
     series = Series(job, tags)
     data = start_line(series, uuid, NOW_NS) + ending_lines(
         series,
-        points.Ending(
+        Ending(
             uuid=uuid,
             outcome=outcome,
             end_ns=NOW_NS + 1,
@@ -109,23 +96,24 @@ def test_the_fast_way_and_the_parser_agree(
             host=job,
             trace_id="0af7651916cd43dd8448eb211c80319c",
             span_id="b7ad6b7169203331",
+            attempt=attempt,
+            lag_s=duration,
+            queued_s=attempt,
+            trigger=job,
+            task_id=uuid,
         ),
         run_row=True,
         error_message=True,
     )
-    batch = Batch()
-    for line in data.split(b"\n")[:-1]:
-        take_other_line(line.decode(), batch)
-    parsed = all_of(batch)
     reader, again = LineReader(), Batch()
     reader.read(data, Batch())
     reader.read(data, again)
-    assert told(read(data)) == told(all_of(again)) == told(parsed)
-    assert len(parsed) == 1
+    assert told(read(data)) == told(list(again.runs.values())) == told(parsed(data))
+    assert len(parsed(data)) == 1
 
 
-@given(data=st.data(), at_once=st.sampled_from([150, 400, 100_000]))
-def test_garbled_lines_are_read_as_the_parser_reads_them(data: st.DataObject, at_once: int) -> None:
+@given(data=st.data())
+def test_garbled_lines_are_read_as_the_parser_reads_them(data: st.DataObject) -> None:
     """Whatever is missing or doubled, no line takes another one with it, and none is read as what it does not say."""
     runs = [Lines(uuid=f"abcdefghijk{n}", job=job) for n, job in enumerate(["a", "b c", "a", "a"])]
     whole = b"".join(run.start() + run.end(outcome=FAILED if n % 2 else Outcome()) for n, run in enumerate(runs))
@@ -133,41 +121,22 @@ def test_garbled_lines_are_read_as_the_parser_reads_them(data: st.DataObject, at
     begin, end = sorted((data.draw(at), data.draw(at)))
     between = data.draw(st.sampled_from([b"", b"\n", b'"', b" ", b"\\", b"\\ ", b'\\"', b"#", whole[end:begin:-1]]))
     garbled = whole[:begin] + between + whole[end:]
-    batch = Batch()
-    for line in garbled.split(b"\n"):
-        take_other_line(line.decode(), batch)
     reader, again = LineReader(), Batch()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_AT_ONCE", at_once)
-        reader.read(whole, Batch())
-        reader.read(garbled, again)
-    assert told(all_of(again)) == told(all_of(batch))
+    reader.read(whole, Batch())
+    reader.read(garbled, again)
+    assert told(list(again.runs.values())) == told(parsed(garbled))
 
 
-def test_lines_are_cut_where_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before run rows, and at any line where there are none; whole runs stay whole."""
-    reader, whole, old = LineReader(), Batch(), Batch()
-    runs = [Lines(uuid=f"abcdefghij{n}") for n in range(10, 60)]
-    reader.read(runs[0].start() + runs[0].end(), Batch())
-    monkeypatch.setattr(module, "_AT_ONCE", 1000)
-    reader.read(b"".join(run.start(NOW_NS + n) + run.end() for n, run in enumerate(runs)), whole)
-    assert (len(whole.whole), len(whole.rest())) == (50, 0)
-    reader.read(b"".join(run.start(NOW_NS + n) + run.old_end() for n, run in enumerate(runs)), old)
-    assert len(all_of(old)) == 50
-
-
-def test_of_lines_without_a_space_none_is_read_to_the_end_of_them_all() -> None:
-    """Many of them would take minutes else; a good line after them is read."""
+def test_lines_without_a_space_take_no_longer_than_others() -> None:
+    """A good line after many of them is read."""
     good = Lines(uuid="abcdefghijkm").start()
-    data = b"scheduling-job,\n" * 20_000 + good
-    assert max(len(head) for head, *_ in module._rows_of(data.decode())) < 3000
-    assert told(read(data)) == told(read(good))
+    assert told(read(b"scheduling-job,\n" * 20_000 + b"scheduling-job," * 20_000 + b"\n" + good)) == told(read(good))
 
 
 def test_further_tags_are_part_of_the_key() -> None:
     """Tags besides those of every row are kept by name, sorted, so that one run is always found again."""
     tags = DefaultTags(datacenter=None, project=None, stage=None, more=(("k8s.pod", "b"), ("host.name", "ä,b")))
-    (run,) = read(Lines(uuid="abcdefghijkm", tags=tags).start()).values()
+    (run,) = read(Lines(uuid="abcdefghijkm", tags=tags).start())
     assert run.key == Key("nightly", None, None, None, '{"host.name":"ä,b","k8s.pod":"b"}')
 
 
@@ -210,9 +179,10 @@ def test_valid_lines_of_another_shape_are_read_too() -> None:
         b'scheduling-job-run,status=failed,job=a,reason=exit uuid="x",success=0,duration=2i,host=1i -5\n'
         b'scheduling-job,job=a more=t,uuid="x",status="failed" -5\n'
     )
-    (run,) = runs.values()
+    (run,) = runs
     assert run.started_ns == 999
-    assert run.ending == Ending(-5, OLD_ROW | RUN_ROW, "failed", "exit", duration_s=2.0)
+    ending = Ending(uuid="x", outcome=Outcome(reason="exit"), end_ns=-5, duration_s=2.0)
+    assert run.ranked() == [Known(ending, OLD_ROW | RUN_ROW)]
 
 
 def test_a_run_row_is_not_joined_to_what_contradicts_it() -> None:
@@ -220,14 +190,14 @@ def test_a_run_row_is_not_joined_to_what_contradicts_it() -> None:
     run_row = Lines(uuid="abcdefghijkm").run_end()
     other_job = Lines(uuid="abcdefghijkm", job="other").old_end()
     assert len(read(run_row + other_job)) == 2
-    (run,) = read(run_row + Lines(uuid="abcdefghijkm").old_end(outcome=FAILED)).values()
-    assert run.ending is not None
-    assert (run.ending.status, run.ending.rows) == ("end", OLD_ROW | RUN_ROW)
+    (run,) = read(run_row + Lines(uuid="abcdefghijkm").old_end(outcome=FAILED))
+    (known,) = run.ranked()
+    assert (known.ending.outcome.status, known.rows) == ("end", OLD_ROW | RUN_ROW)
 
 
 def test_bytes_that_are_no_text_are_replaced() -> None:
     """A line that is not UTF-8 spoils nothing but its own text."""
-    (run,) = read(b'scheduling-job,job=a\xff status="start",uuid="x" 1800000000000000000\n').values()
+    (run,) = read(b'scheduling-job,job=a\xff status="start",uuid="x" 1800000000000000000\n')
     assert run.key.job == "a\N{REPLACEMENT CHARACTER}"
 
 
@@ -238,5 +208,5 @@ def test_what_tags_mean_is_not_remembered_for_ever() -> None:
         batch = Batch()
         jobs = range(number * 3000, (number + 1) * 3000)
         reader.read(b"".join(Lines(uuid="abcdefghijkm", job=f"job-{job}").start() for job in jobs), batch)
-        assert len(batch.starts) == 3000
-    assert len(reader._old) <= 6000
+        assert len(batch.runs) == 3000
+    assert len(reader._heads) <= 4096

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_job_measure.history.chunks import BESIDE_JOBS, FIRST_BYTES, LEAST_BYTES, next_room, stretches
+from otel_job_measure.history.ingest import BESIDE_JOBS, FIRST_BYTES, LEAST_BYTES, next_room, stretches
 from tests.history.support import chunk
 
 _LINES = st.lists(st.binary(max_size=40).map(lambda text: text.replace(b"\n", b"") + b"\n"), max_size=30)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from otel_job_measure import names
 from otel_job_measure.points import DefaultTags, Outcome
+from otel_job_measure.points.fields import RUN_FIELDS, UUID
 from tests.history.support import FAILED, LOST, NOW_NS, SECOND, Lines, chunk, history_in, rows
 from tests.support.influx import InfluxServer
 
@@ -74,8 +75,8 @@ def test_the_columns_are_time_tags_and_fields(tmp_path: Path) -> None:
     old, run = (list(rows(history.path, _ALL[name])[0]) for name in (names.POINTS, names.RUNS))
     assert old == ["time", "job", "datacenter", "project", "stage", "uuid", "status"]
     assert run == [
-        *("time", "job", "datacenter", "project", "stage", "status", "reason", "uuid", "success", "duration"),
-        *("host", "trace_id", "span_id", "error_type", "error_message"),
+        *("time", "job", "datacenter", "project", "stage", "status", "reason", "uuid"),
+        *(each.name for each in RUN_FIELDS if each is not UUID),
     ]
     tags = DefaultTags(datacenter=None, project=None, stage=None, more=(("host.name", "web-1"),))
     history.fold([chunk(Lines(uuid="b", tags=tags).start(), segment="two")])

@@ -1,0 +1,100 @@
+"""A history of the previous version is upgraded and keeps its runs."""
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+from tests.history.support import NOW_NS, SECOND, Lines, chunk, history_in, rows, runs, uuids
+
+_COLUMNS = (
+    *("job", "datacenter", "project", "stage", "tags", "uuid", "started_ns", "ended_ns", "status", "reason"),
+    *("success", "duration_s", "host", "trace_id", "span_id", "error_type", "error_message", "ending_rows"),
+    *("lost_ns", "lost_rows", "lost_reason", "lost_host", "settled"),
+)
+_RUN: Mapping[str, object] = {
+    "job": "nightly",
+    "datacenter": "fra",
+    "project": "billing",
+    "stage": "production",
+    "tags": "{}",
+    "uuid": "open",
+    "started_ns": NOW_NS,
+    "status": "start",
+    "ending_rows": 0,
+    "lost_rows": 0,
+    "settled": 0,
+}
+_BACK: Mapping[str, object] = {
+    "tags": '{"host.name":"web-1"}',
+    "uuid": "back",
+    "ended_ns": NOW_NS + 9 * SECOND,
+    "status": "end",
+    "success": 1.0,
+    "duration_s": 9.0,
+    "host": "host-1",
+    "ending_rows": 3,
+    "lost_ns": NOW_NS + SECOND,
+    "lost_rows": 3,
+    "lost_reason": "lost",
+    "lost_host": "host-1",
+    "settled": 1,
+}
+
+
+def version_1(path: Path) -> None:
+    """Makes a history of version 1 with an open run, and one that was taken for lost and came back."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((Path(__file__).parent / "version_1.sql").read_text())
+        connection.execute(f"PRAGMA application_id = {0x6F6A6D68}")
+        connection.execute("PRAGMA user_version = 1")
+        statement = f"INSERT INTO runs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - constant names
+        connection.executemany(statement, [[run.get(name) for name in _COLUMNS] for run in (_RUN, {**_RUN, **_BACK})])
+        connection.execute("INSERT INTO further_tags VALUES ('host.name')")
+        connection.execute("INSERT INTO segments VALUES ('local-1.lp', 5, ?)", [NOW_NS])
+        connection.commit()
+
+
+def test_an_older_history_keeps_its_runs(tmp_path: Path) -> None:
+    """The first use upgrades it: the runs are there, with the new columns empty, and new runs join them."""
+    version_1(tmp_path / "history.db")
+    history = history_in(tmp_path)
+    assert uuids(history) == ["back", "open"]
+    assert history.positions() == {"local-1.lp": 5}
+    history.fold([chunk(Lines(uuid="open").end(), "local-2.lp")])
+    back, ended = runs(history)
+    assert (back["attempt"], back["lost_status"], back["lost_values"]) == (None, "failed", '{"host":"host-1"}')
+    assert (ended["status"], ended["ending_rows"]) == ("end", 3)
+
+
+def test_its_views_are_those_of_a_new_one(tmp_path: Path) -> None:
+    """Both measurements have all columns, further tags included, and every row."""
+    version_1(tmp_path / "history.db")
+    uuids(history_in(tmp_path))
+    old = rows(tmp_path / "history.db", 'SELECT time, uuid, status, "host.name" FROM "scheduling-job" ORDER BY 1, 2')
+    assert [tuple(row.values()) for row in old] == [
+        (NOW_NS, "back", "start", "web-1"),
+        (NOW_NS, "open", "start", None),
+        (NOW_NS + SECOND, "back", "failed", "web-1"),
+        (NOW_NS + 9 * SECOND, "back", "end", "web-1"),
+    ]
+    run = rows(tmp_path / "history.db", 'SELECT time, reason, success, host, attempt FROM "scheduling-job-run"')
+    assert [tuple(row.values()) for row in run] == [
+        (NOW_NS + SECOND, "lost", 0.0, "host-1", None),
+        (NOW_NS + 9 * SECOND, None, 1.0, "host-1", None),
+    ]
+
+
+def test_an_upgraded_history_has_the_tables_of_a_new_one(tmp_path: Path) -> None:
+    """Columns, types and indexes are the same; only the order of columns differs."""
+    version_1(tmp_path / "history.db")
+    uuids(history_in(tmp_path))
+    history_in(tmp_path / "new").fold([chunk(Lines(uuid="a").start())])
+    assert _shape(tmp_path / "history.db") == _shape(tmp_path / "new" / "history.db")
+    assert rows(tmp_path / "history.db", "PRAGMA user_version") == [{"user_version": 2}]
+
+
+def _shape(path: Path) -> list[tuple[object, ...]]:
+    columns = rows(path, "SELECT name, type, \"notnull\", pk FROM pragma_table_info('runs') ORDER BY name")
+    others = rows(path, "SELECT type, name FROM sqlite_master WHERE type <> 'table' ORDER BY name")
+    return [tuple(row.values()) for row in (*columns, *others)]
