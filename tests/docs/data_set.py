@@ -48,9 +48,9 @@ class Fact:
         return "end" if self.reason is None else "failed"
 
     @property
-    def success(self) -> float:
-        """Returns 1.0 or 0.0."""
-        return float(self.reason is None)
+    def success(self) -> float | None:
+        """Returns 1.0 or 0.0; None if the ending says nothing of the job."""
+        return Outcome(reason=self.reason).success
 
 
 def facts(now_ns: int) -> list[Fact]:
@@ -98,6 +98,13 @@ def facts(now_ns: int) -> list[Fact]:
     add("report", 2 * HOUR, None)
     add("import", 40 * MINUTE, None)
     add("cleanup", 9 * HOUR, 3 * SECOND)
+    for i in range(3):
+        add("broken", 11 * HOUR - i * HOUR, 4 * SECOND, "error", "OSError")  # always fails
+    add("stuck", 5 * HOUR, None)  # never ends
+    add("queue", 10 * HOUR, SECOND, "retry", "Retry")
+    add("queue", 9 * HOUR, SECOND, "retry", "Retry")
+    add("queue", 8 * HOUR, SECOND)
+    add("refused", 8 * HOUR, SECOND, "rejected")  # never gets to run
     add("archive", 5 * DAY, 90 * SECOND)
     add("archive", 3 * DAY, 80 * SECOND, "signal")
     return found

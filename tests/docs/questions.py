@@ -115,7 +115,7 @@ QUESTIONS = [
     ),
     Question(
         "Success rate",
-        lambda asked: mean_by_job((run.job, run.success) for run in asked.ended()),
+        lambda asked: mean_by_job((run.job, run.success) for run in asked.ended() if run.success is not None),
         flux="_value",
         influxql="rate",
         sql="rate",
@@ -179,7 +179,7 @@ QUESTIONS = [
     ),
     Question(
         "Success rate from the status, as it was",
-        lambda asked: mean_by_job((run.job, run.success) for run in asked.ended()),
+        lambda asked: mean_by_job((run.job, float(run.reason is None)) for run in asked.ended()),
         flux="_value",
         influxql="rate",
         sql="rate",
