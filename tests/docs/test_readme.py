@@ -73,7 +73,8 @@ def parser() -> argparse.ArgumentParser:
 
 def test_our_commands_exist_with_the_options_that_are_shown() -> None:
     """Whatever the README shows of `otel-job-measure` can be parsed."""
-    shown = [line.partition("otel-job-measure ")[2].partition("|")[0] for line in shell_lines()]
+    lines = [line.replace("$MEASURE", "otel-job-measure") for line in shell_lines()]
+    shown = [re.split("[|>]", line.partition("otel-job-measure ")[2].removeprefix("--version"))[0] for line in lines]
     shown += [found.partition("`")[0] for found in README.split("`otel-job-measure ")[1:]]
     names = {words[0]: parser().parse_args(words) for line in shown if (words := shlex.split(line))}
     assert {"runs", "exec", "ship"} <= names.keys()
