@@ -15,11 +15,11 @@
 
 import contextlib
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import overload
 
-from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Ack, Chunk, Identity, Position, WriteResult
 from otel_job_measure.journal.journal import SegmentJournal
@@ -121,29 +121,8 @@ class ListSink:
         return [parse(line) for line in lines if line and not line.startswith(b"#")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedRun:
-    """One run as it was measured.
-
-    Args:
-        job: The job's name.
-        uuid: The run's id.
-        status: `running`, `end` or `failed`.
-        reason: Why it failed; None where it didn't. With `runs=False` nobody tells, nor what follows.
-        error_type: The exception's class.
-        error_message: Its text, where `error_message` is on.
-        duration_s: How long it took by the clock of the recording, at least 1 µs; None while it runs.
-        tags: The default tags and those of `OTEL_JOB_MEASURE_TAGS`.
-    """
-
-    job: str
-    uuid: str
-    status: str
-    reason: str | None = None
-    error_type: str | None = None
-    error_message: str | None = None
-    duration_s: float | None = None
-    tags: dict[str, str]
+RecordedRun = RunRecord
+"""One run as it was measured. `duration_s` is its duration by the clock of the recording, at least 1 µs."""
 
 
 class RecordedRuns(Sequence[RecordedRun]):
@@ -194,22 +173,15 @@ class RecordedRuns(Sequence[RecordedRun]):
         """Returns the runs so far, read again if points were written since."""
         mark = self._journal.tail()
         if mark != self._seen[0]:
-            self._seen = (mark, self._read())
+            self._seen = (mark, list(map(_by_the_clock, RunRecord.from_points(self._journal.points()))))
         return self._seen[1]
 
-    def _read(self) -> list[RecordedRun]:
-        starts: dict[str, Point] = {}
-        ends: dict[str, Point] = {}
-        rows: dict[str, Point] = {}
-        for point in self._journal.points():
-            uuid = str(point.fields[names.FIELD_UUID])
-            if point.measurement == names.RUNS:
-                rows[uuid] = point
-            elif point.fields[names.FIELD_STATUS] == names.STATUS_START:
-                starts[uuid] = point
-            else:
-                ends[uuid] = point
-        return [_run(uuid, start, ends.get(uuid), rows.get(uuid)) for uuid, start in starts.items()]
+
+def _by_the_clock(run: RunRecord) -> RunRecord:
+    """Returns a run with the duration by the clock of the recording."""
+    if run.started_ns is None or run.ended_ns is None:
+        return run
+    return replace(run, duration_s=(run.ended_ns - run.started_ns) / 1e9)
 
 
 @contextlib.contextmanager
@@ -227,25 +199,3 @@ def recorded_runs(clock: Clock | None = None) -> Generator[RecordedRuns]:
     journal = MemoryJournal(clock)
     with stand_in(journal):
         yield RecordedRuns(journal)
-
-
-def _run(uuid: str, start: Point, end: Point | None, row: Point | None) -> RecordedRun:
-    tags = dict(start.tags)
-    job = tags.pop(names.TAG_JOB)
-    if end is None:
-        return RecordedRun(job=job, uuid=uuid, status="running", tags=tags)
-    told = {} if row is None else {**row.tags, **row.fields}
-    return RecordedRun(
-        job=job,
-        uuid=uuid,
-        status=str(end.fields[names.FIELD_STATUS]),
-        reason=_text(told.get(names.TAG_REASON)),
-        error_type=_text(told.get(names.FIELD_ERROR_TYPE)),
-        error_message=_text(told.get(names.FIELD_ERROR_MESSAGE)),
-        duration_s=((end.time_ns or 0) - (start.time_ns or 0)) / 1e9,
-        tags=tags,
-    )
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)

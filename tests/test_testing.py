@@ -45,7 +45,7 @@ def test_a_run_that_ended_well(measure: JobMeasure, runs: RecordedRuns) -> None:
         pass
     run = runs.one("nightly")
     assert (run.job, run.uuid, run.status, run.reason, run.error_type) == ("nightly", opened.uuid, "end", None, None)
-    assert run.tags == {"project": "billing", "stage": "test"}
+    assert (run.project, run.stage, run.tags) == ("billing", "test", {})
     assert run.duration_s is not None
     assert 0 <= run.duration_s < 60
 

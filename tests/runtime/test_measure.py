@@ -25,7 +25,8 @@ def test_an_argument_goes_before_a_variable(monkeypatch: pytest.MonkeyPatch) -> 
     measure = JobMeasure(project="billing")
     with recorded_runs() as runs, measure.run("nightly"):
         pass
-    assert runs.one("nightly").tags == {"project": "billing", "stage": "production"}
+    run = runs.one("nightly")
+    assert (run.project, run.stage) == ("billing", "production")
 
 
 def test_ready_settings_leave_the_environment_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -36,7 +37,8 @@ def test_ready_settings_leave_the_environment_alone(monkeypatch: pytest.MonkeyPa
     measure = JobMeasure(given, datacenter="there")
     with recorded_runs() as runs, measure.run("nightly"):
         pass
-    assert runs.one("nightly").tags == {"stage": "test", "datacenter": "there"}
+    run = runs.one("nightly")
+    assert (run.datacenter, run.project, run.stage) == ("there", None, "test")
     assert measure.settings.state_path == tmp_path / "given"
 
 

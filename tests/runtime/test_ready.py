@@ -138,7 +138,7 @@ def test_the_processor_measures_with_the_environments_settings(
     monkeypatch.setenv("PROJECT_NAME", "billing")
     with recorded_runs() as runs:
         open_span(provider(processor), "by-hand")
-    assert runs.one("by-hand").tags == {"project": "billing"}
+    assert runs.one("by-hand").project == "billing"
 
 
 def test_the_processor_measures_for_the_one_it_was_given(tmp_path: Path, state_dir: Path) -> None:
