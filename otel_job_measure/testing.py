@@ -27,7 +27,7 @@ from otel_job_measure.journal.memory_store import MemoryStore
 from otel_job_measure.points.line_protocol import Point, parse
 from otel_job_measure.runtime.pipeline import stand_in
 
-__all__ = ["ListSink", "ManualClock", "MemoryJournal", "RecordedRun", "RecordedRuns", "recorded_runs"]
+__all__ = ["ListSink", "ManualClock", "MemoryJournal", "RecordedRuns", "RunRecord", "recorded_runs"]
 
 _IDENTITY = Identity(host="test-host", boot_id="test-boot", destination="local", label="a test", runs=True)
 
@@ -121,11 +121,7 @@ class ListSink:
         return [parse(line) for line in lines if line and not line.startswith(b"#")]
 
 
-RecordedRun = RunRecord
-"""One run as it was measured. `duration_s` is its duration by the clock of the recording, at least 1 µs."""
-
-
-class RecordedRuns(Sequence[RecordedRun]):
+class RecordedRuns(Sequence[RunRecord]):
     """The runs that were measured, in the order in which they began.
 
     Args:
@@ -134,13 +130,13 @@ class RecordedRuns(Sequence[RecordedRun]):
 
     def __init__(self, journal: MemoryJournal) -> None:
         self._journal = journal
-        self._seen: tuple[Position, list[RecordedRun]] = (Position(0, 0), [])
+        self._seen: tuple[Position, list[RunRecord]] = (Position(0, 0), [])
 
-    def of(self, job: str) -> list[RecordedRun]:
+    def of(self, job: str) -> list[RunRecord]:
         """Returns the runs of one job."""
         return [run for run in self if run.job == job]
 
-    def one(self, job: str) -> RecordedRun:
+    def one(self, job: str) -> RunRecord:
         """Returns the only run of a job.
 
         Raises:
@@ -157,28 +153,28 @@ class RecordedRuns(Sequence[RecordedRun]):
         return len(self._runs())
 
     @overload
-    def __getitem__(self, index: int) -> RecordedRun: ...
+    def __getitem__(self, index: int) -> RunRecord: ...
     @overload
-    def __getitem__(self, index: slice) -> list[RecordedRun]: ...
-    def __getitem__(self, index: int | slice) -> RecordedRun | list[RecordedRun]:
+    def __getitem__(self, index: slice) -> list[RunRecord]: ...
+    def __getitem__(self, index: int | slice) -> RunRecord | list[RunRecord]:
         return self._runs()[index]
 
-    def __iter__(self) -> Iterator[RecordedRun]:
+    def __iter__(self) -> Iterator[RunRecord]:
         return iter(self._runs())  # runs that begin during the iteration are not part of it
 
     def __repr__(self) -> str:
         return f"RecordedRuns({self._runs()!r})"
 
-    def _runs(self) -> list[RecordedRun]:
+    def _runs(self) -> list[RunRecord]:
         """Returns the runs so far, read again if points were written since."""
         mark = self._journal.tail()
         if mark != self._seen[0]:
-            self._seen = (mark, list(map(_by_the_clock, RunRecord.from_points(self._journal.points()))))
+            self._seen = (mark, [_by_clock(run) for run in RunRecord.from_points(self._journal.points())])
         return self._seen[1]
 
 
-def _by_the_clock(run: RunRecord) -> RunRecord:
-    """Returns a run with the duration by the clock of the recording."""
+def _by_clock(run: RunRecord) -> RunRecord:
+    """Returns a run whose duration is by the clock of the recording, which a test may have moved."""
     if run.started_ns is None or run.ended_ns is None:
         return run
     return replace(run, duration_s=(run.ended_ns - run.started_ns) / 1e9)
