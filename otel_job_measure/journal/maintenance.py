@@ -50,10 +50,10 @@ def maintain(state: StateDir, *, clock: Clock, boot_id: str, bound: Bound | None
         bound: The bound; None for a command that deletes nothing.
         always: Whether the recovery pass is made even if another process has just made one.
     """
+    is_due = state.needs_maintenance(clock)  # asked first: the first process ever makes the file that says so
     with state.adopting() as held:
         if not held:
             return
-        is_due = state.needs_maintenance(clock)
         if is_due or always:
             recover_slots(state, clock=clock, boot_id=boot_id)
         if bound is not None and (is_due or bound.closed):

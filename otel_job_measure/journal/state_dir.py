@@ -156,6 +156,8 @@ class StateDir:
                 self.set_aside(self.ready / name)
 
     def _check_rights(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise NotADirectoryError(f"{folder} is not a folder")
         if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
             raise PermissionError(f"{folder} cannot be written")
 

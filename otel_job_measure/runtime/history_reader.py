@@ -13,7 +13,7 @@ from otel_job_measure.history.ingest import ALONE
 from otel_job_measure.journal.interfaces import Segment
 from otel_job_measure.journal.maintenance import maintain
 from otel_job_measure.journal.state_dir import StateDir
-from otel_job_measure.runtime.places import boot_id
+from otel_job_measure.runtime.places import boot_id, own_state_dir
 from otel_job_measure.settings import Settings
 from otel_job_measure.settings.model import LOCAL
 
@@ -103,7 +103,11 @@ def _is_not_there_yet(path: Path) -> bool:
 
 
 def _unusable(state: StateDir, error: OSError) -> StateDirError:
-    return StateDirError(f"the state directory {state.root} ({names.ENV_PREFIX}STATE_DIR) cannot be used: {error}")
+    own = own_state_dir()
+    elsewhere = f"; runs of this user may be in {own}" if own not in {None, state.root} else ""
+    return StateDirError(
+        f"the state directory {state.root} ({names.ENV_PREFIX}STATE_DIR) cannot be used: {error}{elsewhere}"
+    )
 
 
 def drop_local(state: StateDir, history: History, left: Sequence[Segment]) -> None:

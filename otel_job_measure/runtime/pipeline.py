@@ -13,7 +13,7 @@ from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Journal, Position
 from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.runtime import exits
-from otel_job_measure.runtime.places import StoreOpener, dies_with_process, identity_of
+from otel_job_measure.runtime.places import StoreOpener, dies_with_process, identity_of, in_usable_place
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans.recorder import Recorder
 
@@ -42,6 +42,9 @@ class Pipeline:
     def __init__(
         self, settings: Settings, *, client: object = None, ships: bool = True, clock: Clock | None = None
     ) -> None:
+        settings, message = in_usable_place(settings)
+        if message:
+            _log.warning("%s", message)
         self.settings = settings
         self.counters = Counters()
         self._clock = clock or SystemClock()

@@ -1,5 +1,6 @@
 """Where a process keeps its points, and what it knows of that place."""
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,9 @@ from otel_job_measure.journal.memory_store import MemoryStore
 from otel_job_measure.journal.segment_writer import SegmentWriter
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.settings import Settings
+from otel_job_measure.settings.environment import default_state_dir, process_environment
 
+_STATE_DIR = f"{names.ENV_PREFIX}STATE_DIR"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _MOUNTS = Path("/proc/mounts")
 _FLEETING = {"tmpfs", "ramfs", "overlay", "aufs"}
@@ -58,6 +61,30 @@ def dies_with_process(path: Path) -> bool:
     return next((kinds[folder] for folder in folders if folder in kinds), "") in _FLEETING
 
 
+def own_state_dir() -> Path | None:
+    """Returns the default state directory of this user; None for a user without a home."""
+    return default_state_dir(process_environment())
+
+
+def in_usable_place(settings: Settings) -> tuple[Settings, str]:
+    """Returns settings with a state directory that this user can use, and what to log if it is not the one set.
+
+    A user without rights to the machine's state directory keeps runs in the user's own. If that cannot be used either,
+    the settings stay, and the journal will be in memory.
+    """
+    own = own_state_dir()
+    if settings.in_memory or own is None or own == settings.state_path:
+        return settings, ""
+    with contextlib.suppress(OSError):  # a place that no user could use is the journal's to report
+        try:
+            StateDir(settings.state_path).check_usable()
+        except PermissionError as error:
+            StateDir(own).check_usable()
+            message = f"{_STATE_DIR} ({settings.state_path}) cannot be used ({error}): runs are kept in {own}"
+            return settings.changed(state_dir=own), message
+    return settings, ""
+
+
 class StoreOpener:
     """Opens the stores of a journal: files, or memory if there is no place for them.
 
@@ -93,8 +120,8 @@ class StoreOpener:
     def memory(self, error: OSError) -> tuple[Store, str]:
         """Returns a store in memory, and the reason for it, to be logged."""
         self.in_memory = True
-        message = (
-            f"points are kept in memory and end with this process: {names.ENV_PREFIX}STATE_DIR "
-            f"({self._settings.state_path}) cannot be used: {error}"
-        )
+        place, own = self._settings.state_path, own_state_dir()
+        neither = "" if own in {None, place} else f", nor can {own}"
+        message = f"{_STATE_DIR} ({place}) cannot be used{neither}: {error}"
+        message = f"points are kept in memory and end with this process: {message}"
         return MemoryStore(self._identity, self._clock, self._counters), message

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Identity, SegmentHeader
-from otel_job_measure.journal.maintenance import Bound, enforce
+from otel_job_measure.journal.maintenance import Bound, enforce, maintain
 from otel_job_measure.journal.segment import encode_header
 from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.runtime.offline_source import OfflineSource
+from otel_job_measure.testing import ManualClock
 from tests.journal.support import begin, finish, journal_in, points_in, source_of, statuses
 
 LINE = b'scheduling-job,job=x status="start",uuid="0123456789AB" 1\n'
@@ -85,3 +88,47 @@ def test_a_process_that_nobody_ships_for_stays_below_the_bound(tmp_path: Path) -
     counts = journal._counters.now()
     assert counts.dropped["max_bytes"] == counts.given_up > 0
     assert {segment.name for segment in journal.own()} == {path.name for path in tmp_path.rglob("*.lp")}
+
+
+@pytest.mark.parametrize("reader", ["ship", "a command that reads"])
+def test_the_bound_holds_whichever_process_maintains(state: StateDir, reader: str) -> None:
+    """Jobs append, the server is down, and a reader makes a recovery pass each second: it must not starve the bound."""
+    clock = ManualClock(wall=SystemClock.wall_ns())
+    source = OfflineSource(
+        state,
+        "local",
+        [],
+        clock=clock,
+        boot_id="b",
+        bound=Bound(max_bytes=20_000, counters=Counters(), is_delivered=lambda _name: False),
+    )
+    shipless = journal_in(state.root, clock=clock)
+    begin(shipless)
+    appending = source_of(shipless, max_bytes=20_000)
+    for second in range(90):
+        path = state.ready / f"local-{second:03}.lp"
+        path.write_bytes(encode_header(HEADER) + 20 * LINE)
+        clock.advance(1)
+        if reader == "ship":
+            source.recover()
+        else:
+            maintain(state, clock=clock, boot_id="b", bound=None, always=True)
+        if second % 30 == 0:
+            appending.recover()
+        growth = 30 * path.stat().st_size if path.exists() else 0
+        assert sum(file.stat().st_size for file in state.ready.iterdir()) <= 20_000 + growth
+    clock.advance(30)
+    (source if reader == "ship" else appending).recover()
+    assert sum(file.stat().st_size for file in state.root.rglob("*.lp")) <= 20_000
+
+
+def test_the_first_process_of_a_state_directory_keeps_the_bound(state: StateDir) -> None:
+    """The file that notes the maintenance is made by the maintenance itself."""
+    maintain(
+        state,
+        clock=SystemClock(),
+        boot_id="b",
+        bound=Bound(max_bytes=100, counters=Counters(), is_delivered=lambda _name: False),
+    )
+    assert left(state) == []
+    assert not state.needs_maintenance(SystemClock())

@@ -79,7 +79,7 @@ def test_a_place_that_is_not_ours_is_no_place(tmp_path: Path, caplog: pytest.Log
     assert len(said(caplog)) == 1
 
 
-@pytest.mark.parametrize("command", [["runs"], ["demo"], ["ship", "--once"]], ids=lambda words: words[0])
+@pytest.mark.parametrize("command", [["runs"], ["ship", "--once"]], ids=lambda words: words[0])
 @pytest.mark.parametrize("no_place", [a_file, below_a_file])
 def test_a_command_without_a_place_ends_with_1(
     command: list[str],

@@ -1,0 +1,103 @@
+"""The registry of fork hooks, and forks that Python does not see."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from otel_job_measure import forks
+from tests.journal.support import points_in, statuses
+from tests.runtime.support import history
+from tests.support.uncovered import uncovered
+
+ROOT = Path(__file__).parents[1]
+_FORK_IN_C = """
+import ctypes, os, sys
+from pathlib import Path
+from tests.journal.support import begin, finish, journal_in
+
+journal = journal_in(Path(sys.argv[1]))
+mine = begin(journal, uuid="ofitsparents")
+pid = ctypes.PyDLL(None).fork()
+if pid == 0:
+    code = 1
+    try:
+        assert journal.own() == ()
+        finish(journal, begin(journal, uuid="ofthechildxx"))
+        code = 0
+    finally:
+        os._exit(code)
+assert os.waitpid(pid, 0)[1] == 0
+finish(journal, mine)
+assert journal.own()[-1].path.exists(), "the parent was taken for dead"
+"""
+_MEASURE_IN_C_CHILD = """
+import ctypes, os, sys
+from otel_job_measure import JobMeasure
+
+# No thread yet: Python itself hangs in a child of C code if another thread was at work.
+measure = JobMeasure(state_dir=sys.argv[1])
+pid = ctypes.PyDLL(None).fork()
+if pid == 0:
+    code = 1
+    try:
+        with measure.run("child"):
+            pass
+        assert measure.flush(10)
+        code = 0 if measure.close(10) else 2
+    finally:
+        os._exit(code)
+assert os.waitpid(pid, 0)[1] == 0
+with measure.run("parent"):
+    pass
+assert measure.close(10)
+"""
+
+
+def run(code: str, folder: Path) -> None:
+    """Runs Python code in a process of its own."""
+    subprocess.run([sys.executable, "-c", code, folder], check=True, env=uncovered(), cwd=ROOT, timeout=60)
+
+
+def test_a_child_that_c_code_forked_takes_a_slot_of_its_own(tmp_path: Path) -> None:
+    """UWSGI forks without Python's hooks: the journal sees another process id and begins anew."""
+    run(_FORK_IN_C, tmp_path)
+    found = {path.parent for path in tmp_path.rglob("*.lp")}
+    assert len(found) == 2
+    assert statuses(points_in(tmp_path)) == {"ofitsparents": ["start", "end"], "ofthechildxx": ["start", "end"]}
+
+
+def test_a_child_that_c_code_forked_measures_and_closes(tmp_path: Path) -> None:
+    """It has a shipper of its own, and its parent goes on."""
+    run(_MEASURE_IN_C_CHILD, tmp_path)
+    assert sorted(history(tmp_path)) == [("child", "end", None), ("parent", "end", None)]
+
+
+def test_hooks_run_in_their_order_and_a_method_only_while_its_object_lives() -> None:
+    """Whatever the order of their registration is; each once."""
+    ran: list[str] = []
+
+    class Part:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def forked(self) -> None:
+            ran.append(self.name)
+
+    last, first, gone = Part("last"), Part("first"), Part("gone")
+    forks.register(forks.Order.PIPELINES, last.forked)
+    forks.register(forks.Order.LOCKS, first.forked)
+    forks.register(forks.Order.LOCKS, first.forked)
+    forks.register(forks.Order.LOCKS, gone.forked)
+    del gone
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(writer, ",".join(ran).encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    found = os.read(reader, 100).decode()
+    os.close(reader)
+    os.close(writer)
+    assert found == "first,last"
+    assert ran == []
