@@ -1,7 +1,7 @@
 """Logging that never floods: each kind of thing at most once a minute."""
 
 import logging
-from typing import Final
+from typing import Final, Literal
 
 from otel_job_measure.clock import Clock
 
@@ -36,30 +36,38 @@ class RateLimitedLog:
         Returns:
             Whether it was logged.
         """
-        return self._say(logging.WARNING, kind, message, values, traced=False)
+        return self._say(logging.WARNING, kind, message, values, None)
 
     def log(self, level: int, kind: str, message: str, *values: object) -> bool:
         """Logs a message of any level, at the rate of `warning`."""
-        return self._say(level, kind, message, values, traced=False)
+        return self._say(level, kind, message, values, None)
 
-    def bug(self, kind: str, message: str, *values: object) -> bool:
-        """Logs an error of ours with its traceback; to be called where an exception is handled.
+    def bug(self, kind: str, message: str, *values: object, error: BaseException | None = None) -> bool:
+        """Logs an error of ours with its traceback.
 
         Args:
             kind: One of a few names: what the rate is bounded by.
             message: The message, with `%s` for each value.
             *values: Its values.
+            error: The exception; None for the one that is being handled.
 
         Returns:
             Whether it was logged.
         """
-        return self._say(logging.ERROR, kind, message, values, traced=True)
+        return self._say(logging.ERROR, kind, message, values, error or True)
 
-    def _say(self, level: int, kind: str, message: str, values: tuple[object, ...], *, traced: bool) -> bool:
+    def _say(
+        self,
+        level: int,
+        kind: str,
+        message: str,
+        values: tuple[object, ...],
+        error: "BaseException | Literal[True] | None",
+    ) -> bool:
         now_ns = self._clock.monotonic_ns()
         last_ns = self._last_ns.get(kind)
         if last_ns is not None and now_ns - last_ns < self._every_ns:
             return False
         self._last_ns[kind] = now_ns
-        self._log.log(level, message, *values, exc_info=traced)
+        self._log.log(level, message, *values, exc_info=error)
         return True

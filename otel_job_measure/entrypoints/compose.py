@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar, cast
 
-from otel_job_measure.entrypoints.awaitable import is_awaitable
+from otel_job_measure.entrypoints.wrappers import is_awaitable
 from otel_job_measure.errors import MisuseError, UsageError
 
 _C = TypeVar("_C")

@@ -1,71 +1,67 @@
-"""`with measure.run("nightly") as run:`, the door for any block of code."""
+"""`with measure.run("nightly") as run:`, the entry point for any block of code."""
 
 from types import TracebackType
 
 from otel_job_measure import names
 from otel_job_measure.errors import MisuseError
-from otel_job_measure.spans.active_run import ActiveRun
+from otel_job_measure.spans.active_run import ActiveRun, Opener
 from otel_job_measure.spans.naming import usable_name
-from otel_job_measure.spans.opener import Opener
 from otel_job_measure.spans.run import JobRun
 
 
-class RunDoor:
-    """One run of a job, as `with` or as `async with`.
+class RunBlock:
+    """One run of a job, as `with` or as `async with`."""
 
-    Args:
-        opener: Who opens the run.
-        name: The job's name; whatever cannot be one is measured as `unnamed`, with a warning.
-    """
-
-    __slots__ = ("_name", "_opener", "_opening")
+    __slots__ = ("_name", "_opener", "_run")
 
     def __init__(self, opener: Opener, name: str) -> None:
         self._opener = opener
-        self._opening: ActiveRun | None = None
+        self._run: ActiveRun | None = None
         try:
             self._name = name if type(name) is str and name else usable_name(name, "the name given to run()")
-        except Exception:  # noqa: BLE001 - no memory, say: the block runs all the same
+        except Exception:  # noqa: BLE001 - no memory: the block runs all the same
             self._name = names.UNNAMED
 
     def __enter__(self) -> JobRun:
-        opening = self._begin()
+        run = self._open()
         try:
-            opening.wait_for_start()
-            opening.current.__enter__()
+            run.begin()
+            run.wait_for_start()
+            run.current.__enter__()
         except BaseException as error:
-            opening.end(error)
+            run.finish(error)
             raise
-        return opening.job_run
+        return run.job_run
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._opening is None:
+        if self._run is None:
             return
         try:
-            self._opening.end(error)
-        except BaseException:  # an interruption of the job, before the first line of that
-            self._opening.end(error)
+            self._run.finish(error)
+        except BaseException:  # an interruption before the first line of `finish`
+            self._run.finish(error)
             raise
 
     async def __aenter__(self) -> JobRun:
-        opening = self._begin()
+        run = self._open()
         try:
-            await opening.wait_for_start_async()
-            opening.current.__enter__()
+            run.begin()
+            await run.wait_for_start_async()
+            run.current.__enter__()
         except BaseException as error:
-            opening.end(error)
+            run.finish(error)
             raise
-        return opening.job_run
+        return run.job_run
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.__exit__(kind, error, trace)
 
-    def _begin(self) -> ActiveRun:
-        if self._opening is not None:
+    def _open(self) -> ActiveRun:
+        if self._run is not None:
             raise MisuseError(f"a run of {self._name!r} was entered twice; call run() again for another run")
-        self._opening = self._opener.open(self._name)
-        return self._opening.__enter__()
+        self._run = self._opener.open(self._name)
+        return self._run

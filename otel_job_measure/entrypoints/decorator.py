@@ -1,4 +1,4 @@
-"""`@measure.job`: the decorator of all kinds of jobs."""
+"""`@measure.job`, the decorator of jobs of all kinds."""
 
 import functools
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from otel_job_measure.entrypoints.wrappers import measured
 from otel_job_measure.errors import UsageError
-from otel_job_measure.spans.opener import Opener
+from otel_job_measure.spans.active_run import Opener
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -20,19 +20,10 @@ def job(
     opener: Opener, target: str | None = None, /, *, expected: _Expected = ()
 ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
 def job(opener: Opener, target: object = None, /, *, expected: _Expected = ()) -> object:
-    """Measures each call of a function as a run of a job.
-
-    Args:
-        opener: Who opens the runs.
-        target: The job's name, or the function itself, whose name is the job's then.
-        expected: Exceptions that are no failure of the job.
-
-    Returns:
-        The function in its measured form, of the same kind and signature; a decorator that makes it, where no
-        function was given.
+    """Returns the measured form of a function, or a decorator if `target` is a name or None.
 
     Raises:
-        UsageError: The name is no string or empty, or what is to be measured cannot be called.
+        UsageError: The name is no string or empty, or the function cannot be called.
     """
     _check_expected(expected)
     if target is not None and not isinstance(target, str):
@@ -63,7 +54,7 @@ def _measured(opener: Opener, function: object, name: str | None, expected: _Exp
 
 
 def _own_name(function: object) -> str:
-    """Returns a function's name; a partial's is that of its function, an object's that of its class."""
+    """Returns a function's name, of a partial its function's name, of an object its class's name."""
     while isinstance(function, functools.partial):
         function = function.func
     name = getattr(function, "__name__", None)

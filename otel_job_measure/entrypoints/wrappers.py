@@ -7,67 +7,59 @@ from functools import partial
 from types import CoroutineType
 from typing import Any, cast
 
-from otel_job_measure.entrypoints.awaitable import is_awaitable
 from otel_job_measure.spans.active_run import ActiveRun
 
-# What a job takes, gives, sends and returns is its own business; the decorator keeps its types.
+# The types of a job's arguments and results are its own; the decorator keeps them.
 
 
-def call(opening: ActiveRun, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-    """Calls a job.
-
-    Args:
-        opening: Its run.
-        function: The job. Where it returns a coroutine, the run lasts until that is awaited out.
-        *args: For the job.
-        **kwargs: For the job.
-
-    Returns:
-        What the job returns; None where what it raised was swallowed.
-    """
-    result: Any = None
-    with opening:
-        opening.wait_for_start()
-        with opening.current:
+def call(run: ActiveRun, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    """Calls a job; if it returns a coroutine, the run lasts until that has been awaited."""
+    try:
+        run.begin()
+        run.wait_for_start()
+        with run.current:
             result = function(*args, **kwargs)
-        if _is_coroutine(result):
-            result = _followed(opening, result)
-        else:
-            opening.end(None)  # while an interruption still finds the block around it
-    return result
+        if type(result) is CoroutineType:  # it has no subclasses, and a result may lie about its class
+            return _followed(run, result)
+        run.finish()
+        return result  # noqa: TRY300 - an interruption here ends the run too
+    except BaseException as error:
+        if run.failed(error):
+            return None
+        raise
 
 
-async def call_async(opening: ActiveRun, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-    """Calls a job and awaits what it returns, where that can be awaited.
+async def call_async(run: ActiveRun, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    """Calls a job and awaits its result, if that is awaitable."""
+    try:
+        run.begin()
+        await run.wait_for_start_async()
+        with run.current:
+            result = function(*args, **kwargs)
+            if type(result) is CoroutineType or is_awaitable(result):
+                result = await result
+        run.finish()
+        return result  # noqa: TRY300 - an interruption here ends the run too
+    except BaseException as error:
+        if run.failed(error):
+            return None
+        raise
 
-    Args:
-        opening: Its run.
-        function: The job.
-        *args: For the job.
-        **kwargs: For the job.
 
-    Returns:
-        What the job returns in the end; None where what it raised was swallowed.
-    """
-    result: Any = None
-    with opening:
-        await opening.wait_for_start_async()
-        with opening.current:
-            returned = function(*args, **kwargs)
-            result = await returned if _is_coroutine(returned) or is_awaitable(returned) else returned
-        opening.end(None)
-    return result
+def is_awaitable(result: object) -> bool:
+    """Returns whether a job's result is awaitable; it raises no `Exception`, not even at the end of the stack."""
+    if type(result) is CoroutineType:  # this takes no call, so it works at any depth
+        return True
+    try:
+        return inspect.isawaitable(result)
+    except Exception:  # noqa: BLE001 - the class of a result is code of the job
+        return False
 
 
 def measured(opens: Callable[[], ActiveRun], function: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a job its measured form.
+    """Returns a job's measured form, a function of the same kind: many runners look before they call or await.
 
-    Args:
-        opens: Opens a run, once a call.
-        function: The job.
-
-    Returns:
-        A function of the same kind: many runners look before they call or await.
+    `opens` returns a new run for each call.
     """
     seen = function if _tells_its_kind(function) else cast("Any", type(function)).__call__
     if inspect.isasyncgenfunction(seen):
@@ -93,90 +85,104 @@ def _coroutine_function(opens: Callable[[], ActiveRun], function: Callable[..., 
     return measured_coroutine
 
 
-# The run of a generator begins with its first step, and its span is current only while its body runs. What the caller
-# sends, throws, or closes it with, goes to the job; so the job decides what comes out.
+# The run of a generator begins with its first step, and its span is current only while its body runs. The job gets
+# everything that the caller sends or throws, and so decides what comes out.
 
 
 def _generator(opens: Callable[[], ActiveRun], function: Callable[..., Any]) -> Callable[..., Any]:
     def measured_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:  # noqa: ANN401
-        with opens() as opening:
-            opening.wait_for_start()
+        run = opens()
+        try:
+            run.begin()
+            run.wait_for_start()
             job = function(*args, **kwargs)
             resume, sent = job.send, None
             while True:
                 try:
-                    with opening.current:
+                    with run.current:
                         item = resume(sent)
                 except StopIteration as stop:
+                    run.finish()
                     return stop.value
                 sent = None
                 try:
                     resume, sent = job.send, (yield item)
                 except BaseException as error:  # noqa: BLE001 - it is for the job
                     resume, sent = job.throw, error
+        except BaseException as error:
+            run.finish(error)
+            raise
 
     return measured_generator
 
 
 def _async_generator(opens: Callable[[], ActiveRun], function: Callable[..., Any]) -> Callable[..., Any]:
     async def measured_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:  # noqa: ANN401
-        with opens() as opening:
-            await opening.wait_for_start_async()
+        run = opens()
+        try:
+            run.begin()
+            await run.wait_for_start_async()
             job = function(*args, **kwargs)
             resume, sent = job.asend, None
             while True:
                 try:
-                    with opening.current:
+                    with run.current:
                         item = await resume(sent)
                 except StopAsyncIteration:
+                    run.finish()
                     return
                 sent = None
                 try:
                     resume, sent = job.asend, (yield item)
                 except BaseException as error:
-                    if job.ag_frame is None:  # closed by the garbage collector before us; it would take no error
+                    if job.ag_frame is None:  # the garbage collector has closed it already; it takes no error
                         raise
                     resume, sent = job.athrow, error
+        except BaseException as error:
+            run.finish(error)
+            raise
 
     return measured_generator
 
 
 def _tells_its_kind(function: object) -> bool:
-    """Tells whether a function can be asked what it is; any other object's class must be."""
+    """Returns whether `inspect` knows the kind of a function itself; of any other object it knows `__call__`."""
     return inspect.isroutine(function) or inspect.isclass(function) or isinstance(function, partial)
 
 
-def _is_coroutine(result: object) -> bool:
-    return type(result) is CoroutineType  # it has no subclasses, and what a job returns may lie about its class
-
-
-def _followed(opening: ActiveRun, coroutine: Any) -> Any:  # noqa: ANN401
-    """Returns a coroutine in the place of a job's own, which ends the run when it ends, or when it is given up."""
+def _followed(run: ActiveRun, coroutine: Any) -> Any:  # noqa: ANN401
+    """Returns a coroutine in place of a job's own, which ends the run when it ends or is abandoned."""
     following: Any = None
     finalizer: Any = None
     try:
-        following = _follow(opening, coroutine)
+        following = _follow(run, coroutine)
         following.__name__, following.__qualname__ = coroutine.__name__, coroutine.__qualname__
-        finalizer = weakref.finalize(following, _give_up, opening, coroutine)
+        finalizer = weakref.finalize(following, _give_up, run, coroutine)
         finalizer.atexit = False
-        opening.hand_over()
-    except Exception:  # noqa: BLE001 - no memory, say: the job's own is what the caller is to have
+    except Exception:  # noqa: BLE001 - no memory: the caller gets the job's own
         if finalizer is not None:
             finalizer.detach()
         if following is not None:
             following.close()
-        opening.end(None)
+        run.finish()
         return coroutine
     return following
 
 
-async def _follow(opening: ActiveRun, coroutine: Any) -> Any:  # noqa: ANN401
-    with opening, opening.current:
-        return await coroutine
+async def _follow(run: ActiveRun, coroutine: Any) -> Any:  # noqa: ANN401
+    try:
+        with run.current:
+            result = await coroutine
+        run.finish()
+        return result  # noqa: TRY300 - an interruption here ends the run too
+    except BaseException as error:
+        if run.failed(error):
+            return None
+        raise
 
 
-def _give_up(opening: ActiveRun, coroutine: Any) -> None:  # noqa: ANN401
-    # A coroutine that is cancelled before its first step, or never awaited, runs no line of its own.
+def _give_up(run: ActiveRun, coroutine: Any) -> None:  # noqa: ANN401
+    # A coroutine that is cancelled before its first step, or never awaited, executes none of its own lines.
     if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
         coroutine.close()
-    opening.end(GeneratorExit())
+    run.finish(GeneratorExit())

@@ -9,8 +9,8 @@ from otel_job_measure.entrypoints import middleware
 from otel_job_measure.errors import MissingDependencyError, SettingsError, UsageError
 from otel_job_measure.runtime.measure import JobMeasure
 from otel_job_measure.settings import Settings
-from otel_job_measure.spans.opener import Opener
-from otel_job_measure.spans.processor import RunSpanProcessor
+from otel_job_measure.spans import processor
+from otel_job_measure.spans.active_run import Opener
 from otel_job_measure.spans.recorder import Recorder
 from otel_job_measure.spans.rules import SpanRule
 
@@ -46,7 +46,7 @@ def job_measure_sync(ctx: object, call_next: Callable[[], Any], /) -> Any:  # no
     return middleware.sync_middleware(_opener(), ctx, call_next)
 
 
-class JobSpanProcessor(RunSpanProcessor):
+class JobSpanProcessor(processor.JobSpanProcessor):
     """Measures the spans of a provider that have `scheduling.job.name` at their start, whoever opens them.
 
     `provider.add_span_processor(JobSpanProcessor())` is all that an app needs that opens its spans itself.

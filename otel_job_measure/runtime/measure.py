@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 from otel_job_measure import names
 from otel_job_measure.delivery.health import Health
 from otel_job_measure.entrypoints import decorator, middleware
-from otel_job_measure.entrypoints.context_manager import RunDoor
+from otel_job_measure.entrypoints.context_manager import RunBlock
 from otel_job_measure.errors import SettingsError, UsageError
 from otel_job_measure.runtime import engines
 from otel_job_measure.runtime.version import version
 from otel_job_measure.settings import Arguments, Settings
-from otel_job_measure.spans.opener import Opener
+from otel_job_measure.spans.active_run import Opener
 
 if TYPE_CHECKING:
     from influxdb_client import InfluxDBClient  # type: ignore[attr-defined]
@@ -106,7 +106,7 @@ class JobMeasure:
         """
         return decorator.job(self.opener, target, expected=expected)
 
-    def run(self, name: str) -> RunDoor:
+    def run(self, name: str) -> RunBlock:
         """Measures a block of code: `with measure.run("nightly") as run:`, or `async with`.
 
         Args:
@@ -115,7 +115,7 @@ class JobMeasure:
         Returns:
             A context manager for one run, which gives a `JobRun`.
         """
-        return RunDoor(self.opener, name)
+        return RunBlock(self.opener, name)
 
     async def middleware(self, ctx: object, call_next: Callable[[], Any], /) -> Any:  # noqa: ANN401 - the chain's
         """Measures the rest of a chain as a run of the job `ctx.name` or `ctx["name"]`.

@@ -1,262 +1,324 @@
-"""One run that is opened through us, from before its start to after its end."""
+"""A package-opened run: opens its span, reports start and end to the processor, and never lets a failure out."""
 
 import logging
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context as context_api
-from opentelemetry.trace import Span, SpanKind, get_current_span
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    Link,
+    Span,
+    SpanKind,
+    TracerProvider,
+    get_current_span,
+    set_span_in_context,
+)
 
 from otel_job_measure import names
 from otel_job_measure.points.outcome import ENDED, FAILED, Outcome
 from otel_job_measure.spans.attributes import describe_end
-from otel_job_measure.spans.current import NOT_CURRENT, Current
-from otel_job_measure.spans.job import Job
-from otel_job_measure.spans.live import RUN_KEY
-from otel_job_measure.spans.means import Means
-from otel_job_measure.spans.outcome import outcome_of
-from otel_job_measure.spans.run import JobRun, Run
-from otel_job_measure.spans.status import error_said
-from otel_job_measure.spans.tracer import Bound
+from otel_job_measure.spans.guard import Guard
+from otel_job_measure.spans.outcome import failure_of_span, outcome_of
+from otel_job_measure.spans.processor import RUN_KEY, JobSpanProcessor
+from otel_job_measure.spans.recorder import Recorder
+from otel_job_measure.spans.run import NO_DETAILS, Details, Job, JobRun, Run
+from otel_job_measure.spans.tracer import Bound, Providers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _logger = logging.getLogger(__name__)
+# Whether a token belongs to the context that is current now: `detach` of the API only logs an error if it does not.
+_here: ContextVar[None] = ContextVar("otel_job_measure_here")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanOptions:
+    """How the span of a run starts."""
+
+    kind: SpanKind = SpanKind.INTERNAL
+    """CONSUMER if the job came from a queue."""
+    context: Context | None = None
+    """Contains the span's parent; None means the current context."""
+    links: Sequence[Link] | None = None
+
+
+PLAIN_SPAN: Final = SpanOptions()
+
+
+class Current:
+    """Makes a span current inside a `with` block; it can be entered again after it was left.
+
+    The garbage collector closes an abandoned coroutine or generator in any context. Nothing is restored there.
+    No `Exception` of ours leaves it, not even at the end of the stack.
+    """
+
+    __slots__ = ("_guard", "_here", "_span", "_token")
+
+    def __init__(self, span: Span | None, guard: Guard | None) -> None:
+        self._span = span
+        self._guard = guard
+        self._here: Token[None] | None = None
+        self._token: Token[Context] | None = None
+
+    def __enter__(self) -> None:
+        try:
+            if self._span is not None:
+                self._here = _here.set(None)
+                self._token = context_api.attach(set_span_in_context(self._span))
+        except Exception as error:  # noqa: BLE001 - the guard's
+            if self._guard is not None:
+                self._guard.keep(error)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.release()
+        except Exception as trouble:  # noqa: BLE001 - the guard's
+            if self._guard is not None:
+                self._guard.keep(trouble)
+
+    def release(self) -> None:
+        """Makes the previous span current again, unless that is done."""
+        if self._here is not None:
+            try:
+                _here.reset(self._here)
+            except ValueError:
+                self._token = None
+            except RuntimeError:  # an earlier call was interrupted after this line
+                pass
+            self._here = None
+        if self._token is not None:
+            context_api.detach(self._token)
+            self._token = None
+
+
+_NOT_CURRENT: Final = Current(None, None)
+
+
+class Opener:
+    """Opens the runs of one `JobMeasure`; its attributes are shared by all of them.
+
+    Args:
+        recorder: Records the runs.
+        tracer_provider: Where their spans come from; None means the app's global provider, also one that is set later.
+        version: Returns this package's version, for the scope of the spans.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        tracer_provider: TracerProvider | None = None,
+        *,
+        version: Callable[[], str | None] | None = None,
+    ) -> None:
+        guards = recorder.guards
+        self.recorder = recorder
+        self.disabled = recorder.settings.disabled
+        self.providers = Providers(tracer_provider, version, guards)
+        self.processor = JobSpanProcessor(guards=guards)
+        self.guard = guards("opening and closing a run")
+        self.starting = guards("starting a span")
+        self.judging = guards("finding out how a job ended")
+        self.describing = guards("describing the end of a run on its span")
+        self.ending = guards("ending a span")
+        self.logging = guards("logging what a job raised")
+        if not self.disabled:
+            self.providers.bind()
+
+    def open(
+        self,
+        name: str,
+        *,
+        expected: tuple[type[BaseException], ...] = (),
+        span: SpanOptions = PLAIN_SPAN,
+        details: Details = NO_DETAILS,
+        swallow: bool = False,
+    ) -> "ActiveRun":
+        """Returns a run that has not begun yet; with `swallow`, an `Exception` of the job is logged and suppressed."""
+        try:
+            if self.guard.kept:
+                self.guard.tell_kept()
+            run = Run(name, None, details)
+            return ActiveRun(self, run, expected=expected, span=span, swallow=swallow and not self.disabled)
+        except Exception as error:  # noqa: BLE001 - no memory, or the end of the stack
+            self.guard.keep(error)
+            return UNMEASURED
 
 
 class ActiveRun:
-    """One run that is opened through us, from before its start to after its end.
+    """One package-opened run, from before its start to after its end.
 
-    As a context manager it begins the run, and ends it with what comes out of the block. Its span is current only
-    inside `with opening.current:`, which the door of a generator enters for each step.
-
-    The methods that a door calls let no `Exception` of ours out, not even where there is no memory, or no room on the
-    stack for another call. The job is called from the same depth, and finds no room there either.
-
-    Args:
-        means: What it takes.
-        name: The job's name.
-        expected: Exceptions that are no failure of the job.
-        kind: The span's kind.
-        swallow: Whether an `Exception` of the job is logged and goes no further.
+    An entry point calls `begin`, waits for the start, makes the span current with `current`, and calls `finish` or
+    `failed`. They let no `Exception` of ours out, not even without memory or at the end of the stack: the job is called
+    from the same depth, and finds no room there either.
     """
 
-    __slots__ = (
-        "_ended",
-        "_expected",
-        "_handed_over",
-        "_kind",
-        "_means",
-        "_recorder",
-        "_span",
-        "_swallow",
-        "current",
-        "job_run",
-        "run",
-    )
+    __slots__ = ("_expected", "_is_over", "_opener", "_options", "_swallow", "current", "job_run", "run")
 
     def __init__(
-        self, means: Means, name: str, expected: tuple[type[BaseException], ...], kind: SpanKind, *, swallow: bool
+        self,
+        opener: Opener | None,
+        run: Run,
+        *,
+        expected: tuple[type[BaseException], ...] = (),
+        span: SpanOptions = PLAIN_SPAN,
+        swallow: bool = False,
     ) -> None:
-        self.run = Run(name)
-        self.job_run = JobRun(self.run)
-        self.current = NOT_CURRENT
-        self._means = means
-        self._recorder = means.recorder
+        self._opener = opener
+        self._is_over = opener is None
         self._expected = expected
-        self._kind = kind
+        self._options = span
         self._swallow = swallow
-        self._span: Span | None = None
-        self._handed_over = False
-        self._ended = False
+        self.run = run
+        self.job_run = JobRun(run)
+        self.current = _NOT_CURRENT
 
-    def __enter__(self) -> Self:
-        if self._handed_over:
-            self._handed_over = False
-            return self
+    def begin(self) -> None:
+        """Starts the span and records the start."""
+        if self._opener is None:
+            return
         try:
-            self._begin()
-        except Exception as error:  # noqa: BLE001 - as said above
-            self._means.troubles.append(error)
-        except BaseException as error:  # an interruption of the job
-            self.end(error)
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        if self._handed_over:
-            return False
-        if not self._ended:
-            self.end(error)
-        if not self._swallow or not isinstance(error, Exception):
-            return False
-        try:
-            with self._means.logging:
-                _logger.error("job %r raised, run %s; the chain goes on", self.run.name, self.run.uuid, exc_info=error)
-        except Exception as trouble:  # noqa: BLE001 - as said above
-            self._means.troubles.append(trouble)
-        return True
+            self._begin(self._opener)
+        except Exception as error:  # noqa: BLE001 - the guard's
+            self._opener.guard.keep(error)
 
     def wait_for_start(self) -> None:
-        """Waits until InfluxDB has the start, where that was asked for."""
+        """Waits until InfluxDB has the start, if the settings ask for it."""
+        if self._is_over or self._opener is None:
+            return
         try:
-            if not self._ended:
-                self._recorder.wait_for_start()
-        except Exception as error:  # noqa: BLE001 - as said above
-            self._means.troubles.append(error)
+            self._opener.recorder.wait_for_start()
+        except Exception as error:  # noqa: BLE001 - the guard's
+            self._opener.guard.keep(error)
 
     async def wait_for_start_async(self) -> None:
-        """Does the same without holding up the event loop."""
-        try:
-            if not self._ended:
-                await self._recorder.wait_for_start_async()
-        except Exception as error:  # noqa: BLE001 - as said above
-            self._means.troubles.append(error)
-
-    def hand_over(self) -> None:
-        """Lets the next `with` block around this run, and not the present one, end it."""
-        self._handed_over = True
-
-    def took(self, span: Span) -> None:
-        """Is told, by a processor or by ourselves, of the span that has started for this run.
-
-        Args:
-            span: The span; the first one of our scope is the run's.
-        """
-        if self._span is not None:
+        """Does the same without blocking the event loop."""
+        if self._is_over or self._opener is None:
             return
-        scope = getattr(span, "instrumentation_scope", None)
-        if scope is not None and scope.name != names.SCOPE:
-            return
-        self._span = span
-        context, records = span.get_span_context(), span.is_recording()
-        # Where the scope or the SDK is disabled, the span only repeats its parent, or nothing.
-        if context.is_valid and (records or context.span_id != get_current_span().get_span_context().span_id):
-            self.current = Current(span, self._means.troubles)
-        if records and context.trace_flags.sampled:
-            self.run.trace = (context.trace_id, context.span_id)
-        self._recorder.start(self.run)
-
-    def end(self, error: BaseException | None) -> None:
-        """Ends the run; only the first call does anything, and only in the process that began it.
-
-        Args:
-            error: What the job raised; None where it returned.
-        """
         try:
-            self._end(error)
-        except Exception as trouble:  # noqa: BLE001 - as said above
-            self._means.troubles.append(trouble)
+            await self._opener.recorder.wait_for_start_async()
+        except Exception as error:  # noqa: BLE001 - the guard's
+            self._opener.guard.keep(error)
+
+    def finish(self, error: BaseException | None = None, outcome: Outcome | None = None) -> None:
+        """Ends the run with an outcome or with what the job raised; only the first call does anything."""
+        if self._is_over or self._opener is None:
+            return
+        try:
+            self._finish(self._opener, error, outcome)
+        except BaseException as trouble:
             try:
-                self._end(error)  # what was done already is not done again
-                self._means.tell()
-            except Exception:  # noqa: BLE001, S110 - the same as before, most likely
-                pass
-        except BaseException:  # an interruption of the job: the run has ended all the same
-            self._end(error)
-            raise
+                self._finish(self._opener, error, outcome)  # steps that are done are not done again
+            except Exception as again:  # noqa: BLE001 - the guard's
+                self._opener.guard.keep(again)
+            if not isinstance(trouble, Exception):  # an interruption of the job
+                raise
+            self._opener.guard.keep(trouble)
 
-    def _begin(self) -> None:
-        if self._means.disabled:
-            self.run.start_ns = self._recorder.clock.wall_ns()
-            self._ended = True
+    def failed(self, error: BaseException) -> bool:
+        """Ends the run with what the job raised; returns whether that goes no further."""
+        self.finish(error)
+        if self._opener is None or not self._swallow or not isinstance(error, Exception):
+            return False
+        try:
+            with self._opener.logging:
+                message = "job %r raised, run %s; the chain goes on"
+                _logger.error(message, self.run.name, self.run.uuid, exc_info=error)
+        except Exception as trouble:  # noqa: BLE001 - the guard's
+            self._opener.guard.keep(trouble)
+        return True
+
+    def _begin(self, opener: Opener) -> None:
+        run = self.run
+        if opener.disabled:
+            run.start_ns = opener.recorder.clock.wall_ns()
+            self._is_over = True
             return
-        recorder, run = self._recorder, self.run
-        bound, resource = self._means.providers.current()
-        job = recorder.prepare(run, resource)
+        bound, resource = opener.providers.current()
+        job = opener.recorder.prepare(run, resource)
+        span: Span = INVALID_SPAN
         if bound is not None and job is not None:
             try:
-                self._start_span(bound, job)
+                span = self._start_span(bound, job)
             except Exception as error:  # noqa: BLE001 - the guard's
-                self._means.starting.caught(error)
-        if "start" in run.unclaimed:  # no span has brought it
-            recorder.start(run)
-
-    def _start_span(self, bound: Bound, job: Job) -> None:
-        run = self.run
-        span = bound.tracer.start_span(
-            job.span_name,
-            context=context_api.set_value(RUN_KEY, self),
-            kind=self._kind,
-            attributes=job.attributes(run),
-            start_time=run.start_ns,
-        )
-        if self._span is None:  # no processor of ours has seen it
-            self.took(span)
-
-    def _end(self, error: BaseException | None) -> None:
-        run, span = self.run, self._span
-        self.current.release()
-        if self._ended or not run.is_of_this_process:
-            return
-        self._recorder.settle(run, self._outcome(error))
-        self._recorder.end(run)  # before the span: what the app's processors do at its end can take any time
-        if span is not None:
-            self._end_span(span, error)
-        self._ended = True
-
-    def _end_span(self, span: Span, error: BaseException | None) -> None:
-        run, means = self.run, self._means
+                opener.starting.caught(error)
+        if run.span is None:  # no provider has called the processor
+            opener.processor.started(run, span)
         try:
-            if not span.is_recording():  # somebody in the job has ended it
+            if (own := run.span) is not None and _is_own(own, self._options.context):
+                self.current = Current(own, opener.guard)
+        except Exception as error:  # noqa: BLE001 - the guard's
+            opener.starting.caught(error)
+
+    def _start_span(self, bound: Bound, job: Job) -> Span:
+        options = self._options
+        attributes: Mapping[str, str | int | float] = job.attributes(self.run)
+        return bound.tracer.start_span(
+            job.span_name,
+            context=context_api.set_value(RUN_KEY, self.run, options.context),
+            kind=options.kind,
+            attributes=attributes,
+            links=options.links,
+            start_time=self.run.start_ns,
+        )
+
+    def _finish(self, opener: Opener, error: BaseException | None, outcome: Outcome | None) -> None:
+        run = self.run
+        self.current.release()
+        if not run.is_of_this_process:
+            return
+        if run.outcome is None:
+            opener.recorder.set_outcome(run, outcome or self._outcome(opener, error))
+        span = run.span or INVALID_SPAN
+        opener.processor.ended(run, span)  # before the span's end: the app's exporters can take any time there
+        self._end_span(opener, span, error)
+        self._is_over = True
+
+    def _end_span(self, opener: Opener, span: Span, error: BaseException | None) -> None:
+        run = self.run
+        try:
+            if not span.is_recording():  # no span, or the job has ended it
                 return
             describe_end(span, run, run.outcome or ENDED, error)
         except Exception as trouble:  # noqa: BLE001 - the guard's
-            means.describing.caught(trouble)
+            opener.describing.caught(trouble)
         try:
             span.end(run.end_ns)
         except Exception as trouble:  # noqa: BLE001 - the guard's
-            means.ending.caught(trouble)
+            opener.ending.caught(trouble)
 
-    def _outcome(self, error: BaseException | None) -> Outcome:
+    def _outcome(self, opener: Opener, error: BaseException | None) -> Outcome:
+        """Returns the outcome by the exception, else by `fail()`, else by the status that the job set on the span."""
         outcome = ENDED
         if error is not None:
             outcome = FAILED
-            with self._means.judging:  # which runs code of the job: its text, its class's own idea of what a class is
+            with opener.judging:  # code of the job: the exception's text, a metaclass's idea of a subclass
                 outcome = outcome_of(error, self._expected)
         if outcome.reason is not None:
             return outcome
-        said = self.run.failure
-        if said is None and self._span is not None:
+        found = self.run.failure
+        if found is None and self.run.span is not None:
             try:
-                said = error_said(self._span)
+                found = failure_of_span(self.run.span)
             except Exception as trouble:  # noqa: BLE001 - the guard's
-                self._means.describing.caught(trouble)
-        return said or outcome
+                opener.describing.caught(trouble)
+        return found or outcome
 
 
-class _Unmeasured(ActiveRun):
-    """What a door is given where not even an opening could be made: the job runs, and nothing is recorded."""
-
-    __slots__ = ()
-
-    def __init__(self) -> None:
-        self.run = Run(names.UNNAMED, "2" * 12)  # a constant: whoever asks gets an id, of no run
-        self.job_run = JobRun(self.run)
-        self.current = NOT_CURRENT
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> Literal[False]:
-        return False
-
-    def wait_for_start(self) -> None:
-        """Has no start to wait for."""
-
-    async def wait_for_start_async(self) -> None:
-        """Has none either."""
-
-    def hand_over(self) -> None:
-        """Has nothing to hand over."""
-
-    def took(self, span: Span) -> None:
-        """Takes no span."""
-
-    def end(self, error: BaseException | None) -> None:
-        """Has nothing to end."""
+UNMEASURED: Final = ActiveRun(None, Run(names.UNNAMED, "2" * 12))
+"""The run of a job for which no run could be made, for lack of memory or stack: its methods do nothing."""
 
 
-UNMEASURED: Final[ActiveRun] = _Unmeasured()
+def _is_own(span: Span, parent: Context | None) -> bool:
+    """Whether a span is not just its parent again, or invalid, as in a disabled scope or SDK."""
+    context = span.get_span_context()
+    return context.is_valid and (
+        span.is_recording() or context.span_id != get_current_span(parent).get_span_context().span_id
+    )

@@ -1,4 +1,4 @@
-"""What a span of ours says about its run."""
+"""Describes the end of a run on its span."""
 
 import traceback
 
@@ -7,33 +7,25 @@ from opentelemetry.trace import Span, Status, StatusCode
 from otel_job_measure import names
 from otel_job_measure.points.outcome import Outcome
 from otel_job_measure.points.text import valid
-from otel_job_measure.spans.outcome import text_of
+from otel_job_measure.spans.outcome import failure_of_span, text_of
 from otel_job_measure.spans.run import Run
-from otel_job_measure.spans.status import error_said
 
 _LONGEST_CHAIN = 64  # a chain of exceptions may be a ring
 
 
 def describe_end(span: Span, run: Run, outcome: Outcome, error: BaseException | None) -> None:
-    """Says on a span how its run ended, as instrumentations do.
-
-    Args:
-        span: A span that records.
-        run: Its run, settled.
-        outcome: How the run ended.
-        error: What the job raised, if anything.
-    """
-    # At once, since each call takes locks. The duration is by a monotonic clock: not quite the difference of the times.
-    said: dict[str, str | float] = {} if run.duration_s is None else {names.ATTR_DURATION: run.duration_s}
-    said[names.ATTR_STATUS] = outcome.status
+    """Sets the attributes and the status of a recording span, and records the exception, as instrumentations do."""
+    # In one call, since each takes locks.
+    found: dict[str, str | float] = {} if run.duration_s is None else {names.ATTR_DURATION: run.duration_s}
+    found[names.ATTR_STATUS] = outcome.status
     if outcome.reason is None:
-        span.set_attributes(said)
+        span.set_attributes(found)
         return
-    said[names.ATTR_REASON] = outcome.reason
+    found[names.ATTR_REASON] = outcome.reason
     if outcome.error_type is not None:
-        said[names.ATTR_ERROR_TYPE] = valid(outcome.error_type)
-    span.set_attributes(said)
-    if error is None and error_said(span) is not None:
+        found[names.ATTR_ERROR_TYPE] = valid(outcome.error_type)
+    span.set_attributes(found)
+    if error is None and failure_of_span(span) is not None:
         return
     message = valid(outcome.error_message or "")
     span.set_status(Status(StatusCode.ERROR, message if error is None else f"{type(error).__name__}: {message}"))
@@ -42,7 +34,7 @@ def describe_end(span: Span, run: Run, outcome: Outcome, error: BaseException | 
 
 
 def _valid_event(error: Exception, message: str) -> dict[str, str] | None:
-    """Returns what the event must say instead, where a text of an exception is no valid Unicode."""
+    """Returns the attributes of the event for an exception whose text is not valid Unicode, else None."""
     chain: BaseException | None = error
     for _ in range(_LONGEST_CHAIN):
         if chain is None:

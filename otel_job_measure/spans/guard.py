@@ -1,41 +1,40 @@
-"""The guard at each entrance from the job's world: what fails on our side never reaches the job."""
+"""The guard at each entrance from the job's world: a failure of the package never reaches the job."""
 
 import contextlib
 import itertools
 import logging
+from collections import deque
 from types import TracebackType
 from typing import Final
 
 from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.rate_limited_log import RateLimitedLog
 
 _logger = logging.getLogger(__name__)
-_MINUTE_NS: Final = 60_000_000_000
+_MOST_KEPT: Final = 64
 
 
 class Guard:
-    """Holds back any `Exception` from the block it is around, counts it, and logs it at most once a minute.
+    """Suppresses any `Exception` of the block that it surrounds, counts it, and logs it at most once a minute.
 
-    It can be entered by many threads at once, and again inside itself. A BaseException that is no `Exception` goes
-    through: it was meant for the job, and only happened to arrive in our code.
-
-    Args:
-        what: What could not be done, for the log: `recording a start`.
-        clock: The machine's clocks.
+    Many threads can enter it at once, and again inside itself. Any other BaseException passes: it was meant for the
+    job, and only happened to arrive in our code.
     """
 
-    __slots__ = ("_clock", "_count", "_logged_count", "_logged_ns", "_numbers", "what")
+    __slots__ = ("_count", "_log", "_logged_count", "_numbers", "_what", "keep", "kept")
 
-    def __init__(self, what: str, clock: Clock) -> None:
-        self.what = what
-        self._clock = clock
-        self._numbers = itertools.count(1)  # one step of it is never torn apart, and needs no lock
-        self._count = 0
-        self._logged_count = 0
-        self._logged_ns: int | None = None
+    def __init__(self, what: str, log: RateLimitedLog) -> None:
+        self._what = what
+        self._log = log
+        self._numbers = itertools.count(1)  # `next` is one step and needs no lock
+        self._count = self._logged_count = 0
+        self.kept: deque[Exception] = deque(maxlen=_MOST_KEPT)
+        self.keep = self.kept.append
+        """Remembers an exception for `tell_kept`: it needs no memory and no room on the stack, unlike `caught`."""
 
     @property
     def count(self) -> int:
-        """Returns how often something failed here."""
+        """How many exceptions the guard has caught."""
         return self._count
 
     def __enter__(self) -> None:
@@ -50,50 +49,32 @@ class Guard:
         return True
 
     def caught(self, error: Exception) -> None:
-        """Counts and logs what was held back, for those few places where even entering a block costs too much.
+        """Counts and logs an exception; for the few places where entering a block costs too much."""
+        with contextlib.suppress(Exception):  # a handler of the app's log may raise
+            self._count = count = next(self._numbers)
+            message = "%s failed (%d times since this was last logged); the job goes on"
+            if self._log.bug(self._what, message, self._what, count - self._logged_count, error=error):
+                self._logged_count = count
 
-        Args:
-            error: What was raised.
-        """
-        # A handler of the app's log may raise too.
-        with contextlib.suppress(Exception):
-            self._tell(error)
-
-    def _tell(self, error: Exception) -> None:
-        self._count = count = next(self._numbers)
-        now = self._clock.monotonic_ns()
-        if self._logged_ns is not None and now - self._logged_ns < _MINUTE_NS:
-            return
-        since, self._logged_count, self._logged_ns = count - self._logged_count, count, now
-        _logger.error(
-            "%s failed (%d times since this was last said); the job goes on", self.what, since, exc_info=error
-        )
+    def tell_kept(self) -> None:
+        """Counts and logs what `keep` has remembered."""
+        while self.kept:
+            self.caught(self.kept.popleft())
 
 
 class Guards:
-    """The guards of one `JobMeasure`, one a kind.
+    """The guards of one `JobMeasure`, one for each kind of step."""
 
-    Args:
-        clock: The machine's clocks; their monotonic one bounds how often a kind is logged.
-    """
-
-    __slots__ = ("_by_kind", "_clock")
+    __slots__ = ("_by_kind", "_log")
 
     def __init__(self, clock: Clock | None = None) -> None:
-        self._clock = clock or SystemClock()
+        self._log = RateLimitedLog(_logger, clock or SystemClock())
         self._by_kind: dict[str, Guard] = {}
 
     def __call__(self, what: str) -> Guard:
-        """Gives the guard of one kind.
-
-        Args:
-            what: What could not be done where it catches something, as the log says it.
-
-        Returns:
-            Always the same one for the same words.
-        """
-        return self._by_kind.setdefault(what, Guard(what, self._clock))
+        """Returns the guard of a kind of step, as `recording a start`; always the same one for the same words."""
+        return self._by_kind.setdefault(what, Guard(what, self._log))
 
     def counts(self) -> dict[str, int]:
-        """Returns how often what has failed, without what never has."""
+        """Returns how often each kind has failed, without those that never have."""
         return {what: guard.count for what, guard in list(self._by_kind.items()) if guard.count}

@@ -1,186 +1,185 @@
-"""The span processors: from a span's start and end to the start and end of its run."""
+"""From a span's start and end to the start point and the ending of its run: the one way of every run.
+
+    entry point → tracer.start_span → on_start → started(run, span) → start point
+    entry point → outcome → ended(run, span) → ending;   then span.end()
+    app-opened span → on_end → ended(run, span) → ending
+
+If no provider calls `on_start` for a package-opened run (no SDK, a disabled scope, a foreign provider, an earlier
+processor that raised), the entry point calls `started` itself.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, cast
 
-from opentelemetry.context import Context
+from opentelemetry.context import Context, create_key
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import Span as AnySpan
 
 from otel_job_measure import names
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.points.run_ids import run_id_of_span
-from otel_job_measure.spans import live
 from otel_job_measure.spans.guard import Guards
-from otel_job_measure.spans.job import Job
-from otel_job_measure.spans.live import RUN_KEY, LiveSpan, Opened
 from otel_job_measure.spans.naming import usable_name
+from otel_job_measure.spans.outcome import failure_of_span
 from otel_job_measure.spans.recorder import Recorder
 from otel_job_measure.spans.rules import SpanRule
 from otel_job_measure.spans.run import Run
-from otel_job_measure.spans.status import error_said
+
+RUN_KEY: Final = create_key("otel_job_measure-run")
+"""The key of a package-opened run, only in the context that its span is started with."""
 
 _NAME: Final = names.ATTR_NAME
-_FROM_SPAN: Final = frozenset({names.ATTR_NAME, names.ATTR_RUN_ID})  # where the span has them, our rows have them of it
-_live: Final = live.live
+_OWN_SCOPES: Final = (names.SCOPE, "")  # foreign spans may have no scope
+_FROM_SPAN: Final = frozenset({names.ATTR_NAME, names.ATTR_RUN_ID})  # rows take these from the span, if it has them
 _ROW_TAGS: Final = frozenset({names.ATTR_DATACENTER, names.ATTR_PROJECT, names.ATTR_STAGE})
 
-
-class OwnSpanProcessor(SpanProcessor):
-    """Tells the doors of ours of the spans that start for their runs, also where a later processor raises.
-
-    The end of such a run is recorded by its door, before its span ends.
-    Its `force_flush` returns at once and its `shutdown` does nothing, so that it never takes time from the app's
-    exporters; the points of runs have a `flush` of their own.
-
-    Args:
-        guards: What counts and logs our failures.
-    """
-
-    def __init__(self, guards: Guards | None = None) -> None:
-        self._starting = (guards or Guards())("measuring the start of a span")
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Records a run's start.
-
-        Args:
-            span: The span that has started.
-            parent_context: The context it was started with, which tells whose run it is.
-        """
-        if parent_context is not None and RUN_KEY in parent_context:
-            try:
-                cast("Opened", parent_context[RUN_KEY]).took(span)
-            except Exception as error:  # noqa: BLE001 - the guard's
-                self._starting.caught(error)
-
-    def shutdown(self) -> None:
-        """Does nothing: jobs run after it too."""
-
-    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002 - the SDK's signature
-        """Has nothing to flush.
-
-        Args:
-            timeout_millis: How long it might take.
-
-        Returns:
-            True, at once; older releases of the SDK leave that to each processor.
-        """
-        return True
+# App-opened runs that go on, by the identity of the span's context: it is the same object at start and end, and ids
+# repeat if a job seeds `random`. One table a process, so that two processors measure a span once. Each access is one
+# step for threads, signal handlers and the garbage collector.
+_open: Final[dict[int, Run]] = {}
 
 
-class RunSpanProcessor(OwnSpanProcessor):
-    """Records also the spans that the app opens itself: those with `scheduling.job.name`, and those of the rules.
+def open_spans() -> int:
+    """Returns how many app-opened runs go on."""
+    return len(_open)
+
+
+class JobSpanProcessor(SpanProcessor):
+    """Makes the points of runs from the starts and ends of their spans.
 
     Args:
-        measure: Gives the recorder of their runs; it is asked when such a span starts.
+        recorder: Returns the recorder of app-opened spans; None measures only package-opened ones, which have theirs.
         rules: How job spans of other instrumentations are recognised.
-        guards: What counts and logs our failures.
+        guards: They count and log failures.
     """
 
     def __init__(
-        self, measure: Callable[[], Recorder], rules: Iterable[SpanRule] = (), *, guards: Guards | None = None
+        self,
+        recorder: Callable[[], Recorder] | None = None,
+        rules: Iterable[SpanRule] = (),
+        *,
+        guards: Guards | None = None,
     ) -> None:
         guards = guards or Guards()
-        super().__init__(guards)
+        self._starting = guards("measuring the start of a span")
         self._ending = guards("measuring the end of a span")
         self._deciding = guards("finding out how a run ended")
         self._describing = guards("describing a run on its span")
-        self._measure = measure
+        self._recorder = recorder
         self._rules: dict[str, list[SpanRule]] = {}
         for rule in rules:
             self._rules.setdefault(rule.scope, []).append(rule)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Records the start of any run, whoever opened it.
-
-        Args:
-            span: The span that has started.
-            parent_context: The context it was started with.
-        """
+        """Makes the start point, if the span is that of a run."""
+        # Every span of the app comes here: a `with` would cost as much again as the rest.
         try:
             if parent_context is not None and RUN_KEY in parent_context:
-                cast("Opened", parent_context[RUN_KEY]).took(span)
-                return
-            attributes = span.attributes
-            if attributes and _NAME in _plain(attributes):
-                self._by_name(span, attributes[_NAME])
-            elif self._rules:
-                self._by_rule(span)
+                if _scope(span) in _OWN_SCOPES:  # not a span that another processor started with our context
+                    self.started(cast("Run", parent_context[RUN_KEY]), span)
+            elif self._recorder is not None:
+                attributes = span.attributes
+                if attributes and _NAME in _plain(attributes):
+                    self._by_name(span, attributes[_NAME], self._recorder)
+                elif self._rules:
+                    self._by_rule(span, self._recorder)
         except Exception as error:  # noqa: BLE001 - the guard's
             self._starting.caught(error)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Records the end of a run whose span the app has opened.
-
-        Args:
-            span: The span that has ended.
-        """
-        # Every span of the app comes through here, and a block of the guard around it all would cost as much again.
+        """Makes the ending of an app-opened run; the entry point has ended a package-opened run before its span."""
         try:
-            if not _live:
+            if not _open:
                 return
-            found = live.find(id(span.context))
-            if found is not None and live.forget(found.context) is not None:
-                found.recorder.settle(found.run, self._outcome(found, span), end_ns=span.end_time)
-                found.recorder.end(found.run)
+            run = _open.pop(id(span.context), None)
+            if run is not None:
+                self.ended(run, span)
         except Exception as error:  # noqa: BLE001 - the guard's
             self._ending.caught(error)
 
-    def _outcome(self, found: LiveSpan, span: ReadableSpan) -> Outcome:
-        said: Outcome | None = None
-        with self._deciding:
-            if found.rule is not None and found.rule.outcome is not None:
-                said = found.rule.outcome(span.attributes or {})
-        with self._deciding:
-            said = said or error_said(span)
-        return said or ENDED
+    def started(self, run: Run, span: AnySpan) -> None:
+        """Takes a run's span and makes the start point; only the first call for a run does anything."""
+        if run.span is not None:
+            return
+        run.span = span
+        try:
+            context = span.get_span_context()
+            if context.trace_flags.sampled and span.is_recording():
+                run.trace = (context.trace_id, context.span_id)
+        except Exception as error:  # noqa: BLE001 - a span of a foreign provider
+            self._starting.caught(error)
+        run.recorder.start(run)
 
-    def _by_name(self, span: Span, name: object) -> None:
-        # Ours come here only where a provider has lost their context; who opened them records them.
-        if _scope(span) != names.SCOPE:
-            self._started(span, name, None)
+    def ended(self, run: Run, span: AnySpan | ReadableSpan) -> None:
+        """Makes the ending of a run; only the first call for a run does anything."""
+        if run.outcome is None:  # an entry point has set it before; of an app-opened run the span tells it
+            found = cast("ReadableSpan", span)
+            run.recorder.set_outcome(run, self._outcome(run, found), end_ns=found.end_time)
+        run.recorder.end(run)
 
-    def _by_rule(self, span: Span) -> None:
+    def shutdown(self) -> None:
+        """Does nothing: jobs may run after it too."""
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002 - the SDK's signature
+        """Returns at once, so that the app's exporters have all the time; `JobMeasure.flush` waits for points."""
+        return True
+
+    def _by_name(self, span: Span, name: object, recorder: Callable[[], Recorder]) -> None:
+        # A span of our scope comes here only if a provider lost its context; its entry point records it.
+        if _scope(span) != names.SCOPE and (run := _new_run(span, name, None, recorder())) is not None:
+            self.started(run, span)
+            self._describe(run, span)
+
+    def _by_rule(self, span: Span, recorder: Callable[[], Recorder]) -> None:
+        # Such a span stays as it is: no attribute can hold the rule's outcome.
         for rule in self._rules.get(_scope(span), ()):
             name = rule.job_name(span.kind, span.name, span.attributes or {})
             if name is not None:
-                self._started(span, name, rule)
+                if (run := _new_run(span, name, rule, recorder())) is not None:
+                    self.started(run, span)
                 return
 
-    def _started(self, span: Span, name: object, rule: SpanRule | None) -> None:
-        context = span.get_span_context()
-        recorder = self._measure()
-        if recorder.settings.disabled or live.find(id(context)) is not None:
+    def _describe(self, run: Run, span: Span) -> None:
+        """Sets the attributes of a sampled app-opened span, so that a collector writes the same rows from it."""
+        if run.job is None or run.trace is None:
             return
-        given = (span.attributes or {}).get(names.ATTR_RUN_ID)
-        uuid = given if isinstance(given, str) and given else run_id_of_span(context.span_id)
-        run = Run(usable_name(name, f"the attribute {names.ATTR_NAME} of a span"), uuid)
-        job = recorder.prepare(run, span.resource.attributes, start_ns=span.start_time)
-        if context.trace_flags.sampled:
-            run.trace = (context.trace_id, context.span_id)
-        if live.watch(LiveSpan(context, run, recorder, rule=rule)):
-            recorder.start(run)
-            # One that a rule has recognised stays as it is: what the rule says of its end cannot stand on it.
-            if rule is None and job is not None and context.trace_flags.sampled:
-                with self._describing:
-                    _describe(span, run, job)
+        with self._describing:
+            given = (span.attributes or {}).keys()
+            found = dict.fromkeys(given & _ROW_TAGS, "") | run.job.attributes(run)  # attributes cannot be removed
+            span.set_attributes({name: text for name, text in found.items() if name not in given & _FROM_SPAN})
+
+    def _outcome(self, run: Run, span: ReadableSpan) -> Outcome:
+        found: Outcome | None = None
+        with self._deciding:
+            if run.rule is not None and run.rule.outcome is not None:
+                found = run.rule.outcome(span.attributes or {})
+        with self._deciding:
+            found = found or failure_of_span(span)
+        return found or ENDED
 
 
-def _describe(span: Span, run: Run, job: Job) -> None:
-    """Says on a span of the app's own what our rows say, so that others write the same, whatever the app says there."""
-    given = (span.attributes or {}).keys()
-    said = dict.fromkeys(given & _ROW_TAGS, "") | job.attributes(run)  # no attribute can be taken away again
-    span.set_attributes({name: text for name, text in said.items() if name not in given & _FROM_SPAN})
+def _new_run(span: Span, name: object, rule: SpanRule | None, recorder: Recorder) -> Run | None:
+    """Returns the run of an app-opened span that has just started, None if another processor was first."""
+    context = span.get_span_context()
+    if recorder.settings.disabled or id(context) in _open:
+        return None
+    given = (span.attributes or {}).get(names.ATTR_RUN_ID)
+    uuid = given if isinstance(given, str) and given else run_id_of_span(context.span_id)
+    run = Run(usable_name(name, f"the attribute {names.ATTR_NAME} of a span"), uuid)
+    run.context, run.rule = context, rule
+    recorder.prepare(run, span.resource.attributes, start_ns=span.start_time)
+    return run if _open.setdefault(id(context), run) is run else None
 
 
 def _plain(attributes: Mapping[str, object]) -> Mapping[str, object]:
-    """Returns attributes as a dict: the SDK's own mapping takes an exception, and four times as long, for each no."""
+    """Returns attributes as a dict: a miss in the SDK's own mapping raises inside and takes four times as long."""
     try:
         copied: Mapping[str, object] = cast("Any", attributes).copy()
-    except AttributeError:  # those of a provider of another make
+    except AttributeError:  # those of a foreign provider
         return attributes
     return copied
 
 
 def _scope(span: ReadableSpan) -> str:
-    scope = span.instrumentation_scope
+    scope = getattr(span, "instrumentation_scope", None)
     return "" if scope is None else scope.name

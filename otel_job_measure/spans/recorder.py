@@ -1,35 +1,35 @@
-"""Writes the points of runs into the journal. It needs no OpenTelemetry."""
+"""Writes the points of runs to the journal. It needs no OpenTelemetry."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
+from typing import Final
 
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.journal.interfaces import Journal, Position
 from otel_job_measure.points.outcome import ENDED, Ending, Outcome
-from otel_job_measure.points.rows import Series, ending_lines, start_line
-from otel_job_measure.points.tags import DefaultTags, resolve
+from otel_job_measure.points.rows import ending_lines, start_line
+from otel_job_measure.points.tags import resolve
 from otel_job_measure.settings import Settings
-from otel_job_measure.spans.guard import Guards
-from otel_job_measure.spans.job import Job
-from otel_job_measure.spans.run import Run
+from otel_job_measure.spans.guard import Guard, Guards
+from otel_job_measure.spans.run import NO_DETAILS, Job, Run
 
 _logger = logging.getLogger(__name__)
-_NO_RESOURCE: Mapping[str, object] = MappingProxyType({})
-_KEPT = 64
-_KEPT_JOBS = 1024
+_NO_RESOURCE: Final[Mapping[str, object]] = MappingProxyType({})
+_KEPT_JOBS: Final = 1024
 
 
 class Recorder:
-    """Records the runs of one `JobMeasure`: nothing that fails here reaches the job.
+    """Records the runs of one `JobMeasure`; no failure in here reaches the job.
 
-    What happens in each run is guarded by `except` and `caught`: entering a guard costs as much as half an append.
+    The steps of each run are guarded by `except` and `caught`: entering a guard costs as much as half an append.
 
     Args:
         settings: What is written.
-        journal: Gives the journal of the moment, cheaply; after a fork or a `close` it is a new one.
-        clock: The machine's clocks; the monotonic one tells how long a run took.
-        confirm: Waits until InfluxDB has what is before a mark, at most so many seconds; None where nobody asked.
+        journal: Returns the current journal; after a fork or a `close` it is a new one.
+        clock: The machine's clocks; the monotonic one measures durations.
+        confirm: Waits until InfluxDB has everything before a position, for at most so many seconds; None without
+            `OTEL_JOB_MEASURE_CONFIRM_START`.
         confirm_async: The same for coroutines.
     """
 
@@ -43,12 +43,11 @@ class Recorder:
         confirm_async: Callable[[Position, float], Awaitable[object]] | None = None,
     ) -> None:
         self.settings = settings
+        self.journal = journal
         self.clock = clock or SystemClock()
         self.guards = Guards(self.clock)
-        self._journal = journal
         self._confirm = confirm
         self._confirm_async = confirm_async
-        self._tags: dict[int, tuple[Mapping[str, object], DefaultTags]] = {}
         self._jobs: dict[tuple[str, int], Job] = {}
         self._preparing = self.guards("preparing a run")
         self._starting = self.guards("recording a start")
@@ -58,62 +57,33 @@ class Recorder:
     def prepare(
         self, run: Run, resource: Mapping[str, object] = _NO_RESOURCE, *, start_ns: int | None = None
     ) -> Job | None:
-        """Gives a run its time and its tags.
-
-        Args:
-            run: A new run.
-            resource: The attributes of the span's resource, where default tags may come from.
-            start_ns: When it began, in nanoseconds since 1970, where that is not for us to say; None means now.
-
-        Returns:
-            What it has in common with all runs of its job; None where that can't be found.
-        """
+        """Gives a run its start time (`start_ns`, or now) and its job, or no job if its tags cannot be found."""
+        run.recorder = self
         job = self._jobs.get((run.name, id(resource))) or self._new_job(run.name, resource)
         try:
-            journal = self._journal()
+            journal = self.journal()
             run.host = journal.host
             run.start_ns = journal.stamp() if start_ns is None else start_ns
         except Exception as error:  # noqa: BLE001 - the guard's
             self._preparing.caught(error)
             run.start_ns = self.clock.wall_ns() if start_ns is None else start_ns
         run.began_ns = self.clock.monotonic_ns()
-        if job is not None:
-            run.series = job.series
+        run.job = job
         return job
 
     def start(self, run: Run) -> None:
-        """Records that a run has begun, unless that is recorded already.
+        """Records the start of a prepared run, unless it is recorded already."""
+        self._once(run, "start", self._write_start, self._starting)
 
-        Args:
-            run: A prepared run.
-        """
-        if run.series is None or not run.is_of_this_process:  # a handler has forked, and this is its child
-            return
-        try:
-            if run.claim_start():
-                try:
-                    self._write_start(run, run.series)
-                except Exception as error:  # noqa: BLE001 - the guard's
-                    self._starting.caught(error)
-        except BaseException:  # an interruption of the job: the end will record the start too; twice does no harm
-            run.give_back_start()
-            raise
-
-    def settle(self, run: Run, outcome: Outcome, *, end_ns: int | None = None) -> None:
-        """Fixes how and when a run ended; the first to say it is right.
-
-        Args:
-            run: A run that was prepared.
-            outcome: How it ended.
-            end_ns: When, in nanoseconds since 1970, for runs whose start was given too; None means now.
-        """
+    def set_outcome(self, run: Run, outcome: Outcome, *, end_ns: int | None = None) -> None:
+        """Fixes how and when (`end_ns`, or now) a run ended; only the first call for a run does anything."""
         if run.outcome is not None:
             return
         if end_ns is None:
             took_ns = self.clock.monotonic_ns() - run.began_ns
             run.duration_s = took_ns / 1e9
             try:
-                run.end_ns = self._journal().stamp(after_ns=run.start_ns)
+                run.end_ns = self.journal().stamp(after_ns=run.start_ns)
             except Exception as error:  # noqa: BLE001 - the guard's
                 run.end_ns = run.start_ns + max(took_ns, 1000)
                 self._ending.caught(error)
@@ -123,88 +93,71 @@ class Recorder:
         run.outcome = outcome
 
     def end(self, run: Run) -> None:
-        """Records that a run has ended, unless that is recorded already or the run is another process's.
-
-        Args:
-            run: A settled run.
-        """
-        if run.series is None or not run.is_of_this_process:
-            return
-        try:
-            if run.claim_end():
-                if "start" in run.unclaimed:  # that was interrupted
-                    self.start(run)
-                try:
-                    self._write_end(run, run.series)
-                except Exception as error:  # noqa: BLE001 - the guard's
-                    self._ending.caught(error)
-        except BaseException:
-            run.give_back_end()
-            raise
-
-    def tags(self, resource: Mapping[str, object]) -> DefaultTags:
-        """Finds the default tags of a resource's runs.
-
-        Args:
-            resource: The resource's attributes; they are looked at once, since they don't change.
-
-        Returns:
-            The tags.
-        """
-        known = self._tags.get(id(resource))
-        if known is not None:
-            return known[1]
-        found = resolve(self.settings, resource)
-        if len(self._tags) >= _KEPT:
-            self._tags.clear()
-        self._tags[id(resource)] = (resource, found)  # kept, so that no other can have its id
-        return found
+        """Records the end of a run that has an outcome, unless it is recorded already."""
+        if "start" in run.pending:  # it was interrupted
+            self.start(run)
+        self._once(run, "end", self._write_end, self._ending)
 
     def wait_for_start(self) -> None:
-        """Waits until InfluxDB has the starts so far, where `OTEL_JOB_MEASURE_CONFIRM_START` asks for it."""
+        """Waits until InfluxDB has the starts so far, if `OTEL_JOB_MEASURE_CONFIRM_START` is `server`."""
         if self._confirm is not None:
             with self._confirming:
-                self._confirm(self._journal().tail(), self.settings.confirm_timeout_s)
+                self._confirm(self.journal().tail(), self.settings.confirm_timeout_s)
 
     async def wait_for_start_async(self) -> None:
-        """Does the same without holding up the event loop."""
+        """Does the same without blocking the event loop."""
         if self._confirm_async is not None:
             with self._confirming:
-                await self._confirm_async(self._journal().tail(), self.settings.confirm_timeout_s)
+                await self._confirm_async(self.journal().tail(), self.settings.confirm_timeout_s)
 
     def _new_job(self, name: str, resource: Mapping[str, object]) -> Job | None:
         for where in (resource, _NO_RESOURCE):
             with self._preparing:
-                job = Job(name, self.tags(where), resource)
-                if len(self._jobs) >= _KEPT_JOBS:  # names that never end: begin again
+                job = Job(name, resolve(self.settings, where), resource)
+                if len(self._jobs) >= _KEPT_JOBS:  # job names that never repeat
                     self._jobs.clear()
                 self._jobs[name, id(resource)] = job
                 return job
         return None
 
-    def _write_start(self, run: Run, start_of_rows: Series) -> None:
-        self._journal().begin(run.uuid, start_line(start_of_rows, run.uuid, run.start_ns))
+    def _once(self, run: Run, what: str, write: Callable[[Run, Job], None], guard: Guard) -> None:
+        """Writes one of a run's points, only for the first caller and only in the process that began the run."""
+        if run.job is None or not run.is_of_this_process:  # a signal handler may have forked
+            return
+        try:
+            if run.pending.pop(what, False):
+                write(run, run.job)
+        except Exception as error:  # noqa: BLE001 - the guard's
+            guard.caught(error)
+        except BaseException:  # an interruption of the job: a later call writes the same point, which does no harm
+            run.pending[what] = True
+            raise
+
+    def _write_start(self, run: Run, job: Job) -> None:
+        self.journal().begin(run.uuid, start_line(job.series, run.uuid, run.start_ns))
         if _logger.isEnabledFor(logging.DEBUG):
             _logger.debug("job %r started, run %s", run.name, run.uuid)
 
-    def _write_end(self, run: Run, start_of_rows: Series) -> None:
-        outcome = run.outcome or ENDED
-        journal = self._journal()
+    def _write_end(self, run: Run, job: Job) -> None:
+        outcome, details = run.outcome or ENDED, run.details
+        journal = self.journal()
         trace_id, span_id = run.trace or (None, None)
-        lines = ending_lines(
-            start_of_rows,
-            Ending(
-                uuid=run.uuid,
-                outcome=outcome,
-                end_ns=run.end_ns,
-                duration_s=run.duration_s,
-                host=journal.host,
-                trace_id=None if trace_id is None else f"{trace_id:032x}",
-                span_id=None if span_id is None else f"{span_id:016x}",
-            ),
-            run_row=self.settings.runs,
-            error_message=self.settings.error_message,
+        ending = Ending(
+            uuid=run.uuid,
+            outcome=outcome,
+            end_ns=run.end_ns,
+            duration_s=run.duration_s,
+            host=journal.host,
+            trace_id=None if trace_id is None else f"{trace_id:032x}",
+            span_id=None if span_id is None else f"{span_id:016x}",
+            attempt=details.attempt,
+            lag_s=None if details is NO_DETAILS else run.lag_s,
+            queued_s=None if details is NO_DETAILS else run.queued_s,
+            trigger=details.trigger,
+            task_id=details.task_id,
         )
+        settings = self.settings
+        lines = ending_lines(job.series, ending, run_row=settings.runs, error_message=settings.error_message)
         journal.finish(run.uuid, lines)
         if _logger.isEnabledFor(logging.DEBUG):
             how = outcome.status if outcome.reason is None else f"{outcome.status} ({outcome.reason})"

@@ -1,42 +1,75 @@
-"""Which provider the spans of our runs come from."""
+"""The tracer of package-opened runs: the app's provider, with a sampler that records every run."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Protocol, cast, runtime_checkable
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.resources import OTELResourceDetector
 from opentelemetry.sdk.trace import SpanProcessor
-from opentelemetry.sdk.trace.sampling import Sampler
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.trace import Link, SpanKind, TraceState
+from opentelemetry.util.types import AnyValue, Attributes
 
 from otel_job_measure import names
 from otel_job_measure.spans.guard import Guards
-from otel_job_measure.spans.processor import OwnSpanProcessor
-from otel_job_measure.spans.sampler import RecordingSampler
+from otel_job_measure.spans.processor import JobSpanProcessor
 
 _NO_RESOURCE: Final[Mapping[str, object]] = MappingProxyType({})
 
 
+class RecordingSampler(Sampler):
+    """Records every run, and samples exactly those that the app's own sampler samples."""
+
+    def __init__(self, app_sampler: Sampler) -> None:
+        self._app_sampler = app_sampler
+
+    def should_sample(  # noqa: PLR0913, PLR0917 - the SDK's signature
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """Asks the app's sampler, and turns its DROP into RECORD_ONLY."""
+        # The SDK gives no trace state, and samplers of the app's own making may not know the argument.
+        ask = self._app_sampler.should_sample
+        if trace_state is None:
+            answer = ask(parent_context, trace_id, name, kind, attributes, links)
+        else:
+            answer = ask(parent_context, trace_id, name, kind, attributes, links, trace_state)
+        added: Mapping[str, AnyValue] = cast("Any", answer).attributes
+        given = attributes or {}
+        if answer.decision is not Decision.DROP and given.keys() <= added.keys():
+            return answer
+        decision = Decision.RECORD_ONLY if answer.decision is Decision.DROP else answer.decision
+        return SamplingResult(decision, {**given, **added}, answer.trace_state)
+
+    def get_description(self) -> str:
+        """Returns a description that contains that of the app's sampler."""
+        return f"RecordingSampler{{{self._app_sampler.get_description()}}}"
+
+
 class _Looking(threading.local):
-    """Says of each thread whether it is asking a provider for our tracer."""
+    """Whether the present thread is asking a provider for our tracer."""
 
     here = False
 
 
 _looking = _Looking()
 _ask_for_global = trace.ProxyTracerProvider().get_tracer
-_has_our_processor: WeakSet[trace.TracerProvider] = WeakSet()
+# A provider keeps its processors as long as it lives. By its identity: a provider may not be hashable.
+_processors: WeakValueDictionary[int, JobSpanProcessor] = WeakValueDictionary()
 
 
 class Bound:
-    """A provider of the app's with our tracer.
-
-    Args:
-        provider: The provider.
-        tracer: Our tracer of it, whose spans record.
-    """
+    """The app's provider with our tracer, whose spans record."""
 
     __slots__ = ("provider", "tracer")
 
@@ -46,27 +79,22 @@ class Bound:
 
     @property
     def resource(self) -> Mapping[str, object]:
-        """Returns the attributes of the provider's resource, as they are after the latest fork."""
+        """The attributes of the provider's resource, as they are after the latest fork."""
         resource = getattr(self.provider, "resource", None)
         return getattr(resource, "attributes", _NO_RESOURCE)
 
 
 class Providers:
-    """Finds the provider of each run: the one given, else the app's global one.
+    """Finds the provider of each run: the given one, else the app's global one.
 
-    With none there is no span, since nobody could see it. A provider of our own would help nobody, and do some harm: at
-    each fork of the app the SDK makes every provider find out in the child, with a thread, which process that is.
-
-    Args:
-        given: The app's provider, where it isn't the global one.
-        version: Tells our version, for the scope of the spans, where there is a provider; None where nobody knows.
-        guards: What counts and logs our failures.
+    Without a provider the runs have the API's no-op span. A provider of the package's own would start a thread in every
+    forked child, and nothing would export its spans.
     """
 
     def __init__(
         self, given: trace.TracerProvider | None, version: Callable[[], str | None] | None, guards: Guards
     ) -> None:
-        # What the API gives out before there is a global provider stands for that one.
+        # The API's stand-in for a global provider that is not set yet means the global provider.
         self._given = None if isinstance(given, trace.ProxyTracerProvider) else given
         self._version = version
         self._guard = guards("binding to a tracer provider")
@@ -75,22 +103,18 @@ class Providers:
         self._global_known = False
 
     def bind(self) -> None:
-        """Binds to the app's provider where there is one already, so that the first run need not."""
+        """Binds to the app's provider, if there is one already, so that the first run need not."""
         self.current()
 
     def current(self) -> tuple[Bound | None, Mapping[str, object]]:
-        """Finds the provider for a run that begins now; the app may have set its own since the last one.
-
-        Returns:
-            The provider with our tracer, None where there can be no span; and the attributes of the resource.
-        """
+        """Returns our tracer of the present provider, None without one, and the attributes of the resource."""
         bound = self._bound
         if bound is not None and bound.provider is (
             trace.get_tracer_provider() if self._given is None else self._given
         ):
             return bound, bound.resource
         if _looking.here:
-            # A signal handler, or the garbage collector, inside what follows: a lock of the SDK may be held.
+            # A signal handler or the garbage collector interrupted the search below: a lock of the SDK may be held.
             return None, _NO_RESOURCE
         try:
             _looking.here = True
@@ -119,7 +143,7 @@ class Providers:
         return Bound(provider, tracer)
 
     def _resource_of_environment(self) -> Mapping[str, object]:
-        """Returns what OpenTelemetry's variables say; other detectors can use threads and the network."""
+        """Returns the resource of OpenTelemetry's variables; other detectors can use threads and the network."""
         if self._without is None:
             self._without = OTELResourceDetector().detect().attributes
         return self._without
@@ -127,8 +151,8 @@ class Providers:
     def _apps_own(self) -> trace.TracerProvider | None:
         if self._given is not None:
             return self._given
-        # With OTEL_PYTHON_TRACER_PROVIDER in the environment `get_tracer_provider` itself would fill the global slot:
-        # it is asked only after a tracer, which nothing is filled for, has shown that the slot isn't empty.
+        # With OTEL_PYTHON_TRACER_PROVIDER set, `get_tracer_provider` itself would fill an empty global slot. So a proxy
+        # tracer, which fills nothing, must show first that the slot is not empty.
         if not self._global_known:
             if isinstance(_ask_for_global(names.SCOPE), trace.ProxyTracer):
                 return None
@@ -143,13 +167,14 @@ class _TakesProcessors(Protocol):
 
 
 def _record_all(tracer: trace.Tracer) -> None:
-    """Wraps the sampler of our own tracer, once; tracers that have none to be seen stay as they are."""
+    """Wraps the sampler of our own tracer, once; a tracer without a public sampler stays as it is."""
     sampler = getattr(tracer, "sampler", None)
     if isinstance(sampler, Sampler) and not isinstance(sampler, RecordingSampler):
         cast("Any", tracer).sampler = RecordingSampler(sampler)
 
 
 def _add_our_processor(provider: trace.TracerProvider) -> None:
-    if isinstance(provider, _TakesProcessors) and provider not in _has_our_processor:
-        provider.add_span_processor(OwnSpanProcessor())
-        _has_our_processor.add(provider)
+    if isinstance(provider, _TakesProcessors) and id(provider) not in _processors:
+        processor = JobSpanProcessor()
+        provider.add_span_processor(processor)
+        _processors[id(provider)] = processor

@@ -15,9 +15,9 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from otel_job_measure import JobMeasure, JobSpanProcessor, Settings
 from otel_job_measure.entrypoints import decorator, middleware
-from otel_job_measure.entrypoints.context_manager import RunDoor
+from otel_job_measure.entrypoints.context_manager import RunBlock
 from otel_job_measure.runtime.pipeline import Pipeline
-from otel_job_measure.spans.opener import Opener
+from otel_job_measure.spans.active_run import Opener
 from soak.reporting import tell, watchdog
 
 _HOUR_NS: Final = 3_600 * 10**9
@@ -213,7 +213,7 @@ class Fuzz:
             steps.close()
 
     def block(self, job: Callable[[], object], name: Any) -> object:  # noqa: ANN401 - as above
-        with RunDoor(self._opener, name):
+        with RunBlock(self._opener, name):
             return job()
 
     def chain(self, job: Callable[[], object], name: Any) -> object:  # noqa: ANN401 - as above

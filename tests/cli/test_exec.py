@@ -133,7 +133,7 @@ def test_a_failure_of_ours_leaves_the_command_alone(broken: str) -> None:
     assert done.stderr.count(b"\n") == 1
 
 
-@pytest.mark.parametrize("method", ["settle", "end"])
+@pytest.mark.parametrize("method", ["set_outcome", "end"])
 def test_a_failure_of_ours_afterwards_leaves_the_exit_code_alone(method: str) -> None:
     """Whatever breaks after the command has run, its exit code is ours."""
     broken = f"{BREAK}from otel_job_measure.spans.recorder import Recorder; Recorder.{method} = broken"

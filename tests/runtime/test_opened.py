@@ -32,7 +32,7 @@ def measure_in(opened: OpenedRecorder, *, delivers: bool = False) -> None:
     opened.recorder.start(run)
     if delivers:
         opened.deliver()
-    opened.recorder.settle(run, ENDED)
+    opened.recorder.set_outcome(run, ENDED)
     opened.recorder.end(run)
 
 

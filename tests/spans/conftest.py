@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from otel_job_measure.spans import live, naming
+from otel_job_measure.spans import naming, processor
 from tests.spans.support import App, Bench
 
 
@@ -29,6 +29,6 @@ def _nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _nothing_left() -> Iterator[None]:
     """No test leaves a span that somebody waits for."""
-    before = live.count()
+    before = processor.open_spans()
     yield
-    assert live.count() == before
+    assert processor.open_spans() == before

@@ -13,14 +13,14 @@ from opentelemetry.trace import TracerProvider as AnyProvider
 
 from otel_job_measure import names
 from otel_job_measure.entrypoints.compose import compose
-from otel_job_measure.entrypoints.context_manager import RunDoor
+from otel_job_measure.entrypoints.context_manager import RunBlock
 from otel_job_measure.entrypoints.decorator import job
 from otel_job_measure.entrypoints.middleware import middleware, sync_middleware
 from otel_job_measure.journal.interfaces import Position
 from otel_job_measure.points import Point, lines, parse
 from otel_job_measure.settings import Settings
-from otel_job_measure.spans.opener import Opener
-from otel_job_measure.spans.processor import RunSpanProcessor
+from otel_job_measure.spans.active_run import Opener
+from otel_job_measure.spans.processor import JobSpanProcessor
 from otel_job_measure.spans.recorder import Recorder
 
 Anything = Any
@@ -151,9 +151,9 @@ class Bench:
         self.recorder = Recorder(Settings(**settings), lambda: self.journal)
         self.opener = Opener(self.recorder, provider, version=lambda: "1.2.3")
 
-    def run(self, name: Anything = "nightly") -> RunDoor:
+    def run(self, name: Anything = "nightly") -> RunBlock:
         """Gives the context manager."""
-        return RunDoor(self.opener, name)
+        return RunBlock(self.opener, name)
 
     def job(self, function: Callable[..., Any], **arguments: Anything) -> Anything:
         """Gives a function's measured form."""
@@ -171,9 +171,9 @@ class Bench:
         """Gives a chain with the middleware."""
         return compose([self.middleware], handler)
 
-    def processor(self, **arguments: Anything) -> RunSpanProcessor:
+    def processor(self, **arguments: Anything) -> JobSpanProcessor:
         """Gives a processor for the app's own spans."""
-        return RunSpanProcessor(lambda: self.recorder, **arguments)
+        return JobSpanProcessor(lambda: self.recorder, **arguments)
 
     @property
     def failures(self) -> dict[str, int]:

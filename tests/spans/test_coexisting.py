@@ -8,6 +8,7 @@ from opentelemetry import baggage, context, trace
 from opentelemetry.sdk.trace import SpanLimits
 from opentelemetry.trace import SpanKind, StatusCode
 
+from otel_job_measure.spans.active_run import SpanOptions
 from tests.spans.support import App, Bench, context_of
 
 
@@ -71,8 +72,9 @@ def test_the_span_says_what_the_run_says(app: App) -> None:
 
 def test_a_queue_may_give_the_kind_of_its_spans(app: App, bench: Bench) -> None:
     """A job that came from a queue is a consumer of it."""
-    with bench.opener.open("nightly", kind=SpanKind.CONSUMER):
-        pass
+    run = bench.opener.open("nightly", span=SpanOptions(kind=SpanKind.CONSUMER))
+    run.begin()
+    run.finish()
     assert app.exported["run nightly"].kind is SpanKind.CONSUMER
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 
-from otel_job_measure.entrypoints.context_manager import RunDoor
-from otel_job_measure.spans import live
+from otel_job_measure.entrypoints.context_manager import RunBlock
+from otel_job_measure.spans import processor
 from tests.spans.support import App, Bench
 from tests.support.interrupting import interrupting
 
@@ -175,7 +175,7 @@ class Interruption:
         code = frame.f_code
         if self.raised or event not in {"call", "c_return"} or "/otel_job_measure/" not in code.co_filename:
             return
-        if code is RunDoor.__exit__.__code__ and event == "call":
+        if code is RunBlock.__exit__.__code__ and event == "call":
             return
         self.left -= 1
         if self.left < 0:
@@ -243,7 +243,7 @@ def test_an_interruption_anywhere_in_our_code_goes_on_and_leaves_nothing_open(
         for run in bench.journal.runs:
             outcomes.add(run.reason)
         assert trace.get_current_span() is trace.INVALID_SPAN, place
-        assert live.count() == 0, place
+        assert processor.open_spans() == 0, place
         place += 1
     assert place > 50
     assert outcomes == {"end", "signal"}

@@ -10,7 +10,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from otel_job_measure.spans.sampler import RecordingSampler
+from otel_job_measure.spans.tracer import RecordingSampler
 from tests.spans.support import App, Bench, Seen
 
 
@@ -146,12 +146,12 @@ def test_a_fork_after_a_run_hangs_no_child(given: bool) -> None:  # noqa: FBT001
 import os, signal
 {app}
 from otel_job_measure.settings import Settings
-from otel_job_measure.entrypoints.context_manager import RunDoor
-from otel_job_measure.spans.opener import Opener
+from otel_job_measure.entrypoints.context_manager import RunBlock
+from otel_job_measure.spans.active_run import Opener
 from otel_job_measure.spans.recorder import Recorder
 from tests.spans.support import ListJournal
 journal = ListJournal()
-with RunDoor(Opener(Recorder(Settings(), lambda: journal), provider), "nightly"):
+with RunBlock(Opener(Recorder(Settings(), lambda: journal), provider), "nightly"):
     pass
 import concurrent.futures.thread
 if (child := os.fork()) == 0:

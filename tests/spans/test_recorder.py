@@ -7,11 +7,11 @@ import sys
 import pytest
 from opentelemetry import trace
 
-from otel_job_measure.entrypoints.context_manager import RunDoor
+from otel_job_measure.entrypoints.context_manager import RunBlock
 from otel_job_measure.journal.interfaces import Position
 from otel_job_measure.points import ENDED, Outcome
 from otel_job_measure.settings import Settings
-from otel_job_measure.spans.opener import Opener
+from otel_job_measure.spans.active_run import Opener
 from otel_job_measure.spans.recorder import Recorder
 from otel_job_measure.spans.run import Run
 from tests.spans.support import T0, Anything, Bench, ListJournal
@@ -38,7 +38,7 @@ def test_a_run_needs_no_span() -> None:
     recorder.prepare(run, {"cloud.region": "fra"})
     recorder.start(run)
     clock.now_ns += 1_250_000_000
-    recorder.settle(run, Outcome(reason="exit", error_type="exit 3"))
+    recorder.set_outcome(run, Outcome(reason="exit", error_type="exit 3"))
     recorder.end(run)
     story = journal.only
     assert (story.uuid, story.reason) == (run.uuid, "exit")
@@ -56,7 +56,7 @@ def test_first_wins() -> None:
     for _ in range(2):
         recorder.start(run)
     for outcome in (ENDED, Outcome(reason="error")):
-        recorder.settle(run, outcome)
+        recorder.set_outcome(run, outcome)
         recorder.end(run)
     assert len(journal.appended) == 2
     assert journal.only.reason == "end"
@@ -68,7 +68,7 @@ def test_an_end_without_a_start_records_both() -> None:
     recorder = Recorder(Settings(), lambda: journal)
     run = Run("nightly")
     recorder.prepare(run)
-    recorder.settle(run, ENDED)
+    recorder.set_outcome(run, ENDED)
     recorder.end(run)
     assert journal.only.status == "end"
 
@@ -99,7 +99,7 @@ def test_without_a_journal_the_job_still_knows_its_run() -> None:
         raise DiskFullError
 
     recorder = Recorder(Settings(), gone)
-    with RunDoor(Opener(recorder), "nightly") as run:
+    with RunBlock(Opener(recorder), "nightly") as run:
         assert len(run.uuid) == 12
         assert run.started.year > 2000
     assert recorder.guards.counts() == {"preparing a run": 1, "recording a start": 1, "recording an end": 2}
@@ -117,7 +117,7 @@ def test_a_resource_that_raises_costs_its_tags_and_no_points() -> None:
     run = Run("nightly")
     recorder.prepare(run, Broken())
     recorder.start(run)
-    recorder.settle(run, ENDED)
+    recorder.set_outcome(run, ENDED)
     recorder.end(run)
     assert journal.only.start is not None
     assert journal.only.start.tags == {"job": "nightly", "stage": "test"}
@@ -137,19 +137,21 @@ def test_an_end_without_a_stamp_comes_after_its_start() -> None:
     run = Run("nightly")
     journals.append(journal)
     recorder.prepare(run)
-    recorder.settle(run, ENDED)
+    recorder.set_outcome(run, ENDED)
     assert run.end_ns == run.start_ns + 1000
 
 
-def test_tags_of_a_resource_are_found_once() -> None:
-    """And those of many resources are not kept for ever."""
+def test_tags_of_a_job_are_found_once() -> None:
+    """For each resource; those of many jobs are not kept for ever."""
     recorder = Recorder(Settings(), ListJournal)
     resource: dict[str, object] = {"service.name": "billing"}
-    assert recorder.tags(resource) is recorder.tags(resource)
-    assert recorder.tags(resource).project == "billing"
-    others: list[dict[str, object]] = [{"service.name": f"s{number}"} for number in range(200)]
-    assert [recorder.tags(other).project for other in others] == [f"s{number}" for number in range(200)]
-    assert len(recorder._tags) <= 64
+    jobs = [recorder.prepare(Run("nightly"), resource) for _ in range(2)]
+    assert jobs[0] is jobs[1]
+    assert jobs[0] is not None
+    assert jobs[0].tags.project == "billing"
+    for number in range(1100):
+        recorder.prepare(Run(f"job {number}"), resource)
+    assert len(recorder._jobs) <= 1024
 
 
 def test_a_journal_may_be_replaced_during_a_run() -> None:
@@ -157,7 +159,7 @@ def test_a_journal_may_be_replaced_during_a_run() -> None:
     first, second = ListJournal(), ListJournal()
     journals = [first]
     recorder = Recorder(Settings(), lambda: journals[-1])
-    with RunDoor(Opener(recorder), "nightly"):
+    with RunBlock(Opener(recorder), "nightly"):
         journals.append(second)
     assert [point.measurement for point in first.points] == ["scheduling-job"]
     assert [point.measurement for point in second.points] == ["scheduling-job-run", "scheduling-job"]
@@ -268,7 +270,7 @@ def test_an_interruption_while_waiting_ends_the_run(error: BaseException, reason
     assert trace.get_current_span() is trace.INVALID_SPAN
 
 
-@pytest.mark.parametrize("module", ["recorder", "run", "guard", "outcome", "naming"])
+@pytest.mark.parametrize("module", ["recorder", "run", "guard", "naming"])
 def test_what_needs_no_opentelemetry_loads_none(module: str) -> None:
     """`exec` records a run in a process that should start fast."""
     code = (

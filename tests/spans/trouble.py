@@ -21,7 +21,6 @@ from otel_job_measure import JobMeasure, compose, compose_sync
 
 ROOT: Final = Path(otel_job_measure.__file__).parent
 DOORS: Final = {
-    "awaitable.py",
     "wrappers.py",
     "compose.py",
     "decorator.py",
@@ -32,7 +31,7 @@ DOORS: Final = {
 """Their own lines are on the way from the caller to the job, and not inside anything that could hold them back."""
 RESULT: Final = object()
 OWN: Final = ValueError("the job's own")
-_ENTRANCES: Final = {"opener.py", "active_run.py", "current.py"}
+_ENTRANCES: Final = {"active_run.py"}
 
 
 class Job:

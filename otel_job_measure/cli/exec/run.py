@@ -57,7 +57,7 @@ class MeasuredCommand:
     def note(self, ending: Ending) -> None:
         """Appends the run's end to the journal, also while another thread runs `deliver`."""
         with _going_on("the end is not measured"):
-            self._recorder.settle(self._run, outcome_of(ending))
+            self._recorder.set_outcome(self._run, outcome_of(ending))
             self._recorder.end(self._run)
 
     def end(self, ending: Ending) -> None:

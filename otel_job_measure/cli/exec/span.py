@@ -17,8 +17,7 @@ from otel_job_measure import names
 from otel_job_measure.cli.exec.tracing import TRACEPARENT, TRACESTATE
 from otel_job_measure.points.outcome import Outcome
 from otel_job_measure.spans.attributes import describe_end
-from otel_job_measure.spans.job import Job
-from otel_job_measure.spans.run import Run
+from otel_job_measure.spans.run import Job, Run
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
