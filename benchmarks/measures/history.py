@@ -24,7 +24,7 @@ _FEW: Final = 10_000
 _TIMES: Final = 3
 _MOST_S: Final = 1.0
 _FLAT: Final = 1.2
-_FOLDED: Final = 200_000.0
+_FOLDED: Final = 80_000.0
 _BYTES: Final = 250.0
 _QUESTIONS: Final = (
     ("runs",),

@@ -45,15 +45,7 @@ _SUCCESS: Final = """CASE
 
 
 class Database:
-    """One file, and one transaction at a time.
-
-    Args:
-        path: The file. Its lock is beside it.
-        clock: The machine's clocks.
-        schema: The script that makes the tables of an empty file.
-        upgrades: For each older version, from 1 on, the script that leads to the next.
-        views: The script that makes the views, see `views.sql`.
-    """
+    """One file, one transaction at a time; `upgrades[n - 1]` is the script from version n to the next."""
 
     def __init__(self, path: Path, *, clock: Clock, schema: str, upgrades: Sequence[str] = (), views: str = "") -> None:
         self.path = path
@@ -64,11 +56,7 @@ class Database:
         self._views = views
 
     def exists(self) -> bool:
-        """Returns whether there is a file.
-
-        Raises:
-            HistoryError: That cannot be told.
-        """
+        """Returns whether there is a file."""
         try:
             return self.path.exists()
         except OSError as error:
@@ -78,17 +66,8 @@ class Database:
     def transaction(self, *, writes: bool = True) -> Generator[sqlite3.Connection]:
         """Opens the file for one transaction, which is committed if the block raises no exception.
 
-        Args:
-            writes: Whether the block writes. Another program's open transaction blocks only that.
-
-        Yields:
-            The connection.
-
-        Raises:
-            BusyHistoryError: Another process is using the file; this does not wait.
-            DamagedHistoryError: The file was damaged and has been set aside; nothing of the block was kept.
-            NewerHistoryError: It was written by a newer version and is left alone.
-            HistoryError: It cannot be read or written, for another reason.
+        It never waits: another process that uses the file is a `BusyHistoryError`, and so is another program's open
+        transaction if the block `writes`. A damaged file is set aside and is a `DamagedHistoryError`.
         """
         with fork_gate(), self._held():
             try:

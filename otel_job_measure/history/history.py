@@ -40,14 +40,10 @@ class Behind(NamedTuple):
 
 
 class History:
-    """The runs of a state directory. The file is open only during transactions of some milliseconds.
+    """The runs of a state directory, kept for `retention_s` after they ended.
 
-    Args:
-        path: `history.db` in the state directory. The first transaction makes it, and `history.lock` beside it.
-        retention_s: How long runs are kept after they ended, in seconds.
-        clock: The machine's clocks.
-        pause: Waits, in seconds, between two attempts to take a lock that another process holds.
-        pace: How much one transaction may do.
+    The file is open only during transactions of some milliseconds. Methods with `patience_s` wait that long at most
+    while another process uses the file, then raise `BusyHistoryError`. They raise `HistoryError` for an unusable file.
     """
 
     def __init__(
@@ -86,30 +82,14 @@ class History:
         return self._positions.get(segment)
 
     def positions(self, *, patience_s: float = 0.0) -> Mapping[str, int]:
-        """Reads how many bytes of each segment are in, by the segment's name.
-
-        Args:
-            patience_s: How long to wait while another process is using the file, in seconds.
-
-        Raises:
-            HistoryError: The history cannot be read.
-        """
+        """Reads how many bytes of each segment are in, by the segment's name."""
         if self._database.exists():
             found = self._patiently(ingest.positions, patience_s, writes=False)
             self._positions = {name: position for name, position in found.items() if name not in self._gone}
         return self._positions
 
     def fold(self, chunks: Sequence[Chunk], *, patience_s: float = 0.0) -> None:
-        """Ingests chunks of segments, in transactions of some milliseconds; what is in already is left out.
-
-        Args:
-            chunks: Each segment's in order.
-            patience_s: How long to wait at most while another process is using the file, in seconds.
-
-        Raises:
-            BusyHistoryError: Another process is using the file; what came before is in.
-            HistoryError: The history cannot be written.
-        """
+        """Ingests chunks, each segment's in order, in short transactions; leaves out what is in already."""
         folded = [
             self._fold_batch(batch, patience_s) for batch in stretches(chunks, self._positions, lambda: self._room)
         ]
@@ -124,11 +104,7 @@ class History:
             self._unnoted.pop(name, None)
 
     def clean(self) -> None:
-        """Deletes the notes about segments that are gone, now.
-
-        Raises:
-            HistoryError: The history cannot be written.
-        """
+        """Deletes the notes about segments that are gone, now."""
         gone = set(self._gone)
         if gone:
             self._patiently(lambda connection: ingest.forget(connection, gone), 0.0)
@@ -145,15 +121,8 @@ class History:
     ) -> list[RunRecord]:
         """Returns the latest runs, the newest first.
 
-        Args:
-            job: Only runs of this job.
-            words: Only runs with one of these statuses or reasons, of `queries.WORDS`.
-            since_ns: Only runs that started then or later, in ns since 1970.
-            limit: How many at most.
-            patience_s: How long to wait while another process is using the file, in seconds.
-
-        Raises:
-            HistoryError: The history cannot be read.
+        Only runs of one job, with one of some statuses or reasons (of `queries.WORDS`), or that started since a time in
+        ns, if these are given; at most `limit`.
         """
         if not self._database.exists():
             return []
@@ -168,13 +137,7 @@ class History:
     ) -> Iterator[bytes]:
         """Yields the rows of runs in line protocol, as they were first written, those of some runs at a time.
 
-        Args:
-            since_ns: Only runs that started or ended then or later, in ns since 1970.
-            destinations: Only runs that were written for one of these destinations' ids; None for all.
-            patience_s: How long to wait each time while another process is using the file, in seconds.
-
-        Raises:
-            HistoryError: The history cannot be read.
+        Only runs that started or ended since a time in ns, and were written for one of some destinations.
         """
         row_id = -1
         while self._database.exists():
@@ -191,12 +154,7 @@ class History:
                 yield lines
 
     def catch_up(self, segments: Sequence[Segment], *, within_s: float = 10.0) -> Behind:
-        """Ingests what segments contain at this moment, as far as that is possible, and returns what is not in.
-
-        Args:
-            segments: Those of living processes too.
-            within_s: How long to go on at most, in seconds.
-        """
+        """Ingests what segments contain at this moment, as far as that is possible, and returns what is not in."""
         ends_ns = self._clock.monotonic_ns() + int(within_s * 1e9)
         why = ""
         try:

@@ -51,8 +51,8 @@ class Pace(NamedTuple):
 
 BESIDE_JOBS: Final = Pace(aim_ns=7_000_000, most_bytes=1024 * 1024)
 """In a process that has jobs, whose forks wait for a transaction: it may take 20 ms."""
-ALONE: Final = Pace(aim_ns=150_000_000, most_bytes=8 * 1024 * 1024)
-"""In a command, which never forks; every transaction waits for the disk twice, so a few large ones are fastest."""
+ALONE: Final = Pace(aim_ns=150_000_000, most_bytes=2 * 1024 * 1024)
+"""In a command, which never forks. Larger ones wait less often for the disk, but cost the garbage collector more."""
 
 
 class Stretch(NamedTuple):
@@ -96,11 +96,7 @@ def next_room(pace: Pace, room: int, used: int, took_ns: int) -> int:
 
 
 def fold(connection: "sqlite3.Connection", batch: Batch, noted: Sequence[Stretch], now_ns: int) -> bool:
-    """Puts runs into the file, and notes that these parts of segments are in.
-
-    Returns:
-        Whether there are further tags that the views do not have a column for yet.
-    """
+    """Puts runs into the file, and notes the segments' positions; returns whether there are new further tags."""
     rows: list[Row] = []
     left = iter(batch.runs.values())
     while some := list(islice(left, _AT_ONCE)):
@@ -133,8 +129,8 @@ def _put(connection: "sqlite3.Connection", rows: Sequence[Row]) -> None:
 def _known(connection: "sqlite3.Connection", runs: Sequence[Run]) -> Iterator[Row]:
     """Yields the rows of these runs that are in the file, and perhaps others that share a time or a uuid with one.
 
-    Most runs are found by their times and need no index of uuids: uuids are random, and every transaction would write
-    to as many pages of that index as it has runs. Only unsettled runs are in such an index.
+    An index over all uuids would make every transaction write to as many of its pages as it has runs, because uuids are
+    random. So runs are found by their times, and only unsettled ones by their uuid.
     """
     places = {(run.uuid, run.key) for run in runs}
     newest = connection.execute("SELECT max(started_ns) FROM runs").fetchone()[0] or 0

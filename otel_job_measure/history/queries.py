@@ -64,11 +64,7 @@ def rows_after(connection: "sqlite3.Connection", row_id: int, since_ns: int, lim
 
 
 def lines_of(rows: Sequence[Row], destinations: Collection[str] | None) -> bytes:
-    """Returns the rows of runs in line protocol, as they were first written.
-
-    Runs of other destinations are left out; None means that all destinations are wanted. Runs whose destination is
-    unknown, of an older history, are always there.
-    """
+    """Returns the rows of runs as they were first written; a run of unknown destination is always wanted."""
     runs = map(run_of, rows)
     wanted = (run for run in runs if destinations is None or not run.destination or run.destination in destinations)
     return b"".join(map(_lines, wanted))

@@ -119,8 +119,7 @@ class Run:
     def take(self, other: "Run") -> None:
         """Takes everything that another one knows of the same run."""
         if other.started_ns is not None:
-            self.start(other.started_ns)
-        self.host = self.host or other.host
+            self.start(other.started_ns, other.host)
         self.destination = self.destination or other.destination
         for known in other.endings.values():
             self.end(known.ending, known.rows)

@@ -15,12 +15,7 @@ _LOOK_AGAIN_NS: Final = 1_000_000_000
 
 
 class HistorySink:
-    """Folds what it is given into the history, and never waits for another process.
-
-    Args:
-        history: The history.
-        clock: The machine's clocks.
-    """
+    """Ingests points into the history, and never waits for another process."""
 
     def __init__(self, history: History, *, clock: Clock | None = None) -> None:
         self._history = history
@@ -29,31 +24,24 @@ class HistorySink:
 
     @property
     def name(self) -> str:
-        """Returns its name, for logs."""
+        """The name in log lines."""
         return "the history"
 
     def position(self, segment: str) -> int:
-        """Returns how much of a segment is folded in, in bytes; 0 where that cannot be told now."""
+        """Returns how many bytes of a segment are in; 0 if that cannot be read now."""
         known = self._history.position(segment)
         now_ns = self._clock.monotonic_ns()
         if known is None and now_ns >= self._look_ns:
-            # All at once, and not for each of thousands: what is given again does no harm.
+            # All at once, because there may be thousands; ingesting a segment again does no harm.
             self._look_ns = now_ns + _LOOK_AGAIN_NS
             try:
                 known = self._history.positions().get(segment)
             except HistoryError as error:
-                _log.debug("how far segments are in cannot be told: %s", error)
+                _log.debug("the positions of segments cannot be read: %s", error)
         return known or 0
 
     def take(self, chunks: Sequence[Chunk]) -> WriteResult:
-        """Folds chunks in.
-
-        Args:
-            chunks: Each segment's in order.
-
-        Returns:
-            `RETRY` where another process is at it, `HOLD` where somebody has to set something first.
-        """
+        """Ingests chunks; an answer of HOLD means that the configuration or the file has to change first."""
         try:
             self._history.fold(chunks)
         except (BusyHistoryError, DamagedHistoryError) as error:
@@ -61,17 +49,17 @@ class HistorySink:
         except HistoryError as error:
             return WriteResult(taken=Ack.HOLD, words=str(error))
         except Exception as error:  # noqa: BLE001 - a bug of ours must not end the shipper
-            _log.exception("folding into the history failed")
+            _log.exception("ingest into the history failed")
             return WriteResult(taken=Ack.RETRY, words=f"it failed with {type(error).__name__}")
         return WriteResult(taken=Ack.DONE)
 
     def forget(self, segments: Sequence[str]) -> None:
-        """Is told that these segments are gone."""
+        """Forgets deleted segments."""
         self._history.forget(segments)
 
     def close(self) -> None:
-        """Deletes what is known of segments that are gone; no file is open between two transactions."""
+        """Deletes the notes about deleted segments; no file is open between two transactions."""
         try:
             self._history.clean()
         except HistoryError as error:
-            _log.debug("segments that are gone are still noted: %s", error)
+            _log.debug("deleted segments are still noted: %s", error)

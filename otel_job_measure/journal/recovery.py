@@ -15,6 +15,7 @@ from otel_job_measure.journal.interfaces import SegmentHeader
 from otel_job_measure.journal.segment import SUFFIX, TEMPORARY_SUFFIX, SegmentFile
 from otel_job_measure.journal.slots import Slot
 from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.points.fields import TAG_NAMES
 from otel_job_measure.points.line_protocol import parse
 from otel_job_measure.points.outcome import Ending, Outcome
 from otel_job_measure.points.rows import Series, ending_lines
@@ -261,19 +262,11 @@ def _names_a_job(line: bytes) -> bool:
 
 def _series_of(line: bytes) -> tuple[Series, dict[str, str]]:
     tags = dict(parse(line).tags)
-    known = {
-        names.TAG_JOB,
-        names.TAG_DATACENTER,
-        names.TAG_PROJECT,
-        names.TAG_STAGE,
-        names.TAG_STATUS,
-        names.TAG_REASON,
-    }
     default_tags = DefaultTags(
         datacenter=tags.get(names.TAG_DATACENTER),
         project=tags.get(names.TAG_PROJECT),
         stage=tags.get(names.TAG_STAGE),
-        more=tuple((name, value) for name, value in tags.items() if name not in known),
+        more=tuple((name, value) for name, value in tags.items() if name not in TAG_NAMES),
     )
     return Series(tags[names.TAG_JOB], default_tags), tags
 

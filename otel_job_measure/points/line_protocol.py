@@ -43,7 +43,6 @@ _BOOLEANS = {
     **dict.fromkeys(("f", "F", "false", "False", "FALSE"), False),
 }
 _BLANK = " \t\0"
-_BLANKS = frozenset(_BLANK)
 
 
 class Point(NamedTuple):
@@ -179,7 +178,7 @@ def _parse_key(key: str) -> tuple[str, Mapping[str, str]]:
 def _parse_fields(text: str, start: int) -> tuple[dict[str, FieldValue], int]:
     """Returns the fields that begin there, after blanks, and where what follows them begins."""
     fields: dict[str, FieldValue] = {}
-    start = _after_blanks(text, start)
+    start = len(text) - len(text[start:].lstrip(_BLANK))
     while True:
         found = _field(text, start)
         if found is None:
@@ -194,12 +193,6 @@ def _parse_fields(text: str, start: int) -> tuple[dict[str, FieldValue], int]:
         start = found.end()
         if following != ",":
             return fields, start
-
-
-def _after_blanks(text: str, start: int) -> int:
-    while text[start : start + 1] in _BLANKS:
-        start += 1
-    return start
 
 
 def _field_key(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What a row is as a log record of OpenTelemetry: made from its line alone, so that a line always gives one record."""
+"""Rows as OpenTelemetry log records, made from the line alone, so that a line always gives the same record."""
 
 import hashlib
 import re
@@ -8,20 +8,10 @@ from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.errors import LineProtocolError
+from otel_job_measure.points.fields import RUN_FIELDS, RUN_TAGS, TAG_NAMES
 from otel_job_measure.points.line_protocol import FieldValue, Point, parse
 
-_NAMES: Final = {names.TAG_JOB: names.ATTR_NAME, names.FIELD_UUID: names.ATTR_RUN_ID}
-"""What has another name among attributes than in a row, since spans have it too."""
-_OWN_TAGS: Final = frozenset(
-    {
-        names.TAG_JOB,
-        names.TAG_DATACENTER,
-        names.TAG_PROJECT,
-        names.TAG_STAGE,
-        names.TAG_STATUS,
-        names.TAG_REASON,
-    }
-)
+_ATTRIBUTES: Final = {each.name: each.attribute for each in (*RUN_TAGS, *RUN_FIELDS)}
 _UID_DIGITS: Final = 32
 _is_trace_id = re.compile("[0-9a-f]{32}").fullmatch
 _is_span_id = re.compile("[0-9a-f]{16}").fullmatch
@@ -29,38 +19,28 @@ _is_span_id = re.compile("[0-9a-f]{16}").fullmatch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A log record.
-
-    Args:
-        time_ns: The row's time, in ns since 1970.
-        event: The event's name.
-        failed: Whether it tells of a run that failed.
-        body: It in words, for people.
-        attributes: Everything that the row has.
-        trace_id: The trace of the run, 16 bytes; empty where it has none.
-        span_id: Its span, 8 bytes; empty where it has none.
-    """
+    """A log record."""
 
     time_ns: int
+    """The row's time, in ns since 1970."""
     event: str
+    """The event's name."""
     failed: bool
+    """Whether the row tells of a failure."""
     body: str
+    """The row in words."""
     attributes: Mapping[str, FieldValue]
     trace_id: bytes = b""
+    """16 bytes; empty if the run has no trace."""
     span_id: bytes = b""
+    """8 bytes; empty if the run has no trace."""
 
 
 def record_of(line: bytes) -> Record:
-    """Makes a record of a row.
-
-    Args:
-        line: The row's line, without its newline.
-
-    Returns:
-        The record.
+    """Returns the record of a row's line, without its newline.
 
     Raises:
-        LineProtocolError: It is no line, or has no time that a record can have.
+        LineProtocolError: It is not line protocol, or has a time that a record cannot have.
     """
     point = parse(line)
     if point.time_ns is None or point.time_ns < 0:
@@ -82,10 +62,9 @@ def record_of(line: bytes) -> Record:
 def _attributes(point: Point) -> dict[str, FieldValue]:
     attributes: dict[str, FieldValue] = {names.ATTR_MEASUREMENT: point.measurement}
     for tag, text in point.tags.items():
-        prefix = names.ATTR_PREFIX if tag in _OWN_TAGS else names.ATTR_TAG_PREFIX
-        attributes[_NAMES.get(tag, f"{prefix}{tag}")] = text
+        attributes[_ATTRIBUTES[tag] if tag in TAG_NAMES else f"{names.ATTR_TAG_PREFIX}{tag}"] = text
     for field, value in point.fields.items():
-        attributes[_NAMES.get(field, f"{names.ATTR_PREFIX}{field}")] = value
+        attributes[_ATTRIBUTES.get(field, f"{names.ATTR_PREFIX}{field}")] = value
     return attributes
 
 
