@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from otel_job_measure import names
+from otel_job_measure.points import Outcome
 from tests.support.influx import InfluxServer, Row
 from tests.support.processes import until
 
@@ -40,8 +41,9 @@ class Recorded:
         _, end, run = self.rows
         status = run.tags[names.TAG_STATUS]
         assert end.fields[names.FIELD_STATUS] == status
-        assert run.fields[names.FIELD_SUCCESS] == (1.0 if status == names.STATUS_END else 0.0)
-        return run.tags.get(names.TAG_REASON, status)
+        reason = run.tags.get(names.TAG_REASON)
+        assert run.fields.get(names.FIELD_SUCCESS) == Outcome(reason).success
+        return reason or status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,13 @@
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from otel_job_measure.points import ENDED, DefaultTags, Ending, Outcome, Series, ending_lines, start_line
 from tests.acceptance.recorded import Runs
 from tests.collector.ways import come, keys
 from tests.support.backend import Backend
@@ -87,6 +89,24 @@ def test_starts_and_lost_runs_arrive_as_they_happen(processes: Processes, runs: 
     assert ship.end() == 0
 
 
+def scheduled(uuid: str, outcome: Outcome) -> bytes:
+    """Returns the rows of a run of which a scheduler knows more."""
+    series, now_ns = Series("of a queue", DefaultTags(project="p")), time.time_ns()
+    ending = Ending(
+        uuid=uuid,
+        outcome=outcome,
+        end_ns=now_ns + 1_000_000,
+        duration_s=1.0,
+        host="web-1",
+        attempt=2,
+        lag_s=3.0,
+        queued_s=0.25,
+        trigger="message",
+        task_id="a1 b2",
+    )
+    return start_line(series, uuid, now_ns) + ending_lines(series, ending, run_row=True, error_message=True)
+
+
 def test_the_rows_are_the_very_rows(
     processes: Processes, runs: Runs, influx: InfluxServer, way: dict[str, str], state_dir: Path, tmp_path: Path
 ) -> None:
@@ -98,6 +118,9 @@ def test_the_rows_are_the_very_rows(
     ended = do_everything(app, killed)
     killed.kill()
     assert app.end() == 0
+    segment = next((state_dir / "ready").glob("*.lp"))
+    segment.write_bytes(segment.read_bytes() + scheduled("scheduled", ENDED) + scheduled("retried", Outcome("retry")))
+    ended |= {"scheduled": "end", "retried": "retry"}
     copy = tmp_path / "copy"
     shutil.copytree(state_dir, copy)
     direct = influx.new_bucket()
