@@ -7,7 +7,6 @@ becomes a slash. A text that needs no change is returned as it is; each kind of 
 
 import logging
 import re
-from functools import partial
 from typing import Final
 
 MAX_BYTES: Final = 1024
@@ -18,12 +17,9 @@ _logger = logging.getLogger(__name__)
 _SURELY_SHORT = MAX_BYTES // 4  # no character takes more than four bytes
 _SHOWN = 80  # characters in the log
 _VISIBLE = {ord("\n"): r"\n", ord("\r"): r"\r", ord("\0"): r"\0"}
-# Compiled at the first use: most processes never need them, and a crontab starts `exec` for every line.
-_is_clean = partial(re.fullmatch, "[^\n\r\0\ud800-\udfff]*")
-_has_invisible = partial(re.search, "[\n\r\0]")
-_has_surrogate = partial(re.search, "[\ud800-\udfff]")
-_slashed = partial(re.sub, r"\\(?=[\\ ,=]|\Z)", "/")
-_escaped = partial(re.sub, "([, =])", r"\\\1")
+_SEPARATORS = str.maketrans({",": r"\,", " ": r"\ ", "=": r"\="})
+# Compiled here, because `re` cannot compile a pattern while the interpreter shuts down, and runs end there too.
+_slashed = re.compile(r"\\(?=[\\ ,=]|\Z)").sub
 
 _INVISIBLE = r"a newline, CR or NUL is written as \n, \r or \0"
 _INVALID = "invalid Unicode is written as U+FFFD"
@@ -46,7 +42,7 @@ def clean_tag(text: str) -> str:
     if "\t" in clean:
         _warn_once(_TAB, text)
         clean = clean_field(clean.replace("\t", r"\t"))
-    if "\\" in clean and (slashed := _slashed(clean)) != clean:
+    if "\\" in clean and (slashed := _slashed("/", clean)) != clean:
         _warn_once(_BACKSLASH, text)
         return slashed
     return clean
@@ -62,13 +58,29 @@ def valid(text: str) -> str:
 
 def escape_tag(text: str) -> str:
     """Escapes the separators in the key or value of a tag, or the key of a field; a backslash stays as it is."""
-    return text if text.isalnum() else _escaped(text)
+    return text.translate(_SEPARATORS)
 
 
 def quote(text: str) -> str:
     """Returns the value of a string field, with its quotes."""
     escaped = text.replace("\\", r"\\").replace('"', r"\"")
     return f'"{escaped}"'
+
+
+def _is_clean(text: str) -> bool:
+    return not (_has_invisible(text) or _has_surrogate(text))
+
+
+def _has_invisible(text: str) -> bool:
+    return "\n" in text or "\r" in text or "\0" in text
+
+
+def _has_surrogate(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _cleaned(text: str) -> str:
