@@ -49,13 +49,7 @@ class Counters:
         self._add("expired", points)
 
     def dropped(self, points: int, cause: str, *, own: int = 0) -> None:
-        """Counts points that were given up, by cause.
-
-        Args:
-            points: How many.
-            cause: What left no room for them.
-            own: How many of them this process had appended: those are on their way no more.
-        """
+        """Counts dropped points by cause; this process had appended `own` of them."""
         with self._lock:
             self._dropped[cause] += points
             self._counts["given_up"] += own

@@ -29,13 +29,7 @@ _dated = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (.*)").fullmatch
 
 
 class DeadLetterFiles:
-    """Keeps refused lines in files.
-
-    Args:
-        folder: The state directory's `rejected/`.
-        identity: What the first line of a file says.
-        clock: Tells when a line was refused.
-    """
+    """Keeps refused lines in files."""
 
     def __init__(self, folder: Path, identity: Identity, clock: Clock | None = None) -> None:
         """Makes nothing yet."""
@@ -93,29 +87,19 @@ class LoggedDeadLetters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A line that a server refused.
-
-    Args:
-        file: The name of its file in `rejected/`.
-        destination: The id of the destination that refused it.
-        line: The line, without its newline.
-        message: The server's message.
-        refused_at: When, in ISO 8601, UTC; None if the file does not say.
-    """
+    """A line that a server refused."""
 
     file: str
     destination: str
     line: bytes
     message: str
+    """The server's message."""
     refused_at: str | None
+    """In ISO 8601, UTC; None if the file does not say."""
 
 
 def dead_letters(state: StateDir) -> tuple[list[DeadLetter], dict[str, int]]:
-    """Returns all dead letters, the oldest first, and the size of each file that was read.
-
-    Raises:
-        StateDirError: They cannot be read.
-    """
+    """Returns all dead letters, the oldest first, and the size of each file that was read."""
     letters: list[DeadLetter] = []
     sizes: dict[str, int] = {}
     for path in _files(state):
@@ -129,16 +113,7 @@ def dead_letters(state: StateDir) -> tuple[list[DeadLetter], dict[str, int]]:
 
 
 def retry(state: StateDir, identity: Identity, *, clock: Clock | None = None) -> int:
-    """Moves the dead letters of a destination to `ready/`, to be sent again; returns how many lines.
-
-    Args:
-        state: The state directory.
-        identity: Names the destination; a file without a header gets one of this.
-        clock: Tells when such a header was made.
-
-    Raises:
-        StateDirError: A file is in use, or cannot be moved.
-    """
+    """Moves the dead letters of a destination to `ready/`, to be sent again; returns how many lines."""
     count = 0
     for path in _files(state):
         if destination_of(path.name) != identity.destination:
@@ -159,15 +134,7 @@ def retry(state: StateDir, identity: Identity, *, clock: Clock | None = None) ->
 
 
 def discard(state: StateDir, sizes: Mapping[str, int]) -> int:
-    """Deletes dead letters; returns how many lines.
-
-    Args:
-        state: The state directory.
-        sizes: How much of each file to delete, by its name, as `dead_letters` returned it; later lines are kept.
-
-    Raises:
-        StateDirError: A file is in use, or cannot be deleted.
-    """
+    """Deletes the first bytes of files, as `dead_letters` gave their sizes, and keeps later lines; returns how many."""
     count = 0
     for path in _files(state):
         taken = _locked(path) if path.name in sizes else None
@@ -186,17 +153,7 @@ def discard(state: StateDir, sizes: Mapping[str, int]) -> int:
 
 
 def put_into_ready(state: StateDir, identity: Identity, lines: bytes, *, clock: Clock | None = None) -> None:
-    """Puts lines into `ready/`, to be sent like any others.
-
-    Args:
-        state: The state directory.
-        identity: Names the destination.
-        lines: Line protocol; each line ends with a newline.
-        clock: Tells when the segment was made.
-
-    Raises:
-        OSError: They cannot be written.
-    """
+    """Puts lines into `ready/`, to be sent like any others."""
     os.close(create(state.ready, _header(identity, clock or SystemClock()), lines)[0])
 
 

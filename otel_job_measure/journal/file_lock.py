@@ -68,18 +68,7 @@ class Lock:
 
 
 def lock(path: Path, *, create: bool = True) -> Lock | None:
-    """Takes the flock of a file, at once or not at all.
-
-    Args:
-        path: The lock file, which is never deleted.
-        create: Whether to create it if it is missing.
-
-    Returns:
-        The lock; None if another holds it, or if the file is missing or was replaced meanwhile.
-
-    Raises:
-        OSError: The file cannot be opened, or the file system has no flock.
-    """
+    """Takes the flock of a file at once; returns None if another has it, or the file is missing or was replaced."""
     forks.check()
     forks.register(forks.Order.LOCKS, _close_inherited)
     _taking.append(path)

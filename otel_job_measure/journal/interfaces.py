@@ -4,7 +4,7 @@ A job sees a `Journal`: it stamps, begins and finishes runs, and waits for an ap
 a `Source` of segments, and gives what it reads to each `Sink`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -139,15 +139,7 @@ class Segment(Protocol):
         ...
 
     def read(self, offset: int, limit: int) -> bytes:
-        """Returns whole lines from an offset on.
-
-        Args:
-            offset: In bytes.
-            limit: The most bytes to return, unless one line is longer.
-
-        Returns:
-            Whole lines; empty at the end.
-        """
+        """Returns whole lines from `offset` on, at most `limit` bytes unless one line is longer; empty at the end."""
         ...
 
     def delete(self) -> None:
@@ -285,20 +277,11 @@ class Store(Protocol):
         ...
 
     def write(self, data: bytes) -> bool:
-        """Appends whole lines in one write, and returns whether the segment is full.
-
-        Raises:
-            LostSlotError: Another process may have the slot.
-            OSError: No byte of them is in the store.
-        """
+        """Appends whole lines in one write, and returns whether the segment is full; after an OSError none is in it."""
         ...
 
     def rotate(self) -> None:
-        """Begins a new segment, with the lines of the open runs, if the present one is full.
-
-        Raises:
-            OSError: None can be begun; the present one goes on.
-        """
+        """Begins a new segment, with the lines of the open runs, if the present one is full."""
         ...
 
     def check(self) -> bool:
@@ -314,12 +297,7 @@ class Store(Protocol):
         ...
 
     def close(self, *, delivered: bool, last_ns: int | None = None) -> None:
-        """Gives the slot back; segments that some sink may lack are kept for others.
-
-        Args:
-            delivered: Whether every sink has everything.
-            last_ns: The last timestamp of this slot, if the clock was set back behind it.
-        """
+        """Gives the slot back; it rests after `last_ns` if the clock was set back behind its last timestamp."""
         ...
 
     def abandon(self) -> None:
@@ -331,17 +309,5 @@ class LostSlotError(OSError):
     """A store's slot may be another process's now; the journal needs another store."""
 
 
-class OpenStore(Protocol):
-    """Opens the store of a journal."""
-
-    def __call__(self, open_runs: Mapping[str, bytes], before: Store | None, /) -> Store:
-        """Opens one.
-
-        Args:
-            open_runs: What a new segment begins with, by run; the journal keeps it up to date.
-            before: The store that the new one takes the place of; its segments become the new store's.
-
-        Raises:
-            OSError: There is no place for one.
-        """
-        ...
+OpenStore = Callable[[Mapping[str, bytes], Store | None], Store]
+"""Opens a store, given what a new segment begins with and the store that it takes the place of; raises OSError."""

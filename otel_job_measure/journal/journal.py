@@ -57,15 +57,7 @@ class _Life:
 
 
 class SegmentJournal:
-    """A process's journal for one destination: jobs append to it, and the shipper reads it.
-
-    Args:
-        open_store: Opens a store at the first point, again after a fork or a close, and in place of a lost one.
-        clock: The machine's clocks.
-        counters: Where appended and dropped points are counted.
-        host: The host's name, as the rows have it.
-        memory_store: Opens a store if `open_store` cannot at first, and returns what to log; None for no such store.
-    """
+    """A process's journal for one destination: jobs append to it, and the shipper reads it."""
 
     def __init__(
         self,
@@ -76,7 +68,7 @@ class SegmentJournal:
         host: str,
         memory_store: Callable[[OSError], tuple[Store, str]] | None = None,
     ) -> None:
-        """Takes nothing yet: the first point does."""
+        """Takes nothing yet: the first point does. If it cannot, `memory_store` gives a store, and what to log."""
         self.host = host
         self.wake: Callable[[], None] = _wake_none
         self._open_store = open_store
@@ -164,9 +156,7 @@ class SegmentJournal:
     def close(self, *, delivered: bool, until: Position | None = None) -> None:
         """Gives the slot back; a later point takes another.
 
-        Args:
-            delivered: Whether every sink has everything that was appended.
-            until: How far `delivered` was found out, if another thread may have appended since.
+        `delivered` says that every sink has everything up to `until`.
         """
         life = self._current()
         with life.lock:

@@ -22,33 +22,23 @@ _log = logging.getLogger(names.LOGGER)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """How much a state directory may hold.
-
-    Args:
-        max_bytes: The bound on segments and dead letters, in bytes.
-        counters: Where deleted points are counted.
-        is_delivered: Tells whether InfluxDB has all of a segment, by its name.
-        closed: The paths of this process's segments that it no longer writes.
-    """
+    """How much a state directory may hold."""
 
     max_bytes: int
     counters: Counters
+    """Where deleted points are counted."""
     is_delivered: Callable[[str], bool]
+    """Tells whether InfluxDB has all of a segment, by its name."""
     closed: Collection[str] = ()
+    """The paths of this process's segments that it no longer writes."""
 
 
 def maintain(state: StateDir, *, clock: Clock, boot_id: str, bound: Bound | None, always: bool = False) -> None:
     """Ends the runs of dead processes, moves their segments to `ready/`, and deletes what the bound has no room for.
 
     One process in 20 s does it for all, since each pass looks into every slot; a process that has closed segments of
-    its own deletes those itself. The note is made only together with the bound, so that no reader starves it.
-
-    Args:
-        state: The state directory.
-        clock: The machine's clocks.
-        boot_id: The present boot's.
-        bound: The bound; None for a command that deletes nothing.
-        always: Whether the recovery pass is made even if another process has just made one.
+    its own deletes those itself. The note is made only together with the bound, so that no reader starves it. A command
+    that reads has no bound, and `always` makes the recovery pass.
     """
     is_due = state.needs_maintenance(clock)  # asked first: the first process ever makes the file that says so
     with state.adopting() as held:
@@ -88,16 +78,7 @@ def enforce(state: StateDir, bound: Bound) -> None:
 
 
 class JournalSource:
-    """The reading side of a process's journal, for its shipper.
-
-    Args:
-        journal: The journal.
-        identity: Names the destination and the boot.
-        clock: The machine's clocks.
-        max_bytes: The bound on the state directory, in bytes.
-        counters: Where deleted points are counted.
-        is_delivered: Tells whether InfluxDB has all of a segment, by its name.
-    """
+    """The reading side of a process's journal, for its shipper."""
 
     def __init__(  # noqa: PLR0913 - what maintenance needs
         self,

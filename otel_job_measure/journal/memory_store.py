@@ -47,14 +47,7 @@ class MemorySegment:
 
 
 class MemoryStore:
-    """Segments in memory, at most 16 MiB; the oldest are dropped first, and counted.
-
-    Args:
-        identity: What the segments say of their writer.
-        clock: The machine's clocks.
-        counters: Where dropped points are counted.
-        before: The store that this one takes the place of.
-    """
+    """Segments in memory, at most 16 MiB; the oldest are dropped first, and counted."""
 
     state = None
 

@@ -13,11 +13,7 @@ _SHARED = stat.S_ISGID | stat.S_IWGRP
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Opens a file, and creates it with `O_CREAT`, for its owner or for the group, whatever the umask.
-
-    Raises:
-        OSError: It cannot be opened, or is a link.
-    """
+    """Opens a file, and creates it with `O_CREAT`, for its owner or for the group, whatever the umask."""
     if not flags & os.O_CREAT:
         return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
     mode = 0o660 if _is_shared(path.parent.stat()) else 0o600
@@ -31,12 +27,7 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def make_folder(folder: Path, *, is_root: bool = False) -> None:
-    """Makes a folder and those above it; one below a shared state directory is shared too.
-
-    Args:
-        folder: The folder; nothing happens if it exists.
-        is_root: Whether it is a state directory, which is private unless its owner shares it.
-    """
+    """Makes a folder and those above it; one below a shared state directory is shared too."""
     try:
         folder.mkdir(mode=0o700, parents=True)
     except FileExistsError:
@@ -55,13 +46,6 @@ def refuse_strangers(folder: Path, *, may_be_link: bool = False) -> None:
     """Makes sure that a folder is the user's own, root's, or shared with a group of this process.
 
     The owner of a folder decides what lies in it.
-
-    Args:
-        folder: A folder that exists.
-        may_be_link: Whether it may be a link of the user's own, or of root's.
-
-    Raises:
-        PermissionError: It is another user's, or a link.
     """
     link = folder.lstat()
     if stat.S_ISLNK(link.st_mode) and not (may_be_link and link.st_uid in {0, os.geteuid()}):
@@ -75,11 +59,7 @@ def refuse_strangers(folder: Path, *, may_be_link: bool = False) -> None:
 
 
 def refuse_link(path: Path) -> None:
-    """Makes sure that a file is no link; a missing one is fine.
-
-    Raises:
-        PermissionError: It is a link.
-    """
+    """Makes sure that a file is no link; a missing one is fine."""
     if path.is_symlink():
         raise PermissionError(f"{path} is a link that another user may have planted")
 

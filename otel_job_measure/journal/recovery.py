@@ -1,6 +1,5 @@
 """The recovery pass: the open runs of dead processes are ended as lost, and their segments move to `ready/`."""
 
-import contextlib
 import logging
 import os
 import re
@@ -11,7 +10,6 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal import slots
-from otel_job_measure.journal.interfaces import SegmentHeader
 from otel_job_measure.journal.segment import SUFFIX, TEMPORARY_SUFFIX, SegmentFile
 from otel_job_measure.journal.slots import Slot
 from otel_job_measure.journal.state_dir import StateDir
@@ -29,25 +27,12 @@ _HOLD_NS = 30_000_000_000
 _HOLDS = b"# holds "
 _RELEASED = b"# released "
 _time_of = re.compile(rb"(?: |^# alive )(-?\d{1,18}|[1-8]\d{18})$").search
-_old_row = re.compile(
-    rb'^%s[, ].* %s="(start|end|failed)",%s="([^"\\]*)" -?\d+$'
-    % (names.POINTS.encode(), names.FIELD_STATUS.encode(), names.FIELD_UUID.encode())
-).match
-_OLD_ROW = names.POINTS.encode() + b","
-_RUN_ROW = names.RUNS.encode() + b","
+_status_row = re.compile(rb'scheduling-job[, ].* status="(start|end|failed)",uuid="([^"\\]*)" -?\d+$').match
+_run_row = re.compile(rb'scheduling-job-run[, ].*[ ,]uuid="([^"\\]*)"').match
 
 
 def recover_slots(state: StateDir, *, clock: Clock, boot_id: str) -> int:
-    """Makes a recovery pass; the caller holds `adopt.lock`.
-
-    Args:
-        state: The state directory.
-        clock: The machine's clocks.
-        boot_id: The present boot's.
-
-    Returns:
-        How many runs were ended as lost.
-    """
+    """Makes a recovery pass and returns how many runs are lost; the caller holds `adopt.lock`."""
     lost = 0
     for folder in state.slot_folders():
         try:
@@ -90,10 +75,11 @@ def _recover_held(state: StateDir, slot: Slot, clock: Clock, boot_id: str) -> in
         newest, others = segments[-1], segments[:-1]
         if newest.header.identity.boot_id != boot_id and not _is_silent(folder, clock):
             return None
-        held, ended = _said_elsewhere(state, folder, _open_runs(newest, others).started.keys())
+        runs = read_runs(newest, others)
+        held, ended = _said_elsewhere(state, folder, runs.started.keys())
         if held and _age_ns(segments, clock) < _HOLD_NS:
             return None
-        lost = close_runs(newest, others, ended_elsewhere=ended)
+        lost = close_runs(newest, runs, ended_elsewhere=ended)
     for segment in segments:  # the newest last, for the same reason
         segment.move(state.ready)
     for rest in folder.glob(f"*{TEMPORARY_SUFFIX}"):
@@ -119,7 +105,7 @@ def _said_elsewhere(state: StateDir, own: Path, wanted: Collection[bytes]) -> tu
     for folder in state.slot_folders():
         if folder != own and slots.is_living(folder):
             for segment in state.segments_of(folder):
-                runs = _read(segment, segment.size(), wanted)
+                runs = _read(segment, wanted)
                 ended |= runs.ended
                 held = (held | runs.held) - runs.ended - runs.released
     return held.intersection(wanted), ended.intersection(wanted)
@@ -135,121 +121,89 @@ def _is_silent(folder: Path, clock: Clock) -> bool:
     return clock.wall_ns() - newest > _SILENCE_NS
 
 
-class _Runs:
-    """What a segment says of runs."""
-
-    __slots__ = ("ended", "greatest_ns", "held", "released", "run_rows", "started")
+class Runs:
+    """What segments say of runs."""
 
     def __init__(self, greatest_ns: int) -> None:
+        self.greatest_ns = greatest_ns
         self.started: dict[bytes, bytes] = {}
-        """The start lines of runs without an ending in the old measurement, by uuid."""
+        """The start lines of runs without an ending, by uuid."""
         self.run_rows: dict[bytes, bytes] = {}
         """The run rows whose old row is missing, by uuid."""
         self.ended: set[bytes] = set()
         self.held: set[bytes] = set()
         """The runs of other processes that this one may end."""
         self.released: set[bytes] = set()
-        self.greatest_ns = greatest_ns
+
+    def note(self, line: bytes) -> None:
+        """Notes what a line says."""
+        if found := _time_of(line):
+            self.greatest_ns = max(self.greatest_ns, int(found[1]))
+        if found := _status_row(line):
+            status, uuid = found.groups()
+            if status == names.STATUS_START.encode():
+                self.started[uuid] = line
+            else:
+                self._close(uuid, self.ended)
+        elif found := _run_row(line):
+            self.run_rows[found[1]] = line
+        elif line.startswith(_HOLDS):
+            self.held.add(line[len(_HOLDS) :])
+        elif line.startswith(_RELEASED):
+            self._close(line[len(_RELEASED) :], self.released)
+
+    def _close(self, uuid: bytes, closed: set[bytes]) -> None:
+        self.started.pop(uuid, None)
+        self.run_rows.pop(uuid, None)
+        self.held.discard(uuid)
+        closed.add(uuid)
 
 
-def close_runs(
-    segment: SegmentFile, others: Sequence[SegmentFile] = (), *, ended_elsewhere: Collection[bytes] = ()
-) -> int:
-    """Appends the endings of the runs that a segment leaves open; the caller holds its slot's lock.
+def read_runs(newest: SegmentFile, others: Sequence[SegmentFile] = ()) -> Runs:
+    """Returns what a journal's newest segment says of its runs.
 
-    The timestamps come from the segment alone, after its greatest one, so that a second pass writes the same.
-
-    Args:
-        segment: The newest of its journal.
-        others: Those before it. An interrupted rotation leaves a newest one without appends: the endings are then in
-            the one before.
-        ended_elsewhere: The runs that another process has ended.
-
-    Returns:
-        How many runs were ended as lost.
-
-    Raises:
-        OSError: The endings cannot be written; nothing is left of them.
+    An interrupted rotation leaves a newest segment without appends: the endings are then in an older one.
     """
-    end = segment.size()
-    runs = _open_runs(segment, others)
-    lines = [_old_row_of(row) for row in runs.run_rows.values() if _names_a_job(row)]
-    lost = 0
-    for uuid, start in runs.started.items():
-        if uuid in ended_elsewhere or not _names_a_job(start) or _names_a_job(runs.run_rows.get(uuid, b"")):
-            continue
-        lost += 1
-        end_ns = (runs.greatest_ns // 1000 + lost) * 1000 + segment.header.slot
-        lines.append(_lost(start, end_ns, segment.header))
-    if lines:
-        _append(segment, end, b"".join(lines))
-    return lost
-
-
-def _open_runs(segment: SegmentFile, others: Sequence[SegmentFile]) -> _Runs:
-    """Returns what a journal's newest segment says of its runs, without those that ended in an older one."""
-    runs = _read(segment, segment.size())
+    runs = _read(newest)
     for other in others if runs.started else ():
-        older = _read(other, other.size())
+        older = _read(other)
         runs.greatest_ns = max(runs.greatest_ns, older.greatest_ns)
         for uuid in older.ended | older.released:
             runs.started.pop(uuid, None)
     return runs
 
 
-def _read(segment: SegmentFile, end: int, wanted: Collection[bytes] | None = None) -> _Runs:
-    """Reads what a segment says of its runs, or only where it names some of them."""
-    runs = _Runs(segment.header.created_ns)
-    offset = 0
-    while offset < end:
-        chunk = segment.read(offset, 1024 * 1024)
-        if not chunk:
-            break
-        offset += len(chunk)
-        if wanted is not None and not any(uuid in chunk for uuid in wanted):
+def close_runs(newest: SegmentFile, runs: Runs, *, ended_elsewhere: Collection[bytes] = ()) -> int:
+    """Appends the endings that a segment lacks, and returns how many runs are lost; the caller holds the slot's lock.
+
+    The timestamps come from the segments alone, after their greatest one, so that a second pass writes the same.
+    """
+    lines = [_old_row_of(row) for row in runs.run_rows.values() if _names_a_job(row)]
+    lost = 0
+    for uuid, start in runs.started.items():
+        if uuid in ended_elsewhere or not _names_a_job(start) or _names_a_job(runs.run_rows.get(uuid, b"")):
             continue
-        for line in chunk.split(b"\n"):
-            found = _time_of(line)
-            if found is not None:
-                runs.greatest_ns = max(runs.greatest_ns, int(found[1]))
-            _note(runs, line)
+        lost += 1
+        end_ns = (runs.greatest_ns // 1000 + lost) * 1000 + newest.header.slot
+        identity = newest.header.identity
+        lines.append(
+            _ending_of(start, reason=names.REASON_LOST, end_ns=end_ns, host=identity.host, run_row=identity.runs)
+        )
+    if lines:
+        _append(newest, newest.size(), b"".join(lines))
+    return lost
+
+
+def _read(segment: SegmentFile, wanted: Collection[bytes] | None = None) -> Runs:
+    """Reads what a segment says of runs, or only the parts that name some of them."""
+    runs = Runs(segment.header.created_ns)
+    offset = 0
+    while chunk := segment.read(offset, 1024 * 1024):
+        offset += len(chunk)
+        if wanted is None or any(uuid in chunk for uuid in wanted):
+            for line in chunk.split(b"\n"):
+                runs.note(line)
     return runs
-
-
-def _note(runs: _Runs, line: bytes) -> None:
-    if line.startswith(_RUN_ROW):
-        with contextlib.suppress(LineProtocolError, KeyError):
-            runs.run_rows[str(parse(line).fields[names.FIELD_UUID]).encode()] = line
-    elif line.startswith(_OLD_ROW):
-        row = _status_and_uuid(line)
-        if row is None:
-            return
-        status, uuid = row
-        if status == names.STATUS_START:
-            runs.started[uuid] = line
-        else:
-            runs.started.pop(uuid, None)
-            runs.run_rows.pop(uuid, None)
-            runs.held.discard(uuid)
-            runs.ended.add(uuid)
-    elif line.startswith(_HOLDS):
-        runs.held.add(line[len(_HOLDS) :])
-    elif line.startswith(_RELEASED):
-        uuid = line[len(_RELEASED) :]
-        runs.started.pop(uuid, None)
-        runs.held.discard(uuid)
-        runs.released.add(uuid)
-
-
-def _status_and_uuid(line: bytes) -> tuple[str, bytes] | None:
-    found = _old_row(line)
-    if found is not None:
-        return found[1].decode(), found[2]
-    try:
-        fields = parse(line).fields
-        return str(fields[names.FIELD_STATUS]), str(fields[names.FIELD_UUID]).encode()
-    except (LineProtocolError, KeyError):
-        return None
 
 
 def _names_a_job(line: bytes) -> bool:
@@ -260,46 +214,24 @@ def _names_a_job(line: bytes) -> bool:
         return False
 
 
-def _series_of(line: bytes) -> tuple[Series, dict[str, str]]:
-    tags = dict(parse(line).tags)
-    default_tags = DefaultTags(
-        datacenter=tags.get(names.TAG_DATACENTER),
-        project=tags.get(names.TAG_PROJECT),
-        stage=tags.get(names.TAG_STAGE),
-        more=tuple((name, value) for name, value in tags.items() if name not in TAG_NAMES),
-    )
-    return Series(tags[names.TAG_JOB], default_tags), tags
-
-
-def _lost(start: bytes, end_ns: int, header: SegmentHeader) -> bytes:
-    series, _ = _series_of(start)
-    return ending_lines(
-        series,
-        Ending(
-            uuid=str(parse(start).fields[names.FIELD_UUID]),
-            outcome=Outcome(reason=names.REASON_LOST),
-            end_ns=end_ns,
-            host=header.host,
-        ),
-        run_row=header.identity.runs,
-        error_message=False,
-    )
-
-
 def _old_row_of(run_row: bytes) -> bytes:
     """Returns the old row that was to follow a run row when its process was killed."""
-    series, tags = _series_of(run_row)
     point = parse(run_row)
-    return ending_lines(
-        series,
-        Ending(
-            uuid=str(point.fields[names.FIELD_UUID]),
-            outcome=Outcome(reason=tags.get(names.TAG_REASON)),
-            end_ns=point.time_ns or 0,
-        ),
-        run_row=False,
-        error_message=False,
+    reason = point.tags.get(names.TAG_REASON)
+    return _ending_of(run_row, reason=reason, end_ns=point.time_ns or 0, host="", run_row=False)
+
+
+def _ending_of(line: bytes, *, reason: str | None, end_ns: int, host: str, run_row: bool) -> bytes:
+    """Returns the ending of the run that a line is about, in the line's series."""
+    point = parse(line)
+    default_tags = DefaultTags(
+        datacenter=point.tags.get(names.TAG_DATACENTER),
+        project=point.tags.get(names.TAG_PROJECT),
+        stage=point.tags.get(names.TAG_STAGE),
+        more=tuple((name, value) for name, value in point.tags.items() if name not in TAG_NAMES),
     )
+    ending = Ending(uuid=str(point.fields[names.FIELD_UUID]), outcome=Outcome(reason=reason), end_ns=end_ns, host=host)
+    return ending_lines(Series(point.tags[names.TAG_JOB], default_tags), ending, run_row=run_row, error_message=False)
 
 
 def _append(segment: SegmentFile, end: int, lines: bytes) -> None:

@@ -47,11 +47,7 @@ def encode_header(header: SegmentHeader) -> bytes:
 
 
 def decode_header(line: bytes) -> SegmentHeader:
-    """Reads the first line of a segment.
-
-    Raises:
-        LineProtocolError: This version cannot read it.
-    """
+    """Reads the first line of a segment."""
     try:
         if not line.startswith(MARK):
             raise ValueError(line[:40])  # noqa: TRY301 - one way out for every kind of bad header
@@ -73,15 +69,7 @@ def decode_header(line: bytes) -> SegmentHeader:
 
 
 class SegmentFile:
-    """A segment as a reader sees it; it stays the same one when its file moves to `ready/`.
-
-    Args:
-        path: Where the file is now; text, since a hundred thousand paths take longer to make than to open.
-        header: What its first line says.
-        elsewhere: The folder that a recovery pass may move the file to.
-        good_end: The end of the last whole line, if its writer knows it better than the last newline does.
-        content: All whole lines of a small segment that is no longer written; the file is not read again.
-    """
+    """A segment as a reader sees it; it stays the same one when its file moves to `ready/`."""
 
     __slots__ = ("_path", "content", "elsewhere", "good_end", "header")
 
@@ -102,12 +90,7 @@ class SegmentFile:
 
     @classmethod
     def open(cls, path: Path | str, *, is_closed: bool = False) -> "SegmentFile":
-        """Reads a segment's header, and the rest with it if it is small and no longer written.
-
-        Raises:
-            OSError: The file cannot be read.
-            LineProtocolError: Its first line is no header.
-        """
+        """Reads a segment's header, and the rest with it if it is small and no longer written."""
         with os.fdopen(os.open(path, _READ), "rb", buffering=0) as file:
             data = file.read(_SMALL + 1)
             is_small = len(data) <= _SMALL
@@ -198,14 +181,7 @@ class SegmentFile:
 
 
 def create(folder: Path, header: SegmentHeader, lines: bytes = b"") -> tuple[int, SegmentFile]:
-    """Makes a new segment, which gets its name only when its first lines are in it.
-
-    Returns:
-        A descriptor that appends, and the segment.
-
-    Raises:
-        OSError: It cannot be made; nothing is left of it.
-    """
+    """Makes a new segment, which gets its name only when its first lines are in it."""
     path = folder / new_name(header.destination)
     temporary = path.with_suffix(TEMPORARY_SUFFIX)
     content = encode_header(header) + lines

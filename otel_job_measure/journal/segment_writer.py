@@ -17,19 +17,7 @@ _RETRY_ROTATION = 1024 * 1024
 
 
 class SegmentWriter:
-    """One slot and its segments.
-
-    Args:
-        state: The state directory, which exists.
-        identity: What the segments' first lines say.
-        clock: The machine's clocks.
-        open_runs: The lines that a new segment begins with, by run; the journal keeps it up to date.
-        max_bytes: The bound on the state directory; segments are smaller if it is small.
-        before: The writer that this one takes the place of, after a clock was set back or a lock was lost.
-
-    Raises:
-        OSError: There is no free slot, or the first segment cannot be written.
-    """
+    """One slot and its segments."""
 
     def __init__(  # noqa: PLR0913 - a writer's parts
         self,
@@ -133,14 +121,7 @@ class SegmentWriter:
         self._limit = self._segment_limit()
 
     def _next_segment(self, size: int | None) -> tuple[SegmentFile, int]:
-        """Begins a segment in place of one whose descriptor is lost, or that does not end at our last good byte.
-
-        Args:
-            size: The size of the descriptor's file; None if it is not ours any more.
-
-        Raises:
-            LostSlotError: The lock is lost too.
-        """
+        """Begins a segment in place of one whose descriptor is lost, or that does not end at our last good byte."""
         if not self._slot.is_held():
             raise LostSlotError(f"the lock of slot {self._slot.number} in {self.state.root} was closed or deleted")
         left = self._segments[-1]

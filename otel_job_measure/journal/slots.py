@@ -30,11 +30,7 @@ class Slot:
         return self.lock.is_held()
 
     def release(self, last_ns: int | None = None) -> None:
-        """Gives the slot back; it rests for two seconds.
-
-        Args:
-            last_ns: The last timestamp that it gave, if the clock was set back behind it; it rests after that one.
-        """
+        """Gives the slot back; it rests for two seconds."""
         if self.lock.is_ours():
             touch(self.lock.fd, last_ns)
         self.lock.release()
@@ -50,11 +46,7 @@ def any_slot() -> int:
 
 
 def take(state: StateDir, clock: Clock) -> Slot:
-    """Takes a free slot; the search begins at random, so that hosts differ by chance.
-
-    Raises:
-        OSError: The state directory cannot be used, or all thousand are taken.
-    """
+    """Takes a free slot; the search begins at random, so that hosts differ by chance."""
     begin = any_slot()
     for number in (*range(begin, COUNT), *range(begin)):
         slot = take_number(state, number, clock)

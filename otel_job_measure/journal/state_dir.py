@@ -22,11 +22,7 @@ _MAINTAINED_NS = 20_000_000_000
 
 
 class StateDir:
-    """The folder of a user's journals, shared by all of its processes and destinations.
-
-    Args:
-        root: An absolute path.
-    """
+    """The folder of a user's journals, shared by all of its processes and destinations."""
 
     def __init__(self, root: Path) -> None:
         """Names the places; nothing is made yet."""
@@ -40,11 +36,7 @@ class StateDir:
         self._adopt_lock = root / "adopt.lock"
 
     def make(self) -> None:
-        """Makes the folders that are missing.
-
-        Raises:
-            OSError: They cannot be made or written, they are another user's, or the system has no flock.
-        """
+        """Makes the folders that are missing."""
         if not IS_AVAILABLE:  # pragma: no cover - every system with tests has one
             raise OSError("this system has no flock")
         for folder in (self.root, self.slots, self.ready, self.rejected):
@@ -54,11 +46,7 @@ class StateDir:
         self._check_rights(self.slots)
 
     def check_usable(self) -> None:
-        """Makes sure that the state directory can be used or made, and makes nothing.
-
-        Raises:
-            OSError: It is another user's, or cannot be written.
-        """
+        """Makes sure that the state directory can be used or made, and makes nothing."""
         if self.root.exists():
             for folder in (self.root, self.slots, self.ready, self.rejected):
                 if folder is self.root or folder.exists():

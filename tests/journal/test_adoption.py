@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.journal.recovery import close_runs, recover_slots
+from otel_job_measure.journal.recovery import close_runs, read_runs, recover_slots
 from otel_job_measure.journal.segment import SegmentFile
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.line_protocol import Point
@@ -42,6 +42,12 @@ def adopt_all(folder: Path, clock: ManualClock | None = None, boot_id: str = IDE
     with state.adopting() as held:
         assert held
         return recover_slots(state, clock=clock or SystemClock(), boot_id=boot_id)
+
+
+def closed(path: Path) -> int:
+    """Closes the runs of one segment, and returns how many are lost."""
+    segment = SegmentFile.open(path)
+    return close_runs(segment, read_runs(segment))
 
 
 def lost(folder: Path) -> list[Point]:
@@ -117,7 +123,7 @@ def test_where_only_the_run_row_was_written_the_old_row_is_added(tmp_path: Path)
     with segment_of(journal).path.open("ab") as file:
         file.write(run_row + b"scheduling-job,job=nightly stat")
     path = segment_of(journal).path
-    assert close_runs(SegmentFile.open(path)) == 0
+    assert closed(path) == 0
     points = points_in(tmp_path)
     assert statuses(points) == {uuid: ["start", "end"]}
     assert [p.time_ns for p in points if p.fields.get("status") == "end"] == [end_ns]
@@ -134,10 +140,10 @@ def test_a_second_adopter_writes_what_the_first_would_have(
     uuids = [begin(journal) for _ in range(6)]
     path = segment_of(journal).path
     before = path.read_bytes()
-    close_runs(SegmentFile.open(path))
+    closed(path)
     endings = path.read_bytes()[len(before) :].splitlines(keepends=True)
     path.write_bytes(before + b"".join(endings[:written]))
-    close_runs(SegmentFile.open(path))
+    closed(path)
     points = points_in(folder)
     assert statuses(points) == {uuid: ["start", "failed"] for uuid in uuids}
     assert len({point.time_ns for point in points if point.measurement == "scheduling-job"}) == 12
@@ -154,7 +160,7 @@ def test_lost_times_come_after_the_last_sign_of_life(tmp_path: Path) -> None:
     slot = journal.stamp() % 1000
     clock.advance(3600)
     journal.maintain()
-    close_runs(SegmentFile.open(segment_of(journal).path))
+    closed(segment_of(journal).path)
     (row,) = lost(tmp_path)
     assert row.time_ns == clock.wall + 1000 + slot
 
@@ -199,7 +205,7 @@ def test_no_run_rows_where_their_writer_wrote_none(tmp_path: Path) -> None:
     identity = type(IDENTITY)(host="h", boot_id="boot-1", destination="local", label="", runs=False)
     journal = journal_in(tmp_path, identity=identity)
     uuid = begin(journal)
-    close_runs(SegmentFile.open(segment_of(journal).path))
+    closed(segment_of(journal).path)
     points = points_in(tmp_path)
     assert {point.measurement for point in points} == {"scheduling-job"}
     assert statuses(points) == {uuid: ["start", "failed"]}
@@ -214,7 +220,7 @@ def test_a_lost_run_is_of_the_same_series_as_its_start(
     journal = journal_in(folder)
     tags = DefaultTags(datacenter=None, project=more, stage=TAGS.stage, more=(("host.name", more),))
     journal.begin("u", start_line(Series(job, tags), "u", journal.stamp()))
-    close_runs(SegmentFile.open(segment_of(journal).path))
+    closed(segment_of(journal).path)
     _, start, _, end = segment_of(journal).path.read_bytes().split(b"\n")[:4]
     assert start.split(b' status="')[0] == end.split(b' status="')[0]
     journal.close(delivered=True)
