@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_job_measure import names
-from otel_job_measure.history.run_record import RUN_ROW, VALUES, Batch, Key, Known, Place, Run, ending_of, values_of
+from otel_job_measure.history.run_record import RUN_ROW, VALUES, Batch, Key, Known, Run, ending_of, values_of
 from otel_job_measure.journal.interfaces import Chunk
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _AT_ONCE: Final = 200
 _SECOND_ENDING_NS: Final = 3600 * 1_000_000_000
 """How long after an ending of a run another one may come that is stamped earlier than it."""
 _HOST: Final = _VALUES.index("host")
+_UUID: Final = COLUMNS.index("uuid")
 
 Row = tuple[Any, ...]
 """A row of `runs` with the columns of `COLUMNS`."""
@@ -115,9 +116,6 @@ def fold(connection: "sqlite3.Connection", batch: Batch, noted: Sequence[Stretch
     return _note_further_tags(connection, {key.tags for _, key in batch.runs})
 
 
-_UUID: Final = COLUMNS.index("uuid")
-
-
 def _put(connection: "sqlite3.Connection", rows: Sequence[Row]) -> None:
     """Writes rows; columns that are NULL in all of them are left out, because a NULL costs the driver most."""
     used = [at for at in range(len(COLUMNS)) if any(row[at] is not None for row in rows)]
@@ -143,11 +141,9 @@ def _known(connection: "sqlite3.Connection", runs: Sequence[Run]) -> Iterator[Ro
     ):
         places.discard((row[_UUID], Key._make(row[1:6])))
         yield row
-    yield from _ended_before(connection, [run for run in runs if run.started_ns is None and _place(run) in places])
-
-
-def _place(run: Run) -> Place:
-    return run.uuid, run.key
+    yield from _ended_before(
+        connection, [run for run in runs if run.started_ns is None and (run.uuid, run.key) in places]
+    )
 
 
 def _ended_before(connection: "sqlite3.Connection", runs: Sequence[Run]) -> Iterable[Row]:
