@@ -18,7 +18,7 @@ from otel_job_measure.points.outcome import ENDED, Ending, Outcome
 from otel_job_measure.points.rows import Series, ending_lines, start_line
 from otel_job_measure.points.run_ids import new_run_id
 from otel_job_measure.points.tags import DefaultTags
-from otel_job_measure.runtime.places import identity_of
+from otel_job_measure.runtime.assembly import identity_of
 from otel_job_measure.settings import Settings
 
 LINES_A_RUN: Final = 3

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal.recovery import recover_slots
 from otel_job_measure.journal.state_dir import StateDir
-from otel_job_measure.runtime.places import boot_id
+from otel_job_measure.runtime.assembly import boot_id
 
 if TYPE_CHECKING:
     from soak.ground import Ground

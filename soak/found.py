@@ -8,8 +8,8 @@ from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal.recovery import recover_slots
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.line_protocol import Point, parse
+from otel_job_measure.runtime.assembly import boot_id
 from otel_job_measure.runtime.history_reader import up_to_date
-from otel_job_measure.runtime.places import boot_id
 from otel_job_measure.settings import Settings
 from soak.books import Found
 from tests.support.influx import InfluxServer

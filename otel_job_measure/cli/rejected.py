@@ -21,8 +21,8 @@ from otel_job_measure.journal.interfaces import Identity
 from otel_job_measure.journal.segment import destination_of
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.line_protocol import parse
+from otel_job_measure.runtime.assembly import identity_of
 from otel_job_measure.runtime.history_reader import opened
-from otel_job_measure.runtime.places import identity_of
 from otel_job_measure.settings import Settings
 
 _DESCRIPTION = """Lists the lines that InfluxDB, or an OTLP receiver, refused, oldest first, with the server's message.

@@ -18,10 +18,9 @@ from otel_job_measure.delivery.delivery_loop import DeliveryLoop
 from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.maintenance import Bound
-from otel_job_measure.runtime.assembly import history_sink, server_sink
+from otel_job_measure.runtime.assembly import boot_id, history_sink, server_sink
 from otel_job_measure.runtime.history_reader import opened
 from otel_job_measure.runtime.offline_source import OfflineSource
-from otel_job_measure.runtime.places import boot_id
 from otel_job_measure.settings import Settings
 
 _ALL = "all"

@@ -2,9 +2,9 @@
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, Final, TextIO, cast
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -23,7 +23,6 @@ _LEAST_JOB = 8
 _MOST_UUID = 22
 """The most columns for a run id, because an app may give a span an id of any length."""
 _GAP = 2
-_HEADINGS = ("job", "started", "took", "status", "reason", "uuid")
 _STYLES = {names.STATUS_END: "green", names.STATUS_FAILED: "red", RUNNING: "yellow"}
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 _UNITS = ((0.0009995, 1e6, 0, "µs"), (0.00995, 1e3, 1, "ms"), (0.9995, 1e3, 0, "ms"), (_MINUTE_S, 1, 2, "s"))
@@ -33,16 +32,15 @@ _UNITS = ((0.0009995, 1e6, 0, "µs"), (0.00995, 1e3, 1, "ms"), (0.9995, 1e3, 0, 
 def print_runs(runs: Sequence[RunRecord]) -> None:
     """Prints runs in the given order; names of jobs are cut to the width that the other columns leave."""
     console = _console(_WIDTH)
-    cells = [
-        (_started(run), took(run.duration_s), run.status, _why(run), shortened(run.uuid, _MOST_UUID)) for run in runs
-    ]
-    others = sum(_GAP + max(map(cell_len, column)) for column in zip(_HEADINGS[1:], *cells, strict=True))
+    columns = {heading: [text(run) for run in runs] for heading, text in _COLUMNS.items()}
+    shown = {name: texts for name, texts in columns.items() if name not in _OPTIONAL or any(texts)}
+    others = sum(_GAP + max(map(cell_len, (heading, *texts))) for heading, texts in shown.items())
     room = max(_LEAST_JOB, console.width - others)
     console.width = max(console.width, room + others)  # else rich would cut the uuid on a narrow terminal
     table = _table()
-    for heading in _HEADINGS:
-        table.add_column(heading, justify="right" if heading == "took" else "left", no_wrap=True)
-    for run, texts in zip(runs, cells, strict=True):
+    for heading in ("job", *shown):
+        table.add_column(heading, justify="right" if heading in _NUMBERS else "left", no_wrap=True)
+    for run, *texts in zip(runs, *shown.values(), strict=True):
         style = _STYLES.get(run.status, "")
         row = [Text(text, style=style if text == run.status else "") for text in texts]
         table.add_row(Text(shortened(run.job, room)), *row)
@@ -99,8 +97,18 @@ def _started(run: RunRecord) -> str:
     return f"{datetime.fromtimestamp(run.started_ns // 10**9, UTC).astimezone():%m-%d %H:%M:%S}"
 
 
-def _why(run: RunRecord) -> str:
-    return run.reason or ""
+_COLUMNS: Final[Mapping[str, Callable[[RunRecord], str]]] = {
+    "started": _started,
+    "took": lambda run: took(run.duration_s),
+    "late": lambda run: took(run.lag_s),
+    "status": lambda run: run.status,
+    "reason": lambda run: run.reason or "",
+    "attempt": lambda run: str(run.attempt or ""),
+    "uuid": lambda run: shortened(run.uuid, _MOST_UUID),
+}
+_OPTIONAL: Final = {"late", "attempt"}
+"""Columns that appear only if a run has a value: only schedulers give one."""
+_NUMBERS: Final = {"took", "late", "attempt"}
 
 
 def _console(width: int) -> Console:

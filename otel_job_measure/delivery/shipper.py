@@ -99,7 +99,7 @@ class Shipper:
         if known is not None:
             return known
         if not self._start():
-            return self._ship_here(mark, timeout_s)
+            return False
         bell = Bell()
         waiter = self._add_waiter(Waiter(mark, bell.ring, unless_down=unless_down))
         try:
@@ -197,7 +197,7 @@ class Shipper:
                     thread.start()
                     self._thread = thread
                 except RuntimeError as error:
-                    # The interpreter is going down, or there are too many: `close` and `wait_for` deliver themselves.
+                    # The interpreter is going down, or there are too many: `close` delivers on its caller's thread.
                     self._start_after_ns = now_ns + _START_AGAIN_NS
                     self._quiet.warning("thread", "no thread can be started to deliver points: %s", error)
         finally:  # an interruption of the job must not end delivery for good
@@ -274,29 +274,3 @@ class Shipper:
         if self._over:  # since it was asked
             self._waiters.answer(self._rounds.reaches, down=self.known_down, over=True)
         return waiter
-
-    def _ship_here(self, mark: Position, timeout_s: float) -> bool:
-        """Delivers on the caller's thread, where no other can be had."""
-        if not self._driving.acquire(blocking=False):
-            return False
-        self._driver = threading.get_ident()
-        ends_ns = self._clock.monotonic_ns() + int(timeout_s * 1e9)
-        try:
-            reached = untraced(lambda: self._ship_until(mark, ends_ns))
-        finally:
-            if self._closing:
-                untraced(self._finish)
-            self._driver = None
-            self._driving.release()
-        return reached
-
-    def _ship_until(self, mark: Position, ends_ns: int) -> bool:
-        self._rounds.try_now()
-        while True:
-            self._rounds.turn(self._go_on, hurry=True)
-            if self._rounds.reaches([mark])[0]:
-                return True
-            left_s = (ends_ns - self._clock.monotonic_ns()) / 1e9
-            if left_s <= 0 or self._closing:
-                return False
-            self._bell.wait(min(left_s, self._rounds.wait_s(hurry=True)))

@@ -1,7 +1,7 @@
 """The history as a sink of the journal's points."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from otel_job_measure import names
@@ -15,10 +15,11 @@ _LOOK_AGAIN_NS: Final = 1_000_000_000
 
 
 class HistorySink:
-    """Ingests points into the history, and never waits for another process."""
+    """Ingests points into the history, and never waits for another process; while `is_off`, it takes nothing."""
 
-    def __init__(self, history: History, *, clock: Clock | None = None) -> None:
+    def __init__(self, history: History, *, clock: Clock | None = None, is_off: Callable[[], bool] = bool) -> None:
         self._history = history
+        self._is_off = is_off
         self._clock = clock or SystemClock()
         self._look_ns = self._clock.monotonic_ns()
 
@@ -42,6 +43,8 @@ class HistorySink:
 
     def take(self, chunks: Sequence[Chunk]) -> WriteResult:
         """Ingests chunks; an answer of HOLD means that the configuration or the file has to change first."""
+        if self._is_off():  # without a state directory there is no history either
+            return WriteResult(taken=Ack.DONE)
         try:
             self._history.fold(chunks)
         except (BusyHistoryError, DamagedHistoryError) as error:

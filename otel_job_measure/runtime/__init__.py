@@ -1,5 +1,1 @@
-"""The one place that puts the parts together."""
-
-from otel_job_measure.runtime.opened import OpenedRecorder, open_recorder
-
-__all__ = ["OpenedRecorder", "open_recorder"]
+"""Builds the pipeline from the parts, and gives it to users: `JobMeasure` and the ready-made middleware."""

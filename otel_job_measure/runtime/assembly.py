@@ -1,97 +1,172 @@
-"""Puts a shipper together: its sinks, and when each is served."""
+"""Builds the parts of a pipeline from settings: identity, store, sinks, shipper.
 
-from collections.abc import Callable, Sequence
+The parts that deliver are imported in the functions that need them: a process that only appends, as most `exec`, must
+not pay for them, and the package's thread must not import.
+"""
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
-from otel_job_measure.delivery.consumer import EAGER, LAZY, Consumer
-from otel_job_measure.delivery.health import Health, health_of
-from otel_job_measure.delivery.shipper import Shipper
-from otel_job_measure.delivery.unavailable import Unavailable
 from otel_job_measure.errors import MissingDependencyError, SettingsError
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.dead_letters import DeadLetterFiles, LoggedDeadLetters
-from otel_job_measure.journal.interfaces import Ack, Chunk, Position, Rejects, Sink, Source, WriteResult
+from otel_job_measure.journal.interfaces import Identity, Sink, Source, Store
+from otel_job_measure.journal.memory_store import MemoryStore
+from otel_job_measure.journal.segment_writer import SegmentWriter
 from otel_job_measure.journal.state_dir import StateDir
-from otel_job_measure.runtime.places import identity_of
 from otel_job_measure.settings import Settings
+from otel_job_measure.settings.environment import default_state_dir, process_environment
 
 if TYPE_CHECKING:
     from otel_job_measure.delivery.checkpoints import Progress
     from otel_job_measure.delivery.server_sink import ServerSink
+    from otel_job_measure.delivery.shipper import Shipper
+    from otel_job_measure.journal.interfaces import DeadLetters
+
+_log = logging.getLogger(names.LOGGER)
+_STATE_DIR = f"{names.ENV_PREFIX}STATE_DIR"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_MOUNTS = Path("/proc/mounts")
+_FLEETING = {"tmpfs", "ramfs", "overlay", "aufs"}
+"""File systems that end with the machine or the container."""
+_ESCAPED = {ord(char): f"\\{ord(char):03o}" for char in " \t\n\\"}
+"""Escapes in the list of mounts."""
 
 
-class Shipping:
-    """The shipper of one journal in one life of a process: a fork or a close is followed by another.
+def identity_of(settings: Settings) -> Identity:
+    """Returns what a process writes into the headers of its segments."""
+    destination = settings.destination
+    return Identity(
+        host=os.uname().nodename,
+        boot_id=boot_id(),
+        destination=settings.destination_id,
+        label=destination.label if destination is not None else settings.destination_id,
+        runs=settings.runs,
+    )
 
-    Args:
-        settings: Where to, and what.
-        source: The reading side of the journal.
-        counters: Where points are counted.
-        client: An `InfluxDBClient` of the app's own, or None.
-        clock: The machine's clocks.
-        is_in_memory: Tells whether the points are in memory, maybe since there is no place for files.
+
+def boot_id() -> str:
+    """Returns the id of this boot of the machine; empty if the system has none."""
+    try:
+        return _BOOT_ID.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def dies_with_process(path: Path) -> bool:
+    """Returns whether files at an absolute path are lost with the machine's memory or the container."""
+    try:
+        mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return False
+    # Device, folder, kind; of two mounts on one folder the last counts.
+    kinds = dict(line.split(" ")[1:3] for line in mounts if line.count(" ") > 1)
+    real = Path(os.path.realpath(path))  # resolve() raises where links lead in a ring
+    folders = (str(folder).translate(_ESCAPED) for folder in (real, *real.parents))
+    return next((kinds[folder] for folder in folders if folder in kinds), "") in _FLEETING
+
+
+def own_state_dir() -> Path | None:
+    """Returns the default state directory of this user; None for a user without a home."""
+    return default_state_dir(process_environment())
+
+
+def in_usable_place(settings: Settings) -> tuple[Settings, str]:
+    """Returns settings with a state directory that this user can use, and what to log if it is not the one set.
+
+    A user without rights to the machine's state directory keeps runs in the user's own. If that cannot be used either,
+    the settings stay, and the journal will be in memory.
     """
+    own = own_state_dir()
+    if settings.in_memory or own is None or own == settings.state_path:
+        return settings, ""
+    with contextlib.suppress(OSError):  # a place that no user could use is the journal's to report
+        try:
+            StateDir(settings.state_path).check_usable()
+        except PermissionError as error:
+            StateDir(own).check_usable()
+            message = f"{_STATE_DIR} ({settings.state_path}) cannot be used ({error}): runs are kept in {own}"
+            return settings.changed(state_dir=own), message
+    return settings, ""
 
-    def __init__(  # noqa: PLR0913 - the parts of one machine
-        self,
-        settings: Settings,
-        source: Source,
-        counters: Counters,
-        *,
-        client: object,
-        clock: Clock,
-        is_in_memory: Callable[[], bool],
-    ) -> None:
+
+class StoreOpener:
+    """Opens the stores of a journal: files, or memory if there is no place for files."""
+
+    def __init__(self, settings: Settings, clock: Clock, counters: Counters) -> None:
+        self._settings = settings
+        self._clock = clock
         self._counters = counters
-        self._server = _server_or_stand_in(settings, counters, client=client, clock=clock) if settings.ship else None
-        consumers: list[Consumer] = [] if self._server is None else [Consumer(self._server, EAGER, clock=clock)]
-        history = history_sink(settings, clock=clock)
-        if history is not None:
-            consumers.append(Consumer(_OnlyFromFiles(history, is_in_memory), LAZY, clock=clock))
-        # With SHIP=off it is `otel-job-measure ship` that knows when a segment may go.
-        self._shipper = Shipper(source, consumers, counters, clock=clock, drops=settings.ship)
-        self.wake = self._shipper.wake
-        self.wait_for = self._shipper.wait_for
-        self.close = self._shipper.close
-        self.has_delivered = self._shipper.has_delivered
+        self._identity = identity_of(settings)
+        self.in_memory = settings.in_memory
+        """Whether the points are in memory, by the settings or because there is no place for files."""
 
-    def confirm(self, mark: Position, timeout_s: float) -> bool:
-        """Waits until the server has what is before a mark, but not while it is known to be down."""
-        return self._shipper.wait_for(mark, timeout_s, unless_down=True)
+    def __call__(self, open_runs: Mapping[str, bytes], before: Store | None, /) -> Store:
+        """Opens a store.
 
-    async def confirm_async(self, mark: Position, timeout_s: float) -> bool:
-        """Does the same without holding up the event loop."""
-        return await self._shipper.wait_for_async(mark, timeout_s, unless_down=True)
+        Raises:
+            OSError: The state directory cannot be used.
+        """
+        if self._settings.in_memory or isinstance(before, MemoryStore):
+            return MemoryStore(self._identity, self._clock, self._counters, before)
+        state = StateDir(self._settings.state_path)
+        state.make()
+        max_bytes = self._settings.max_bytes
+        store = SegmentWriter(state, self._identity, self._clock, open_runs, max_bytes=max_bytes, before=before)
+        self.in_memory = False
+        return store
 
-    def health(self) -> Health:
-        """Returns what is known of the delivery."""
-        return health_of(self._counters, self._shipper, self._server)
+    def memory(self, error: OSError) -> tuple[Store, str]:
+        """Returns a store in memory, and the reason for it, to be logged."""
+        self.in_memory = True
+        place, own = self._settings.state_path, own_state_dir()
+        neither = "" if own in {None, place} else f", nor can {own}"
+        message = f"{_STATE_DIR} ({place}) cannot be used{neither}: {error}"
+        message = f"points are kept in memory and end with this process: {message}"
+        return MemoryStore(self._identity, self._clock, self._counters), message
 
 
-class _OnlyFromFiles:
-    """The history, while points are in files: where there is no place for those, there is none for the history.
+def make_shipper(  # noqa: PLR0913 - the parts of one machine
+    settings: Settings,
+    source: Source,
+    counters: Counters,
+    *,
+    client: object,
+    clock: Clock,
+    is_in_memory: Callable[[], bool],
+) -> "tuple[Shipper, ServerSink | None]":
+    """Returns the shipper of one journal, and the sink of its server, if it sends to one.
 
-    Args:
-        history: The history.
-        is_in_memory: Tells whether the points are in memory.
+    If a library cannot be loaded, the process behaves as with `SHIP=off`: it only appends, and others send. A job may
+    be running already, and Python refuses some imports once the main thread has ended.
     """
+    from otel_job_measure.delivery.consumer import EAGER, LAZY, Consumer  # noqa: PLC0415 - see the module
+    from otel_job_measure.delivery.shipper import Shipper  # noqa: PLC0415 - see the module
 
-    def __init__(self, history: Sink, is_in_memory: Callable[[], bool]) -> None:
-        self._history = history
-        self._is_in_memory = is_in_memory
-        self.name = history.name
-        self.forget = history.forget
-        self.close = history.close
-
-    def position(self, segment: str) -> int:
-        """Returns how much of a segment the history has, in bytes."""
-        return 0 if self._is_in_memory() else self._history.position(segment)
-
-    def take(self, chunks: Sequence[Chunk]) -> WriteResult:
-        """Gives chunks to the history."""
-        return WriteResult(taken=Ack.DONE) if self._is_in_memory() else self._history.take(chunks)
+    server = None
+    if settings.ship and settings.destination is not None:
+        try:
+            server = server_sink(settings, counters, client=client, clock=clock)
+        except (SettingsError, MissingDependencyError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the job must go on
+            _log.warning(
+                "this process leaves its points to others to send, because a library cannot be loaded: %s: %s",
+                type(error).__name__,
+                error,
+            )
+    consumers = [] if server is None else [Consumer(server, EAGER, clock=clock)]
+    history = history_sink(settings, clock=clock, is_off=is_in_memory)
+    if history is not None:
+        consumers.append(Consumer(history, LAZY, clock=clock))
+    # If another process sends, only that one knows when a segment is no longer needed.
+    drops = settings.ship and (settings.destination is None or server is not None)
+    return Shipper(source, consumers, counters, clock=clock, drops=drops), server
 
 
 def server_sink(
@@ -102,60 +177,50 @@ def server_sink(
     clock: Clock | None = None,
     progress: "Progress | None" = None,
 ) -> "ServerSink":
-    """Returns the sink that delivers to the server that the settings name.
+    """Returns the sink that sends to the server of the settings.
 
     Args:
         settings: Where to, and how.
         counters: Where points are counted.
         client: An `InfluxDBClient` of the app's own, or None.
         clock: The machine's clocks.
-        progress: Remembers what was sent of the segments of others; None where this process sees to its own.
+        progress: Remembers the committed offsets of segments of living processes, for `ship`.
 
     Raises:
-        SettingsError: They name none.
-        MissingDependencyError: A library is not installed that it needs.
+        SettingsError: The settings name no server.
+        MissingDependencyError: A library is not installed.
     """
-    rejects: Rejects = LoggedDeadLetters()
+    from otel_job_measure.journal.dead_letters import DeadLetterFiles, LoggedDeadLetters  # noqa: PLC0415 - see the module
+
+    rejects: DeadLetters = LoggedDeadLetters()
     if not settings.in_memory:
         rejects = DeadLetterFiles(StateDir(settings.state_path).rejected, identity_of(settings), clock)
     if settings.sink == names.SINK_OTLP:
-        from otel_job_measure.delivery.otlp.sink import OtlpSink  # noqa: PLC0415 - only where points are delivered
+        from otel_job_measure.delivery.otlp.sink import OtlpSink  # noqa: PLC0415 - see the module
 
         return OtlpSink(settings, counters, rejects, clock=clock, progress=progress)
-    from otel_job_measure.delivery.influxdb.sink import InfluxSink  # noqa: PLC0415 - the same
+    from otel_job_measure.delivery.influxdb.sink import InfluxSink  # noqa: PLC0415 - see the module
 
     return InfluxSink(settings, counters, rejects, client=client, clock=clock, progress=progress)
 
 
-def _server_or_stand_in(
-    settings: Settings, counters: Counters, *, client: object, clock: Clock
-) -> "ServerSink | Unavailable | None":
-    """Returns the sink that delivers to a server; None where there is none."""
-    if settings.destination is None:
-        return None
-    try:
-        return server_sink(settings, counters, client=client, clock=clock)
-    except (SettingsError, MissingDependencyError):
-        raise
-    except Exception as error:  # noqa: BLE001 - a job may be running already, and its points can be sent by others
-        words = f"this process cannot load what delivers: {type(error).__name__}: {error}"
-        return Unavailable(settings.sink, words)
-
-
-def history_sink(settings: Settings, *, clock: Clock, alone: bool = False) -> Sink | None:
-    """Returns the sink that keeps runs in the local history; None where there is none.
+def history_sink(
+    settings: Settings, *, clock: Clock, alone: bool = False, is_off: Callable[[], bool] = bool
+) -> Sink | None:
+    """Returns the sink that keeps runs in the local history; None if there is none.
 
     Args:
         settings: Where it is.
         clock: The machine's clocks.
-        alone: Whether this is a process without jobs, where a transaction can take its time.
+        alone: Whether this process runs no jobs, so a transaction may take its time.
+        is_off: Returns whether the points are in memory, because then there is no place for the history either.
     """
     if not settings.history or settings.in_memory:
         return None
-    from otel_job_measure.history.history import History  # noqa: PLC0415 - only where there is one
-    from otel_job_measure.history.ingest import ALONE, BESIDE_JOBS  # noqa: PLC0415 - the same
-    from otel_job_measure.history.sink import HistorySink  # noqa: PLC0415 - the same
+    from otel_job_measure.history.history import History  # noqa: PLC0415 - see the module
+    from otel_job_measure.history.ingest import ALONE, BESIDE_JOBS  # noqa: PLC0415 - see the module
+    from otel_job_measure.history.sink import HistorySink  # noqa: PLC0415 - see the module
 
     path, pace = StateDir(settings.state_path).history, ALONE if alone else BESIDE_JOBS
     history = History(path, retention_s=settings.retention_s, clock=clock, pace=pace)
-    return HistorySink(history, clock=clock)
+    return HistorySink(history, clock=clock, is_off=is_off)

@@ -13,7 +13,7 @@ from otel_job_measure.history.ingest import ALONE
 from otel_job_measure.journal.interfaces import Segment
 from otel_job_measure.journal.maintenance import maintain
 from otel_job_measure.journal.state_dir import StateDir
-from otel_job_measure.runtime.places import boot_id, own_state_dir
+from otel_job_measure.runtime.assembly import boot_id, own_state_dir
 from otel_job_measure.settings import Settings
 from otel_job_measure.settings.model import LOCAL
 
@@ -127,3 +127,11 @@ def drop_local(state: StateDir, history: History, left: Sequence[Segment]) -> No
         history.forget(segment.name for segment in done)
         with contextlib.suppress(HistoryError):  # another process is at it: what is noted of them does no harm
             history.clean()
+
+
+def ingest_ready(settings: Settings, segments: Sequence[Segment], *, within_s: float) -> None:
+    """Ingests segments in `ready/` that only the history takes, for at most so many seconds."""
+    history = history_of(settings)
+    with contextlib.suppress(HistoryError):  # another process is using it, or `runs` will say
+        history.catch_up(segments, within_s=within_s)
+        drop_local(StateDir(settings.state_path), history, segments)

@@ -12,8 +12,7 @@ from otel_job_measure.delivery.health import Health
 from otel_job_measure.entrypoints import decorator, middleware
 from otel_job_measure.entrypoints.context_manager import RunBlock
 from otel_job_measure.errors import SettingsError, UsageError
-from otel_job_measure.runtime import engines
-from otel_job_measure.runtime.version import version
+from otel_job_measure.runtime.pipeline import pipeline_for, version
 from otel_job_measure.settings import Arguments, Settings
 from otel_job_measure.spans.active_run import Opener
 
@@ -77,7 +76,7 @@ class JobMeasure:
             del arguments  # a traceback of what is raised can show the local variables, and a token is among them
         if influxdb_client is not None and settings.sink != names.SINK_INFLUXDB:
             raise SettingsError(f"influxdb_client: means nothing where {names.ENV_SINK} is {settings.sink!r}")
-        self._pipeline = engines.pipeline_for(settings, client=influxdb_client, meter_provider=meter_provider)
+        self._pipeline = pipeline_for(settings, client=influxdb_client, meter_provider=meter_provider)
         self.settings = settings
         self.recorder = self._pipeline.recorder(settings)
         self.opener = Opener(self.recorder, tracer_provider, version=version)
@@ -172,7 +171,7 @@ class JobMeasure:
 
     def health(self) -> Health:
         """Returns what this process knows of the delivery of its points."""
-        return engines.health(self._pipeline)
+        return self._pipeline.health()
 
     def __repr__(self) -> str:
         return f"JobMeasure({self.__dict__.get('settings', 'not made')!r})"

@@ -1,41 +1,58 @@
-"""A process's journal for one destination with all that hangs on it, shared by every `JobMeasure` that goes there."""
+"""The pipeline of a process: its journal for one destination, and the shipper that empties it.
 
+Every `JobMeasure` with one state directory and destination shares a pipeline.
+"""
+
+import atexit
 import contextlib
 import logging
 import sys
 import threading
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from otel_job_measure import forks, names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Journal, Position
 from otel_job_measure.journal.journal import SegmentJournal
-from otel_job_measure.runtime import exits
-from otel_job_measure.runtime.places import StoreOpener, dies_with_process, identity_of, in_usable_place
+from otel_job_measure.runtime.assembly import (
+    StoreOpener,
+    dies_with_process,
+    identity_of,
+    in_usable_place,
+    make_shipper,
+)
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans.recorder import Recorder
 
 if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+
+    from otel_job_measure.delivery.health import Health
+    from otel_job_measure.delivery.server_sink import ServerSink
+    from otel_job_measure.delivery.shipper import Shipper
     from otel_job_measure.journal.maintenance import JournalSource
-    from otel_job_measure.runtime.assembly import Shipping
 
 _MOST_S: Final = 3600.0
 _log = logging.getLogger(names.LOGGER)
 _stand_ins: Final[list[Journal]] = []
+_pipelines: Final[dict[tuple[object, ...], "Pipeline"]] = {}
+_closed_at_exit: "Final[WeakSet[Pipeline]]" = WeakSet()
+_hooked = False
 
 
 class Pipeline:
-    """A journal, and the shipper that brings what is in it to its sinks.
+    """A journal, and the shipper that sends its points to the sinks.
 
-    Nothing is taken and no thread started before the first point; but what a delivery needs is imported here, on the
-    thread that asks for it.
+    The constructor takes no slot and starts no thread: the first point does. But it imports the libraries for
+    delivery, because the shipper's thread must not import.
 
     Args:
-        settings: Those of the first `JobMeasure` that comes here.
+        settings: Those of the first `JobMeasure` of this pipeline.
         client: An `InfluxDBClient` of the app's own, or None.
-        ships: Whether this process has a shipper from the beginning; `exec` needs none before its command runs.
+        ships: Whether there is a shipper from the beginning; `exec` needs none before its command runs.
         clock: The machine's clocks.
     """
 
@@ -50,7 +67,8 @@ class Pipeline:
         self._clock = clock or SystemClock()
         self._client = client
         self._opener = StoreOpener(settings, self._clock, self.counters)
-        self._shipping: Shipping | None = None
+        self._shipper: Shipper | None = None
+        self._server: ServerSink | None = None
         self._ships = False
         self._is_closed = False
         self._has_sent = False
@@ -66,11 +84,6 @@ class Pipeline:
         forks.register(forks.Order.PIPELINES, self.forked)
         if ships and not settings.disabled:
             self.ship()
-
-    @property
-    def shipping(self) -> "Shipping | None":
-        """Returns what delivers; None where nothing does, or not yet in this life of the process."""
-        return self._shipping
 
     def recorder(self, settings: Settings) -> Recorder:
         """Returns what writes the runs of a `JobMeasure` with these settings into this journal."""
@@ -91,14 +104,12 @@ class Pipeline:
             self._open_again()
         return self.journal
 
-    def ship(self) -> "Shipping":
-        """Returns what delivers, made at the first call in each life of the process; what it needs is imported."""
+    def ship(self) -> "Shipper":
+        """Returns the shipper, made at the first call in each life of the process."""
         with self._lock:
-            if self._shipping is None:
+            if self._shipper is None:
                 with forks.fork_gate():
-                    from otel_job_measure.runtime.assembly import Shipping  # noqa: PLC0415 - `exec` needs it later
-
-                    self._shipping = Shipping(
+                    self._shipper, self._server = make_shipper(
                         self.settings,
                         self.source(),
                         self.counters,
@@ -107,9 +118,15 @@ class Pipeline:
                         is_in_memory=lambda: self._opener.in_memory,
                     )
                 self._ships = True
-                self.journal.wake = self._shipping.wake
-                exits.watch(self)
-            return self._shipping
+                self.journal.wake = self._shipper.wake
+                _close_at_exit(self)
+            return self._shipper
+
+    def health(self) -> "Health":
+        """Returns the state of this process's delivery."""
+        from otel_job_measure.delivery.health import health_of  # noqa: PLC0415 - `exec` does not need it
+
+        return health_of(self.counters, self._shipper, self._server)
 
     def source(self) -> "JournalSource":
         """Returns the reading side of the journal, which also maintains the state directory."""
@@ -121,17 +138,17 @@ class Pipeline:
             clock=self._clock,
             max_bytes=self.settings.max_bytes,
             counters=self.counters,
-            is_delivered=lambda segment: self._shipping is not None and self._shipping.has_delivered(segment),
+            is_delivered=lambda segment: self._shipper is not None and self._shipper.has_delivered(segment),
         )
 
     def flush(self, timeout_s: float) -> bool:
         """Waits until every point so far is at its destination, or, without shipping, on disk."""
         if self.journal.waiting:
             self.journal.maintain()
-        return self._arrives(self.journal.tail(), timeout_s, self._shipping)
+        return self._arrives(self.journal.tail(), timeout_s, self._shipper)
 
     def close(self, timeout_s: float) -> bool:
-        """Sends what is not sent yet, and gives the slot back; a later point opens everything again.
+        """Sends the rest and releases the slot; a later point opens everything again.
 
         Returns:
             Whether every point so far is at its destination, or, without shipping, on disk.
@@ -139,7 +156,7 @@ class Pipeline:
         forks.check()
         closing = self._closing  # a handler may fork meanwhile, and its child has another
         if not closing.acquire(timeout=min(max(timeout_s, 0), _MOST_S)):
-            return False  # another thread is at it
+            return False  # another thread is closing
         try:
             if not self._is_closed:
                 self._has_sent = self._close(timeout_s)
@@ -152,27 +169,27 @@ class Pipeline:
         self.close(self.settings.shutdown_timeout_s)
 
     def forked(self) -> None:
-        """Begins anew in a forked child, with its first point; the journal does so by itself."""
+        """Forgets the parent's shipper in a forked child."""
         self._lock = threading.RLock()
         self._closing = threading.RLock()
         self._rest()
 
-    def _arrives(self, mark: Position, timeout_s: float, shipping: "Shipping | None") -> bool:
+    def _arrives(self, mark: Position, timeout_s: float, shipper: "Shipper | None") -> bool:
         if self.journal.waiting:
             return False
         if mark <= (0, 0):
             return True  # nothing was measured
         if not self.settings.ship or self.settings.destination is None:
             return not self._opener.in_memory
-        return shipping is not None and shipping.wait_for(mark, timeout_s)
+        return shipper is not None and self._server is not None and shipper.wait_for(mark, timeout_s)
 
     def _close(self, timeout_s: float) -> bool:
         with self._lock:
-            self._is_closed, shipping = True, self._shipping
+            self._is_closed, shipper = True, self._shipper
         mark = self.journal.tail()
         fleeting = self._opener.in_memory or dies_with_process(self.settings.state_path)
-        settled = shipping is not None and shipping.close(timeout_s, dies_with_process=fleeting)
-        has_sent = self._arrives(mark, 0, shipping)
+        settled = shipper is not None and shipper.close(timeout_s, dies_with_process=fleeting)
+        has_sent = self._arrives(mark, 0, shipper)
         self._close_journal(mark, delivered=settled and has_sent)
         return has_sent
 
@@ -182,7 +199,7 @@ class Pipeline:
         try:
             self.journal.close(delivered=delivered, until=mark)
         except OSError as error:
-            _log.warning("what was measured could not be put away; another process will find it: %s", error)
+            _log.warning("the last points could not be moved to ready/; another process will find them: %s", error)
 
     def _open_again(self) -> None:
         with self._lock:
@@ -191,30 +208,82 @@ class Pipeline:
                 self._rest()
 
     def _rest(self) -> None:
-        self._shipping = None
+        self._shipper = None
         if self._ships:
             self.journal.wake = self._ship_and_wake
 
     def _ship_and_wake(self) -> None:
-        if not sys.is_finalizing():  # then nothing can be imported any more, and the next process sends it
+        if not sys.is_finalizing():  # nothing can be imported any more; the next process sends the rest
             self.ship().wake()
 
     def _confirm(self, mark: Position, timeout_s: float) -> bool:
-        return not _stand_ins and self.ship().confirm(mark, timeout_s)
+        return not _stand_ins and self.ship().wait_for(mark, timeout_s, unless_down=True)
 
     async def _confirm_async(self, mark: Position, timeout_s: float) -> bool:
-        return not _stand_ins and await self.ship().confirm_async(mark, timeout_s)
+        return not _stand_ins and await self.ship().wait_for_async(mark, timeout_s, unless_down=True)
+
+
+def pipeline_for(
+    settings: Settings, *, client: object = None, meter_provider: "MeterProvider | None" = None
+) -> Pipeline:
+    """Returns the pipeline of these settings' state directory and destination; the first caller's settings decide how.
+
+    Args:
+        settings: Where to.
+        client: An `InfluxDBClient` of the app's own, or None.
+        meter_provider: Where the pipeline's metrics go; None for the global one.
+    """
+    from otel_job_measure.delivery.metrics import register  # noqa: PLC0415 - `exec` does not need it
+
+    if settings.disabled:
+        return Pipeline(settings)
+    key = (settings.state_dir, settings.destination_id, settings.ship, id(client))
+    found = _pipelines.get(key)
+    if found is None:
+        # Two threads may come here at once: neither pipeline has taken anything yet, and one of the two is kept.
+        made = Pipeline(settings, client=client)
+        found = _pipelines.setdefault(key, made)
+        if found is made:
+            register(made.health, meter_provider)
+    return found
 
 
 @contextlib.contextmanager
 def stand_in(journal: Journal) -> Generator[None]:
-    """Lets every run of this process go into a journal of a test's while the block runs.
-
-    Args:
-        journal: The test's.
-    """
+    """Sends every run of this process to a test's journal while the block runs."""
     _stand_ins.append(journal)
     try:
         yield
     finally:
         _stand_ins.remove(journal)
+
+
+def version() -> str | None:
+    """Returns the installed version of this package; None if it runs from a folder that was never installed."""
+    with forks.fork_gate():
+        from importlib import metadata  # noqa: PLC0415 - 30 modules, which an app that traces has loaded
+    try:
+        return metadata.version("otel-job-measure")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _close_at_exit(pipeline: Pipeline) -> None:
+    """Has a pipeline closed when this process ends."""
+    global _hooked  # noqa: PLW0603 - the hook belongs to the process; forked children inherit it
+    _closed_at_exit.add(pipeline)
+    if not _hooked:
+        _hooked = True
+        atexit.register(_close_all)
+    # A child of multiprocessing runs no atexit, or only hooks of its own. If this is one, multiprocessing is loaded.
+    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
+    if process is not None and util is not None and process.parent_process() is not None:
+        util.Finalize(None, _close_all, exitpriority=0)
+
+
+def _close_all() -> None:
+    for pipeline in list(_closed_at_exit):
+        try:
+            pipeline.close_at_exit()
+        except Exception:  # noqa: BLE001 - the others have to be closed too
+            _log.exception("the last points could not be sent")

@@ -10,7 +10,7 @@ from pathlib import Path
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal.recovery import recover_slots
 from otel_job_measure.journal.state_dir import StateDir
-from otel_job_measure.runtime.places import boot_id
+from otel_job_measure.runtime.assembly import boot_id
 from soak.reporting import tell, watchdog
 
 

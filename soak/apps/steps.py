@@ -16,7 +16,7 @@ from otel_job_measure import JobMeasure
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal.recovery import recover_slots
 from otel_job_measure.journal.state_dir import StateDir
-from otel_job_measure.runtime.places import boot_id
+from otel_job_measure.runtime.assembly import boot_id
 from soak.ground import NOBODY
 from soak.reporting import Reported, tell, watchdog
 

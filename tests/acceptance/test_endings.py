@@ -50,7 +50,7 @@ def test_a_first_run_after_the_main_thread_has_ended_is_kept(processes: Processe
     app = processes.app("leaving", "late", **runs.variables)
     uuid = app.line()
     assert app.end() == 0
-    assert app.stderr.count("WARNING:") == app.stderr.count("this process cannot load what delivers") <= 1
+    assert app.stderr.count("WARNING:") == app.stderr.count("this process leaves its points to others") <= 1
     assert "Traceback" not in app.stderr
     assert processes.ship(**runs.variables)[0] == 0
     assert runs.outcomes() == {uuid: "end"}

@@ -121,7 +121,7 @@ def test_wrong_settings_leave_the_command_alone(variables: Mapping[str, str], wo
 @pytest.mark.parametrize(
     "broken",
     [
-        f"{BREAK}from otel_job_measure import runtime; runtime.open_recorder = broken",
+        f"{BREAK}from otel_job_measure.cli.exec import run; run.CommandRecorder = broken",
         "import signal; del signal.sigtimedwait",
     ],
 )

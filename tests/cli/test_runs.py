@@ -1,6 +1,7 @@
 """`otel-job-measure runs`, as people and programs use it."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -109,6 +110,11 @@ def test_programs_get_json_lines(recorded: Path, capsys: pytest.CaptureFixture[s
         "stage": "production",
         "tags": {"host.name": "web-1"},
         "host": "host-1",
+        "attempt": None,
+        "task_id": None,
+        "trigger": None,
+        "lag_s": None,
+        "queued_s": None,
         "trace_id": "0af7651916cd43dd8448eb211c80319c",
         "span_id": "b7ad6b7169203331",
         "error_type": "ValueError",
@@ -350,3 +356,11 @@ def test_a_job_is_found_by_the_name_that_it_was_given(state_dir: Path, capsys: p
         pass
     assert main(["runs", "--json", "--job", "two\nlines"]) == 0
     assert json.loads(capsys.readouterr().out)["job"] == r"two\nlines"
+
+
+def test_a_running_run_has_the_host_of_its_start(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its rows do not tell yet, but its segment does."""
+    with JobMeasure().run("nightly"):
+        assert main(["runs", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["status"], found["host"]) == ("running", os.uname().nodename)

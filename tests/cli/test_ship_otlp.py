@@ -9,7 +9,7 @@ import pytest
 
 from otel_job_measure import JobMeasure
 from otel_job_measure.cli import main
-from otel_job_measure.runtime import engines
+from otel_job_measure.runtime import pipeline
 from tests.delivery.receivers import PROTOBUF, attributes_of, closing, http_receiver, partial, records_in
 from tests.delivery.support import Reply, TinyServer
 from tests.runtime.support import run, there, variables
@@ -25,8 +25,8 @@ def _nothing_made_yet() -> Iterator[None]:
     before = root.level
     yield
     root.setLevel(before)
-    while engines._engines:
-        engines._engines.popitem()[1].close(0)
+    while pipeline._pipelines:
+        pipeline._pipelines.popitem()[1].close(0)
 
 
 @pytest.fixture

@@ -53,6 +53,15 @@ def test_a_table_has_a_line_for_each_run(capsys: pytest.CaptureFixture[str]) -> 
     ]
 
 
+def test_what_a_scheduler_told_has_columns_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """They appear if one of the runs has a value."""
+    print_runs([RUN, replace(RUN, lag_s=2.5, attempt=3)])
+    heading, first, second = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["job", "started", "took", "late", "status", "reason", "attempt", "uuid"]
+    assert first.split()[-3:] == ["failed", "cancelled", "abcdefghijkm"]
+    assert second.split()[-6:] == ["2.50", "s", "failed", "cancelled", "3", "abcdefghijkm"]
+
+
 @given(jobs=st.lists(TEXTS, min_size=1, max_size=4))
 def test_any_name_fits_80_columns(jobs: list[str]) -> None:
     """Names give way, whatever is in them, and the id stands at the end of each line, whole."""

@@ -16,10 +16,10 @@ import sys
 sys.modules.update(dict.fromkeys(sys.argv[1].split(",")))
 from otel_job_measure import JobMeasure, Settings
 from otel_job_measure.errors import MissingDependencyError
-from otel_job_measure.runtime import open_recorder
+from otel_job_measure.cli.exec.run import CommandRecorder
 settings = Settings.from_env(sink="otlp", otlp_protocol=sys.argv[2])
 JobMeasure(settings, ship=False)  # whoever only writes needs none
-open_recorder(settings)
+CommandRecorder(settings)
 try:
     JobMeasure(settings)
 except MissingDependencyError as error:

@@ -17,7 +17,7 @@ from otel_job_measure.journal.maintenance import JournalSource
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.rows import series, start_line
 from otel_job_measure.points.tags import DefaultTags
-from otel_job_measure.runtime.places import StoreOpener, identity_of
+from otel_job_measure.runtime.assembly import StoreOpener, identity_of
 from otel_job_measure.settings import Settings
 from tests.delivery.support import ListRejects
 from tests.support.influx import InfluxServer

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_job_measure.runtime import exits
+from otel_job_measure.runtime import pipeline
 from tests.delivery.support import TinyServer
 from tests.runtime.support import DEAD, delivered, history, said, segments, told_by, variables
 
@@ -162,7 +162,7 @@ def test_one_that_fails_to_close_does_not_keep_the_others_from_it(
             closed.append("sound")
 
     both = {Broken(), Sound()}
-    monkeypatch.setattr(exits, "_watched", both)
-    exits._close_all()
+    monkeypatch.setattr(pipeline, "_closed_at_exit", both)
+    pipeline._close_all()
     assert sorted(closed) == ["broken", "sound"]
     assert said(caplog) == ["the last points could not be sent"]

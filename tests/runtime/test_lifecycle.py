@@ -214,7 +214,7 @@ def test_a_run_in_another_thread_while_it_closes_is_not_lost(
     """What is appended after the shipper has looked for the last time is sent by another one."""
     measure = sending(server, **more)
     run(measure, "early")
-    shipping = measure._pipeline.shipping
+    shipping = measure._pipeline._shipper
     assert shipping is not None
     close = shipping.close
 
@@ -329,7 +329,7 @@ def test_a_close_that_cannot_put_things_away_harms_nobody(state_dir: Path, caplo
     (state_dir / "ready").rmdir()
     (state_dir / "ready").write_text("")
     measure.close(1)
-    assert any("could not be put away" in words for words in said(caplog))
+    assert any("could not be moved to ready/" in words for words in said(caplog))
 
 
 def test_where_the_client_cannot_be_loaded_points_wait(

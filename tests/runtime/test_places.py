@@ -9,8 +9,8 @@ import pytest
 
 from otel_job_measure import JobMeasure
 from otel_job_measure.cli import main
-from otel_job_measure.runtime import places
-from otel_job_measure.runtime.places import dies_with_process
+from otel_job_measure.runtime import assembly
+from otel_job_measure.runtime.assembly import dies_with_process
 from tests.delivery.support import TinyServer
 from tests.runtime.support import as_a_stranger, delivered, run, said, sending
 
@@ -94,7 +94,7 @@ def test_a_command_without_a_place_ends_with_1(
     if command[0] == "ship":
         for name, value in {"URL": "http://localhost:1", "TOKEN": "t", "ORG": "o", "BUCKET": "b"}.items():
             monkeypatch.setenv(f"INFLUXDB_{name}", value)
-    assert main([*command, "--env-file", os.devnull]) == 1
+    assert main([*command, "--env-file", os.devnull, "--state-dir", str(place)]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     [line] = err.splitlines()
@@ -148,7 +148,7 @@ def test_what_dies_with_a_container_is_known(
 ) -> None:
     """A tmpfs and a container's overlay do, a volume mounted into it does not; the last of two mounts counts."""
     (tmp_path / "mounts").write_text(MOUNTS)
-    monkeypatch.setattr(places, "_MOUNTS", tmp_path / "mounts")
+    monkeypatch.setattr(assembly, "_MOUNTS", tmp_path / "mounts")
     assert dies_with_process(Path(path)) is dies
 
 
@@ -156,12 +156,12 @@ def test_where_the_system_tells_nothing_files_are_taken_to_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Other systems have no such list, nor an id for their boots."""
-    monkeypatch.setattr(places, "_MOUNTS", tmp_path / "no such file")
-    monkeypatch.setattr(places, "_BOOT_ID", tmp_path / "no such file")
+    monkeypatch.setattr(assembly, "_MOUNTS", tmp_path / "no such file")
+    monkeypatch.setattr(assembly, "_BOOT_ID", tmp_path / "no such file")
     assert not dies_with_process(tmp_path)
-    assert places.boot_id() == ""
+    assert assembly.boot_id() == ""
 
 
 def test_two_looks_see_the_same_boot() -> None:
     """What tells one boot from another stays as long as the machine is up."""
-    assert places.boot_id() == places.boot_id()
+    assert assembly.boot_id() == assembly.boot_id()

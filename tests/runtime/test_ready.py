@@ -102,7 +102,7 @@ def test_a_bug_of_ours_at_the_first_run_is_logged_and_the_job_runs(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever fails while the first `JobMeasure` is made is not the job's fault."""
-    monkeypatch.setitem(sys.modules, "otel_job_measure.runtime.assembly", None)
+    monkeypatch.setitem(sys.modules, "otel_job_measure.delivery.shipper", None)
     assert job_measure_sync({"name": "nightly"}, lambda: 42) == 42
     assert said(caplog) == ["jobs are not measured"]
     assert caplog.records[-1].exc_info is not None

@@ -3,7 +3,7 @@
 import threading
 from typing import Final
 
-from otel_job_measure.runtime import default, engines
+from otel_job_measure.runtime import default, pipeline
 
 THREAD_NAME: Final = "otel-job-measure"
 _LONG_S: Final = 30.0
@@ -24,5 +24,5 @@ def left_threads() -> list[threading.Thread]:
 def forget_measures() -> None:
     """Closes whatever was made, so that the next test is in a process in which no `JobMeasure` was."""
     default.forget_ready_measure()
-    while engines._engines:
-        engines._engines.popitem()[1].close(0)
+    while pipeline._pipelines:
+        pipeline._pipelines.popitem()[1].close(0)

@@ -6,16 +6,69 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from otel_job_measure import names, runtime
+from otel_job_measure import names
 from otel_job_measure.cli.exec import tracing
 from otel_job_measure.cli.exec.process import Ending
 from otel_job_measure.cli.options import complain, in_one_line
+from otel_job_measure.clock import SystemClock
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.outcome import ENDED, Outcome
+from otel_job_measure.runtime.pipeline import Pipeline
 from otel_job_measure.settings import Settings
+from otel_job_measure.settings.model import LOCAL
 from otel_job_measure.spans.run import Run
 
 if TYPE_CHECKING:
     from otel_job_measure.cli.exec.span import RunSpan
+
+
+_ENOUGH = 64
+"""How many segments are worth a transaction of the history, and the 7 ms that SQLite takes to load."""
+
+
+class CommandRecorder:
+    """The journal of `exec`, and the recorder that writes into it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._pipeline = Pipeline(settings, ships=False)
+        self.recorder = self._pipeline.recorder(settings)
+        self._delivers = settings.ship and settings.destination is not None
+
+    def deliver(self) -> None:
+        """Imports the libraries for delivery and begins to send, if a server is configured."""
+        if self._delivers:
+            self._pipeline.ship()
+            self._pipeline.journal.wake()
+
+    def keep_up(self) -> None:
+        """Writes a heartbeat and waiting points; without a shipper it also does maintenance, if it is due."""
+        self._pipeline.journal.maintain()
+        if not self._delivers and self._needs_maintenance():
+            self._pipeline.source().recover()
+
+    def close(self, timeout_s: float) -> bool:
+        """Sends the rest for at most so many seconds; returns whether nothing is left to send."""
+        if self._delivers or not self._needs_maintenance():
+            return self._pipeline.close(timeout_s)
+        self._pipeline.source().recover()
+        is_done = self._pipeline.close(timeout_s)
+        self._ingest_ready(timeout_s)
+        return is_done
+
+    def _ingest_ready(self, timeout_s: float) -> None:
+        """Ingests what only the history takes, because commands in a crontab may have no other process for months."""
+        settings = self._pipeline.settings
+        if settings.destination_id == LOCAL and settings.history:
+            waiting = next(StateDir(settings.state_path).ready_windows({LOCAL}), None) or []
+            if len(waiting) >= _ENOUGH:
+                from otel_job_measure.runtime import history_reader  # noqa: PLC0415 - loads SQLite, rarely needed
+
+                history_reader.ingest_ready(settings, waiting, within_s=timeout_s)
+
+    def _needs_maintenance(self) -> bool:
+        """Returns whether no process has maintained the state directory lately: one look at a file."""
+        settings = self._pipeline.settings
+        return not settings.in_memory and StateDir(settings.state_path).needs_maintenance(SystemClock())
 
 
 class MeasuredCommand:
@@ -23,7 +76,7 @@ class MeasuredCommand:
 
     def __init__(self, name: str, settings: Settings) -> None:
         self._timeout_s = settings.shutdown_timeout_s
-        self._opened = runtime.open_recorder(settings)
+        self._opened = CommandRecorder(settings)
         self._recorder = self._opened.recorder
         self._run = Run(name)
         self._span: RunSpan | None = None

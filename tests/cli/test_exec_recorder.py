@@ -4,28 +4,37 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Unpack
 
 import pytest
 
 from otel_job_measure import Settings
+from otel_job_measure.cli.exec.run import CommandRecorder
 from otel_job_measure.history.history import History
 from otel_job_measure.points.outcome import ENDED
-from otel_job_measure.runtime import OpenedRecorder, open_recorder
 from otel_job_measure.settings import Arguments
 from otel_job_measure.spans.run import Run
 from tests.delivery.support import TinyServer
 from tests.runtime.support import DEAD, ROOT, delivered, history, segments, there
 
 
-def measured(opened: OpenedRecorder, *, delivers: bool) -> bool:
+@pytest.fixture
+def server() -> Iterator[TinyServer]:
+    """A server that takes everything."""
+    tiny = TinyServer()
+    yield tiny
+    tiny.close()
+
+
+def measured(opened: CommandRecorder, *, delivers: bool) -> bool:
     """Measures a run as `exec` does, and closes."""
     measure_in(opened, delivers=delivers)
     return opened.close(10)
 
 
-def measure_in(opened: OpenedRecorder, *, delivers: bool = False) -> None:
+def measure_in(opened: CommandRecorder, *, delivers: bool = False) -> None:
     """Measures a run as `exec` does."""
     run = Run("nightly")
     opened.recorder.prepare(run)
@@ -38,7 +47,7 @@ def measure_in(opened: OpenedRecorder, *, delivers: bool = False) -> None:
 
 def test_it_delivers_when_it_is_asked_to(server: TinyServer, state_dir: Path) -> None:
     """Start and end are there, and no segment is left but for the history."""
-    assert measured(open_recorder(Settings(**there(server.url, state_dir=state_dir))), delivers=True)
+    assert measured(CommandRecorder(Settings(**there(server.url, state_dir=state_dir))), delivers=True)
     assert delivered(server) == ["nightly"]
     assert segments(state_dir) == []
     assert history(state_dir) == [("nightly", "end", None)]
@@ -46,7 +55,7 @@ def test_it_delivers_when_it_is_asked_to(server: TinyServer, state_dir: Path) ->
 
 def test_it_delivers_nothing_before(server: TinyServer, state_dir: Path) -> None:
     """One that is closed without has its segment sent by the next process, and says that not all is sent."""
-    assert not measured(open_recorder(Settings(**there(server.url, state_dir=state_dir))), delivers=False)
+    assert not measured(CommandRecorder(Settings(**there(server.url, state_dir=state_dir))), delivers=False)
     assert server.requests == []
     assert [path.parent.name for path in segments(state_dir)] == ["ready"]
 
@@ -55,7 +64,7 @@ def test_it_delivers_nothing_before(server: TinyServer, state_dir: Path) -> None
 def test_without_anywhere_to_deliver_it_leaves_everything_to_others(more: Arguments, state_dir: Path) -> None:
     """All is on disk, where whoever reads the history or ships finds it."""
     arguments: Arguments = {"state_dir": state_dir, **more}
-    assert measured(open_recorder(Settings(**arguments)), delivers=True)
+    assert measured(CommandRecorder(Settings(**arguments)), delivers=True)
     assert [path.parent.name for path in segments(state_dir)] == ["ready"]
     assert history(state_dir) == [("nightly", "end", None)]
 
@@ -64,7 +73,7 @@ def leave(folder: Path, count: int, /, **more: Unpack[Arguments]) -> None:
     """Leaves the segments of processes that only append, each with one run."""
     arguments: Arguments = {**more, "state_dir": folder}
     for _ in range(count):
-        measured(open_recorder(Settings(**arguments)), delivers=False)
+        measured(CommandRecorder(Settings(**arguments)), delivers=False)
 
 
 def forget_the_last_look(state_dir: Path) -> None:
@@ -115,12 +124,12 @@ def test_the_bound_holds_where_nobody_ships(state_dir: Path) -> None:
 @pytest.mark.parametrize("how", ["at its end", "while it runs"])
 def test_a_run_that_was_killed_is_ended_by_the_next_process(how: str, state_dir: Path) -> None:
     """Though nobody types a command for months; and not by each of those that run all the time."""
-    killed = "from tests.runtime.test_opened import die_in_a_run as die; die()"
+    killed = "from tests.cli.test_exec_recorder import die_in_a_run as die; die()"
     for just_looked, lost in ((False, 1), (True, 1), (False, 3)):
         subprocess.run([sys.executable, "-c", killed], cwd=ROOT, check=False)
         if not just_looked and lost > 1:
             forget_the_last_look(state_dir)
-        opened = open_recorder(Settings(state_dir=state_dir))
+        opened = CommandRecorder(Settings(state_dir=state_dir))
         measure_in(opened)
         if how == "while it runs":
             opened.keep_up()
@@ -133,7 +142,7 @@ def test_a_run_that_was_killed_is_ended_by_the_next_process(how: str, state_dir:
 
 def die_in_a_run() -> None:
     """Begins a run and kills its process."""
-    opened = open_recorder(Settings.from_env())
+    opened = CommandRecorder(Settings.from_env())
     run = Run("killed")
     opened.recorder.prepare(run)
     opened.recorder.start(run)
