@@ -46,16 +46,16 @@ _BY_VERSION: Final = {
         lines_other_span=18,
         peak=2010,
         modules_import=24,
-        modules_measure=110,
-        modules_exec=127,
+        modules_measure=91,
+        modules_exec=124,
     ),
     (3, 12): Bounds(
-        lines=368,
-        lines_traced=425,
+        lines=371,
+        lines_traced=422,
         lines_other_span=18,
         peak=2010,
         modules_import=25,
-        modules_measure=110,
+        modules_measure=95,
         modules_exec=125,
     ),
     (3, 13): Bounds(
@@ -64,8 +64,8 @@ _BY_VERSION: Final = {
         lines_other_span=18,
         peak=2070,
         modules_import=20,
-        modules_measure=112,
-        modules_exec=122,
+        modules_measure=100,
+        modules_exec=124,
     ),
 }
 BOUNDS: Final = _BY_VERSION.get(sys.version_info[:2], _BY_VERSION[max(_BY_VERSION)])
