@@ -1,4 +1,4 @@
-"""Logging that never floods: each kind of thing at most once a minute."""
+"""Logging at a bounded rate: each kind of message at most once a minute."""
 
 import logging
 from typing import Final, Literal
@@ -9,13 +9,7 @@ EVERY_S: Final = 60.0
 
 
 class RateLimitedLog:
-    """A logger with a bounded rate for each kind of message.
-
-    Args:
-        log: Where messages go.
-        clock: What tells how long ago the last one of a kind was.
-        every_s: The least time between two of a kind, in seconds.
-    """
+    """A logger with a bounded rate for each kind of message; its methods return whether they logged."""
 
     __slots__ = ("_clock", "_every_ns", "_last_ns", "_log")
 
@@ -26,34 +20,15 @@ class RateLimitedLog:
         self._last_ns: dict[str, int] = {}
 
     def warning(self, kind: str, message: str, *values: object) -> bool:
-        """Logs a warning, unless there was one of its kind within the last minute.
-
-        Args:
-            kind: One of a few names: what the rate is bounded by.
-            message: The message, with `%s` for each value.
-            *values: Its values.
-
-        Returns:
-            Whether it was logged.
-        """
-        return self._say(logging.WARNING, kind, message, values, None)
+        """Logs a warning, unless one of its kind was logged within the last minute."""
+        return self._say(logging.WARNING, kind, message, values)
 
     def log(self, level: int, kind: str, message: str, *values: object) -> bool:
         """Logs a message of any level, at the rate of `warning`."""
-        return self._say(level, kind, message, values, None)
+        return self._say(level, kind, message, values)
 
     def bug(self, kind: str, message: str, *values: object, error: BaseException | None = None) -> bool:
-        """Logs an error of ours with its traceback.
-
-        Args:
-            kind: One of a few names: what the rate is bounded by.
-            message: The message, with `%s` for each value.
-            *values: Its values.
-            error: The exception; None for the one that is being handled.
-
-        Returns:
-            Whether it was logged.
-        """
+        """Logs an error of the package with the traceback of `error`, or of the exception that is being handled."""
         return self._say(logging.ERROR, kind, message, values, error or True)
 
     def _say(
@@ -62,7 +37,7 @@ class RateLimitedLog:
         kind: str,
         message: str,
         values: tuple[object, ...],
-        error: "BaseException | Literal[True] | None",
+        error: BaseException | Literal[True] | None = None,
     ) -> bool:
         now_ns = self._clock.monotonic_ns()
         last_ns = self._last_ns.get(kind)
