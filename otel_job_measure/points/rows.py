@@ -73,14 +73,7 @@ def start_line(series: Series, uuid: str, time_ns: int) -> bytes:
 
 
 def ending_lines(series: Series, ending: Ending, *, run_row: bool, error_message: bool) -> bytes:
-    """Returns the rows of a run's ending, each with its newline, the run row first.
-
-    Args:
-        series: The job's series.
-        ending: What to write.
-        run_row: Whether to write the row of `scheduling-job-run` too.
-        error_message: Whether the run row may contain the exception's text.
-    """
+    """Returns the rows of a run's ending, each with its newline, first the run row if there is one."""
     outcome, tail = ending.outcome, _tail(ending.uuid, ending.end_ns)
     row = _status_row(series, outcome.status, tail)
     if run_row:

@@ -9,10 +9,13 @@ import logging
 import re
 from typing import Final
 
+from otel_job_measure.clock import SystemClock
+from otel_job_measure.rate_limited_log import RateLimitedLog
+
 MAX_BYTES: Final = 1024
 """Names and other strings are cut at 1 KiB of UTF-8."""
 
-_logger = logging.getLogger(__name__)
+_once = RateLimitedLog(logging.getLogger(__name__), SystemClock(), every_s=1e9)
 
 _SURELY_SHORT = MAX_BYTES // 4  # no character takes more than four bytes
 _SHOWN = 80  # characters in the log
@@ -26,12 +29,11 @@ _INVALID = "invalid Unicode is written as U+FFFD"
 _LONG = f"it is cut at {MAX_BYTES} bytes"
 _TAB = r"a tab in a tag is written as \t"
 _BACKSLASH = "in a tag, a backslash before a backslash, space, comma, equals sign or the end is written as a slash"
-_warned: set[str] = set()
 
 
 def clean_field(text: str) -> str:
     """Returns the nearest text for a string field: one line, valid Unicode, at most 1 KiB of UTF-8."""
-    if len(text) <= _SURELY_SHORT and (text.isprintable() or _is_clean(text)):
+    if len(text) <= _SURELY_SHORT and text.isprintable():
         return text
     return _cleaned(text)
 
@@ -67,14 +69,6 @@ def quote(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _is_clean(text: str) -> bool:
-    return not (_has_invisible(text) or _has_surrogate(text))
-
-
-def _has_invisible(text: str) -> bool:
-    return "\n" in text or "\r" in text or "\0" in text
-
-
 def _has_surrogate(text: str) -> bool:
     try:
         text.encode()
@@ -88,7 +82,7 @@ def _cleaned(text: str) -> str:
     if _has_surrogate(clean):
         _warn_once(_INVALID, text)
         clean = valid(clean)
-    if _has_invisible(clean):
+    if "\n" in clean or "\r" in clean or "\0" in clean:
         _warn_once(_INVISIBLE, text)
         clean = clean.translate(_VISIBLE)
     data = clean.encode()
@@ -99,10 +93,5 @@ def _cleaned(text: str) -> str:
 
 
 def _warn_once(change: str, text: str) -> None:
-    if change not in _warned:
-        _warned.add(change)
-        _logger.warning("InfluxDB cannot hold %s: %s (logged once)", _shown(text), change)
-
-
-def _shown(text: str) -> str:
-    return ascii(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!a}… ({len(text)} characters)"
+    shown = ascii(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!a}… ({len(text)} characters)"
+    _once.warning(change, "InfluxDB cannot hold %s: %s (logged once)", shown, change)

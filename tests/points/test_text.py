@@ -13,7 +13,7 @@ from tests.points.texts import TEXTS
 @pytest.fixture(autouse=True)
 def _nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets each test hear the warnings that are given once."""
-    monkeypatch.setattr(text, "_warned", set[str]())
+    monkeypatch.setattr(text._once, "_last_ns", dict[str, int]())
 
 
 @pytest.mark.parametrize(
