@@ -95,17 +95,17 @@ class ListSink:
         name: Its name.
     """
 
-    answer: WriteResult = field(default_factory=lambda: WriteResult(taken=Ack.DONE))
+    answer: WriteResult = field(default_factory=lambda: WriteResult(ack=Ack.DONE))
     chunks: list[Chunk] = field(default_factory=list[Chunk])
     name: str = "list"
 
-    def position(self, segment: str) -> int:
+    def committed_offset(self, segment: str) -> int:
         """Returns the number of bytes that it has of a segment."""
         return max((chunk.end for chunk in self.chunks if chunk.segment == segment), default=0)
 
-    def take(self, chunks: Sequence[Chunk]) -> WriteResult:
+    def write(self, chunks: Sequence[Chunk], *, deadline_ns: int | None = None) -> WriteResult:  # noqa: ARG002 - the protocol's
         """Takes chunks."""
-        if self.answer.taken is Ack.DONE:
+        if self.answer.ack is Ack.DONE:
             self.chunks.extend(chunks)
         return self.answer
 

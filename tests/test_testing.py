@@ -269,9 +269,9 @@ def test_a_list_sink_keeps_what_it_is_given() -> None:
     """Points without comments; how far it has come it knows by the segment."""
     sink = ListSink()
     chunks = chunks_of(segment("s", b'scheduling-job,job=j status="start",uuid="a" 1'))
-    assert sink.take(chunks).taken is Ack.DONE
+    assert sink.write(chunks).ack is Ack.DONE
     assert [point.fields["uuid"] for point in sink.points()] == ["a"]
-    assert (sink.position("s"), sink.position("another")) == (chunks[0].end, 0)
+    assert (sink.committed_offset("s"), sink.committed_offset("another")) == (chunks[0].end, 0)
     sink.forget(["s"])
     sink.close()
     assert sink.name == "list"
@@ -279,6 +279,6 @@ def test_a_list_sink_keeps_what_it_is_given() -> None:
 
 def test_a_list_sink_answers_as_it_is_told() -> None:
     """What is not done is not kept."""
-    sink = ListSink(answer=WriteResult(taken=Ack.RETRY))
-    assert sink.take(chunks_of(segment("s", b"m f=1 1"))).taken is Ack.RETRY
+    sink = ListSink(answer=WriteResult(ack=Ack.RETRY))
+    assert sink.write(chunks_of(segment("s", b"m f=1 1"))).ack is Ack.RETRY
     assert sink.points() == []

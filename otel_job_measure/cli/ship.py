@@ -8,13 +8,10 @@ from types import FrameType
 
 from otel_job_measure.cli import options
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.delivery.ahead import Ahead
-from otel_job_measure.delivery.backlog import Looked
-from otel_job_measure.delivery.bell import Bell
-from otel_job_measure.delivery.beside import Beside
-from otel_job_measure.delivery.checkpoints import FileProgress
+from otel_job_measure.delivery.checkpoints import FileCheckpoints
 from otel_job_measure.delivery.consumer import EAGER, LAZY, Consumer
-from otel_job_measure.delivery.delivery_loop import DeliveryLoop
+from otel_job_measure.delivery.delivery_loop import DeliveryLoop, RecoveryPass
+from otel_job_measure.delivery.flush_waiters import Bell
 from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.maintenance import Bound
@@ -27,7 +24,6 @@ _ALL = "all"
 _LOOK_S = 1.0
 _TRIES = 20
 _PAUSE_S = 0.05
-_THREAD = "otel-job-measure-next"
 _DESCRIPTION = """Sends to InfluxDB, or to a receiver of OTLP, what processes with OTEL_JOB_MEASURE_SHIP=off have
 written, and what processes left that are gone. It runs until it is stopped by SIGTERM or SIGINT."""
 
@@ -74,10 +70,10 @@ class _Shipment:
         clock = SystemClock()
         state = opened(settings)
         self._counters = Counters()
-        self._progress = FileProgress(state.positions, settings.destination_id)
-        sink = server_sink(settings, self._counters, clock=clock, progress=self._progress)
+        checkpoints = FileCheckpoints(state.positions, settings.destination_id)
+        sink = server_sink(settings, self._counters, clock=clock)
         history = history_sink(settings, clock=clock, alone=True)
-        self._server = Consumer(sink, EAGER, clock=clock, ahead=Ahead(sink, Beside(_THREAD)))
+        self._server = Consumer(sink, EAGER, clock=clock, checkpoints=checkpoints)
         consumers = [self._server]
         if history is not None:
             consumers.append(
@@ -95,7 +91,7 @@ class _Shipment:
         self._source = OfflineSource(
             state, settings.destination_id, others, clock=clock, boot_id=boot_id(), bound=bound
         )
-        self._rounds = DeliveryLoop(self._source, consumers, clock=clock)
+        self._loop = DeliveryLoop(self._source, consumers, clock=clock)
         self._bell = Bell()
         self._stopped = False
 
@@ -107,7 +103,7 @@ class _Shipment:
             tries -= 1
             self._bell.wait(_PAUSE_S)
             looked = untraced(self._look)
-        self._rounds.close()
+        self._loop.close()
         counts = self._counters.now()
         print(f"{counts.delivered} points accepted, {counts.rejected} rejected, {counts.expired} expired")
         self._tell_of_others()
@@ -126,14 +122,14 @@ class _Shipment:
             untraced(self._look)
             self._bell.wait(_LOOK_S)
         untraced(self._look)
-        self._rounds.close()
+        self._loop.close()
         return 0
 
-    def _look(self) -> Looked:
-        return self._rounds.look(lambda: not self._stopped)
+    def _look(self) -> RecoveryPass:
+        return self._loop.recover(lambda: not self._stopped)
 
     def _has_delivered(self, segment: str) -> bool:
-        return self._rounds.has_delivered(segment)
+        return self._loop.has_delivered(segment)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopped = True

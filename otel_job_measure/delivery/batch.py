@@ -1,14 +1,14 @@
-"""Bringing a batch of lines to rest, whatever the server says of some of them.
+"""A batch of lines, and the halving that finds the lines a server refuses.
 
-A batch is a stack of chunks still to be sent. Each answer settles a chunk, or takes lines out of it, or halves it. What
-is settled stays so: a batch that could not be finished goes on later where it was, and no line counts twice.
+A batch is a stack of parts still to be sent. Each answer settles a part, takes lines out of it, or halves it. Settled
+lines stay settled: an unfinished batch continues where it stopped, and no line is counted twice.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, overload
 
 from otel_job_measure.delivery.influxdb.responses import Kind, Verdict
-from otel_job_measure.delivery.physical import Points, time_of
 from otel_job_measure.journal.counters import Counters
 
 Post = Callable[[Sequence[bytes]], Verdict]
@@ -16,15 +16,15 @@ Reject = Callable[[bytes, str], None]
 
 _MOST_REQUESTS: Final = 50  # of one go: the thread has other things to do in between
 _LEAST_REMEMBERED: Final = 16 * 1024
-_UNFINISHED: Final = Verdict(kind=Kind.RETRY, wait_s=0.0)
+_UNFINISHED: Final = Verdict(kind=Kind.MORE)
+# A line that may be no point: a comment, a blank one, or one of spaces only.
+_begins_doubtfully = re.compile(rb"[#\s]").match
+_has_comment = re.compile(rb"\n#").search  # in half the time of `in`, and of counting them
+_has_doubtful = re.compile(rb"\n[#\s]").search
 
 
 class SizeLimit:
-    """How many bytes, before compression, the server takes at once, as far as it has said so.
-
-    Args:
-        bytes_: The limit to begin with.
-    """
+    """The most bytes, before compression, that the server is known to accept at once."""
 
     __slots__ = ("bytes_",)
 
@@ -32,19 +32,12 @@ class SizeLimit:
         self.bytes_ = bytes_
 
     def lower(self, refused: int) -> None:
-        """Remembers that a body of so many bytes was too large; small ones are halved each time instead."""
+        """Remembers that a body of so many bytes was too large, down to 16 KiB; smaller bodies are halved each time."""
         self.bytes_ = min(self.bytes_, max(refused // 2, _LEAST_REMEMBERED))
 
 
 class Batch:
-    """Lines on their way to the server, and what has become of them so far.
-
-    Args:
-        lines: The points, without newlines.
-        counters: Where points are counted, each once.
-        reject: Keeps a line that the server will never take, with its words; never raises an `Exception`.
-        limit: How much is sent at once.
-    """
+    """Lines to send, without newlines, and the state of each; `reject` keeps a refused line and never raises."""
 
     def __init__(self, lines: Sequence[bytes], *, counters: Counters, reject: Reject, limit: SizeLimit) -> None:
         self._todo: list[Sequence[bytes]] = [lines] if lines else []
@@ -52,18 +45,12 @@ class Batch:
         self._reject = reject
         self._limit = limit
         self.delivered = 0
-        """How many lines the server has said it has."""
+        """The number of lines that the server has accepted."""
 
     def run(self, post: Post, *, enough: Callable[[], bool]) -> Verdict:
-        """Sends what is not settled.
+        """Sends the lines that are not settled; returns DELIVERED, the answer that says to wait, or MORE.
 
-        Args:
-            post: Sends lines in one request and says what the answer means.
-            enough: Whether the time for this go is over; asked after each request.
-
-        Returns:
-            `DELIVERED` when every line is settled; the first answer that tells to wait; `RETRY` with no wait at all
-            when this go is over and the batch is to be run again.
+        MORE says that the request limit, or `enough`, ended this call: the batch can be run again at once.
         """
         requests = 0
         while self._todo:
@@ -93,7 +80,7 @@ class Batch:
             case Kind.REFUSED | Kind.TOO_LARGE:
                 if verdict.kind is Kind.TOO_LARGE and len(chunk) > 1:
                     self._limit.lower(_size(chunk))
-                self._halve_or_reject(chunk, verdict.words)
+                self._halve_or_reject(chunk, verdict.message)
             case Kind.PARTIAL:
                 self._keep_all(chunk, verdict)
             case _:
@@ -103,7 +90,7 @@ class Batch:
     def _without_blamed(self, chunk: Sequence[bytes], verdict: Verdict) -> None:
         blamed = _find_blamed(chunk, verdict.blamed)
         if not blamed:
-            self._halve_or_reject(chunk, verdict.words)
+            self._halve_or_reject(chunk, verdict.message)
             return
         self._again(line for line in chunk if line not in blamed)
         for line in chunk:
@@ -121,19 +108,19 @@ class Batch:
         self._again(kept)
 
     def _keep_all(self, chunk: Sequence[bytes], verdict: Verdict) -> None:
-        """Keeps every line of which nobody knows whether it was refused; asking again would double the others."""
+        """Keeps every line as a dead letter: a resend would double the accepted ones, and the refused are unknown."""
         refused = min(verdict.refused, len(chunk))
         self.delivered += len(chunk) - refused
         self._counters.delivered(len(chunk) - refused)
         self._counters.rejected(refused)
         for line in chunk:
-            self._reject(line, verdict.words)
+            self._reject(line, verdict.message)
 
-    def _halve_or_reject(self, chunk: Sequence[bytes], words: str) -> None:
+    def _halve_or_reject(self, chunk: Sequence[bytes], message: str) -> None:
         if len(chunk) > 1:
             self._halve(chunk)
         else:
-            self._give_up(chunk[0], words)
+            self._give_up(chunk[0], message)
 
     def _halve(self, chunk: Sequence[bytes]) -> None:
         middle = len(chunk) // 2
@@ -144,9 +131,9 @@ class Batch:
         if rest:
             self._todo.append(rest)
 
-    def _give_up(self, line: bytes, words: str) -> None:
+    def _give_up(self, line: bytes, message: str) -> None:
         self._counters.rejected(1)
-        self._reject(line, words)
+        self._reject(line, message)
 
 
 def _size(lines: Sequence[bytes]) -> int:
@@ -159,7 +146,7 @@ def _is_before(line: bytes, bound_ns: int | None) -> bool:
 
 
 def _find_blamed(lines: Sequence[bytes], entries: Sequence[str]) -> dict[bytes, str]:
-    """Returns the lines that the server quoted, each with what it said of it."""
+    """Returns the lines that the server quoted, each with the server's reason."""
     by_text = {line.decode(errors="replace"): line for line in lines}
     found: dict[bytes, str] = {}
     for entry in entries:
@@ -172,3 +159,85 @@ def _find_blamed(lines: Sequence[bytes], entries: Sequence[str]) -> dict[bytes, 
                 break
             end = entry.find("': ", end + 1)
     return found
+
+
+class Points(Sequence[bytes]):
+    """Points in the bytes in which they came; most batches go out unchanged, so lines are split only if needed."""
+
+    __slots__ = ("_count", "_lines", "body")
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self._count = body.count(b"\n")
+        self._lines: list[bytes] | None = None
+
+    def __len__(self) -> int:
+        """Returns the number of lines."""
+        return self._count
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yields the lines, without their newlines."""
+        return iter(self._apart())
+
+    @overload
+    def __getitem__(self, at: int) -> bytes: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, at: int | slice) -> bytes | Sequence[bytes]:
+        """Returns one line, or a slice."""
+        return self._apart()[at]
+
+    def _apart(self) -> list[bytes]:
+        if self._lines is None:
+            self._lines = self.body.split(b"\n")[:-1]
+        return self._lines
+
+
+def points_of(datas: Iterable[bytes]) -> Points:
+    """Returns the lines that are points, without comments and blank lines."""
+    bodies = [_without_comment(data) for data in datas]
+    return Points(b"".join(body if _is_plain(body) else _sifted(body) for body in bodies))
+
+
+def body_of(lines: Sequence[bytes]) -> bytes:
+    """Returns the body of a request: lines, each with its newline."""
+    return lines.body if isinstance(lines, Points) else b"\n".join(lines) + b"\n"
+
+
+def count_points(data: bytes) -> int:
+    """Returns the number of whole lines that are no comments."""
+    comments = (data.count(b"\n#") if _has_comment(data) else 0) + data.startswith(b"#")
+    return data.count(b"\n") - comments
+
+
+def first_point(data: bytes) -> bytes | None:
+    """Returns the first line that is a point."""
+    begin = 0
+    while begin < len(data):
+        end = data.find(b"\n", begin) + 1 or len(data)
+        if points := points_of([data[begin:end]]):
+            return points[0]
+        begin = end
+    return None
+
+
+def time_of(line: bytes) -> int | None:
+    """Returns a point's time, in ns since 1970; None if it has none."""
+    try:
+        return int(line.rpartition(b" ")[2])
+    except ValueError:
+        return None
+
+
+def _without_comment(data: bytes) -> bytes:
+    return data[data.find(b"\n") + 1 or len(data) :] if data.startswith(b"#") else data
+
+
+def _is_plain(data: bytes) -> bool:
+    return not data or (data.endswith(b"\n") and not _begins_doubtfully(data) and not _has_doubtful(data))
+
+
+def _sifted(data: bytes) -> bytes:
+    return b"".join(
+        b"%b\n" % line for line in data.split(b"\n") if line and not line.startswith(b"#") and not line.isspace()
+    )

@@ -1,85 +1,87 @@
-"""How much of each segment was sent, remembered from one process to the next."""
+"""The committed offsets of one consumer: how much of each segment its sink has."""
 
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from otel_job_measure import names
+from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal.private_files import open_private
+from otel_job_measure.rate_limited_log import RateLimitedLog
 
 _log = logging.getLogger(names.LOGGER)
 _FORMAT: Final = 1
 
 
-class Progress(Protocol):
-    """Remembers positions in segments."""
+class Checkpoints:
+    """Committed offsets in memory: the one place where a process looks them up."""
 
-    def position(self, segment: str) -> int:
-        """Returns how much of a segment is done, in bytes; 0 where nothing is known."""
-        ...
+    def __init__(self) -> None:
+        self._offsets: dict[str, int] = {}
 
-    def advance(self, positions: Mapping[str, int]) -> None:
-        """Notes how much of some segments is done; never raises an `Exception`."""
-        ...
+    def offset(self, segment: str, ask: Callable[[str], int]) -> int:
+        """Returns a segment's committed offset in bytes; asks the sink once for a segment that is new here."""
+        offset = self._offsets.get(segment)
+        if offset is None:
+            offset = self._offsets[segment] = ask(segment)
+        return offset
 
-    def forget(self, segments: Sequence[str]) -> None:
-        """Is told that these segments are gone; never raises an `Exception`."""
-        ...
+    def advance(self, offsets: Mapping[str, int]) -> None:
+        """Commits offsets."""
+        self._offsets |= offsets
+
+    def forget(self, segments: Iterable[str]) -> list[str]:
+        """Forgets deleted segments, and returns those of them that were known."""
+        return sorted(name for name in segments if self._offsets.pop(name, None) is not None)
+
+    def keep_only(self, segments: AbstractSet[str]) -> list[str]:
+        """Forgets all segments but some, and returns those that it forgot."""
+        return self.forget(self._offsets.keys() - segments)
 
 
-class FileProgress:
-    """Positions in a small JSON file, which is replaced as a whole, so that a reader finds the old one or the new one.
+class FileCheckpoints(Checkpoints):
+    """Committed offsets of one destination in a JSON file, for a command that reads segments of living processes.
 
-    What cannot be read counts as nothing: points are sent a second time then, and overwrite themselves.
-
-    Args:
-        path: The file; one process at a time writes it.
-        destination: Whose positions these are, by the destination's id; those of others are kept as they are.
+    The file is replaced as a whole; other destinations' offsets stay in it. If it cannot be read, points are sent a
+    second time and overwrite themselves.
     """
 
     def __init__(self, path: Path, destination: str) -> None:
+        super().__init__()
         self._path = path
         self._destination = destination
-        self._positions = _read(path).get(destination, {})
-        self._failed = False
+        self._limited_log = RateLimitedLog(_log, SystemClock())
+        self._offsets |= _read(path).get(destination, {})
 
-    def position(self, segment: str) -> int:
-        """Returns how much of a segment is done, in bytes."""
-        return self._positions.get(segment, 0)
+    def advance(self, offsets: Mapping[str, int]) -> None:
+        """Commits offsets to the file."""
+        super().advance(offsets)
+        self._save()
 
-    def advance(self, positions: Mapping[str, int]) -> None:
-        """Notes how much of some segments is done."""
-        self._positions |= positions
-        self._write()
-
-    def forget(self, segments: Sequence[str]) -> None:
-        """Is told that these segments are gone."""
-        gone = self._positions.keys() & set(segments)
+    def forget(self, segments: Iterable[str]) -> list[str]:
+        """Forgets deleted segments in the file too."""
+        gone = super().forget(segments)
         if gone:
-            self.keep_only(self._positions.keys() - gone)
+            self._save()
+        return gone
 
-    def keep_only(self, segments: AbstractSet[str]) -> None:
-        """Forgets all segments but some: others may have gone while nobody looked."""
-        kept = {segment: position for segment, position in self._positions.items() if segment in segments}
-        if kept != self._positions:
-            self._positions = kept
-            self._write()
-
-    def _write(self) -> None:
+    def _save(self) -> None:
         content = {key: value for key, value in _read(self._path).items() if key != self._destination}
-        if self._positions:
-            content[self._destination] = self._positions
+        if offsets := {name: offset for name, offset in self._offsets.items() if offset}:
+            content[self._destination] = offsets
         try:
             _replace(self._path, json.dumps({"format": _FORMAT, "destinations": content}))
-            self._failed = False
         except OSError as error:
-            if not self._failed:
-                _log.warning("what was sent cannot be noted, and will be sent again: %s: %s", self._path, error)
-            self._failed = True
+            self._limited_log.warning(
+                "unsaved",
+                "committed offsets cannot be saved, so points will be sent again: %s: %s",
+                self._path,
+                error,
+            )
 
 
 def _read(path: Path) -> dict[str, dict[str, int]]:
@@ -88,13 +90,13 @@ def _read(path: Path) -> dict[str, dict[str, int]]:
         if content["format"] != _FORMAT:
             return {}
         return {
-            str(destination): {str(name): int(position) for name, position in positions.items()}
-            for destination, positions in content["destinations"].items()
+            str(destination): {str(name): int(offset) for name, offset in offsets.items()}
+            for destination, offsets in content["destinations"].items()
         }
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        _log.warning("%s cannot be read, and what was sent is sent again: %s", path, error)
+        _log.warning("%s cannot be read, so its points are sent again: %s", path, error)
         return {}
 
 

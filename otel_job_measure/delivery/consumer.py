@@ -1,66 +1,81 @@
-"""One sink as the shipper sees it: what it has, when it is due, and what it was given last."""
+"""One sink as the shipper sees it: its committed offsets, when it is due, and the batch it was given last."""
 
-import contextlib
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
+import random
+from collections.abc import Callable, Collection, Sequence
+from enum import Enum
+from typing import Final, NamedTuple
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.delivery.backoff import Backoff
-from otel_job_measure.delivery.physical import count_points, first_point, time_of
+from otel_job_measure.delivery.batch import count_points, first_point, time_of
+from otel_job_measure.delivery.checkpoints import Checkpoints
 from otel_job_measure.journal.interfaces import Ack, Chunk, Position, Segment, Sink, WriteResult
 from otel_job_measure.rate_limited_log import RateLimitedLog
-
-if TYPE_CHECKING:
-    from otel_job_measure.delivery.ahead import Ahead
 
 _log = logging.getLogger(names.LOGGER)
 
 MAX_BATCH: Final = 900_000
+SLOW_S: Final = 1.0
 _LEAST_READ: Final = 4096
 _LEAST_LINGER_S: Final = 0.05
 _MOST_LINGER_S: Final = 1.0
 _LINGER: Final = 4.0  # times what the last answer took: a slow server is asked less often
-_SLOW_S: Final = 1.0
 _UNREADABLE_NS: Final = 1_000_000_000
 _UNSAID_NS: Final = 60_000_000_000
-_NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
+
+_FIRST_WAIT_S: Final = 0.5
+_MOST_WAIT_S: Final = 60.0
+_MOST_ASKED_S: Final = 600.0
+_LEAST: Final = 0.1  # of a bound: full jitter alone would sometimes not wait at all
+
+Uniform = Callable[[float, float], float]
 
 
-@runtime_checkable
-class Hurried(Protocol):
-    """A sink that can be told that the process ends."""
+class Backoff:
+    """Waits after failures: the bound doubles up to a minute, and the wait is random between a tenth of it and it.
 
-    slow: bool
-    """Whether the last request took a second or more."""
+    The default randomness is the system's, because jobs seed `random`.
+    """
 
-    def hurry(self, ends_ns: int, *, patient: bool) -> None:
-        """Is told when nothing may be under way any more, and whether to go on after a slow request."""
-        ...
+    __slots__ = ("_failures", "_uniform")
+
+    def __init__(self, *, uniform: Uniform | None = None) -> None:
+        self._uniform = uniform or random.SystemRandom().uniform
+        self._failures = 0
+
+    def failed(self, asked_s: float | None = None) -> float:
+        """Returns the seconds to wait after one more failure, at least those the server asked for, up to 10 min."""
+        bound_s = min(_MOST_WAIT_S, _FIRST_WAIT_S * 2.0 ** min(self._failures, 32))
+        self._failures += 1
+        wait_s = self._uniform(_LEAST * bound_s, bound_s)
+        return wait_s if asked_s is None else min(asked_s, _MOST_ASKED_S) + wait_s
+
+    def held(self) -> float:
+        """Returns the seconds to wait while delivery is blocked by the configuration: about a minute."""
+        return self._uniform(0.9, 1.0) * _MOST_WAIT_S
+
+    def succeeded(self) -> None:
+        """Makes the next wait a short one."""
+        self._failures = 0
 
 
 class Listed(NamedTuple):
-    """A segment and its size when it was looked at."""
+    """A segment and its size at the time of the listing."""
 
     segment: Segment
     size: int
 
 
 class Policy(NamedTuple):
-    """When a sink is served.
-
-    Args:
-        least_bytes: How much makes it due at once.
-        most_wait_s: How long less than that waits, in seconds; 0 for a sink that is served at once.
-        patience_s: How long a segment that all others have is kept for it while it takes nothing before somebody
-            has set something; None for as long as it takes.
-    """
+    """The times at which a sink is served."""
 
     least_bytes: int = 0
+    """The number of bytes that makes it due at once."""
     most_wait_s: float = 0.0
+    """The wait for fewer bytes, in seconds; 0 for an eager sink."""
     patience_s: float | None = None
+    """How long a segment that all other sinks have is kept while this sink is on hold; None for ever."""
 
     @property
     def is_eager(self) -> bool:
@@ -72,17 +87,24 @@ EAGER: Final = Policy()
 LAZY: Final = Policy(least_bytes=1024 * 1024, most_wait_s=60.0, patience_s=3600.0)
 
 
-class Consumer:
-    """The way to one sink. Only the thread that ships uses it; others may look at its plain attributes.
+class Served(Enum):
+    """The outcome of one batch."""
 
-    Args:
-        sink: The sink.
-        policy: When it is served.
-        clock: The machine's clocks.
-        backoff: How long to wait after failures.
-        ahead: Prepares the rest of a segment while a part of it is on its way, on a thread that asks here what that is;
-            None in a process that has jobs.
-    """
+    DONE = "done"
+    MORE = "more"
+    """The sink settled a part of the batch; serve it again at once."""
+    FAILED = "failed"
+    NOTHING = "nothing"
+    """There was nothing to read."""
+
+    @property
+    def moved(self) -> bool:
+        """Returns whether points moved on."""
+        return self in (Served.DONE, Served.MORE)
+
+
+class Consumer:
+    """Brings chunks to one sink. Only the shipper's thread uses it; other threads may read its plain attributes."""
 
     def __init__(
         self,
@@ -91,91 +113,66 @@ class Consumer:
         *,
         clock: Clock | None = None,
         backoff: Backoff | None = None,
-        ahead: "Ahead | None" = None,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.sink = sink
         self.policy = policy
         self.failing = False
-        """Whether the last points could not be brought to the sink."""
+        """Whether the last write failed."""
         self.held = False
-        """Whether somebody has to set something before it takes any."""
+        """Whether delivery is blocked until the configuration changes."""
         self.slow = False
-        """Whether the last request took a second or more."""
-        self.words = ""
-        """Why it took none the last time, and what to set."""
+        """Whether the last write took a second or more."""
+        self.message = ""
+        """Why the last write failed, and what to set."""
         self._clock = clock or SystemClock()
         self._backoff = backoff or Backoff()
-        self._ahead = ahead
-        self._quiet = RateLimitedLog(_log, self._clock)
+        self._checkpoints = checkpoints or Checkpoints()
+        self._limited_log = RateLimitedLog(_log, self._clock)
         self._warned = False
         self._failing_since_ns = 0
-        self._positions: dict[str, int] = {}
-        self._again: dict[bool, tuple[Chunk, ...]] = {False: (), True: ()}
+        # The batch that is not done, of this process's own segments and of those left by others.
+        self._held_batch: dict[bool, tuple[Chunk, ...]] = {False: (), True: ()}
         self._not_before_ns = 0
-        self._asked = False
+        self._server_asked = False
         self._linger_until_ns = 0
         self._since_ns: int | None = None
 
-    def position(self, segment: str) -> int:
-        """Returns how much of a segment the sink has, in bytes."""
-        position = self._positions.get(segment)
-        if position is None:
-            try:
-                position = self.sink.position(segment)
-            except Exception:  # noqa: BLE001 - a bug in a sink must not stop the others; what it has is sent again
-                self._quiet.bug("position", "%s failed to say what it has", self.sink.name)
-                position = 0
-            self._positions[segment] = position
-        return position
+    def committed_offset(self, segment: str) -> int:
+        """Returns how many bytes of a segment the sink has."""
+        return self._checkpoints.offset(segment, self._ask)
 
     def has_all(self, listed: Listed) -> bool:
-        """Returns whether the sink has a whole segment; one without a byte is one that could not be read."""
+        """Returns whether the sink has a whole segment; a size of 0 means that the segment could not be read."""
         segment, size = listed
-        return 0 < size <= self.position(segment.name)
+        return 0 < size <= self.committed_offset(segment.name)
 
     def gives_up_after(self, had_s: float) -> bool:
-        """Returns whether a segment need not be kept for this sink any more.
-
-        Args:
-            had_s: How long the sinks that are served at once have had all of it, in seconds.
-        """
+        """Returns whether this sink may lose a segment that the eager sinks have had for so many seconds."""
         return self.held and self.policy.patience_s is not None and had_s >= self.policy.patience_s
 
     def reaches(self, mark: Position, own: Sequence[Listed]) -> bool:
-        """Returns whether the sink has everything before a mark.
-
-        Args:
-            mark: The place in the journal.
-            own: The segments of the journal.
-        """
+        """Returns whether the sink has everything before a position of the journal with these segments."""
         if mark <= (0, 0):
             return True
         if not own or own[-1].segment.header.ordinal < mark.ordinal:
             return False
         return all(
-            self.position(segment.name) >= (size if segment.header.ordinal < mark.ordinal else mark.offset)
+            self.committed_offset(segment.name) >= (size if segment.header.ordinal < mark.ordinal else mark.offset)
             for segment, size in own
             if segment.header.ordinal <= mark.ordinal
         )
 
     def pending(self, listing: Sequence[Listed]) -> int:
-        """Returns how many bytes of some segments the sink does not have."""
-        return sum(max(0, size - self.position(segment.name)) for segment, size in listing)
+        """Returns how many bytes of some segments the sink lacks."""
+        return sum(max(0, size - self.committed_offset(segment.name)) for segment, size in listing)
 
     def is_open(self) -> bool:
-        """Returns whether the sink may be tried."""
+        """Returns whether the wait after the last failure is over."""
         return self._clock.monotonic_ns() >= self._not_before_ns
 
     def wait_s(self, pending: int, *, hurry: bool = False) -> float | None:
-        """Says when the sink is due.
-
-        Args:
-            pending: How many bytes of this process's own it does not have.
-            hurry: Whether somebody waits for them.
-
-        Returns:
-            Seconds from now, 0 if it is due; None where nothing is pending.
-        """
+        """Returns the seconds until the sink is due; None if nothing is pending. A waiting flush makes a hurry."""
         if pending == 0:
             self._since_ns = None
             return None
@@ -189,103 +186,77 @@ class Consumer:
         return max(0.0, (due_ns - now_ns) / 1e9)
 
     def try_now(self) -> None:
-        """Ends a wait after a failure, unless the server itself has asked for it."""
-        if not self._asked:
+        """Ends the wait after a failure, unless the server asked for it."""
+        if not self._server_asked:
             self._not_before_ns = 0
 
     def serve(
-        self, listing: Sequence[Listed], *, left: bool = False, settled: Callable[[int], None] | None = None
-    ) -> int | None:
-        """Gives the sink one batch.
+        self,
+        listing: Sequence[Listed],
+        *,
+        left: bool = False,
+        deadline_ns: int | None = None,
+        settled: Callable[[int], None] | None = None,
+    ) -> Served:
+        """Writes one batch of own segments or of left ones; a batch that is not done comes again unchanged.
 
-        Args:
-            listing: Where to read; what could not be brought to the sink before comes first, as it was.
-            left: Whether these are segments that others left.
-            settled: Is told how many points are settled before anybody can see that they are: who has waited for them
-                must not find them on their way.
-
-        Returns:
-            How many points are settled now, 0 where it should be given more of the same batch; None where it has got
-            nothing on, or where nothing is pending.
+        `settled` gets the number of settled points before the offsets show it: a flush that ends then must not
+        count them as pending.
         """
-        chunks = self._remembered(listing, left=left) or self._collect(listing)
-        self._again[left] = chunks
+        chunks = self._held(listing, left=left) or self._collect(listing)
+        self._held_batch[left] = chunks
         began_ns = self._clock.monotonic_ns()
         if not chunks:
-            # What can't be read now is looked at again, but not at once.
+            # A segment that cannot be read now is read again, but not at once.
             self._not_before_ns = began_ns + _UNREADABLE_NS if self.pending(listing) else self._not_before_ns
-            return None
-        with self._preparing_what_follows(chunks, listing):
-            answer = self._taken(chunks)
+            return Served.NOTHING
+        result = self._write(chunks, deadline_ns)
         took_s = (self._clock.monotonic_ns() - began_ns) / 1e9
-        self.slow = self.sink.slow if isinstance(self.sink, Hurried) else took_s >= _SLOW_S
-        if answer.taken is not Ack.DONE:
-            return self._not_done(answer)
-        self._again[left] = ()
-        points = sum(count_points(chunk.data) for chunk in chunks)
-        if points and settled is not None:
-            settled(points)
-        self._positions |= {chunk.segment: chunk.end for chunk in chunks}
-        self._since_ns = None
-        if points:
+        self.slow = took_s >= SLOW_S
+        if result.ack is Ack.DONE:
+            self._held_batch[left] = ()
+            self._done(chunks, took_s, settled)
+            return Served.DONE
+        if result.ack is Ack.MORE:
             self._works()
-            full = sum(len(chunk.data) for chunk in chunks) > MAX_BATCH // 2
-            linger_s = 0.0 if full else min(_MOST_LINGER_S, max(_LEAST_LINGER_S, _LINGER * took_s))
-            self._linger_until_ns = self._clock.monotonic_ns() + int(linger_s * 1e9)
-        return points
-
-    def failed(self, answer: WriteResult) -> None:
-        """Notes that the sink took nothing, and logs it now and then."""
-        now_ns = self._clock.monotonic_ns()
-        self._failing_since_ns = self._failing_since_ns if self.failing else now_ns
-        self.held = answer.taken is Ack.HOLD
-        self.failing = True
-        self._asked = answer.wait_s is not None
-        wait_s = self._backoff.held() if self.held else self._backoff.failed(answer.wait_s)
-        self._not_before_ns = now_ns + int(wait_s * 1e9)
-        self.words = answer.words or "it does not say why"
-        # That another process is at the history just now is no trouble, and cron would send a mail about it.
-        if self.policy.is_eager or self.held or now_ns - self._failing_since_ns >= _UNSAID_NS:
-            said = self._quiet.warning("failing", "points wait for %s: %s", self.sink.name, self.words)
-            self._warned = self._warned or said
+            return Served.MORE
+        self._failed(result)
+        return Served.FAILED
 
     def oldest_ns(self) -> int | None:
-        """Returns the time of the oldest point of this process that is on its way or could not be brought there."""
-        points = (first_point(chunk.data) for chunk in self._again[False])
+        """Returns the time of the oldest point in the own batch that is not done."""
+        points = (first_point(chunk.data) for chunk in self._held_batch[False])
         return next((time_of(point) for point in points if point is not None), None)
 
     def keep_only(self, segments: set[str]) -> None:
-        """Forgets all segments but some: the others are gone."""
-        self.forget(self._positions.keys() - segments)
+        """Forgets all segments but some: the others are deleted."""
+        self._tell_sink(self._checkpoints.keep_only(segments))
 
     def forget(self, segments: Collection[str]) -> None:
-        """Forgets some segments: they are gone."""
-        gone = [name for name in segments if self._positions.pop(name, None) is not None]
-        if gone:
-            self.sink.forget(sorted(gone))
+        """Forgets deleted segments."""
+        self._tell_sink(self._checkpoints.forget(segments))
 
-    def _remembered(self, listing: Sequence[Listed], *, left: bool) -> tuple[Chunk, ...]:
-        chunks = self._again[left]
-        if not chunks:
-            return ()
-        here = {segment.name for segment, _ in listing}
+    def _tell_sink(self, gone: list[str]) -> None:
+        if gone:
+            self.sink.forget(gone)
+
+    def _ask(self, segment: str) -> int:
+        try:
+            return self.sink.committed_offset(segment)
+        except Exception:  # noqa: BLE001 - a bug in a sink must not stop the others; its points are sent again
+            self._limited_log.bug("offset", "%s failed to return its committed offset", self.sink.name)
+            return 0
+
+    def _held(self, listing: Sequence[Listed], *, left: bool) -> tuple[Chunk, ...]:
+        chunks = self._held_batch[left]
+        here = {segment.name for segment, _ in listing} if chunks else ()
         return chunks if all(chunk.segment in here for chunk in chunks) else ()
 
-    def _preparing_what_follows(
-        self, chunks: Sequence[Chunk], listing: Sequence[Listed]
-    ) -> contextlib.AbstractContextManager[None]:
-        if self._ahead is None:
-            return contextlib.nullcontext()
-        ends = {chunk.segment: chunk.end for chunk in chunks}
-        if all(ends.get(segment.name, size) >= size for segment, size in listing):
-            return contextlib.nullcontext()  # small ones fill a batch, and who lists them reads the next
-        return self._ahead.preparing(lambda: self._collect(listing, ends))
-
-    def _collect(self, listing: Sequence[Listed], done: Mapping[str, int] = _NOTHING) -> tuple[Chunk, ...]:
+    def _collect(self, listing: Sequence[Listed]) -> tuple[Chunk, ...]:
         chunks: list[Chunk] = []
         room = MAX_BATCH
         for segment, size in listing:
-            offset = done.get(segment.name) or self.position(segment.name)
+            offset = self.committed_offset(segment.name)
             data = segment.read(offset, room) if offset < size else b""
             if data:
                 chunks.append(Chunk(segment=segment.name, offset=offset, data=data, host=segment.header.host))
@@ -294,25 +265,44 @@ class Consumer:
                 break
         return tuple(chunks)
 
-    def _taken(self, chunks: Sequence[Chunk]) -> WriteResult:
+    def _write(self, chunks: Sequence[Chunk], deadline_ns: int | None) -> WriteResult:
         try:
-            return self.sink.take(chunks)
+            return self.sink.write(chunks, deadline_ns=deadline_ns)
         except Exception as error:  # noqa: BLE001 - a bug in a sink must not end the thread
-            self._quiet.bug("bug", "%s failed to take points", self.sink.name)
-            return WriteResult(taken=Ack.RETRY, words=f"it failed with {type(error).__name__}")
+            self._limited_log.bug("bug", "%s failed to write points", self.sink.name)
+            return WriteResult(ack=Ack.RETRY, message=f"it failed with {type(error).__name__}")
 
-    def _not_done(self, answer: WriteResult) -> int | None:
-        if answer.taken is Ack.RETRY and answer.wait_s == 0:
+    def _done(self, chunks: Sequence[Chunk], took_s: float, settled: Callable[[int], None] | None) -> None:
+        points = sum(count_points(chunk.data) for chunk in chunks)
+        if points and settled is not None:
+            settled(points)
+        self._checkpoints.advance({chunk.segment: chunk.end for chunk in chunks})
+        self._since_ns = None
+        if points:  # comments need no request and say nothing about the server
             self._works()
-            return 0
-        self.failed(answer)
-        return None
+            full = sum(len(chunk.data) for chunk in chunks) > MAX_BATCH // 2
+            linger_s = 0.0 if full else min(_MOST_LINGER_S, max(_LEAST_LINGER_S, _LINGER * took_s))
+            self._linger_until_ns = self._clock.monotonic_ns() + int(linger_s * 1e9)
+
+    def _failed(self, result: WriteResult) -> None:
+        now_ns = self._clock.monotonic_ns()
+        self._failing_since_ns = self._failing_since_ns if self.failing else now_ns
+        self.held = result.ack is Ack.HOLD
+        self.failing = True
+        self._server_asked = result.wait_s is not None
+        wait_s = self._backoff.held() if self.held else self._backoff.failed(result.wait_s)
+        self._not_before_ns = now_ns + int(wait_s * 1e9)
+        self.message = result.message or "it gives no reason"
+        # A history that another process uses just now is no failure, and cron would send a mail about it.
+        if self.policy.is_eager or self.held or now_ns - self._failing_since_ns >= _UNSAID_NS:
+            said = self._limited_log.warning("failing", "points wait for %s: %s", self.sink.name, self.message)
+            self._warned = self._warned or said
 
     def _works(self) -> None:
         self._backoff.succeeded()
         self._not_before_ns = 0
-        self.failing = self.held = self._asked = False
-        self.words = ""
+        self.failing = self.held = self._server_asked = False
+        self.message = ""
         if self._warned:
             self._warned = False
             _log.info("points are delivered to %s again", self.sink.name)

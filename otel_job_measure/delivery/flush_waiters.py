@@ -1,18 +1,38 @@
-"""Those who wait until points are at their destination."""
+"""The threads and tasks that wait for delivery, and the bell that ends a wait."""
 
 import contextlib
+import threading
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from otel_job_measure.journal.interfaces import Position
 
+_MOST_S: Final = 3600.0
+
+
+class Bell:
+    """A lock that is released by ringing; a signal handler and the garbage collector may ring it."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def ring(self) -> None:
+        """Ends the present wait, or the next one, without waiting."""
+        with contextlib.suppress(RuntimeError):  # it has rung already
+            self._lock.release()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Waits for a ring, for some seconds at most; returns whether it rang."""
+        return self._lock.acquire(timeout=min(max(timeout_s, 0.0), _MOST_S))
+
 
 class Waiter:
-    """Somebody who waits.
+    """One wait for a position; `tell` ends it, on another thread and once.
 
-    Args:
-        mark: What has to be delivered.
-        tell: Ends the wait; it is called on another thread, and not more than once.
-        unless_down: Whether there is no point in waiting while the server is known to be down.
+    With `unless_down` it also ends if the server is known to be down.
     """
 
     __slots__ = ("mark", "reached", "tell", "unless_down")
@@ -24,8 +44,8 @@ class Waiter:
         self.reached = False
 
 
-class Waiters:
-    """All who wait. No lock: lists are exchanged or changed in one step."""
+class FlushWaiters:
+    """All waits of a shipper. It needs no lock: each change of the list is one step."""
 
     __slots__ = ("_all",)
 
@@ -36,22 +56,16 @@ class Waiters:
         return bool(self._all)
 
     def add(self, waiter: Waiter) -> None:
-        """Lets somebody wait."""
+        """Adds a wait."""
         self._all.append(waiter)
 
     def remove(self, waiter: Waiter) -> None:
-        """Ends a wait from the side of who waits."""
-        with contextlib.suppress(ValueError):  # it was told meanwhile
+        """Removes a wait that timed out."""
+        with contextlib.suppress(ValueError):  # it has ended meanwhile
             self._all.remove(waiter)
 
     def answer(self, reaches: Callable[[Sequence[Position]], Sequence[bool]], *, down: bool, over: bool) -> None:
-        """Tells those whose wait has ended.
-
-        Args:
-            reaches: Says of marks whether they are delivered.
-            down: Whether the server is known to be down.
-            over: Whether nothing will be delivered any more.
-        """
+        """Ends each wait whose position is reached, and with `over` all waits."""
         waiters = list(self._all)
         if not waiters:
             return

@@ -1,54 +1,111 @@
-"""What a process knows of the delivery of its points."""
+"""The state of a process's delivery: its backlog, `Health`, and the same as OpenTelemetry metrics.
 
-from collections.abc import Mapping
+OpenTelemetry has no way to remove a callback, and an instrument that is created twice keeps its first callbacks. So
+each provider gets one set of instruments for the life of the process, and it sums up everything registered.
+"""
+
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from otel_job_measure.delivery.shipper import Shipper
+from opentelemetry import metrics
+
+from otel_job_measure import names
+from otel_job_measure.forks import fork_gate
 from otel_job_measure.journal.counters import Counters
+
+_UNIT: Final = "{point}"
+_CAUSE: Final = "cause"
+_COUNTED: Final = {
+    "delivered": "Points that the server accepted.",
+    "rejected": "Points that the server refused for good.",
+    "expired": "Points that were older than the bucket's retention.",
+}
+
+
+class Backlog:
+    """Counts the points between the journal and the server.
+
+    The start lines that a new segment repeats can make the count of settled points too high; the count is corrected
+    each time everything is delivered.
+    """
+
+    __slots__ = ("_counters", "_settled")
+
+    def __init__(self, counters: Counters | None) -> None:
+        self._counters = counters
+        self._settled = 0
+
+    @property
+    def points(self) -> int:
+        """Returns how many points are pending."""
+        appended = self.appended()
+        self._settled = min(self._settled, appended)  # dropped points may have been settled in part
+        return appended - self._settled
+
+    def appended(self) -> int:
+        """Returns how many points were ever appended, without dropped ones."""
+        if self._counters is None:
+            return 0
+        counts = self._counters.now()
+        return counts.appended - counts.given_up
+
+    def settled(self, points: int) -> None:
+        """Counts points that the server accepted or refused for good."""
+        self._settled = min(self._settled + points, self.appended())
+
+    def caught_up(self, appended: int) -> None:
+        """Notes that all of the points are settled that `appended` had counted."""
+        self._settled = appended
 
 
 class Health(NamedTuple):
     """The delivery of one process's points at one moment; counts are in points, since the process began."""
 
     reachable: bool | None = None
-    """Whether the server (InfluxDB, or a receiver of OTLP) answered the last request; None before the first, or where
-    there is none."""
+    """Whether the server (InfluxDB, or an OTLP receiver) answered the last request; None before the first request,
+    or without a server."""
     last_success: datetime | None = None
-    """When it last took points, in UTC."""
+    """The time at which it last accepted points, in UTC."""
     delivered: int = 0
-    """What it has taken, points that others left included."""
+    """Points that it accepted, including points of dead processes."""
     pending: int = 0
-    """What is still on its way to it."""
+    """Points that are not there yet."""
     rejected: int = 0
-    """What it refused for good."""
+    """Points that it refused for good."""
     expired: int = 0
-    """What was older than the bucket's retention."""
+    """Points that were older than the bucket's retention."""
     dropped: Mapping[str, int] = MappingProxyType({})
-    """What had to be given up, by cause: `max_bytes`, `memory`, …"""
+    """Points that were given up, by cause: `max_bytes`, `memory`, …"""
     oldest_pending_s: float | None = None
-    """The age of the oldest point on its way, in seconds; None where there is none."""
+    """The age of the oldest pending point, in seconds; None if there is none."""
 
 
-class Reached(Protocol):
-    """What a sink knows of its server."""
+class ServerState(Protocol):
+    """The state of a server as its sink knows it."""
 
     reachable: bool | None
     last_success_ns: int | None
 
 
-def health_of(counters: Counters, shipper: Shipper | None = None, server: Reached | None = None) -> Health:
-    """Puts together what is known.
+class ShipperState(Protocol):
+    """The pending points of a process as its shipper knows them."""
 
-    Args:
-        counters: The process's counts.
-        shipper: What ships its points; None where nothing does.
-        server: The sink of the server; None where there is none.
+    @property
+    def pending(self) -> int:
+        """Returns how many points are pending."""
+        ...
 
-    Returns:
-        The state at this moment.
-    """
+    def oldest_pending_s(self) -> float | None:
+        """Returns the age of the oldest pending point, in seconds; None if there is none."""
+        ...
+
+
+def health_of(counters: Counters, shipper: ShipperState | None = None, server: ServerState | None = None) -> Health:
+    """Returns the present state; without a shipper nothing is pending."""
     counts = counters.now()
     success_ns = None if server is None else server.last_success_ns
     return Health(
@@ -61,3 +118,74 @@ def health_of(counters: Counters, shipper: Shipper | None = None, server: Reache
         dropped=counts.dropped,
         oldest_pending_s=None if shipper is None else shipper.oldest_pending_s(),
     )
+
+
+Tell = Callable[[], Health]
+
+
+def register(tell: Tell, meter_provider: metrics.MeterProvider | None = None) -> Callable[[], None]:
+    """Reports a `Health` as metrics, of the global provider by default; returns a function that ends it.
+
+    `tell` is called on threads of the app's metric readers and must be cheap. Its last counts stay in the sums.
+    """
+    provider = metrics.get_meter_provider() if meter_provider is None else meter_provider
+    with fork_gate():  # it is a lock, and one that no fork leaves held
+        points = _by_provider.get(provider)
+        if points is None:
+            points = _by_provider[provider] = _Points(provider)
+    points.add(tell)
+    return lambda: points.remove(tell)
+
+
+class _Points:
+    """The instruments of one provider."""
+
+    def __init__(self, provider: metrics.MeterProvider) -> None:
+        self._tellers: tuple[Tell, ...] = ()
+        self._gone: Counter[str] = Counter()
+        self._gone_dropped: Counter[str] = Counter()
+        meter = provider.get_meter(names.SCOPE)
+        for name, text in _COUNTED.items():
+            meter.create_observable_counter(
+                names.METRIC_PREFIX + name, [self._summing(name)], unit=_UNIT, description=text
+            )
+        meter.create_observable_counter(
+            f"{names.METRIC_PREFIX}dropped", [self._dropped], unit=_UNIT, description="Points that were given up."
+        )
+        meter.create_observable_up_down_counter(
+            f"{names.METRIC_PREFIX}pending",
+            [self._pending],
+            unit=_UNIT,
+            description="Points that are on their way to the server.",
+        )
+
+    def add(self, tell: Tell) -> None:
+        self._tellers = (*self._tellers, tell)
+
+    def remove(self, tell: Tell) -> None:
+        if tell not in self._tellers:
+            return
+        last = tell()
+        for name in _COUNTED:
+            self._gone[name] += getattr(last, name)
+        self._gone_dropped.update(last.dropped)
+        self._tellers = tuple(other for other in self._tellers if other is not tell)
+
+    def _summing(self, name: str) -> Callable[[metrics.CallbackOptions], Iterator[metrics.Observation]]:
+        def observe(_options: metrics.CallbackOptions) -> Iterator[metrics.Observation]:
+            yield metrics.Observation(self._gone[name] + sum(getattr(tell(), name) for tell in self._tellers))
+
+        return observe
+
+    def _dropped(self, _options: metrics.CallbackOptions) -> Iterator[metrics.Observation]:
+        dropped = Counter(self._gone_dropped)
+        for tell in self._tellers:
+            dropped.update(tell().dropped)
+        for cause, points in dropped.items():
+            yield metrics.Observation(points, {_CAUSE: cause})
+
+    def _pending(self, _options: metrics.CallbackOptions) -> Iterator[metrics.Observation]:
+        yield metrics.Observation(sum(tell().pending for tell in self._tellers))
+
+
+_by_provider: "weakref.WeakKeyDictionary[metrics.MeterProvider, _Points]" = weakref.WeakKeyDictionary()

@@ -1,4 +1,4 @@
-"""HTTP as every server is spoken to: one attempt within its time, and what its failure means in words."""
+"""HTTP for all servers: reading an answer in time, and the meaning of a failed request."""
 
 import ssl
 import time
@@ -22,14 +22,7 @@ _PROXY: Final = f"{names.ENV_PREFIX}PROXY"
 
 
 def proxy_of(url: str) -> tuple[str, dict[str, str] | None]:
-    """Takes a proxy's URL apart.
-
-    Args:
-        url: The URL, with a user and a password perhaps.
-
-    Returns:
-        The URL without them, and the headers that have them.
-    """
+    """Returns a proxy's URL without user and password, and the headers that carry them."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     if not at:
@@ -39,28 +32,17 @@ def proxy_of(url: str) -> tuple[str, dict[str, str] | None]:
 
 
 def response_of(raw: urllib3.BaseHTTPResponse, deadline_s: float) -> Response:
-    """Reads an answer, as much of it as can matter, and gives its connection back.
-
-    Args:
-        raw: The answer, of which only the head was read.
-        deadline_s: When to stop, by the monotonic clock, in seconds.
-
-    Returns:
-        The answer.
-
-    Raises:
-        TimeoutError: It did not end in time.
-    """
+    """Reads an answer up to 4 MiB and gives its connection back; raises `TimeoutError` if it does not end in time."""
     headers = {name.lower(): value for name, value in raw.headers.items()}
     try:
         return Response(status=raw.status, headers=headers, body=b"".join(_body(raw, deadline_s)))
     finally:
         if raw.status == HTTPStatus.NO_CONTENT:
-            raw.drain_conn()  # of nothing; but a connection whose answer was never read cannot be used again
+            raw.drain_conn()  # a connection whose answer was not read cannot be used again
         if raw.closed or raw.status == HTTPStatus.NO_CONTENT:
             raw.release_conn()
         else:
-            raw.close()  # somebody's endless body is still in the connection
+            raw.close()  # an endless body is still in the connection
 
 
 def _body(raw: urllib3.BaseHTTPResponse, deadline_s: float) -> Iterator[bytes]:
@@ -71,57 +53,42 @@ def _body(raw: urllib3.BaseHTTPResponse, deadline_s: float) -> Iterator[bytes]:
     while room > 0 and (part := read(min(room, _AT_ONCE))):
         yield part
         room -= len(part)
-        # A server that sends a byte now and then is never quiet for long enough to be timed out.
+        # A server that sends single bytes is never silent for as long as the time-out.
         if time.monotonic() > deadline_s:
             raise TimeoutError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variables:
-    """What the words about a server name.
-
-    Args:
-        url: The variable of its URL.
-        ca_file: That of the certificates to trust.
-    """
+    """The variables that a message about a server names: its URL and the certificates to trust."""
 
     url: str
     ca_file: str
 
 
 def no_answer(error: Exception, url: str, timeout_s: float, variables: Variables) -> NoAnswer:
-    """Says why there was no answer.
-
-    Args:
-        error: What urllib3 raised.
-        url: The server.
-        timeout_s: How long the request might take, in seconds.
-        variables: What can be set.
-
-    Returns:
-        What to raise.
-    """
+    """Returns the `NoAnswer` for an error of urllib3."""
     causes = list(_causes(error))
     first = causes[-1]
     why = getattr(first, "strerror", None) or (str(first) if type(first) is OSError else type(first).__name__)
     why = short(why)
     proxied = any(isinstance(cause, exceptions.ProxyError) for cause in causes)
-    whom = f"the proxy of {_PROXY}" if proxied else url
+    server = f"the proxy of {_PROXY}" if proxied else url
     tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
     if any(isinstance(cause, exceptions.NameResolutionError) for cause in causes):
-        return NoAnswer(f"the host of {whom} has no address: {why}", hold=False)
-    # A refused connection counts as one that wasn't made in time, for urllib3.
+        return NoAnswer(f"the host of {server} has no address: {why}", hold=False)
+    # For urllib3 a refused connection is a time-out too.
     late = any(isinstance(cause, exceptions.TimeoutError | TimeoutError) for cause in causes)
     if late and not isinstance(first, ConnectionError):
-        return NoAnswer(f"no answer from {whom} within {timeout_s:g} s", hold=False)
+        return NoAnswer(f"no answer from {server} within {timeout_s:g} s", hold=False)
     if tls is None and not isinstance(error, exceptions.SSLError):
-        return NoAnswer(f"no answer from {whom}: {why}", hold=False)
+        return NoAnswer(f"no answer from {server}: {why}", hold=False)
     if isinstance(tls, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return NoAnswer(f"{whom} closed the connection before TLS was agreed on", hold=False)
+        return NoAnswer(f"{server} closed the connection during the TLS handshake", hold=False)
     reason = short(getattr(tls, "verify_message", None) or getattr(tls, "reason", None) or why)
     trust = f"set {variables.ca_file} to the certificates to trust, or {variables.url} to a name in the server's own"
     advice = f"let {variables.url} begin with http://" if reason in _NO_TLS else trust
-    return NoAnswer(f"no TLS connection with {whom}: {reason}; {advice}", hold=True)
+    return NoAnswer(f"no TLS connection with {server}: {reason}; {advice}", hold=True)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,210 +1,215 @@
-"""A sink that is a server: what is the same for each of them."""
+"""The base of both server sinks: batches, time-outs, counts, dead letters and masked secrets."""
 
+import base64
+import html
+import importlib
+import json
 import logging
 import traceback
+import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from types import ModuleType
 from typing import Final
+from urllib.parse import quote, unquote, urlsplit
 
-from otel_job_measure import names
+from otel_job_measure import forks, names
 from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.delivery.batch import Batch, SizeLimit
-from otel_job_measure.delivery.checkpoints import Progress
+from otel_job_measure.delivery.batch import Batch, SizeLimit, points_of
 from otel_job_measure.delivery.influxdb.responses import Kind, NoAnswer, Verdict, short
-from otel_job_measure.delivery.physical import Points, points_of
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.interfaces import Ack, Chunk, Rejects, WriteResult
+from otel_job_measure.journal.interfaces import Ack, Chunk, DeadLetters, WriteResult
 from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.settings import Settings
+from otel_job_measure.settings.secret import mask
 
 _log = logging.getLogger(names.LOGGER)
 
-SLOW_S: Final = 1.0
 _GO_S: Final = 5.0
 _LEAST_TIMEOUT_S: Final = 0.05
 _MOST_UNFINISHED: Final = 4
+_ACKS: Final = {Kind.MORE: Ack.MORE, Kind.HOLD: Ack.HOLD}
+_LATER: Final = (
+    "email.message",  # by the first answer with headers
+    "encodings.idna",  # by the first host with a name
+    "tokenize",  # by the first traceback in a log
+    "tracemalloc",  # by the first warning of a library
+)
 
-_Key = tuple[tuple[str, int, int], ...]
+_connections: "weakref.WeakSet[object]" = weakref.WeakSet()
+_of_parents: list[object] = []
 
 
 class ServerSink(ABC):
-    """Brings chunks to a server in batches, each request once, and says of each answer what it means for them.
-
-    Args:
-        counters: Where points are counted.
-        rejects: Where the lines go that the server will never take.
-        label: The server in words, for people.
-        max_bytes: How much is sent at once, in bytes of lines.
-        timeout_s: How long a request may take, in seconds.
-        clock: The machine's clocks.
-        progress: Remembers what was sent of the segments of others; None where this process sees to its own.
-    """
+    """Sends chunks to a server in batches and translates each answer."""
 
     name: str
-    """What it is called in logs, among sinks."""
+    """Its name among sinks, for logs."""
     title: str
-    """What the server is called in sentences."""
+    """The server's name in sentences."""
 
-    def __init__(  # noqa: PLR0913 - what there is to say about where and how
+    def __init__(  # noqa: PLR0913 - the parts of a sink
         self,
+        settings: Settings,
         counters: Counters,
-        rejects: Rejects,
+        dead_letters: DeadLetters,
         *,
         label: str,
         max_bytes: int,
         timeout_s: float,
         clock: Clock | None = None,
-        progress: Progress | None = None,
     ) -> None:
+        self._settings = settings
         self._counters = counters
-        self._rejects = rejects
+        self._dead_letters = dead_letters
         self._label = label
         self._most_timeout_s = timeout_s
         self._clock = clock or SystemClock()
-        self._progress = progress
-        self._quiet = RateLimitedLog(_log, self._clock)
+        self._limited_log = RateLimitedLog(_log, self._clock)
         self._limit = SizeLimit(max_bytes)
-        self._unfinished: dict[_Key, Batch] = {}
-        self._prepared: tuple[_Key, Points] | None = None
-        self._ends_ns: int | None = None
-        self._patient = True
-        self.slow = False
-        """Whether the last request took a second or more."""
+        self._unfinished: dict[tuple[Chunk, ...], Batch] = {}
         self.reachable: bool | None = None
         """Whether the server answered the last request; None before the first."""
         self.last_success_ns: int | None = None
-        """When the server last took points, in ns since 1970."""
+        """The time at which the server last accepted points, in ns since 1970."""
 
-    def position(self, segment: str) -> int:
-        """Returns how much of a segment the server has, as far as that was remembered."""
-        return 0 if self._progress is None else self._progress.position(segment)
+    def committed_offset(self, segment: str) -> int:  # noqa: ARG002 - the protocol's
+        """Returns 0: a server does not know segments."""
+        return 0
 
-    def take(self, chunks: Sequence[Chunk]) -> WriteResult:
-        """Sends chunks; what is settled of them stays so when the same chunks come again."""
-        key = _key(chunks)
+    def write(self, chunks: Sequence[Chunk], *, deadline_ns: int | None = None) -> WriteResult:
+        """Sends chunks; lines that are settled stay settled if the same chunks come again."""
         try:
-            answer = self._take(chunks, self._batch(key, chunks))
+            return self._write(tuple(chunks), deadline_ns)
         except Exception as error:  # noqa: BLE001 - a bug of ours or of a library: the points wait
             # Not with its message: that of an HTTP library can hold a header, and so the token.
             where = "".join(traceback.format_tb(error.__traceback__))
-            self._quiet.warning("bug", "sending to %s failed with %s at\n%s", self.title, type(error).__name__, where)
-            return WriteResult(taken=Ack.RETRY, words=f"sending failed with {type(error).__name__}")
-        if answer.taken is Ack.DONE:
-            del self._unfinished[key]
-        return answer
+            kind = type(error).__name__
+            self._limited_log.warning("bug", "sending to %s failed with %s at\n%s", self.title, kind, where)
+            return WriteResult(ack=Ack.RETRY, message=f"sending failed with {kind}")
 
-    def prepare(self, chunks: Sequence[Chunk]) -> None:
-        """Gets chunks ready that come next; it may be called while others are on their way."""
-        points = points_of(chunk.data for chunk in chunks)
-        points.packed = self._packed(points)
-        self._prepared = _key(chunks), points
-
-    def forget(self, segments: Sequence[str]) -> None:
-        """Is told that these segments are gone."""
-        if self._progress is not None:
-            self._progress.forget(segments)
-
-    def hurry(self, ends_ns: int, *, patient: bool) -> None:
-        """Is told that the process ends.
-
-        Args:
-            ends_ns: When nothing may be under way any more, by the monotonic clock.
-            patient: Whether to go on after a request that took a second.
-        """
-        self._ends_ns = ends_ns
-        self._patient = patient
+    def forget(self, segments: Sequence[str]) -> None:  # noqa: B027 - the protocol's
+        """Does nothing: a server does not know segments."""
 
     @abstractmethod
     def close(self) -> None:
-        """Closes our connections."""
+        """Closes the sink's own connections."""
 
     @abstractmethod
     def _request(self, lines: Sequence[bytes], timeout_s: float) -> Verdict:
-        """Sends lines in one request and says what the answer means.
+        """Sends lines in one request; raises `NoAnswer`, or `SettingsError` if the token cannot be read."""
 
-        Raises:
-            NoAnswer: There was none.
-            SettingsError: Something that is looked up for each request is not there.
-        """
+    @abstractmethod
+    def _secrets(self) -> Iterable[str]:
+        """Returns the secrets that the server could repeat in a message."""
 
-    def _packed(self, points: Points) -> bytes | None:  # noqa: ARG002 - of others
-        """Returns the body of their request; None where it takes no time to make."""
-        return None
+    def _masked(self, message: str) -> str:
+        proxy = self._settings.proxy
+        secrets = [*self._secrets(), *(() if proxy is None else _proxy_secrets(proxy[:]))]
+        return mask(message, (form for secret in secrets for form in _forms(secret)))
 
-    def _batch(self, key: _Key, chunks: Sequence[Chunk]) -> Batch:
-        batch = self._unfinished.get(key)
-        if batch is None:
-            prepared, points = self._prepared or ((), None)
-            batch = Batch(
-                points if points and prepared == key else points_of(chunk.data for chunk in chunks),
-                counters=self._counters,
-                reject=self._reject,
-                limit=self._limit,
-            )
-            while len(self._unfinished) >= _MOST_UNFINISHED:
-                del self._unfinished[next(iter(self._unfinished))]
-            self._unfinished[key] = batch
-        return batch
-
-    def _take(self, chunks: Sequence[Chunk], batch: Batch) -> WriteResult:
+    def _write(self, chunks: tuple[Chunk, ...], deadline_ns: int | None) -> WriteResult:
+        batch = self._unfinished.pop(chunks, None) or Batch(
+            points_of(chunk.data for chunk in chunks),
+            counters=self._counters,
+            reject=self._reject,
+            limit=self._limit,
+        )
         before = batch.delivered
-        verdict = batch.run(self._post, enough=self._enough())
+        over_ns = self._clock.monotonic_ns() + int(_GO_S * 1e9)
+        verdict = batch.run(
+            lambda lines: self._post(lines, deadline_ns),
+            enough=lambda: deadline_ns is not None or self._clock.monotonic_ns() >= over_ns,
+        )
         if batch.delivered > before:
             _log.debug("%d points are in %s (%s)", batch.delivered - before, self.title, self._label)
         if verdict.kind is Kind.DELIVERED:
-            if self._progress is not None:
-                self._progress.advance({chunk.segment: chunk.end for chunk in chunks})
-            return WriteResult(taken=Ack.DONE)
-        taken = Ack.HOLD if verdict.kind is Kind.HOLD else Ack.RETRY
-        return WriteResult(taken=taken, wait_s=verdict.wait_s, words=verdict.words)
+            return WriteResult(ack=Ack.DONE)
+        while len(self._unfinished) >= _MOST_UNFINISHED:
+            del self._unfinished[next(iter(self._unfinished))]
+        self._unfinished[chunks] = batch
+        return WriteResult(ack=_ACKS.get(verdict.kind, Ack.RETRY), wait_s=verdict.wait_s, message=verdict.message)
 
-    def _enough(self) -> Callable[[], bool]:
-        over_ns = self._clock.monotonic_ns() + int(_GO_S * 1e9)
-
-        def enough() -> bool:
-            over = self._clock.monotonic_ns() >= min(over_ns, self._ends_ns or over_ns)
-            return over or (self.slow and not self._patient)
-
-        return enough
-
-    def _post(self, lines: Sequence[bytes]) -> Verdict:
-        began_ns = self._clock.monotonic_ns()
-        verdict = self._sent(lines, self._timeout_s(began_ns))
-        self.slow = self._clock.monotonic_ns() - began_ns >= SLOW_S * 1e9
+    def _post(self, lines: Sequence[bytes], deadline_ns: int | None) -> Verdict:
+        verdict = self._answer(lines, self._timeout_s(deadline_ns))
         self.reachable = self.reachable if verdict.reached is None else verdict.reached
         if verdict.kind in (Kind.DELIVERED, Kind.PARTIAL):
             self.last_success_ns = self._clock.wall_ns()
-            if verdict.words and verdict.kind is Kind.DELIVERED:  # what is rejected is logged as such
-                self._quiet.warning("said", "%s", verdict.words)
+            if verdict.message and verdict.kind is Kind.DELIVERED:
+                self._limited_log.warning("said", "%s", verdict.message)
         return verdict
 
-    def _sent(self, lines: Sequence[bytes], timeout_s: float) -> Verdict:
+    def _answer(self, lines: Sequence[bytes], timeout_s: float) -> Verdict:
         try:
             return self._request(lines, timeout_s)
-        except SettingsError as error:  # the file with the token
-            return Verdict(kind=Kind.HOLD, words=str(error), reached=False)
+        except SettingsError as error:
+            return Verdict(kind=Kind.HOLD, message=str(error), reached=False)
         except NoAnswer as missing:
             kind = Kind.HOLD if missing.hold else Kind.RETRY
-            return Verdict(kind=kind, words=str(missing), reached=False)
+            return Verdict(kind=kind, message=str(missing), reached=False)
 
-    def _timeout_s(self, now_ns: int) -> float:
-        if self._ends_ns is None:
+    def _timeout_s(self, deadline_ns: int | None) -> float:
+        if deadline_ns is None:
             return self._most_timeout_s
-        left_s = (self._ends_ns - now_ns) / 1e9
+        left_s = (deadline_ns - self._clock.monotonic_ns()) / 1e9
         return max(_LEAST_TIMEOUT_S, min(self._most_timeout_s, left_s))
 
-    def _reject(self, line: bytes, words: str) -> None:
-        self._quiet.warning(
+    def _reject(self, line: bytes, message: str) -> None:
+        message = self._masked(message)
+        self._limited_log.warning(
             "rejected",
-            "%s refuses a point: %s; `otel-job-measure rejected` shows what it refused",
+            "%s refuses a point: %s; `otel-job-measure rejected` shows all refused points",
             self.title,
-            short(words),
+            short(message),
         )
         try:
-            self._rejects.put(line, words)
+            self._dead_letters.put(line, message)
         except Exception:  # noqa: BLE001 - a full disk must not stop the other lines
-            self._quiet.bug("rejects", "a line that %s refused could not be kept", self.title)
+            self._limited_log.bug("dead letters", "a point that %s refused could not be kept", self.title)
 
 
-def _key(chunks: Sequence[Chunk]) -> _Key:
-    return tuple((chunk.segment, chunk.offset, chunk.end) for chunk in chunks)
+def load(client: str) -> ModuleType:
+    """Imports a module of `otel_job_measure.delivery` and everything its requests may need, while forks wait."""
+    with forks.fork_gate():
+        for name in _LATER:
+            importlib.import_module(name)
+        return importlib.import_module(f"otel_job_measure.delivery.{client}")
+
+
+def never_collect_in_children(connections: object) -> None:
+    """Keeps connections for ever in each child of fork: to close them there takes a lock that may be held."""
+    _connections.add(connections)
+    forks.register(forks.Order.CONNECTIONS, _keep)
+
+
+def _keep() -> None:
+    _of_parents.extend(_connections)
+
+
+def header_secrets(value: str) -> Iterator[str]:
+    """Yields what is secret in the value of a header such as Authorization."""
+    scheme, _, credential = value.rpartition(" ")
+    yield value
+    yield credential
+    if scheme.lower() == "basic":
+        yield from _basic_secrets(credential)
+
+
+def _proxy_secrets(url: str) -> Iterator[str]:
+    user = unquote(urlsplit(url).netloc.rpartition("@")[0])
+    if user:
+        yield from (base64.b64encode(user.encode()).decode(), user, user.partition(":")[2])
+
+
+def _basic_secrets(credential: str) -> Iterator[str]:
+    try:
+        user = base64.b64decode(credential, validate=True).decode()
+    except ValueError:
+        return
+    yield from (user, user.partition(":")[2])
+
+
+def _forms(secret: str) -> Iterable[str]:
+    """Returns a secret as it is, in JSON, in a URL and in HTML."""
+    return (secret, json.dumps(secret)[1:-1], quote(secret, safe=""), html.escape(secret))

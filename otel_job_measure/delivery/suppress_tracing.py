@@ -1,4 +1,4 @@
-"""Keeps our own work out of everybody's traces: an empty context, and a word to instrumentations."""
+"""Keeps the package's own requests out of traces: an empty context, and the keys that stop instrumentations."""
 
 import contextvars
 from collections.abc import Callable
@@ -14,24 +14,17 @@ _PLAIN: Final = ("suppress_instrumentation", "suppress_http_instrumentation")
 
 
 def untraced(call: Callable[[], _T]) -> _T:
-    """Calls something in a context of its own, empty but for the wish not to be instrumented.
-
-    Args:
-        call: What to call; spans that are current where `untraced` is called are not current in it.
-
-    Returns:
-        What it returned.
-    """
-    # A thread can have been given the context of whoever started it, and `close` delivers on the caller's thread.
+    """Calls a function in an empty context in which no instrumentation makes spans."""
+    # A thread can inherit the context of the thread that started it, and `close` delivers on the caller's thread.
     return contextvars.Context().run(_suppressed, call)
 
 
 def _suppressed(call: Callable[[], _T]) -> _T:
-    quiet = context.Context()
+    empty = context.Context()
     for key in (*_PLAIN, *(getattr(context, name, None) for name in _PRIVATE)):
         if isinstance(key, str):
-            quiet = context.set_value(key, value=True, context=quiet)
-    token = context.attach(quiet)
+            empty = context.set_value(key, value=True, context=empty)
+    token = context.attach(empty)
     try:
         return call()
     finally:

@@ -28,7 +28,7 @@ class HistorySink:
         """The name in log lines."""
         return "the history"
 
-    def position(self, segment: str) -> int:
+    def committed_offset(self, segment: str) -> int:
         """Returns how many bytes of a segment are in; 0 if that cannot be read now."""
         known = self._history.position(segment)
         now_ns = self._clock.monotonic_ns()
@@ -41,20 +41,20 @@ class HistorySink:
                 _log.debug("the positions of segments cannot be read: %s", error)
         return known or 0
 
-    def take(self, chunks: Sequence[Chunk]) -> WriteResult:
+    def write(self, chunks: Sequence[Chunk], *, deadline_ns: int | None = None) -> WriteResult:  # noqa: ARG002 - the protocol's
         """Ingests chunks; an answer of HOLD means that the configuration or the file has to change first."""
         if self._is_off():  # without a state directory there is no history either
-            return WriteResult(taken=Ack.DONE)
+            return WriteResult(ack=Ack.DONE)
         try:
             self._history.fold(chunks)
         except (BusyHistoryError, DamagedHistoryError) as error:
-            return WriteResult(taken=Ack.RETRY, words=str(error))
+            return WriteResult(ack=Ack.RETRY, message=str(error))
         except HistoryError as error:
-            return WriteResult(taken=Ack.HOLD, words=str(error))
+            return WriteResult(ack=Ack.HOLD, message=str(error))
         except Exception as error:  # noqa: BLE001 - a bug of ours must not end the shipper
             _log.exception("ingest into the history failed")
-            return WriteResult(taken=Ack.RETRY, words=f"it failed with {type(error).__name__}")
-        return WriteResult(taken=Ack.DONE)
+            return WriteResult(ack=Ack.RETRY, message=f"it failed with {type(error).__name__}")
+        return WriteResult(ack=Ack.DONE)
 
     def forget(self, segments: Sequence[str]) -> None:
         """Forgets deleted segments."""

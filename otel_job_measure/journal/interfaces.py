@@ -165,53 +165,58 @@ class Chunk(NamedTuple):
 
 
 class Ack(Enum):
-    """How a sink answered the chunks that it was given."""
+    """The state of chunks after a write."""
 
     DONE = "done"
-    """It has them all, or has said why it will never have a line; go on."""
+    """The sink has them, or has refused single lines of them for good; go on."""
+    MORE = "more"
+    """The sink has settled a part of them; give it the same chunks again at once."""
     RETRY = "retry"
-    """It has none or some; give it the same chunks again, after growing waits."""
+    """The sink may have none or some; give it the same chunks again, later and later."""
     HOLD = "hold"
     """Blocked until the configuration changes; give it the same chunks again in a minute."""
 
 
 class WriteResult(NamedTuple):
-    """A sink's answer."""
+    """A sink's answer to a write.
 
-    taken: Ack
+    Args:
+        ack: The state of the chunks.
+        wait_s: How long the sink asked to wait (Retry-After), in seconds; None if it did not ask.
+        message: The text to log if the chunks are not done: what came back, and what to set.
+    """
+
+    ack: Ack
     wait_s: float | None = None
-    """How long the server asked to wait (Retry-After), in seconds."""
-    words: str = ""
-    """What to log if it is not done: the answer, and what to set."""
+    message: str = ""
 
 
 class Sink(Protocol):
-    """Keeps points: InfluxDB, the local history, a list in a test."""
+    """A destination of points: InfluxDB, an OTLP receiver, the local history, a test's list."""
 
     @property
     def name(self) -> str:
         """Returns its name, for logs."""
         ...
 
-    def position(self, segment: str) -> int:
-        """Returns how much of a segment the sink already has.
+    def committed_offset(self, segment: str) -> int:
+        """Returns how many bytes of a segment the sink keeps from earlier processes; 0 if it does not know.
 
         Args:
             segment: The segment's name.
-
-        Returns:
-            Bytes; 0 if it does not know.
         """
         ...
 
-    def take(self, chunks: Sequence[Chunk]) -> WriteResult:
-        """Takes chunks; never raises an `Exception`.
+    def write(self, chunks: Sequence[Chunk], *, deadline_ns: int | None = None) -> WriteResult:
+        """Writes chunks; never raises an `Exception`.
 
         Args:
-            chunks: Those of one segment in order.
+            chunks: Whole lines, each segment's in order.
+            deadline_ns: The end of the process, by the monotonic clock in ns; None while it lives. With a deadline
+                the sink sends at most one request, so that the caller can stop after a slow one.
 
         Returns:
-            How many of them the sink has now.
+            The state of the chunks. After anything but DONE the same chunks come again.
         """
         ...
 
@@ -224,7 +229,7 @@ class Sink(Protocol):
         ...
 
     def close(self) -> None:
-        """Gives back connections and files."""
+        """Closes connections and files."""
         ...
 
 

@@ -23,7 +23,6 @@ from otel_job_measure.settings import Settings
 from otel_job_measure.settings.environment import default_state_dir, process_environment
 
 if TYPE_CHECKING:
-    from otel_job_measure.delivery.checkpoints import Progress
     from otel_job_measure.delivery.server_sink import ServerSink
     from otel_job_measure.delivery.shipper import Shipper
     from otel_job_measure.journal.interfaces import DeadLetters
@@ -175,7 +174,6 @@ def server_sink(
     *,
     client: object = None,
     clock: Clock | None = None,
-    progress: "Progress | None" = None,
 ) -> "ServerSink":
     """Returns the sink that sends to the server of the settings.
 
@@ -184,7 +182,6 @@ def server_sink(
         counters: Where points are counted.
         client: An `InfluxDBClient` of the app's own, or None.
         clock: The machine's clocks.
-        progress: Remembers the committed offsets of segments of living processes, for `ship`.
 
     Raises:
         SettingsError: The settings name no server.
@@ -198,10 +195,10 @@ def server_sink(
     if settings.sink == names.SINK_OTLP:
         from otel_job_measure.delivery.otlp.sink import OtlpSink  # noqa: PLC0415 - see the module
 
-        return OtlpSink(settings, counters, rejects, clock=clock, progress=progress)
+        return OtlpSink(settings, counters, rejects, clock=clock)
     from otel_job_measure.delivery.influxdb.sink import InfluxSink  # noqa: PLC0415 - see the module
 
-    return InfluxSink(settings, counters, rejects, client=client, clock=clock, progress=progress)
+    return InfluxSink(settings, counters, rejects, client=client, clock=clock)
 
 
 def history_sink(

@@ -233,7 +233,7 @@ def pipeline_for(
         client: An `InfluxDBClient` of the app's own, or None.
         meter_provider: Where the pipeline's metrics go; None for the global one.
     """
-    from otel_job_measure.delivery.metrics import register  # noqa: PLC0415 - `exec` does not need it
+    from otel_job_measure.delivery.health import register  # noqa: PLC0415 - `exec` does not need it
 
     if settings.disabled:
         return Pipeline(settings)

@@ -1,6 +1,7 @@
 """Values that must not be shown."""
 
 import re
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,9 @@ from otel_job_measure.errors import SettingsError
 _MAX_TOKEN_BYTES: Final = 64 * 1024
 # Compiled at the first use: most processes need none of them, and `exec` starts with every line of a crontab.
 _userinfo = partial(re.sub, r"(?<=//)[^/?#]*@")
+_LONG: Final = 8
+_SHORT: Final = 4
+_AFTER_CREDENTIAL: Final = r"(?i:(?P<before>(?:token|bearer|basic|authorization|password|secret|key)[\"'\s:=]+))"
 
 
 class Secret:
@@ -47,6 +51,26 @@ class ProxyUrl(str):
 
     def __format__(self, spec: str) -> str:
         return format(self.__str__(), spec)
+
+
+def mask(text: str, secrets: Iterable[str]) -> str:
+    """Returns a text with `***` in place of each secret.
+
+    A long secret (8 characters and more) is replaced anywhere, a medium one only as a whole word, and one of under 4
+    characters only after a word such as `Token`: such a short text occurs in many words that are no secret.
+    """
+    long: list[str] = []
+    words: list[str] = []
+    short: list[str] = []
+    for secret in sorted({secret for secret in secrets if secret}, key=len, reverse=True):
+        kind = long if len(secret) >= _LONG else words if len(secret) >= _SHORT else short
+        kind.append(re.escape(secret))
+    patterns = [*long, *(rf"(?<!\w){word}(?!\w)" for word in words)]
+    if short:
+        patterns.append(rf"{_AFTER_CREDENTIAL}(?:{'|'.join(short)})(?!\w)")
+    if not patterns:
+        return text
+    return re.sub("|".join(patterns), lambda found: (found.groupdict().get("before") or "") + "***", text)
 
 
 def token_from(text: str) -> Secret | None:

@@ -1,9 +1,8 @@
 """The delivery loop over fakes."""
 
-from otel_job_measure.delivery.backlog import Backlog
-from otel_job_measure.delivery.backoff import Backoff
-from otel_job_measure.delivery.consumer import Consumer, Policy
+from otel_job_measure.delivery.consumer import Backoff, Consumer, Policy
 from otel_job_measure.delivery.delivery_loop import DeliveryLoop
+from otel_job_measure.delivery.health import Backlog
 from otel_job_measure.journal.counters import Counters
 from tests.delivery.support import FakeSource, HandClock, ListSink, line
 
@@ -18,7 +17,7 @@ class Machine:
         self.counters = Counters()
         self.backlog = Backlog(self.counters)
         self.going = True
-        self.rounds = DeliveryLoop(
+        self.loop = DeliveryLoop(
             self.source,
             [
                 Consumer(sink, policy, clock=self.clock, backoff=Backoff(uniform=lambda _least, most: most))
@@ -36,7 +35,7 @@ class Machine:
         self.counters.appended += len(numbers)
 
     def turn(self) -> None:
-        self.rounds.turn(lambda: self.going)
+        self.loop.turn(lambda: self.going)
 
     def run(self, seconds: float) -> int:
         """Runs for some time, and returns how often there was something to do."""
@@ -44,9 +43,9 @@ class Machine:
         turns = 0
         while self.clock.monotonic_ns() < ends_ns:
             self.turn()
-            self.clock.advance(max(0.001, self.rounds.wait_s()))
+            self.clock.advance(max(0.001, self.loop.wait_s()))
             turns += 1
         return turns
 
     def finish(self, seconds: float, *, patient: bool = False) -> None:
-        self.rounds.finish(self.clock.monotonic_ns() + int(seconds * 1e9), patient=patient)
+        self.loop.finish(self.clock.monotonic_ns() + int(seconds * 1e9), patient=patient)

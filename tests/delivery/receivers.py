@@ -146,7 +146,7 @@ class Sent:
 
     def take(self, *lines: bytes) -> WriteResult:
         """Gives it a segment with some lines, or with one."""
-        return self.sink.take(chunks_of(segment("a", *(lines or (line(1),)))))
+        return self.sink.write(chunks_of(segment("a", *(lines or (line(1),)))))
 
     def counts(self) -> tuple[int, int]:
         """Returns how many points were delivered and rejected."""

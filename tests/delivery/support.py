@@ -15,9 +15,9 @@ from tests.delivery.exchange import Exchange, Play, Reply, Request
 
 CA_FILE = Path(__file__).with_name("ca.pem")
 SERVER_PEM = Path(__file__).with_name("server.pem")
-DONE = WriteResult(taken=Ack.DONE)
-RETRY = WriteResult(taken=Ack.RETRY, words="refused")
-HOLD = WriteResult(taken=Ack.HOLD, words="set something")
+DONE = WriteResult(ack=Ack.DONE)
+RETRY = WriteResult(ack=Ack.RETRY, message="refused")
+HOLD = WriteResult(ack=Ack.HOLD, message="set something")
 
 
 class HandClock:
@@ -136,16 +136,16 @@ class ListSink:
         self.closed = 0
         self.during: Callable[[], object] = int
 
-    def position(self, segment: str) -> int:
+    def committed_offset(self, segment: str) -> int:
         return self.positions.get(segment, 0)
 
-    def take(self, chunks: Sequence[Chunk]) -> WriteResult:
+    def write(self, chunks: Sequence[Chunk], *, deadline_ns: int | None = None) -> WriteResult:
         self.batches.append(tuple(chunks))
         self.during()
         answer = self.answers.pop(0) if self.answers else self.always
         if isinstance(answer, Exception):
             raise answer
-        if answer.taken is Ack.DONE:
+        if answer.ack is Ack.DONE:
             for chunk in chunks:
                 self.lines += [text for text in chunk.data.splitlines() if not text.startswith(b"#")]
         return answer

@@ -67,7 +67,7 @@ def test_each_answer_means_what_the_table_says(answer: Response, kind: Kind, say
     """Every row of the table of answers, with the words that a log needs."""
     verdict = judge(answer, now_s=NOW_S)
     assert verdict.kind is kind
-    assert says in verdict.words
+    assert says in verdict.message
 
 
 @given(status=st.integers(100, 999), body=st.binary(max_size=200))
@@ -75,7 +75,7 @@ def test_nothing_but_204_is_delivered(status: int, body: bytes) -> None:
     """No other status counts as delivered, whatever the body holds, and no body is too strange to be judged."""
     verdict = judge(Response(status=status, body=body), now_s=NOW_S)
     assert (verdict.kind is Kind.DELIVERED) == (status == 204)
-    assert "\n" not in verdict.words
+    assert "\n" not in verdict.message
 
 
 def test_each_blamed_line_comes_with_its_reason() -> None:

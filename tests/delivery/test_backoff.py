@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_job_measure.delivery.backoff import Backoff
+from otel_job_measure.delivery.consumer import Backoff
 
 
 @given(seed=st.integers(), failures=st.integers(1, 200))
 def test_waits_are_bounded(seed: int, failures: int) -> None:
     """No wait is longer than its bound, which doubles up to a minute, and none is nothing."""
-    backoff = Backoff(first_s=0.5, most_s=60.0, uniform=random.Random(seed).uniform)
+    backoff = Backoff(uniform=random.Random(seed).uniform)
     waits = [backoff.failed() for _ in range(failures)]
     for number, wait_s in enumerate(waits):
         bound_s = min(60.0, 0.5 * 2.0**number)
@@ -19,16 +19,16 @@ def test_waits_are_bounded(seed: int, failures: int) -> None:
 
 def test_success_begins_anew() -> None:
     """After a success the first wait is a short one again."""
-    backoff = Backoff(first_s=1.0, uniform=lambda _least, most: most)
-    assert [backoff.failed() for _ in range(3)] == [1.0, 2.0, 4.0]
+    backoff = Backoff(uniform=lambda _least, most: most)
+    assert [backoff.failed() for _ in range(3)] == [0.5, 1.0, 2.0]
     backoff.succeeded()
-    assert backoff.failed() == 1.0
+    assert backoff.failed() == 0.5
 
 
-@pytest.mark.parametrize(("asked_s", "least_s", "most_s"), [(5.0, 5.0, 6.0), (86_400.0, 600.0, 601.0)])
+@pytest.mark.parametrize(("asked_s", "least_s", "most_s"), [(5.0, 5.0, 5.5), (86_400.0, 600.0, 600.5)])
 def test_what_the_server_asks_for_is_kept(asked_s: float, least_s: float, most_s: float) -> None:
     """Retry-After is waited for, within reason, and not by all at the same moment."""
-    wait_s = Backoff(first_s=1.0).failed(asked_s)
+    wait_s = Backoff().failed(asked_s)
     assert least_s < wait_s <= most_s
 
 

@@ -1,6 +1,6 @@
 import threading
 
-from otel_job_measure.delivery.bell import Bell
+from otel_job_measure.delivery.flush_waiters import Bell
 
 
 def test_a_ring_before_the_wait_is_not_lost() -> None:

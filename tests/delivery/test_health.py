@@ -7,11 +7,9 @@ from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from otel_job_measure.delivery.backlog import Backlog
 from otel_job_measure.delivery.consumer import Consumer
-from otel_job_measure.delivery.health import Health, health_of
+from otel_job_measure.delivery.health import Backlog, Health, health_of, register
 from otel_job_measure.delivery.influxdb.sink import InfluxSink
-from otel_job_measure.delivery.metrics import register
 from otel_job_measure.delivery.shipper import Shipper
 from otel_job_measure.journal.counters import Counters
 from tests.delivery.support import FakeSource, ListRejects, Reply, TinyServer, line, settings_for
@@ -132,7 +130,7 @@ def test_a_global_provider_that_is_set_later_gets_them() -> None:
 
 def test_a_provider_is_not_kept_alive() -> None:
     """Whoever throws a provider away is not hindered by our notes."""
-    from otel_job_measure.delivery.metrics import _by_provider  # noqa: PLC0415 - looked at, not used
+    from otel_job_measure.delivery.health import _by_provider  # noqa: PLC0415 - looked at, not used
 
     provider = MeterProvider()
     register(health, provider)()

@@ -32,9 +32,9 @@ class Wire:
         self.sink = InfluxSink(settings, self.counters, self.rejects)
 
     def take(self, *lines: bytes) -> Ack:
-        self.answer = self.sink.take(chunks_of(segment("a", *lines)))
+        self.answer = self.sink.write(chunks_of(segment("a", *lines)))
         self.sink.close()
-        return self.answer.taken
+        return self.answer.ack
 
     def counts(self) -> tuple[int, int, int]:
         counts = self.counters.now()
@@ -155,7 +155,7 @@ def test_what_is_set_wrong_is_held_and_named(
     """Nothing is lost to a wrong setting, and the words say which one it is."""
     wire = Wire(influx, bucket, **wrong)
     assert wire.take(recent(1)) is Ack.HOLD
-    assert f"set {variable}" in wire.answer.words
+    assert f"set {variable}" in wire.answer.message
     assert wire.counts() == (0, 0, 0)
 
 
@@ -163,7 +163,7 @@ def test_a_wrong_path_is_held(influx: InfluxServer, bucket: str) -> None:
     """An address below which there is no InfluxDB is put right by whoever set it."""
     wire = Wire(influx, bucket, influxdb_url=f"{influx.url}/somewhere")
     assert wire.take(recent(1)) is Ack.HOLD
-    assert "set INFLUXDB_URL" in wire.answer.words
+    assert "set INFLUXDB_URL" in wire.answer.message
 
 
 def test_a_token_without_the_right_is_held(influx: InfluxServer, bucket: str) -> None:
@@ -172,7 +172,7 @@ def test_a_token_without_the_right_is_held(influx: InfluxServer, bucket: str) ->
     token = influx.write_only_token(elsewhere)
     wire = Wire(influx, bucket, influxdb_token=token)
     assert wire.take(recent(1)) is Ack.HOLD
-    assert "INFLUXDB_TOKEN write to INFLUXDB_BUCKET" in wire.answer.words
+    assert "INFLUXDB_TOKEN write to INFLUXDB_BUCKET" in wire.answer.message
     assert Wire(influx, elsewhere, influxdb_token=token).take(recent(1)) is Ack.DONE
 
 

@@ -33,7 +33,7 @@ TOKEN = "a-secret-token"
 def test_a_write_says_where_to_and_comes_gzipped(tiny: TinyServer) -> None:
     """A request names org, bucket and precision, has the token in a header, and points without comments in its body."""
     sink = sink_for(settings_for(tiny.url, influxdb_org="o 1", influxdb_bucket="b&2"))
-    assert sink.take(chunks_of(segment("a", line(1)), segment("b", line(2)))).taken is Ack.DONE
+    assert sink.write(chunks_of(segment("a", line(1)), segment("b", line(2)))).ack is Ack.DONE
     [request] = tiny.requests
     parts = urlsplit(request.path)
     assert parts.path == "/api/v2/write"
@@ -47,7 +47,7 @@ def test_a_write_says_where_to_and_comes_gzipped(tiny: TinyServer) -> None:
 
 def test_comments_alone_need_no_request(tiny: TinyServer) -> None:
     """A sign of life in a segment is no reason to ask the server anything."""
-    assert sink_for(settings_for(tiny.url)).take(chunks_of(segment("a"))).taken is Ack.DONE
+    assert sink_for(settings_for(tiny.url)).write(chunks_of(segment("a"))).ack is Ack.DONE
     assert tiny.requests == []
 
 
@@ -72,12 +72,12 @@ def test_an_answer_that_keeps_nothing_loses_nothing(
     sink = InfluxSink(settings_for(tiny.url), counters, ListRejects())
     tiny.replies = [reply]
     chunks = chunks_of(segment("a", line(1)))
-    answer = sink.take(chunks)
-    assert (answer.taken, answer.wait_s) == (taken, wait_s)
-    assert str(reply.status) in answer.words
+    answer = sink.write(chunks)
+    assert (answer.ack, answer.wait_s) == (taken, wait_s)
+    assert str(reply.status) in answer.message
     assert sink.reachable is reachable
     assert sink.last_success_ns is None
-    assert sink.take(chunks).taken is Ack.DONE
+    assert sink.write(chunks).ack is Ack.DONE
     assert (counters.now().delivered, sink.reachable) == (1, True)
     assert len(tiny.requests) == 2
     sink.close()
@@ -87,9 +87,9 @@ def test_no_redirect_is_followed(tiny: TinyServer) -> None:
     """A login page elsewhere never gets the points or the token."""
     other = TinyServer()
     tiny.replies = [Reply(307, {"Location": f"{other.url}/api/v2/write"})]
-    answer = sink_for(settings_for(tiny.url)).take(chunks_of(segment("a", line(1))))
-    assert answer.taken is Ack.HOLD
-    assert "INFLUXDB_URL" in answer.words
+    answer = sink_for(settings_for(tiny.url)).write(chunks_of(segment("a", line(1))))
+    assert answer.ack is Ack.HOLD
+    assert "INFLUXDB_URL" in answer.message
     assert other.requests == []
     other.close()
 
@@ -99,9 +99,9 @@ def test_too_large_is_halved_and_remembered(tiny: TinyServer) -> None:
     sink = sink_for(settings_for(tiny.url))
     tiny.replies = [Reply(413)]
     lines = [line(number) for number in range(1000)]
-    assert sink.take(chunks_of(segment("a", *lines))).taken is Ack.DONE
+    assert sink.write(chunks_of(segment("a", *lines))).ack is Ack.DONE
     assert [request.lines for request in tiny.requests] == [lines, lines[:500], lines[500:]]
-    assert sink.take(chunks_of(segment("b", *lines))).taken is Ack.DONE
+    assert sink.write(chunks_of(segment("b", *lines))).ack is Ack.DONE
     assert [len(request.lines) for request in tiny.requests[3:]] == [500, 500]
     sink.close()
 
@@ -113,7 +113,7 @@ def test_what_is_settled_stays_settled_between_tries(tiny: TinyServer, caplog: p
     bad = b"bad"
     tiny.replies = [Reply(400, {}, b'{"message":"unable to parse \'bad\': missing fields"}'), Reply(503), Reply(503)]
     chunks = chunks_of(segment("a", line(1), bad, line(2)))
-    assert [sink.take(chunks).taken for _ in range(3)] == [Ack.RETRY, Ack.RETRY, Ack.DONE]
+    assert [sink.write(chunks).ack for _ in range(3)] == [Ack.RETRY, Ack.RETRY, Ack.DONE]
     assert rejects.kept == [(bad, "missing fields")]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "missing fields; `otel-job-measure rejected` shows" in caplog.text
@@ -132,9 +132,9 @@ def test_a_rejects_folder_that_fails_stops_nothing(tiny: TinyServer, caplog: pyt
     counters = Counters()
     sink = InfluxSink(settings_for(tiny.url), counters, Full())
     tiny.replies = [Reply(422, {}, b'{"message":"field type conflict"}')] * 3
-    assert sink.take(chunks_of(segment("a", line(1), line(2)))).taken is Ack.DONE
+    assert sink.write(chunks_of(segment("a", line(1), line(2)))).ack is Ack.DONE
     assert counters.now().rejected == 2
-    assert caplog.records[-1].message == "a line that InfluxDB refused could not be kept"
+    assert caplog.records[-1].message == "a point that InfluxDB refused could not be kept"
     assert len(caplog.records) == 2
     sink.close()
 
@@ -146,9 +146,9 @@ def test_a_new_token_in_the_file_is_used(tiny: TinyServer, tmp_path: Path) -> No
     sink = sink_for(settings_for(tiny.url, influxdb_token=None, influxdb_token_file=file))
     tiny.replies = [Reply(401)]
     chunks = chunks_of(segment("a", line(1)))
-    assert sink.take(chunks).taken is Ack.HOLD
+    assert sink.write(chunks).ack is Ack.HOLD
     file.write_text("the-second\n")
-    assert sink.take(chunks).taken is Ack.DONE
+    assert sink.write(chunks).ack is Ack.DONE
     assert [request.headers["Authorization"] for request in tiny.requests] == ["Token first", "Token the-second"]
     sink.close()
 
@@ -156,9 +156,9 @@ def test_a_new_token_in_the_file_is_used(tiny: TinyServer, tmp_path: Path) -> No
 def test_a_token_file_that_is_gone_is_waited_for(tiny: TinyServer, tmp_path: Path) -> None:
     """While the file is missing nothing is sent, and the words name the variable."""
     sink = sink_for(settings_for(tiny.url, influxdb_token=None, influxdb_token_file=tmp_path / "token"))
-    answer = sink.take(chunks_of(segment("a", line(1))))
-    assert answer.taken is Ack.HOLD
-    assert "INFLUXDB_TOKEN_FILE" in answer.words
+    answer = sink.write(chunks_of(segment("a", line(1))))
+    assert answer.ack is Ack.HOLD
+    assert "INFLUXDB_TOKEN_FILE" in answer.message
     assert tiny.requests == []
 
 
@@ -166,8 +166,8 @@ def test_a_secret_that_the_server_repeats_is_not_repeated(tiny: TinyServer, capl
     """A server that echoes the request in its error puts no token into a log."""
     caplog.set_level(logging.DEBUG)
     tiny.always = Reply(500, {}, f"you sent: Token {TOKEN}".encode())
-    answer = sink_for(settings_for(tiny.url)).take(chunks_of(segment("a", line(1))))
-    assert "Token ***" in answer.words
+    answer = sink_for(settings_for(tiny.url)).write(chunks_of(segment("a", line(1))))
+    assert "you sent: ***" in answer.message
     assert TOKEN not in caplog.text
 
 
@@ -177,7 +177,7 @@ def test_a_client_with_a_password_signs_in_again_when_its_session_ends(tiny: Tin
     sink = sink_for(settings_for(tiny.url), client=client)
     tiny.replies = [Reply(204, {"set-cookie": "first"}), Reply(), Reply(), Reply(401)]
     tiny.always = Reply(204, {"set-cookie": "second"})
-    found = [sink.take(chunks_of(segment(f"s{number}", line(number)))).taken for number in range(4)]
+    found = [sink.write(chunks_of(segment(f"s{number}", line(number)))).ack for number in range(4)]
     sink.close()
     del client
     assert found == [Ack.DONE, Ack.DONE, Ack.HOLD, Ack.DONE]
@@ -191,7 +191,7 @@ def test_an_endless_answer_is_read_no_further_than_needed(tiny: TinyServer) -> N
     sink = sink_for(settings_for(tiny.url))
     tiny.replies = [Reply(503, {}, b"x" * 6_000_000)]
     chunks = chunks_of(segment("a", line(1)))
-    assert [sink.take(chunks).taken for _ in range(2)] == [Ack.RETRY, Ack.DONE]
+    assert [sink.write(chunks).ack for _ in range(2)] == [Ack.RETRY, Ack.DONE]
     sink.close()
 
 
@@ -201,9 +201,9 @@ def test_a_bug_below_is_told_without_the_words_of_the_library(
     """A header that can't be sent is an error whose message shows it whole; neither the answer nor the log do."""
     client: Any = InfluxDBClient(tiny.url, "bad\ntoken", org="o")
     sink = sink_for(settings_for(tiny.url), client=client)
-    answer = sink.take(chunks_of(segment("a", line(1))))
+    answer = sink.write(chunks_of(segment("a", line(1))))
     client.close()
-    assert (answer.taken, answer.words) == (Ack.RETRY, "sending failed with ValueError")
+    assert (answer.ack, answer.message) == (Ack.RETRY, "sending failed with ValueError")
     [record] = [record for record in caplog.records if record.name == "otel_job_measure"]
     assert "ValueError at" in record.message
     assert "token" not in record.message.replace("token=token", "")
@@ -213,7 +213,7 @@ def test_a_client_of_the_users_own_brings_its_rights_and_stays_open(tiny: TinySe
     """Server, token and headers are the client's; it still works when we have closed."""
     client: Any = InfluxDBClient(tiny.url, "their-token", org="theirs", enable_gzip=True)
     sink = sink_for(settings_for("http://unused.example"), client=client)
-    assert sink.take(chunks_of(segment("a", line(1)))).taken is Ack.DONE
+    assert sink.write(chunks_of(segment("a", line(1)))).ack is Ack.DONE
     sink.close()
     client.write_api(write_options=SYNCHRONOUS).write("b2", "o2", "theirs v=1")
     client.close()
@@ -231,7 +231,7 @@ def test_the_apps_logging_stays_as_it_is(tiny: TinyServer) -> None:
     theirs.setLevel(logging.NOTSET)
     try:
         tiny.always = Reply(500, {}, b"not JSON")
-        sink_for(settings_for(tiny.url)).take(chunks_of(segment("a", line(1))))
+        sink_for(settings_for(tiny.url)).write(chunks_of(segment("a", line(1))))
         assert root.handlers == []
         assert theirs.level == logging.NOTSET
     finally:
@@ -239,32 +239,30 @@ def test_the_apps_logging_stays_as_it_is(tiny: TinyServer) -> None:
         theirs.setLevel(level)
 
 
-def test_a_slow_request_ends_a_hurried_go(tiny: TinyServer) -> None:
-    """At the end of the process a batch in parts stops after a part that took a second."""
+def test_a_write_with_a_deadline_is_one_request(tiny: TinyServer) -> None:
+    """With a deadline a batch in parts stops after each request, so that its caller can stop after a slow one."""
     clock = HandClock()
     sink = sink_for(settings_for(tiny.url), clock=clock)
-    sink.hurry(clock.monotonic_ns() + 60_000_000_000, patient=False)
     tiny.replies = [Reply(413)]
-    tiny.during = lambda: clock.advance(1.5)
     chunks = chunks_of(segment("a", *(line(number) for number in range(1000))))
-    answer = sink.take(chunks)
-    assert (answer.taken, answer.wait_s, sink.slow, len(tiny.requests)) == (Ack.RETRY, 0.0, True, 1)
+    answer = sink.write(chunks, deadline_ns=clock.monotonic_ns() + 60_000_000_000)
+    assert (answer.ack, answer.wait_s, len(tiny.requests)) == (Ack.MORE, None, 1)
     sink.close()
 
 
 def test_a_child_of_fork_has_connections_of_its_own(tiny: TinyServer) -> None:
     """After a fork parent and child both deliver, each over its own connection."""
     sink = sink_for(settings_for(tiny.url))
-    assert sink.take(chunks_of(segment("a", line(1)))).taken is Ack.DONE
+    assert sink.write(chunks_of(segment("a", line(1)))).ack is Ack.DONE
     child = os.fork()
     if child == 0:
-        done = sink.take(chunks_of(segment("b", line(2)))).taken is Ack.DONE
+        done = sink.write(chunks_of(segment("b", line(2)))).ack is Ack.DONE
         sink.close()
         os._exit(0 if done else 1)
-    assert sink.take(chunks_of(segment("c", line(3)))).taken is Ack.DONE
+    assert sink.write(chunks_of(segment("c", line(3)))).ack is Ack.DONE
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
-    assert sink.take(chunks_of(segment("d", line(4)))).taken is Ack.DONE
+    assert sink.write(chunks_of(segment("d", line(4)))).ack is Ack.DONE
     sink.close()
     ports = {request.lines[0]: request.port for request in tiny.requests}
     assert ports.keys() == {line(number) for number in range(1, 5)}
@@ -276,7 +274,7 @@ def test_few_unfinished_batches_are_kept(tiny: TinyServer) -> None:
     sink = sink_for(settings_for(tiny.url))
     tiny.always = Reply(503)
     for number in range(20):
-        sink.take(chunks_of(segment(f"s{number}", line(number))))
+        sink.write(chunks_of(segment(f"s{number}", line(number))))
     assert len(sink._unfinished) == 4
 
 

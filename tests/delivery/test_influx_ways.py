@@ -73,16 +73,16 @@ def test_nobody_at_the_door() -> None:
     """A refused connection is waited for, with the address in words."""
     url = f"http://127.0.0.1:{closed_port()}"
     sink = sink_for(settings_for(url))
-    answer = sink.take(chunks_of(segment("a", line(1))))
-    assert (answer.taken, answer.words) == (Ack.RETRY, f"no answer from {url}: Connection refused")
+    answer = sink.write(chunks_of(segment("a", line(1))))
+    assert (answer.ack, answer.message) == (Ack.RETRY, f"no answer from {url}: Connection refused")
     assert sink.reachable is False
 
 
 def test_silence_is_waited_for_no_longer_than_the_time_out() -> None:
     """A server that accepts and says nothing costs one time-out."""
     with raw_server(None) as url:
-        answer = sink_for(settings_for(url, timeout_s=0.2)).take(chunks_of(segment("a", line(1))))
-    assert (answer.taken, answer.words) == (Ack.RETRY, f"no answer from {url} within 0.2 s")
+        answer = sink_for(settings_for(url, timeout_s=0.2)).write(chunks_of(segment("a", line(1))))
+    assert (answer.ack, answer.message) == (Ack.RETRY, f"no answer from {url} within 0.2 s")
 
 
 @pytest.mark.parametrize(
@@ -96,47 +96,47 @@ def test_silence_is_waited_for_no_longer_than_the_time_out() -> None:
 def test_an_answer_that_is_none_is_waited_for(answer: bytes, *, reset: bool, says: str) -> None:
     """A connection that breaks, or that isn't HTTP, is tried again."""
     with raw_server(answer, reset=reset) as url:
-        found = sink_for(settings_for(url)).take(chunks_of(segment("a", line(1))))
-    assert found.taken is Ack.RETRY
-    assert says in found.words
+        found = sink_for(settings_for(url)).write(chunks_of(segment("a", line(1))))
+    assert found.ack is Ack.RETRY
+    assert says in found.message
 
 
 def test_a_host_without_an_address_is_waited_for() -> None:
     """A name that can't be resolved now may be there later."""
-    answer = sink_for(settings_for("http://no-such-host.invalid")).take(chunks_of(segment("a", line(1))))
-    assert answer.taken is Ack.RETRY
-    assert "has no address" in answer.words
+    answer = sink_for(settings_for("http://no-such-host.invalid")).write(chunks_of(segment("a", line(1))))
+    assert answer.ack is Ack.RETRY
+    assert "has no address" in answer.message
 
 
 def test_a_certificate_that_nobody_trusts_is_held(tiny_tls: TinyServer) -> None:
     """A TLS error tells which variables to look at, and is tried again each minute."""
-    answer = sink_for(settings_for(tiny_tls.url)).take(chunks_of(segment("a", line(1))))
-    assert answer.taken is Ack.HOLD
-    assert "self-signed certificate" in answer.words
-    assert "OTEL_JOB_MEASURE_CA_FILE" in answer.words
+    answer = sink_for(settings_for(tiny_tls.url)).write(chunks_of(segment("a", line(1))))
+    assert answer.ack is Ack.HOLD
+    assert "self-signed certificate" in answer.message
+    assert "OTEL_JOB_MEASURE_CA_FILE" in answer.message
     assert tiny_tls.requests == []
 
 
 def test_a_certificate_of_the_ca_file_is_trusted(tiny_tls: TinyServer) -> None:
     """With its own certificate authority a private server can be used."""
     sink = sink_for(settings_for(tiny_tls.url, ca_file=CA_FILE))
-    assert sink.take(chunks_of(segment("a", line(1)))).taken is Ack.DONE
+    assert sink.write(chunks_of(segment("a", line(1)))).ack is Ack.DONE
     sink.close()
 
 
 def test_tls_to_a_server_without_is_held(tiny: TinyServer) -> None:
     """An https address of a server that only speaks http is put right by whoever set it."""
     sink = sink_for(settings_for(tiny.url.replace("http:", "https:")))
-    answer = sink.take(chunks_of(segment("a", line(1))))
-    assert answer.taken is Ack.HOLD
-    assert "INFLUXDB_URL begin with http://" in answer.words
+    answer = sink.write(chunks_of(segment("a", line(1))))
+    assert answer.ack is Ack.HOLD
+    assert "INFLUXDB_URL begin with http://" in answer.message
 
 
 def test_a_proxy_carries_the_request(tiny: TinyServer) -> None:
     """The proxy gets the request, with its user and password in the header that is meant for them."""
     proxy = tiny.url.replace("//", "//u%40x:p%3Aw@")
     sink = sink_for(settings_for("http://influx.example:8086", proxy=proxy))
-    assert sink.take(chunks_of(segment("a", line(1)))).taken is Ack.DONE
+    assert sink.write(chunks_of(segment("a", line(1)))).ack is Ack.DONE
     [request] = tiny.requests
     assert request.path.startswith("http://influx.example:8086/api/v2/write?")
     assert request.headers["proxy-authorization"] == "Basic dUB4OnA6dw=="
@@ -146,8 +146,8 @@ def test_a_proxy_carries_the_request(tiny: TinyServer) -> None:
 def test_a_proxy_that_is_down_is_named_without_its_password() -> None:
     """Who reads the log learns that it is the proxy, and not its password."""
     sink = sink_for(settings_for("https://influx.example", proxy=f"http://u:pass@127.0.0.1:{closed_port()}"))
-    answer = sink.take(chunks_of(segment("a", line(1))))
-    assert (answer.taken, answer.words) == (
+    answer = sink.write(chunks_of(segment("a", line(1))))
+    assert (answer.ack, answer.message) == (
         Ack.RETRY,
         "no answer from the proxy of OTEL_JOB_MEASURE_PROXY: Connection refused",
     )
@@ -169,17 +169,17 @@ def test_an_answer_that_drips_is_not_waited_for_longer_than_the_time_out() -> No
         thread = threading.Thread(target=drip, daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        answer = sink_for(settings_for(url, timeout_s=0.2)).take(chunks_of(segment("a", line(1))))
+        answer = sink_for(settings_for(url, timeout_s=0.2)).write(chunks_of(segment("a", line(1))))
         over.set()
         thread.join()
-    assert (answer.taken, answer.words) == (Ack.RETRY, f"no answer from {url} within 0.2 s")
+    assert (answer.ack, answer.message) == (Ack.RETRY, f"no answer from {url} within 0.2 s")
 
 
 def test_a_connection_that_ends_before_tls_is_waited_for() -> None:
     """A server that is just being started again behind TLS is no reason to wait for a minute."""
     with raw_server(b"") as url:
-        answer = sink_for(settings_for(url.replace("http:", "https:"))).take(chunks_of(segment("a", line(1))))
-    assert answer.taken is Ack.RETRY
+        answer = sink_for(settings_for(url.replace("http:", "https:"))).write(chunks_of(segment("a", line(1))))
+    assert answer.ack is Ack.RETRY
 
 
 def test_the_end_of_the_process_bounds_each_request() -> None:
@@ -187,6 +187,6 @@ def test_the_end_of_the_process_bounds_each_request() -> None:
     clock = HandClock()
     with raw_server(None) as url:
         sink = sink_for(settings_for(url, timeout_s=30), clock=clock)
-        sink.hurry(clock.monotonic_ns() + 200_000_000, patient=False)
-        answer = sink.take(chunks_of(segment("a", line(1))))
-    assert answer.words == f"no answer from {url} within 0.2 s"
+        deadline_ns = clock.monotonic_ns() + 200_000_000
+        answer = sink.write(chunks_of(segment("a", line(1))), deadline_ns=deadline_ns)
+    assert answer.message == f"no answer from {url} within 0.2 s"

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_job_measure.delivery.backoff import Backoff
-from otel_job_measure.delivery.consumer import EAGER, LAZY, MAX_BATCH, Consumer, Listed, Policy
+from otel_job_measure.delivery.consumer import EAGER, LAZY, MAX_BATCH, Backoff, Consumer, Listed, Policy, Served
 from otel_job_measure.journal.interfaces import Ack, Position, WriteResult
 from tests.delivery.support import HOLD, RETRY, FakeSegment, HandClock, ListSink, line, segment
 
@@ -20,15 +19,22 @@ def listed(*segments: FakeSegment) -> list[Listed]:
     return [Listed(one, one.size()) for one in segments]
 
 
+def settled(consumer: Consumer, listing: list[Listed]) -> int:
+    """Serves one batch and returns the number of its points."""
+    points: list[int] = []
+    assert consumer.serve(listing, settled=points.append) is Served.DONE
+    return sum(points)
+
+
 def test_what_is_done_is_not_given_again() -> None:
     """A sink gets each byte once, and points that are appended later after it."""
     sink, clock = ListSink(), HandClock()
     consumer = consumer_to(sink, clock)
     one = segment("a", line(1), line(2))
-    assert consumer.serve(listed(one)) == 2
-    assert consumer.serve(listed(one)) is None
+    assert settled(consumer, listed(one)) == 2
+    assert consumer.serve(listed(one)) is Served.NOTHING
     one.data += line(3) + b"\n"
-    assert consumer.serve(listed(one)) == 1
+    assert settled(consumer, listed(one)) == 1
     assert sink.lines == [line(1), line(2), line(3)]
 
 
@@ -45,7 +51,7 @@ def test_many_segments_go_in_one_batch() -> None:
     sink = ListSink()
     consumer = consumer_to(sink, HandClock())
     segments = [segment(f"s{number}", line(number)) for number in range(50)]
-    assert consumer.serve(listed(*segments)) == 50
+    assert settled(consumer, listed(*segments)) == 50
     assert [chunk.segment for chunk in sink.batches[0]] == [one.name for one in segments]
 
 
@@ -54,7 +60,7 @@ def test_a_batch_is_bounded() -> None:
     sink = ListSink()
     consumer = consumer_to(sink, HandClock())
     one = segment("a", *(line(number) for number in range(30_000)))
-    while consumer.serve(listed(one)) is not None:
+    while consumer.serve(listed(one)) is not Served.NOTHING:
         pass
     sizes = [sum(len(chunk.data) for chunk in batch) for batch in sink.batches]
     assert len(sizes) == 3
@@ -62,7 +68,7 @@ def test_a_batch_is_bounded() -> None:
     assert sink.lines == [line(number) for number in range(30_000)]
 
 
-@given(answers=st.lists(st.sampled_from([RETRY, HOLD, WriteResult(taken=Ack.RETRY, wait_s=0.0)]), max_size=5))
+@given(answers=st.lists(st.sampled_from([RETRY, HOLD, WriteResult(ack=Ack.MORE)]), max_size=5))
 def test_the_very_same_chunks_come_again(answers: list[WriteResult]) -> None:
     """Until a batch is done it comes again as it was, whatever is appended meanwhile."""
     sink, clock = ListSink(), HandClock()
@@ -120,7 +126,7 @@ def test_a_hold_lasts_a_minute_and_can_be_cut_short() -> None:
 def test_what_a_server_asks_for_is_not_cut_short() -> None:
     """Retry-After holds whoever is in a hurry."""
     sink, clock = ListSink(), HandClock()
-    sink.answers = [WriteResult(taken=Ack.RETRY, wait_s=30.0)]
+    sink.answers = [WriteResult(ack=Ack.RETRY, wait_s=30.0)]
     consumer = consumer_to(sink, clock)
     consumer.serve(listed(segment("a", line(1))))
     consumer.try_now()
@@ -151,7 +157,7 @@ def test_comments_cause_no_linger_and_end_no_failure() -> None:
     """A sign of life is no point: what it needed no request for says nothing about the server."""
     sink, clock = ListSink(), HandClock()
     consumer = consumer_to(sink, clock)
-    assert consumer.serve(listed(segment("a"))) == 0
+    assert settled(consumer, listed(segment("a"))) == 0
     assert consumer.wait_s(1) == 0.0
 
 
@@ -177,20 +183,20 @@ def test_a_sink_that_raises_is_a_sink_that_fails(caplog: pytest.LogCaptureFixtur
     consumer.serve(listed(one))
     consumer.serve(listed(one))
     bugs = [record for record in caplog.records if record.exc_info]
-    assert [record.getMessage() for record in bugs] == ["list failed to take points"]
-    assert consumer.serve(listed(one)) == 1
+    assert [record.getMessage() for record in bugs] == ["list failed to write points"]
+    assert settled(consumer, listed(one)) == 1
 
 
 def test_a_sink_that_cannot_say_what_it_has_is_given_all(caplog: pytest.LogCaptureFixture) -> None:
     """A sink that fails to tell its position gets everything, which does no harm, and the bug is logged."""
 
     class Forgetful(ListSink):
-        def position(self, segment: str) -> int:
+        def committed_offset(self, segment: str) -> int:
             raise ZeroDivisionError("oops")
 
     sink = Forgetful()
-    assert consumer_to(sink, HandClock()).serve(listed(segment("a", line(1)))) == 1
-    assert [record.getMessage() for record in caplog.records] == ["list failed to say what it has"]
+    assert settled(consumer_to(sink, HandClock()), listed(segment("a", line(1)))) == 1
+    assert [record.getMessage() for record in caplog.records] == ["list failed to return its committed offset"]
 
 
 def test_failures_are_logged_once_a_minute_and_so_is_their_end(caplog: pytest.LogCaptureFixture) -> None:
@@ -203,7 +209,7 @@ def test_failures_are_logged_once_a_minute_and_so_is_their_end(caplog: pytest.Lo
     for _ in range(3):
         consumer.serve(listed(one))
         clock.advance(29)
-    sink.always = WriteResult(taken=Ack.DONE)
+    sink.always = WriteResult(ack=Ack.DONE)
     consumer.serve(listed(one))
     consumer.serve(listed(segment("b", line(2))))
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
@@ -268,7 +274,7 @@ def test_a_segment_that_cannot_be_read_is_not_asked_for_all_the_time() -> None:
     gone = segment("a", line(1))
     known = listed(gone)
     gone.deleted = True
-    assert consumer.serve(known) is None
+    assert consumer.serve(known) is Served.NOTHING
     assert consumer.wait_s(1) == 1.0
     assert not consumer.has_all(known[0])
     assert not consumer.has_all(listed(gone)[0])
@@ -289,6 +295,6 @@ def test_what_is_settled_is_told_before_it_can_be_seen() -> None:
     seen: list[tuple[int, int]] = []
     one = segment("a", line(1), line(2))
     consumer = consumer_to(ListSink(), HandClock())
-    consumer.serve(listed(one), settled=lambda points: seen.append((points, consumer.position("a"))))
+    consumer.serve(listed(one), settled=lambda points: seen.append((points, consumer.committed_offset("a"))))
     assert seen == [(2, 0)]
     assert consumer.has_all(*listed(one))

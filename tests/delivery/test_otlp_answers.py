@@ -33,10 +33,10 @@ def test_a_partial_success_is_no_success_for_some() -> None:
     """A receiver that rejects some says how many; one that only warns has them all."""
     assert judge_success(3, 0, "") == Verdict(kind=Kind.DELIVERED)
     warned = judge_success(3, 0, "old\nfield")
-    assert (warned.kind, warned.words) == (Kind.DELIVERED, "the OTLP receiver took 3 records and says: old field")
+    assert (warned.kind, warned.message) == (Kind.DELIVERED, "the OTLP receiver took 3 records and says: old field")
     some = judge_success(3, 2, "too old")
     assert (some.kind, some.refused) == (Kind.PARTIAL, 2)
-    assert some.words == "the OTLP receiver rejected 2 of 3 records, and does not say which: too old"
+    assert some.message == "the OTLP receiver rejected 2 of 3 records, and does not say which: too old"
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_an_http_answer_that_is_none(status: int, kind: Kind, names: str, *, rea
     """What somebody has to set is held, with its name; what passes is tried again; nothing is given up."""
     verdict = judge_http(Response(status=status, headers={"location": "/login?secret"}), "no", now_s=NOW_S)
     assert (verdict.kind, verdict.reached) == (kind, reached)
-    assert names in verdict.words
-    assert "secret" not in verdict.words
+    assert names in verdict.message
+    assert "secret" not in verdict.message
 
 
 @pytest.mark.parametrize(
@@ -111,5 +111,5 @@ def test_a_grpc_status_that_is_not_ok(code: str, details: str, kind: Kind, names
     """The same over gRPC."""
     verdict = judge_grpc(code, details, wait_s=3.0)
     assert (verdict.kind, verdict.reached) == (kind, reached)
-    assert names in verdict.words
+    assert names in verdict.message
     assert verdict.wait_s == (3.0 if kind is Kind.RETRY else None)

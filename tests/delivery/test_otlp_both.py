@@ -28,7 +28,7 @@ from tests.delivery.receivers import (
     run_ids,
     status,
 )
-from tests.delivery.support import HandClock, ListRejects, Reply, TinyServer, line
+from tests.delivery.support import HandClock, ListRejects, Reply, TinyServer, chunks_of, line, segment
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def way(request: pytest.FixtureRequest) -> Iterator[Way]:
 def test_lines_arrive_as_records(way: Way) -> None:
     """Each line as one, in their order, with the row's time; comments and blank lines are none."""
     sent = way.sent()
-    assert sent.take(line(1), b"# alive 5", b"", line(2)).taken is Ack.DONE
+    assert sent.take(line(1), b"# alive 5", b"", line(2)).ack is Ack.DONE
     assert sent.counts() == (2, 0)
     assert sent.sink.reachable is True
     assert sent.sink.last_success_ns is not None
@@ -112,7 +112,7 @@ def test_a_run_row_has_its_trace(way: Way) -> None:
     trace_id, span_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     ids = f'trace_id="{trace_id}",span_id="{span_id}"'
     row = f"scheduling-job-run,job=j,status=failed success=0,duration=1,n=2i,b=t,{ids} 7"
-    assert way.sent().take(row.encode()).taken is Ack.DONE
+    assert way.sent().take(row.encode()).ack is Ack.DONE
     [record] = records_in(way.bodies()[0])
     assert (record.trace_id.hex(), record.span_id.hex(), record.flags) == (trace_id, span_id, 1)
     assert (record.event_name, record.severity_number) == ("scheduling.job.run", 17)
@@ -128,7 +128,7 @@ def test_a_run_row_has_its_trace(way: Way) -> None:
 
 def test_comments_alone_need_no_request(way: Way) -> None:
     """A sign of life in a segment is no reason to ask anybody."""
-    assert way.sent().take(b"# alive 5").taken is Ack.DONE
+    assert way.sent().take(b"# alive 5").ack is Ack.DONE
     assert way.bodies() == []
 
 
@@ -137,10 +137,10 @@ def test_an_answer_that_keeps_nothing_loses_nothing(way: Way) -> None:
     sent = way.sent()
     way.receiver.replies = [way.answers.refused()]
     answer = sent.take()
-    assert (answer.taken, answer.wait_s) == (Ack.RETRY, 3.0)
-    assert "over capacity" in answer.words
+    assert (answer.ack, answer.wait_s) == (Ack.RETRY, 3.0)
+    assert "over capacity" in answer.message
     assert (sent.counts(), sent.sink.reachable, sent.sink.last_success_ns) == ((0, 0), False, None)
-    assert sent.take().taken is Ack.DONE
+    assert sent.take().ack is Ack.DONE
     assert (sent.counts(), sent.sink.reachable) == ((1, 0), True)
     first, second = way.bodies()
     assert first == second
@@ -152,8 +152,8 @@ def test_what_somebody_has_to_set_is_held_with_its_name(way: Way) -> None:
     sent = way.sent()
     way.receiver.replies = [way.answers.unwanted]
     answer = sent.take()
-    assert answer.taken is Ack.HOLD
-    assert "OTEL_EXPORTER_OTLP_HEADERS" in answer.words
+    assert answer.ack is Ack.HOLD
+    assert "OTEL_EXPORTER_OTLP_HEADERS" in answer.message
     assert sent.counts() == (0, 0)
 
 
@@ -161,7 +161,7 @@ def test_a_partial_success_is_counted_and_not_sent_again(way: Way, caplog: pytes
     """The receiver would have the others twice; every line that may be one of them is kept, with its words."""
     sent = way.sent()
     way.receiver.replies = [way.answers.some(2, "too old")]
-    assert sent.take(line(1), line(2), line(3)).taken is Ack.DONE
+    assert sent.take(line(1), line(2), line(3)).ack is Ack.DONE
     assert sent.counts() == (1, 2)
     words = "the OTLP receiver rejected 2 of 3 records, and does not say which: too old"
     assert sent.rejects.kept == [(line(number), words) for number in (1, 2, 3)]
@@ -174,7 +174,7 @@ def test_a_receiver_that_rejects_more_than_it_got_is_not_believed(way: Way) -> N
     """No point counts twice."""
     sent = way.sent()
     way.receiver.replies = [way.answers.some(9, "")]
-    assert sent.take(line(1), line(2)).taken is Ack.DONE
+    assert sent.take(line(1), line(2)).ack is Ack.DONE
     assert sent.counts() == (0, 2)
     sent.sink.close()
 
@@ -183,7 +183,7 @@ def test_a_warning_is_told_once(way: Way, caplog: pytest.LogCaptureFixture) -> N
     """A receiver that takes everything and has something to say is heard, not obeyed."""
     sent = way.sent()
     way.receiver.replies = [way.answers.some(0, "this is deprecated")] * 2
-    assert [sent.take(line(number)).taken for number in (1, 2)] == [Ack.DONE] * 2
+    assert [sent.take(line(number)).ack for number in (1, 2)] == [Ack.DONE] * 2
     assert sent.counts() == (2, 0)
     assert caplog.text.count("this is deprecated") == 1
     sent.sink.close()
@@ -194,12 +194,12 @@ def test_too_large_is_halved_and_remembered(way: Way) -> None:
     sent = way.sent()
     way.receiver.replies = [way.answers.too_large]
     lines = [line(number) for number in range(1000)]
-    assert sent.take(*lines).taken is Ack.DONE
+    assert sent.take(*lines).ack is Ack.DONE
     assert [len(records_in(body)) for body in way.bodies()] == [1000, 500, 500]
-    assert sent.take(*lines).taken is Ack.DONE
+    assert sent.take(*lines).ack is Ack.DONE
     assert [len(records_in(body)) for body in way.bodies()[3:]] == [500, 500]
     way.receiver.replies = [way.answers.too_large]
-    assert sent.take(line(1)).taken is Ack.DONE
+    assert sent.take(line(1)).ack is Ack.DONE
     assert [kept for kept, _ in sent.rejects.kept] == [line(1)]
     sent.sink.close()
 
@@ -207,7 +207,7 @@ def test_too_large_is_halved_and_remembered(way: Way) -> None:
 def test_a_line_that_is_none_is_rejected_and_the_others_go_on(way: Way) -> None:
     """What can't be made a record is kept with the reason, and no receiver is asked about it."""
     sent = way.sent()
-    assert sent.take(line(1), b"bad", b"m,x=' f=1", line(2)).taken is Ack.DONE
+    assert sent.take(line(1), b"bad", b"m,x=' f=1", line(2)).ack is Ack.DONE
     assert sent.counts() == (2, 2)
     assert [kept for kept, _ in sent.rejects.kept] == [b"bad", b"m,x=' f=1"]
     assert all("no point" in words or "no time" in words for _, words in sent.rejects.kept)
@@ -218,7 +218,7 @@ def test_a_line_that_is_none_is_rejected_and_the_others_go_on(way: Way) -> None:
 def test_lines_alone_that_are_none_say_nothing_of_the_receiver(way: Way) -> None:
     """Who was not asked is neither reachable nor unreachable."""
     sent = way.sent()
-    assert sent.take(b"bad").taken is Ack.DONE
+    assert sent.take(b"bad").ack is Ack.DONE
     assert (sent.sink.reachable, sent.sink.last_success_ns, way.bodies()) == (None, None, [])
 
 
@@ -227,8 +227,8 @@ def test_a_secret_that_the_receiver_repeats_is_not_repeated(way: Way, caplog: py
     caplog.set_level(logging.DEBUG, "otel_job_measure")
     way.receiver.always = way.answers.echo
     answer = way.sent().take()
-    assert "you sent ***" in answer.words
-    assert SECRET not in answer.words + caplog.text
+    assert "you sent ***" in answer.message
+    assert SECRET not in answer.message + caplog.text
 
 
 def test_a_batch_is_no_larger_than_receivers_take(way: Way) -> None:
@@ -240,30 +240,21 @@ def test_a_batch_is_no_larger_than_receivers_take(way: Way) -> None:
     long = [line(number).replace(b",job=", f",{tags},job=".encode()) for number in range(6_000)]
     for lines in (short, long):
         assert 850_000 < sum(map(len, lines)) < 1_000_000
-        while sent.take(*lines).taken is not Ack.DONE:
+        while sent.take(*lines).ack is not Ack.DONE:
             pass
     assert sent.counts() == (18_000, 0)
     assert max(map(len, way.bodies())) < 4 * 1024 * 1024
     sent.sink.close()
 
 
-def test_a_slow_request_ends_a_hurried_go(way: Way) -> None:
-    """At the end of the process a batch in parts stops after a part that took a second."""
+def test_a_write_with_a_deadline_is_one_request(way: Way) -> None:
+    """With a deadline a batch in parts stops after each request, so that its caller can stop after a slow one."""
     clock = HandClock()
     sent = Sent(otlp(way.receiver.url, way.protocol), clock=clock)
-    sent.sink.hurry(clock.monotonic_ns() + 60_000_000_000, patient=False)
     way.receiver.replies = [way.answers.too_large]
-    lines = [line(number) for number in range(1000)]
-    wire: Any = sent.sink._wire
-    export = wire.export
-
-    def slowly(*args: Any, **more: Any) -> Any:  # noqa: ANN401 - handed through
-        clock.advance(1.5)
-        return export(*args, **more)
-
-    wire.export = slowly
-    answer = sent.take(*lines)
-    assert (answer.taken, answer.wait_s, sent.sink.slow, len(way.bodies())) == (Ack.RETRY, 0.0, True, 1)
+    chunks = chunks_of(segment("a", *(line(number) for number in range(1000))))
+    answer = sent.sink.write(chunks, deadline_ns=clock.monotonic_ns() + 60_000_000_000)
+    assert (answer.ack, answer.wait_s, len(way.bodies())) == (Ack.MORE, None, 1)
     sent.sink.close()
 
 

@@ -24,15 +24,15 @@ from tests.delivery.support import line
 before, url = sys.argv[1] == "before", sys.argv[2]
 sent = Sent(otlp(url, "grpc"))
 if before:
-    assert sent.take(line(1)).taken is Ack.DONE
+    assert sent.take(line(1)).ack is Ack.DONE
 child = os.fork()
 if child == 0:
     answer = sent.take(line(2))
-    print(answer.taken.name, answer.words, flush=True)
+    print(answer.ack.name, answer.message, flush=True)
     sent.sink.close()
     sys.exit(7)  # the interpreter's own way out must not hang either
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-assert sent.take(line(3)).taken is Ack.DONE
+assert sent.take(line(3)).ack is Ack.DONE
 sent.sink.close()
 """
 
@@ -40,7 +40,7 @@ sent.sink.close()
 def test_a_request_is_what_the_standard_says(grpc: GrpcReceiver) -> None:
     """Headers are metadata; our own name; over one connection, as long as that works."""
     sent = Sent(otlp(grpc.url, "grpc"))
-    assert [sent.take(line(number)).taken for number in (1, 2)] == [Ack.DONE] * 2
+    assert [sent.take(line(number)).ack for number in (1, 2)] == [Ack.DONE] * 2
     metadata = grpc.requests[0].metadata
     assert metadata["authorization"] == f"Bearer {SECRET}"
     assert str(metadata["user-agent"]).startswith("otel-job-measure ")
@@ -52,7 +52,7 @@ def test_a_request_is_what_the_standard_says(grpc: GrpcReceiver) -> None:
 def test_compression_can_be_set(grpc: GrpcReceiver, compression: str) -> None:
     """Compressed or not, the receiver reads the same."""
     sent = Sent(otlp(grpc.url, "grpc", otlp_compression=compression))
-    assert sent.take(line(1)).taken is Ack.DONE
+    assert sent.take(line(1)).ack is Ack.DONE
     assert run_ids(grpc.requests[0].body) == [f"{1:012}"]
     sent.sink.close()
 
@@ -61,7 +61,7 @@ def test_each_attempt_after_a_failure_is_one(grpc: GrpcReceiver) -> None:
     """The channel neither tries again by itself nor waits before it connects again."""
     sent = Sent(otlp(grpc.url, "grpc"))
     grpc.replies = [GrpcReply("UNAVAILABLE"), GrpcReply("ABORTED"), GrpcReply("DATA_LOSS")]
-    taken = [sent.take().taken for _ in range(4)]
+    taken = [sent.take().ack for _ in range(4)]
     assert taken == [Ack.RETRY, Ack.RETRY, Ack.RETRY, Ack.DONE]
     assert len(grpc.requests) == 4
     sent.sink.close()
@@ -73,11 +73,11 @@ def test_a_receiver_that_was_down_is_found_at_the_next_attempt() -> None:
     sent = Sent(otlp(receiver.url, "grpc"))
     receiver.close()
     answers = [sent.take() for _ in range(5)]
-    assert {answer.taken for answer in answers} == {Ack.RETRY}
-    assert "Connection refused" in answers[-1].words
+    assert {answer.ack for answer in answers} == {Ack.RETRY}
+    assert "Connection refused" in answers[-1].message
     assert sent.sink.reachable is False
     again = GrpcReceiver(port=receiver.port)
-    assert sent.take().taken is Ack.DONE
+    assert sent.take().ack is Ack.DONE
     sent.sink.close()
     again.close()
 
@@ -86,7 +86,7 @@ def test_an_answer_that_is_no_message_is_no_success(grpc: GrpcReceiver) -> None:
     """Whatever it is, it has not said that it took the records."""
     sent = Sent(otlp(grpc.url, "grpc"))
     grpc.replies = [GrpcReply(body=b"\xff\xff")]
-    assert [sent.take().taken for _ in range(2)] == [Ack.RETRY, Ack.DONE]
+    assert [sent.take().ack for _ in range(2)] == [Ack.RETRY, Ack.DONE]
     sent.sink.close()
 
 
@@ -96,7 +96,7 @@ def test_a_wait_without_a_retry_info_is_ours(grpc: GrpcReceiver) -> None:
     for details in (b"\xff\xff", b""):
         grpc.replies = [GrpcReply("UNAVAILABLE", "no", [("grpc-status-details-bin", details)])]
         answer = sent.take()
-        assert (answer.taken, answer.wait_s) == (Ack.RETRY, None)
+        assert (answer.ack, answer.wait_s) == (Ack.RETRY, None)
     sent.sink.close()
 
 
@@ -105,7 +105,7 @@ def test_silence_costs_one_time_out(grpc: GrpcReceiver) -> None:
     grpc.silent = threading.Event()
     sent = Sent(otlp(grpc.url, "grpc", otlp_timeout_s=0.5, timeout_s=50))
     answer = sent.take()
-    assert (answer.taken, answer.words) == (Ack.RETRY, f"no answer from {grpc.url} within 0.5 s")
+    assert (answer.ack, answer.message) == (Ack.RETRY, f"no answer from {grpc.url} within 0.5 s")
     sent.sink.close()
 
 
@@ -114,17 +114,17 @@ def test_nobody_at_the_door() -> None:
     for host in (f"127.0.0.1:{closed_port()}", "no-such-host.invalid:4317"):
         sent = Sent(otlp(f"http://{host}", "grpc"))
         answer = sent.take()
-        assert answer.taken is Ack.RETRY
-        assert host.partition(":")[0] in answer.words
+        assert answer.ack is Ack.RETRY
+        assert host.partition(":")[0] in answer.message
         sent.sink.close()
 
 
 def test_a_server_that_speaks_something_else_loses_nothing(http: TinyServer) -> None:
     """A port of HTTP/1 and a connection that ends are no success."""
     sent = Sent(otlp(http.url, "grpc"))
-    assert sent.take().taken in (Ack.RETRY, Ack.HOLD)
+    assert sent.take().ack in (Ack.RETRY, Ack.HOLD)
     with raw_server(b"SSH-2.0-OpenSSH\r\n") as url:
-        assert Sent(otlp(url, "grpc")).take().taken in (Ack.RETRY, Ack.HOLD)
+        assert Sent(otlp(url, "grpc")).take().ack in (Ack.RETRY, Ack.HOLD)
     assert sent.counts() == (0, 0)
     sent.sink.close()
 
@@ -132,8 +132,8 @@ def test_a_server_that_speaks_something_else_loses_nothing(http: TinyServer) -> 
 def test_a_certificate_that_nobody_trusts_is_held(grpc_tls: GrpcReceiver) -> None:
     """A TLS error tells which variables to look at."""
     answer = Sent(otlp(grpc_tls.url, "grpc")).take()
-    assert answer.taken is Ack.HOLD
-    assert "OTEL_EXPORTER_OTLP_CERTIFICATE" in answer.words
+    assert answer.ack is Ack.HOLD
+    assert "OTEL_EXPORTER_OTLP_CERTIFICATE" in answer.message
     assert grpc_tls.requests == []
 
 
@@ -142,7 +142,7 @@ def test_a_certificate_of_a_file_is_trusted(grpc_tls: GrpcReceiver, argument: st
     """The standard's variable, or ours for every server; our own certificate can be shown besides."""
     shown = {"otlp_client_certificate": SERVER_PEM, "otlp_client_key": SERVER_PEM}
     sent = Sent(otlp(grpc_tls.url, "grpc", **{argument: CA_FILE}, **shown))
-    assert sent.take().taken is Ack.DONE
+    assert sent.take().ack is Ack.DONE
     sent.sink.close()
 
 
@@ -153,18 +153,18 @@ def test_a_certificate_file_that_is_gone_is_waited_for(grpc_tls: GrpcReceiver, t
     sent = Sent(otlp(grpc_tls.url, "grpc", otlp_certificate=file))
     file.unlink()
     answer = sent.take()
-    assert answer.taken is Ack.HOLD
-    assert "OTEL_EXPORTER_OTLP_CERTIFICATE" in answer.words
+    assert answer.ack is Ack.HOLD
+    assert "OTEL_EXPORTER_OTLP_CERTIFICATE" in answer.message
     file.write_bytes(CA_FILE.read_bytes())
-    assert sent.take().taken is Ack.DONE
+    assert sent.take().ack is Ack.DONE
     sent.sink.close()
 
 
 def test_tls_to_a_receiver_without_is_held(grpc: GrpcReceiver) -> None:
     """An https address of a receiver that speaks without TLS is put right by whoever set it."""
     answer = Sent(otlp(grpc.url.replace("http:", "https:"), "grpc")).take()
-    assert answer.taken is Ack.HOLD
-    assert "OTEL_EXPORTER_OTLP_ENDPOINT begin with http://" in answer.words
+    assert answer.ack is Ack.HOLD
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT begin with http://" in answer.message
 
 
 def test_a_proxy_is_asked_and_no_other(http: TinyServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,13 +172,13 @@ def test_a_proxy_is_asked_and_no_other(http: TinyServer, monkeypatch: pytest.Mon
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("grpc_proxy", "http://127.0.0.1:1")
     receiver = GrpcReceiver()
-    assert Sent(otlp(receiver.url, "grpc")).take().taken is Ack.DONE
+    assert Sent(otlp(receiver.url, "grpc")).take().ack is Ack.DONE
     receiver.close()
     with raw_server(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n") as proxy:
         answer = Sent(otlp("http://c.example:4317", "grpc", proxy=proxy.replace("//", "//user:pass@"))).take()
-    assert answer.taken is Ack.RETRY
-    assert "pass" not in answer.words
-    assert "403" in answer.words
+    assert answer.ack is Ack.RETRY
+    assert "pass" not in answer.message
+    assert "403" in answer.message
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["used before", "not used before"])

@@ -36,7 +36,7 @@ def test_our_requests_are_in_nobodys_traces(http: TinyServer, grpc: GrpcReceiver
             assert shipper.wait_for(source.append(line(1)), 30)
             shipper.close(30)
             assert exporter.get_finished_spans() == ()
-            assert theirs.take(line(2)).taken is Ack.DONE  # as if the app had sent it
+            assert theirs.take(line(2)).ack is Ack.DONE  # as if the app had sent it
         theirs.sink.close()
     finally:
         instrumentor.uninstrument()

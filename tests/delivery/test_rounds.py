@@ -2,8 +2,8 @@ from typing import NoReturn
 
 import pytest
 
-from otel_job_measure.delivery.backlog import Looked
 from otel_job_measure.delivery.consumer import EAGER, LAZY
+from otel_job_measure.delivery.delivery_loop import RecoveryPass
 from tests.delivery.machine import Machine
 from tests.delivery.support import DONE, HOLD, RETRY, line, segment
 
@@ -52,7 +52,7 @@ def test_a_segment_goes_when_all_sinks_have_it() -> None:
     machine.run(70)
     assert machine.source.dropped == ["own-0"]
     assert machine.sinks[1].lines == [line(1)]
-    assert machine.rounds.has_delivered("own-0") or machine.rounds.has_everything()
+    assert machine.loop.has_delivered("own-0") or machine.loop.has_everything()
 
 
 def test_what_another_process_ships_is_not_dropped() -> None:
@@ -64,7 +64,7 @@ def test_what_another_process_ships_is_not_dropped() -> None:
     machine.run(70)
     assert machine.source.dropped == []
     assert machine.sinks[0].lines == [line(2), line(1)]
-    assert not machine.rounds.has_everything()
+    assert not machine.loop.has_everything()
 
 
 def test_what_others_left_is_sent_in_one_batch_and_dropped() -> None:
@@ -104,7 +104,7 @@ def test_who_finds_the_lock_held_does_not_look() -> None:
     """Where another process sees to what was left, there is nothing to do, and nothing is forgotten."""
     machine = Machine(EAGER)
     machine.source.others = None
-    assert machine.rounds.look(lambda: True) == Looked(elsewhere=True)
+    assert machine.loop.recover(lambda: True) == RecoveryPass(elsewhere=True)
     assert machine.sinks[0].forgotten == []
 
 
@@ -114,10 +114,10 @@ def test_a_look_tells_what_is_left() -> None:
     left = segment("left", line(1))
     machine.source.others = [left]
     machine.sinks[0].answers = [RETRY]
-    assert machine.rounds.look(lambda: True) == Looked(pending_bytes=left.size())
-    assert machine.rounds.is_down
-    machine.rounds.try_now()
-    assert machine.rounds.look(lambda: True) == Looked(pending_bytes=0)
+    assert machine.loop.recover(lambda: True) == RecoveryPass(pending_bytes=left.size())
+    assert machine.loop.is_down
+    machine.loop.try_now()
+    assert machine.loop.recover(lambda: True) == RecoveryPass(pending_bytes=0)
 
 
 def test_segments_that_vanish_are_forgotten() -> None:
@@ -138,7 +138,7 @@ def test_a_history_that_takes_nothing_holds_a_segment_for_an_hour() -> None:
     machine.append(1)
     machine.source.rotate()
     machine.turn()
-    assert machine.rounds.has_delivered("own-0")
+    assert machine.loop.has_delivered("own-0")
     machine.run(3500)
     assert machine.source.dropped == []
     machine.run(200)
@@ -194,7 +194,7 @@ def test_a_source_that_raises_is_tried_again_later(caplog: pytest.LogCaptureFixt
     machine.source.trouble = OSError("gone")
     turns = machine.run(10)
     assert turns <= 12
-    assert machine.rounds.bugs >= 10
+    assert machine.loop.bugs >= 10
     assert [record.getMessage() for record in caplog.records] == ["reading the journal failed; it is tried again"]
     machine.source.trouble = None
     machine.turn()
@@ -209,11 +209,11 @@ def test_a_folder_that_cannot_be_read_is_somebody_elses(caplog: pytest.LogCaptur
         raise OSError("unmounted")
 
     machine.source.left = left  # type: ignore[method-assign]
-    assert machine.rounds.look(lambda: True) == Looked(elsewhere=True)
+    assert machine.loop.recover(lambda: True) == RecoveryPass(elsewhere=True)
     machine.append(1)
     machine.turn()
     assert machine.sinks[0].lines == [line(1)]
-    assert "sending what others left failed" in caplog.text
+    assert "sending segments of dead processes failed" in caplog.text
 
 
 def test_nothing_is_forgotten_while_the_journal_cannot_be_read() -> None:
@@ -222,5 +222,5 @@ def test_nothing_is_forgotten_while_the_journal_cannot_be_read() -> None:
     machine.append(1)
     machine.turn()
     machine.source.trouble = OSError("gone")
-    machine.rounds.look(lambda: True)
+    machine.loop.recover(lambda: True)
     assert machine.sinks[0].forgotten == []

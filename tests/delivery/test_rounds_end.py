@@ -16,7 +16,7 @@ def test_the_end_sends_what_is_there_and_one_batch_of_others() -> None:
     assert machine.sinks[1].lines[:2] == [line(1), line(2)]
     assert [len(sink.batches) for sink in machine.sinks] == [2, 2]
     assert machine.source.dropped == ["own-0"]
-    assert machine.rounds.has_everything()
+    assert machine.loop.has_everything()
 
 
 @pytest.mark.parametrize("takes_s", [0.0, 1.5])
@@ -29,7 +29,7 @@ def test_the_first_failure_or_slow_request_is_the_last(takes_s: float) -> None:
     machine.source.others = [segment("left", line(1))]
     machine.finish(5)
     assert len(machine.sinks[0].batches) == 1
-    assert not machine.rounds.has_everything()
+    assert not machine.loop.has_everything()
 
 
 def test_where_all_is_lost_otherwise_it_is_tried_until_the_end() -> None:

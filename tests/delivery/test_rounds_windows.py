@@ -47,7 +47,7 @@ def test_while_the_server_is_away_the_other_windows_are_not_looked_at() -> None:
     machine = Machine(EAGER, LAZY)
     segments = left(machine, 5, window=2)
     machine.sinks[0].always = RETRY
-    machine.rounds.look(lambda: True)
+    machine.loop.recover(lambda: True)
     assert [one.looks > 0 for one in segments] == [True, True, False, False, False]
     machine.sinks[0].always = machine.sinks[1].always
     machine.run(180)

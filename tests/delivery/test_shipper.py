@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from otel_job_measure.delivery.bell import Bell
 from otel_job_measure.delivery.delivery_loop import MAINTAIN_S
+from otel_job_measure.delivery.flush_waiters import Bell
 from otel_job_measure.journal.interfaces import Position
 from tests.delivery.ship import LONG_S, Ship
 from tests.delivery.support import DONE, HOLD, RETRY, line
@@ -192,9 +192,9 @@ def test_a_point_in_a_signal_handler_wakes_without_a_deadlock(ship: Ship) -> Non
     assert ship.shipper.wait_for(ship.source.tail(), LONG_S)
 
 
-def test_a_bug_in_the_rounds_ends_nothing(ship: Ship, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_in_the_loop_ends_nothing(ship: Ship, caplog: pytest.LogCaptureFixture) -> None:
     """Whatever fails inside a turn is logged, and points are delivered all the same when it is over."""
-    turn = ship.shipper._rounds.turn
+    turn = ship.shipper._loop.turn
     failed = threading.Event()
 
     def broken(go_on: Callable[[], bool], *, hurry: bool = False) -> None:
@@ -204,7 +204,7 @@ def test_a_bug_in_the_rounds_ends_nothing(ship: Ship, caplog: pytest.LogCaptureF
         failed.set()
         raise ZeroDivisionError("oops")
 
-    ship.shipper._rounds.turn = broken  # type: ignore[method-assign]
+    ship.shipper._loop.turn = broken  # type: ignore[method-assign]
     assert ship.shipper.wait_for(ship.append(1), LONG_S)
     assert "delivering points failed; it is tried again" in caplog.text
     assert "ZeroDivisionError: oops" in caplog.text

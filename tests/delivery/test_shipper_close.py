@@ -7,7 +7,7 @@ import pytest
 
 from otel_job_measure.journal.interfaces import Position
 from tests.delivery.ship import LONG_S, Ship, no_threads
-from tests.delivery.support import DONE, HOLD, RETRY, line, segment
+from tests.delivery.support import HOLD, RETRY, line, segment
 from tests.support.ours import left_threads
 
 
@@ -83,35 +83,30 @@ def test_without_threads_close_delivers_itself(
     assert len([record for record in caplog.records if "no thread can be started" in record.message]) == 1
 
 
-def test_without_threads_a_flush_delivers_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no thread can be started, a flush sends on the caller's thread, in its time, until there can be one."""
+def test_without_threads_a_flush_returns_false(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If no thread can be started, a flush sends nothing and says so, until there can be one."""
     ship = Ship()
-    ship.sink.answers = [RETRY]
     with no_threads(monkeypatch):
         mark = ship.append(1)
-        assert ship.shipper.wait_for(mark, LONG_S)
-        assert ship.sink.lines == [line(1)]
-        ship.sink.always = RETRY
-        assert not ship.shipper.wait_for(ship.append(2), 0.05)
+        assert not ship.shipper.wait_for(mark, LONG_S)
         assert not asyncio.run(ship.shipper.wait_for_async(ship.source.tail(), LONG_S))
-    ship.sink.always = DONE
+        assert ship.sink.lines == []
     ship.shipper._start_after_ns = 0
-    assert ship.shipper.wait_for(ship.append(3), LONG_S)
+    assert ship.shipper.wait_for(ship.append(2), LONG_S)
     assert ship.shipper.close(LONG_S)
-    assert ship.sink.lines == [line(1), line(2), line(3)]
+    assert ship.sink.lines == [line(1), line(2)]
 
 
-def test_close_inside_a_flush_that_delivers_itself_ends_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A signal handler that closes while its thread delivers doesn't wait for itself, and all is closed after that."""
+def test_a_close_inside_a_close_that_delivers_itself_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal handler that closes while its thread delivers does not wait for itself."""
     ship = Ship()
     seen: list[bool] = []
     with no_threads(monkeypatch):
-        mark = ship.append(1)
+        ship.append(1)
         ship.sink.during = lambda: seen.append(ship.shipper.close(LONG_S)) if not seen else None
-        assert ship.shipper.wait_for(mark, LONG_S)
+        assert ship.shipper.close(LONG_S)
     assert seen == [False]
     assert ship.sink.closed == 1
-    assert ship.shipper.close(LONG_S)
 
 
 def test_what_dies_with_the_process_is_tried_until_the_end(ship: Ship) -> None:
@@ -172,7 +167,7 @@ def test_a_bug_at_the_end_is_no_bug_of_the_process(caplog: pytest.LogCaptureFixt
     def broken(*_args: object, **_more: object) -> None:
         raise ZeroDivisionError("oops")
 
-    ship.shipper._rounds.finish = broken  # type: ignore[method-assign]
+    ship.shipper._loop.finish = broken  # type: ignore[method-assign]
     ship.append(1)
     assert not ship.shipper.close(LONG_S)
     assert ship.sink.closed == 1

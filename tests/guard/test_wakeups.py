@@ -10,7 +10,7 @@ from tests.delivery.support import FakeSource, HandClock, ListSink, line
 from tests.guard.bounds import TURNS_BUSY, TURNS_CALM, TURNS_IDLE_HOUR
 
 if TYPE_CHECKING:
-    from otel_job_measure.delivery.bell import Bell
+    from otel_job_measure.delivery.flush_waiters import Bell
 
 _TICK_S = 0.000_001
 
@@ -81,7 +81,7 @@ def turns(policy: Policy, *, runs: int, seconds: float) -> tuple[int, ListSink]:
     shipper._bell = cast("Bell", bell)
     shipper._thread = cast("Any", object())  # this one
     shipper._wanted = True
-    shipper._ends_ns = clock.monotonic_ns() + 2 * int(seconds * 1e9) + 1_000_000_000
+    shipper._deadline_ns = clock.monotonic_ns() + 2 * int(seconds * 1e9) + 1_000_000_000
     shipper._ship()
     return bell.waits, sink
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.delivery.checkpoints import FileProgress
+from otel_job_measure.delivery.checkpoints import FileCheckpoints
 from otel_job_measure.errors import HistoryError
 from otel_job_measure.history.history import History
 from otel_job_measure.journal.dead_letters import DeadLetterFiles, dead_letters, discard
@@ -103,7 +103,7 @@ def test_what_root_makes_in_a_users_folder_is_the_users(tmp_path: Path, *, is_th
     _, sizes = dead_letters(state)
     DeadLetterFiles(state.rejected, IDENTITY._replace(destination="here")).put(b"second", "no")
     assert discard(state, sizes) == 1
-    FileProgress(state.positions, "here").advance({"a": 1})
+    FileCheckpoints(state.positions, "here").advance({"a": 1})
     up_to_date(Settings(state_dir=state.root))
     journal.close(delivered=False)
     made = [state.root, *state.root.rglob("*")]

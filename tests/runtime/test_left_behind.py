@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.delivery.checkpoints import FileProgress
+from otel_job_measure.delivery.checkpoints import FileCheckpoints
 from otel_job_measure.delivery.consumer import Consumer
 from otel_job_measure.delivery.delivery_loop import DeliveryLoop
 from otel_job_measure.delivery.influxdb.sink import InfluxSink
@@ -64,10 +64,10 @@ def taken(source: OfflineSource, *, windows: int) -> list[str]:
 def sent(source: OfflineSource, state: StateDir, tiny: TinyServer) -> list[int]:
     """Sends what is left as the command does, and returns how many points each request had."""
     before = len(tiny.requests)
-    progress = FileProgress(state.positions, HEADER.destination)
-    sink = InfluxSink(settings_for(tiny.url), Counters(), ListRejects(), progress=progress)
-    rounds = DeliveryLoop(source, [Consumer(sink)])
-    rounds.look(lambda: True)
+    checkpoints = FileCheckpoints(state.positions, HEADER.destination)
+    sink = InfluxSink(settings_for(tiny.url), Counters(), ListRejects())
+    rounds = DeliveryLoop(source, [Consumer(sink, checkpoints=checkpoints)])
+    rounds.recover(lambda: True)
     rounds.close()
     return [len(request.lines) for request in tiny.requests[before:]]
 
@@ -79,7 +79,7 @@ def positions(state: StateDir) -> dict[str, int]:
 
 
 def test_each_is_given_once_and_is_gone_in_the_end(source: OfflineSource, state: StateDir) -> None:
-    """Whatever is read ahead, and whenever it is deleted; nothing is left of the thread either."""
+    """Each segment is given once and deleted when it is dropped."""
     there = sorted(path.name for path in state.ready.iterdir())
     assert sorted(taken(source, windows=9)) == there
     assert list(state.ready.iterdir()) == []

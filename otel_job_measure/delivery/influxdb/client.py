@@ -1,11 +1,12 @@
 """One write to InfluxDB over HTTP, by influxdb-client's `WriteService`.
 
-Importing this module takes 270 ms and imports everything that a request may need. `libraries.load` does it, on the
-thread of whoever makes a `JobMeasure`: an import in the shipper's thread while the process forks would hang the child.
+This module takes 270 ms to import. `server_sink.load` imports it on the thread that creates a `JobMeasure`: an import
+on the shipper's thread while the process forks would hang the child.
 """
 
 import copy
 import time
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -19,19 +20,19 @@ from influxdb_client.service.write_service import WriteService
 from urllib3 import exceptions
 
 from otel_job_measure import names
-from otel_job_measure.delivery.children import never_collect_in_children
 from otel_job_measure.delivery.http import Variables, no_answer, proxy_of, response_of
 from otel_job_measure.delivery.influxdb.responses import Response
+from otel_job_measure.delivery.server_sink import header_secrets, never_collect_in_children
 from otel_job_measure.settings import Destination, Settings
 
 _VARIABLES: Final = Variables(url=names.ENV_INFLUXDB_URL, ca_file=f"{names.ENV_PREFIX}CA_FILE")
 
 
 class _Api(ApiClient):
-    """Gives the answer to a write as it came, within its time.
+    """Returns the raw answer to a write.
 
-    The client's own way makes an exception of all but a 2xx, and where the body is no JSON it calls `logging.debug`,
-    which sets up the app's root logger.
+    The client itself raises for every status but 2xx, and if the body is no JSON it calls `logging.debug`, which sets
+    up the app's root logger.
     """
 
     def request(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride] - by keyword, always
@@ -56,20 +57,15 @@ class _Api(ApiClient):
         )
 
     def __del__(self) -> None:
-        """Does nothing, where the client would sign out over the network."""
+        """Does nothing; the client itself would sign out over the network."""
 
 
 class _Configuration(Configuration):
-    """A configuration that begins with the client's defaults, not with those that the app may have set for its own."""
+    """A configuration with the client's defaults, not with defaults that the app may have set."""
 
 
 class Wire:
-    """A connection pool of our own to one server.
-
-    Args:
-        destination: The server, the organization and the bucket.
-        api: What carries requests.
-    """
+    """The package's own connection pool to one server; `api` carries the requests."""
 
     def __init__(self, destination: Destination, api: Any) -> None:  # noqa: ANN401 - generated code without types
         self._destination = destination
@@ -79,7 +75,7 @@ class Wire:
 
     @classmethod
     def of_settings(cls, settings: Settings, destination: Destination) -> "Wire":
-        """Makes one from settings."""
+        """Makes a connection from settings."""
         configuration = _untyped(_Configuration)()
         configuration.host = destination.url
         configuration.connection_pool_maxsize = 1
@@ -93,27 +89,15 @@ class Wire:
 
     @classmethod
     def of_client(cls, client: Any, destination: Destination) -> "Wire":  # noqa: ANN401 - generated code without types
-        """Makes one with the server, the rights and the ways of a client of the user's own, which stays as it is."""
+        """Makes one with the server, credentials and proxy of the user's own client, which stays unchanged."""
         configuration = copy.copy(client.api_client.configuration)
-        configuration.enable_gzip = False  # we compress ourselves
+        configuration.enable_gzip = False  # the sink compresses
         api = _untyped(_Api)(configuration)
         api.default_headers = client.api_client.default_headers  # the user may set another token there
         return cls(destination, api)
 
     def post(self, body: bytes, *, token: str | None, timeout_s: float) -> Response:
-        """Writes a gzipped body of line protocol with times in ns.
-
-        Args:
-            body: The body.
-            token: The token, or None where the client brings its own rights.
-            timeout_s: How long it may take, in seconds.
-
-        Returns:
-            The answer, whatever it says.
-
-        Raises:
-            NoAnswer: There was none.
-        """
+        """Writes a gzipped body of line protocol with times in ns; raises `NoAnswer`."""
         if token is not None:
             self._api.set_default_header("Authorization", f"Token {token}")
         deadline_s = time.monotonic() + timeout_s
@@ -135,15 +119,15 @@ class Wire:
             self._api.cookie = None  # the session of a client with user and password has ended: sign in again
         return response
 
-    def without_secrets(self, words: str) -> str:
-        """Returns words of a server, in case it repeats what it was sent."""
-        secret = str(self._api.default_headers.get("Authorization", "")).rpartition(" ")[2]
-        return words.replace(secret, "***") if secret else words
+    def secrets(self) -> Iterator[str]:
+        """Yields the secrets of its requests."""
+        yield from header_secrets(str(self._api.default_headers.get("Authorization", "")))
+        yield str(self._api.cookie or "")
 
     def close(self) -> None:
         """Closes the connections."""
         self._api.rest_client.pool_manager.clear()
 
 
-def _untyped(what: object) -> Any:  # noqa: ANN401 - that is its purpose: the client's classes are generated, without types
+def _untyped(what: object) -> Any:  # noqa: ANN401 - the client's classes are generated, without types
     return what

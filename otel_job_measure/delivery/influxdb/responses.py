@@ -1,11 +1,11 @@
-"""What InfluxDB's answer to a write means, as a pure function of its status, headers and body.
+"""The meaning of InfluxDB's answer to a write, as a pure function of its status, headers and body.
 
-Only 204 says that points were kept: a login page comes with 200, a queue in front of the server says 202.
+Only 204 says that points were kept: a login page comes with 200, a queue in front of the server answers 202.
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from otel_job_measure import names
 
-_MOST_WORDS: Final = 300
+_MOST_CHARS: Final = 300
 _UNPARSABLE: Final = "unable to parse '"
 _EXPIRED: Final = "outside retention policy"
 _find_bound = re.compile(r"Lower Bound at (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)").search
@@ -26,36 +26,33 @@ _SERVER_VARIABLES: Final = (names.ENV_INFLUXDB_URL, names.ENV_INFLUXDB_ORG, name
 
 
 class Kind(Enum):
-    """What to do with the lines of a write."""
+    """The state of the lines of a write."""
 
     DELIVERED = "delivered"
     """The server has them all."""
     UNPARSABLE = "unparsable"
-    """It kept none; its body quotes those that it cannot read."""
+    """It kept none; its body quotes the lines that it cannot read."""
     EXPIRED = "expired"
-    """It kept those that are not older than a bound."""
+    """It kept the lines that are not older than a bound."""
     REFUSED = "refused"
     """It kept all but some, and does not say which."""
     PARTIAL = "partial"
-    """It kept all but some, does not say which, and would keep the others twice."""
+    """It kept all but some, does not say which, and would store the others twice."""
     TOO_LARGE = "too large"
     """It, or a proxy before it, takes no body of this size."""
     HOLD = "hold"
-    """It kept none, and somebody has to set something first."""
+    """It kept none. Blocked until the configuration changes."""
     RETRY = "retry"
-    """It may have kept them or not: they have to be sent again later."""
+    """It may have kept them or not: send them again later."""
+    MORE = "more"
+    """A part of the lines is settled: send the rest at once. No answer means this; only a batch does."""
 
 
-class NoAnswer(Exception):  # noqa: N818 - said by whoever sends, about a server
-    """There was no answer; the message says why, and what to set.
+class NoAnswer(Exception):  # noqa: N818 - not an error of the program: the server did not answer
+    """The server did not answer; the message says why. With `hold` the configuration has to change first."""
 
-    Args:
-        words: Why.
-        hold: Whether somebody has to set something first.
-    """
-
-    def __init__(self, words: str, *, hold: bool) -> None:
-        super().__init__(words)
+    def __init__(self, message: str, *, hold: bool) -> None:
+        super().__init__(message)
         self.hold = hold
 
 
@@ -70,63 +67,54 @@ class Response:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What an answer, or the lack of one, means.
-
-    Args:
-        kind: What to do with the lines.
-        words: What came, in words for a log or beside a rejected line, and what to set.
-        blamed: What follows `unable to parse '` for each unreadable line: the line, `': ` and the reason.
-        bound_ns: Lines older than this are outside the bucket's retention, in ns since 1970; None where unknown.
-        wait_s: How long the server asked to wait, in seconds; None where it did not.
-        reached: Whether the answer can have come from the server itself; None where it was not asked.
-        refused: How many lines a server refused that does not say which.
-    """
+    """The meaning of an answer, or of its absence."""
 
     kind: Kind
-    words: str = ""
+    message: str = ""
+    """The answer as text, for a log or a dead letter, and what to set."""
     blamed: tuple[str, ...] = ()
+    """What follows `unable to parse '` for each unreadable line: the line, `': ` and the reason; secrets unmasked."""
     bound_ns: int | None = None
+    """The start of the bucket's retention, in ns since 1970; None if unknown."""
     wait_s: float | None = None
+    """The wait that the server asked for, in seconds."""
     reached: bool | None = True
+    """Whether the answer can be the server's own; None if no request was sent."""
     refused: int = 0
+    """The number of refused lines, if the server does not say which."""
 
 
-def judge(response: Response, *, now_s: float) -> Verdict:
-    """Says what the answer to a write means.
+Masked = Callable[[str], str]
 
-    Args:
-        response: The answer.
-        now_s: The time in seconds since 1970, for a Retry-After with a date where the answer has no date of its own.
 
-    Returns:
-        What to do with the lines that were sent.
-    """
+def judge(response: Response, *, now_s: float, masked: Masked = str) -> Verdict:
+    """Returns the meaning of InfluxDB's answer to a write; `masked` hides secrets that the server repeats."""
     status = response.status
     if status == HTTPStatus.NO_CONTENT:
         return Verdict(kind=Kind.DELIVERED)
-    message = _message(response.body)
-    words = said("InfluxDB", status, message)
-    if status == HTTPStatus.BAD_REQUEST and _UNPARSABLE in message:
-        return Verdict(kind=Kind.UNPARSABLE, words=words, blamed=_blamed(message))
+    text = _message(response.body)
+    message = said("InfluxDB", status, masked(text))
+    if status == HTTPStatus.BAD_REQUEST and _UNPARSABLE in text:
+        return Verdict(kind=Kind.UNPARSABLE, message=message, blamed=_blamed(text))
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
-        kind = Kind.EXPIRED if _EXPIRED in message else Kind.REFUSED
-        return Verdict(kind=kind, words=words, bound_ns=_bound_ns(message) if kind is Kind.EXPIRED else None)
+        kind = Kind.EXPIRED if _EXPIRED in text else Kind.REFUSED
+        return Verdict(kind=kind, message=message, bound_ns=_bound_ns(text) if kind is Kind.EXPIRED else None)
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return Verdict(kind=Kind.TOO_LARGE, words=words)
+        return Verdict(kind=Kind.TOO_LARGE, message=message)
     redirected = 300 <= status < 400  # noqa: PLR2004 - the class of redirects
     if redirected or status in _ADVICE:
-        words = f"{words}; {_advice(response, message)}"
-        return Verdict(kind=Kind.HOLD, words=words, reached=not redirected)
+        advice = _advice(status, text, masked(without_secrets(response.headers.get("location", ""))))
+        return Verdict(kind=Kind.HOLD, message=f"{message}; {advice}", reached=not redirected)
     wait_s = retry_after_s(response.headers, now_s)
     client_error = 400 <= status < 500  # noqa: PLR2004 - the class of client errors
-    return Verdict(kind=Kind.RETRY, words=words, wait_s=wait_s, reached=client_error)
+    return Verdict(kind=Kind.RETRY, message=message, wait_s=wait_s, reached=client_error)
 
 
 def short(text: str) -> str:
     """Returns a text on one line, without markup, short enough for a log."""
-    line = " ".join(_markup(" ", text[: 50 * _MOST_WORDS]).split())
+    line = " ".join(_markup(" ", text[: 50 * _MOST_CHARS]).split())
     line = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
-    return line if len(line) <= _MOST_WORDS else f"{line[:_MOST_WORDS]}…"
+    return line if len(line) <= _MOST_CHARS else f"{line[:_MOST_CHARS]}…"
 
 
 def _message(body: bytes) -> str:
@@ -138,20 +126,14 @@ def _message(body: bytes) -> str:
         return text
 
 
-def said(who: str, status: int, message: str) -> str:
-    """Returns an answer in words.
-
-    Args:
-        who: The server, at the beginning of a sentence.
-        status: The answer's status.
-        message: What it says besides.
-    """
+def said(server: str, status: int, text: str) -> str:
+    """Returns an answer as one line of text."""
     try:
         phrase = f" {HTTPStatus(status).phrase}"
     except ValueError:
         phrase = ""
-    more = short(message)
-    return f"{who} answered {status}{phrase}" + (f": {more}" if more else "")
+    more = short(text)
+    return f"{server} answered {status}{phrase}" + (f": {more}" if more else "")
 
 
 def _blamed(message: str) -> tuple[str, ...]:
@@ -172,15 +154,7 @@ def _bound_ns(message: str) -> int | None:
 
 
 def retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:
-    """Reads a Retry-After.
-
-    Args:
-        headers: The answer's, their names in small letters.
-        now_s: The time in seconds since 1970, where the answer has no date of its own.
-
-    Returns:
-        How long to wait, in seconds; None where nothing is asked for.
-    """
+    """Returns the seconds that a Retry-After asks for; `now_s` counts if the answer has no date of its own."""
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         wait_s = float(value[:9])
@@ -208,10 +182,9 @@ _ADVICE: Final[Mapping[int, str]] = {
 }
 
 
-def _advice(response: Response, message: str) -> str:
-    status, lower = response.status, message.lower()
+def _advice(status: int, text: str, where: str) -> str:
+    lower = text.lower()
     if status not in _ADVICE:
-        where = without_secrets(response.headers.get("location", ""))
         return f"set {names.ENV_INFLUXDB_URL} to the server itself: redirects, here to {where!r}, are not followed"
     if "https server" in lower:
         return f"let {names.ENV_INFLUXDB_URL} begin with https://"
@@ -223,11 +196,7 @@ def _advice(response: Response, message: str) -> str:
 
 
 def without_secrets(url: str) -> str:
-    """Returns a URL without what can be secret in it: user, password and query.
-
-    Args:
-        url: Any text.
-    """
+    """Returns a URL without user, password and query."""
     try:
         parts = urlsplit(url)
         return short(f"{parts.scheme}://{parts.hostname}{parts.path}" if parts.hostname else parts.path)

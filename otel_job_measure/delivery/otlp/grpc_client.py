@@ -10,11 +10,10 @@ from typing import Final
 import grpc
 
 from otel_job_measure import names
-from otel_job_measure.delivery.children import never_collect_in_children
-from otel_job_measure.delivery.influxdb.responses import NoAnswer, Verdict
-from otel_job_measure.delivery.otlp.log_records import Record
-from otel_job_measure.delivery.otlp.messages import NoMessageError, decode_success, encode, retry_delay_s
+from otel_job_measure.delivery.influxdb.responses import Masked, NoAnswer, Verdict
+from otel_job_measure.delivery.otlp.log_records import NoMessageError, Record, decode_success, encode, retry_delay_s
 from otel_job_measure.delivery.otlp.responses import judge_grpc, judge_success, no_success
+from otel_job_measure.delivery.server_sink import never_collect_in_children
 from otel_job_measure.settings import OtlpDestination, Settings
 
 for _later in ("grpc._channel", "grpc._simple_stubs", "grpc.experimental", "datetime"):  # by the first channel
@@ -25,19 +24,14 @@ _DETAILS: Final = "grpc-status-details-bin"
 _PORTS: Final = {"http": 80, "https": 443}
 _OPTIONS: Final = (
     ("grpc.primary_user_agent", "otel-job-measure"),
-    ("grpc.enable_retries", 0),  # the shipper sees to that
+    ("grpc.enable_retries", 0),  # the shipper retries
     ("grpc.use_local_subchannel_pool", 1),  # a new channel is a new connection, not one that waits to try again
 )
 _users: Final[set[int]] = set()
 
 
 class Wire:
-    """A channel of our own to one receiver, made anew after each failure, so that one attempt is one.
-
-    Args:
-        settings: How it is spoken to.
-        destination: The receiver.
-    """
+    """The package's own channel to one receiver, opened again after each failure, so that a call is one attempt."""
 
     def __init__(self, settings: Settings, destination: OtlpDestination) -> None:
         self._settings = settings
@@ -47,19 +41,20 @@ class Wire:
         self._channel: grpc.Channel | None = None
         never_collect_in_children(self)
 
-    def export(self, records: Sequence[Record], *, timeout_s: float, now_s: float) -> Verdict:  # noqa: ARG002 - as HTTP
-        """Sends records with one call, as the sink asks for it."""
+    def export(self, records: Sequence[Record], *, timeout_s: float, now_s: float, masked: Masked) -> Verdict:  # noqa: ARG002 - as HTTP
+        """Sends records with one call; raises `NoAnswer`."""
         _claim()
         self._channel = self._channel or self._connect()
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(_METHOD)
         try:
             answer = call(encode(records), timeout=timeout_s, metadata=self._metadata, compression=self._compression)
-            return judge_success(len(records), *decode_success(answer))
+            refused, message = decode_success(answer)
         except NoMessageError:
             return no_success("OK")
         except grpc.RpcError as error:
             self.close()
-            return self._judge(error, timeout_s)
+            return self._judge(error, timeout_s, masked)
+        return judge_success(len(records), refused, masked(message))
 
     def close(self) -> None:
         """Closes the channel."""
@@ -67,13 +62,13 @@ class Wire:
             self._channel.close()
             self._channel = None
 
-    def _judge(self, error: grpc.RpcError, timeout_s: float) -> Verdict:
+    def _judge(self, error: grpc.RpcError, timeout_s: float, masked: Masked) -> Verdict:
         code = error.code().name
         if code == grpc.StatusCode.DEADLINE_EXCEEDED.name:
             raise NoAnswer(f"no answer from {self._url} within {timeout_s:g} s", hold=False) from None
         status = next((each.value for each in error.trailing_metadata() or () if each.key == _DETAILS), b"")
         wait_s = retry_delay_s(status)
-        return judge_grpc(code, error.details() or "", wait_s=wait_s)
+        return judge_grpc(code, masked(error.details() or ""), wait_s=wait_s)
 
     def _connect(self) -> grpc.Channel:
         scheme, _, host = self._url.partition("://")
@@ -93,8 +88,8 @@ class Wire:
                 _read(trusted), _read(settings.otlp_client_key), _read(settings.otlp_client_certificate)
             )
         except OSError as error:
-            words = f"a file of {names.ENV_OTLP_PREFIX}CERTIFICATE, CLIENT_CERTIFICATE or CLIENT_KEY cannot be read"
-            raise NoAnswer(f"{words}: {error.strerror}", hold=True) from None
+            message = f"a file of {names.ENV_OTLP_PREFIX}CERTIFICATE, CLIENT_CERTIFICATE or CLIENT_KEY cannot be read"
+            raise NoAnswer(f"{message}: {error.strerror}", hold=True) from None
 
 
 def _read(path: Path | str | None) -> bytes | None:
@@ -102,11 +97,11 @@ def _read(path: Path | str | None) -> bytes | None:
 
 
 def _claim() -> None:
-    """Notes that this process uses gRPC, which a child of such a process cannot: it would hang, or worse."""
+    """Refuses gRPC in a fork of a process that used it: the library would hang or crash there."""
     if _users - {os.getpid()}:
         raise NoAnswer(
-            "gRPC cannot be used in a process that was forked from one that uses it; its points are sent when it has"
-            f" ended, or by `otel-job-measure ship`, or set {names.ENV_OTLP_PREFIX}PROTOCOL to http/protobuf",
+            "gRPC cannot be used in a process that was forked from one that uses it; its points are sent after it"
+            f" ends, or by `otel-job-measure ship`, or set {names.ENV_OTLP_PREFIX}PROTOCOL to http/protobuf",
             hold=True,
         )
     _users.add(os.getpid())

@@ -9,12 +9,11 @@ import urllib3
 from urllib3 import exceptions
 
 from otel_job_measure import names
-from otel_job_measure.delivery.children import never_collect_in_children
 from otel_job_measure.delivery.http import Variables, no_answer, proxy_of, response_of
-from otel_job_measure.delivery.influxdb.responses import Verdict
-from otel_job_measure.delivery.otlp.log_records import Record
-from otel_job_measure.delivery.otlp.messages import NoMessageError, decode_success, encode, message_of
+from otel_job_measure.delivery.influxdb.responses import Masked, Verdict
+from otel_job_measure.delivery.otlp.log_records import NoMessageError, Record, decode_success, encode, message_of
 from otel_job_measure.delivery.otlp.responses import PROTOBUF, is_success, judge_http, judge_success, no_success
+from otel_job_measure.delivery.server_sink import never_collect_in_children
 from otel_job_measure.settings import OtlpDestination, Settings
 
 _COMPRESSION: Final = 3
@@ -22,12 +21,7 @@ _VARIABLES: Final = Variables(url=names.ENV_OTLP_ENDPOINT, ca_file=names.ENV_OTL
 
 
 class Wire:
-    """A connection of our own to one receiver.
-
-    Args:
-        settings: How it is spoken to.
-        destination: The receiver.
-    """
+    """The package's own connection to one receiver."""
 
     def __init__(self, settings: Settings, destination: OtlpDestination) -> None:
         self._url = destination.endpoint
@@ -41,8 +35,8 @@ class Wire:
         self._pool = _pool(settings)
         never_collect_in_children(self)
 
-    def export(self, records: Sequence[Record], *, timeout_s: float, now_s: float) -> Verdict:
-        """Sends records with one POST, as the sink asks for it."""
+    def export(self, records: Sequence[Record], *, timeout_s: float, now_s: float, masked: Masked) -> Verdict:
+        """Sends records with one POST; raises `NoAnswer`."""
         body = encode(records)
         deadline_s = time.monotonic() + timeout_s
         try:
@@ -60,11 +54,12 @@ class Wire:
         except (exceptions.HTTPError, OSError) as error:
             raise no_answer(error, self._url, timeout_s, _VARIABLES) from None
         if not is_success(response):
-            return judge_http(response, message_of(response.body), now_s=now_s)
+            return judge_http(response, masked(message_of(response.body)), now_s=now_s, masked=masked)
         try:
-            return judge_success(len(records), *decode_success(response.body))
+            refused, message = decode_success(response.body)
         except NoMessageError:
             return no_success()
+        return judge_success(len(records), refused, masked(message))
 
     def close(self) -> None:
         """Closes the connections."""

@@ -2,9 +2,17 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from google.protobuf.message import DecodeError
+from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]  # it has stubs, and no marker
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # the same
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs, SeverityNumber
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from otel_job_measure import names
 from otel_job_measure.errors import LineProtocolError
@@ -71,3 +79,74 @@ def _attributes(point: Point) -> dict[str, FieldValue]:
 def _words(point: Point, status: str) -> str:
     reason = point.tags.get(names.TAG_REASON)
     return f"{point.tags.get(names.TAG_JOB, names.UNNAMED)}: {status}" + (f" ({reason})" if reason else "")
+
+
+class NoMessageError(ValueError):
+    """An answer that is no OTLP message."""
+
+
+_SAMPLED: Final = 1  # only sampled spans have their ids in a row
+
+
+def encode(records: Sequence[Record]) -> bytes:
+    """Returns a request with records in this order."""
+    scope = ScopeLogs(scope=InstrumentationScope(name=names.SCOPE), log_records=map(_log_record, records))
+    request = ExportLogsServiceRequest(resource_logs=[ResourceLogs(resource=Resource(), scope_logs=[scope])])
+    return request.SerializeToString()
+
+
+def decode_success(body: bytes) -> tuple[int, str]:
+    """Returns the number of rejected records and the receiver's message; raises `NoMessageError`."""
+    try:
+        partial = ExportLogsServiceResponse.FromString(body).partial_success
+    except DecodeError as error:
+        raise NoMessageError(str(error)) from error
+    return partial.rejected_log_records, partial.error_message
+
+
+def message_of(body: bytes) -> str:
+    """Returns the text of an error: the message of a `Status`, or the body itself."""
+    try:
+        return str(Status.FromString(body).message)
+    except DecodeError:
+        return body.decode(errors="replace")
+
+
+def retry_delay_s(status: bytes) -> float | None:
+    """Returns the seconds that a `Status` asks to wait, if it does."""
+    try:
+        details = Status.FromString(status).details
+        info = RetryInfo()
+        if not any(detail.Unpack(info) for detail in details):
+            return None
+    except DecodeError:
+        return None
+    delay_s = info.retry_delay.seconds + info.retry_delay.nanos / 1e9
+    return delay_s if delay_s > 0 else None
+
+
+def _log_record(record: Record) -> LogRecord:
+    return LogRecord(
+        time_unix_nano=record.time_ns,
+        observed_time_unix_nano=record.time_ns,
+        severity_number=SeverityNumber.SEVERITY_NUMBER_ERROR if record.failed else SeverityNumber.SEVERITY_NUMBER_INFO,
+        severity_text="ERROR" if record.failed else "INFO",
+        event_name=record.event,
+        body=AnyValue(string_value=record.body),
+        attributes=[KeyValue(key=key, value=_any_value(value)) for key, value in record.attributes.items()],
+        trace_id=record.trace_id,
+        span_id=record.span_id,
+        flags=_SAMPLED if record.trace_id else 0,
+    )
+
+
+def _any_value(value: FieldValue) -> AnyValue:
+    match value:
+        case bool():
+            return AnyValue(bool_value=value)
+        case str():
+            return AnyValue(string_value=value)
+        case int():
+            return AnyValue(int_value=value)
+        case _:
+            return AnyValue(double_value=value)

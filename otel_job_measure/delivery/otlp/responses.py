@@ -1,7 +1,7 @@
-"""What the answers of a receiver of OTLP logs mean, as pure functions.
+"""The meaning of an OTLP receiver's answers, as pure functions.
 
-A success says that the receiver has the records, in its memory as a rule. What a partial success leaves out must not be
-sent again, for the receiver would have the others twice. Anything else leaves the lines where they are.
+A success says that the receiver has the records, usually in memory. After a partial success nothing is sent again: the
+receiver would store the accepted records twice. After any other answer the lines stay in the journal.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from typing import Final
 from otel_job_measure import names
 from otel_job_measure.delivery.influxdb.responses import (
     Kind,
+    Masked,
     Response,
     Verdict,
     retry_after_s,
@@ -20,7 +21,7 @@ from otel_job_measure.delivery.influxdb.responses import (
 )
 
 PROTOBUF: Final = "application/x-protobuf"
-_WHO: Final = "the OTLP receiver"
+_SERVER: Final = "the OTLP receiver"
 _PROTOCOL: Final = f"{names.ENV_OTLP_PREFIX}PROTOCOL"
 _ENDPOINT_ADVICE: Final = f"set {names.ENV_OTLP_ENDPOINT} to the address of a receiver of OTLP logs"
 _HEADERS_ADVICE: Final = f"set {names.ENV_OTLP_HEADERS} to what the receiver asks for"
@@ -31,10 +32,7 @@ _NO_TRUST: Final = ("CERTIFICATE_VERIFY_FAILED", "peer certificate", "Hostname V
 
 
 def is_success(response: Response) -> bool:
-    """Tells whether an HTTP answer is a success, partial perhaps, whose body is to be read.
-
-    A login page comes with 200 too; some receivers answer 204, or 200 with nothing at all.
-    """
+    """Returns whether an HTTP answer is a success; a login page has 200 too, and some receivers send no body."""
     content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if response.status == HTTPStatus.NO_CONTENT:
         return True
@@ -42,90 +40,59 @@ def is_success(response: Response) -> bool:
 
 
 def judge_success(sent: int, refused: int, message: str) -> Verdict:
-    """Says what a success means.
-
-    Args:
-        sent: How many records were sent.
-        refused: How many of them the receiver says it rejected.
-        message: What it says besides.
-
-    Returns:
-        What to do with the lines that were sent.
-    """
+    """Returns the meaning of a success."""
     if refused <= 0:
-        words = f"{_WHO} took {sent} records and says: {short(message)}" if message else ""
-        return Verdict(kind=Kind.DELIVERED, words=words)
-    words = f"{_WHO} rejected {refused} of {sent} records, and does not say which: {short(message)}"
-    return Verdict(kind=Kind.PARTIAL, words=words, refused=refused)
+        text = f"{_SERVER} took {sent} records and says: {short(message)}" if message else ""
+        return Verdict(kind=Kind.DELIVERED, message=text)
+    text = f"{_SERVER} rejected {refused} of {sent} records, and does not say which: {short(message)}"
+    return Verdict(kind=Kind.PARTIAL, message=text, refused=refused)
 
 
 def no_success(status: str = "200") -> Verdict:
-    """Says what it means that something answers, and not as a receiver does.
-
-    Args:
-        status: What it answered with.
-    """
+    """Returns the meaning of a success that is no OTLP answer."""
     return Verdict(
         kind=Kind.RETRY,
-        words=f"{_WHO} answered {status} with what is no answer of OTLP; {_ENDPOINT_ADVICE}",
+        message=f"{_SERVER} answered {status}, but not in OTLP; {_ENDPOINT_ADVICE}",
         reached=False,
     )
 
 
-def judge_http(response: Response, message: str, *, now_s: float) -> Verdict:
-    """Says what an HTTP answer means that is no success.
-
-    Args:
-        response: The answer.
-        message: What it says, as text.
-        now_s: The time in seconds since 1970, for a Retry-After with a date where the answer has no date of its own.
-
-    Returns:
-        What to do with the lines that were sent.
-    """
+def judge_http(response: Response, message: str, *, now_s: float, masked: Masked = str) -> Verdict:
+    """Returns the meaning of an HTTP error; `message` is its text."""
     status = response.status
     if status == HTTPStatus.OK:
         return no_success()
-    words = said(_WHO, status, message)
+    text = said(_SERVER, status, message)
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return Verdict(kind=Kind.TOO_LARGE, words=words)
+        return Verdict(kind=Kind.TOO_LARGE, message=text)
     if 300 <= status < 400:  # noqa: PLR2004 - the class of redirects
-        where = without_secrets(response.headers.get("location", ""))
+        where = masked(without_secrets(response.headers.get("location", "")))
         return Verdict(
             kind=Kind.HOLD,
-            words=f"{words}; {_ENDPOINT_ADVICE}: redirects, here to {where!r}, are not followed",
+            message=f"{text}; {_ENDPOINT_ADVICE}: redirects, here to {where!r}, are not followed",
             reached=False,
         )
     client_error = 400 <= status < 500  # noqa: PLR2004 - the class of client errors
     if client_error and status not in _LATER:
-        return Verdict(kind=Kind.HOLD, words=f"{words}; {_HTTP_ADVICE.get(status, _ENDPOINT_ADVICE)}")
-    return Verdict(kind=Kind.RETRY, words=words, wait_s=retry_after_s(response.headers, now_s), reached=client_error)
+        return Verdict(kind=Kind.HOLD, message=f"{text}; {_HTTP_ADVICE.get(status, _ENDPOINT_ADVICE)}")
+    return Verdict(kind=Kind.RETRY, message=text, wait_s=retry_after_s(response.headers, now_s), reached=client_error)
 
 
 def judge_grpc(code: str, details: str, *, wait_s: float | None) -> Verdict:
-    """Says what a gRPC status means that is not OK.
-
-    Args:
-        code: The status, by its name.
-        details: What it says.
-        wait_s: How long its RetryInfo asks to wait, in seconds; None where it has none.
-
-    Returns:
-        What to do with the lines that were sent.
-    """
-    # The library says UNAVAILABLE too, of a receiver that cannot be reached.
-    words = f"{_WHO} {'is' if code == 'UNAVAILABLE' else 'answered'} {code}" + (
+    """Returns the meaning of a gRPC error; its RetryInfo asks to wait some seconds."""
+    # The library itself reports UNAVAILABLE if the receiver cannot be reached.
+    text = f"{_SERVER} {'is' if code == 'UNAVAILABLE' else 'answered'} {code}" + (
         f": {short(details)}" if details else ""
     )
     if code == "RESOURCE_EXHAUSTED" and _TOO_LARGE in details:
-        return Verdict(kind=Kind.TOO_LARGE, words=words)
+        return Verdict(kind=Kind.TOO_LARGE, message=text)
     if code == "UNAVAILABLE" and (advice := _connection_advice(details)):
-        return Verdict(kind=Kind.HOLD, words=f"{words}; {advice}", reached=False)
+        return Verdict(kind=Kind.HOLD, message=f"{text}; {advice}", reached=False)
     if code == "UNIMPLEMENTED" and _NO_GZIP in details:
-        return Verdict(kind=Kind.HOLD, words=f"{words}; set {names.ENV_OTLP_PREFIX}COMPRESSION to none")
+        return Verdict(kind=Kind.HOLD, message=f"{text}; set {names.ENV_OTLP_PREFIX}COMPRESSION to none")
     if code in _GRPC_ADVICE:
-        return Verdict(kind=Kind.HOLD, words=f"{words}; {_GRPC_ADVICE[code]}")
-    return Verdict(kind=Kind.RETRY, words=words, wait_s=wait_s, reached=code in _OF_THE_RECEIVER)
+        return Verdict(kind=Kind.HOLD, message=f"{text}; {_GRPC_ADVICE[code]}")
+    return Verdict(kind=Kind.RETRY, message=text, wait_s=wait_s, reached=code in _OF_THE_RECEIVER)
 
 
 def _connection_advice(details: str) -> str:
