@@ -8,9 +8,12 @@ from otel_job_measure.forks import fork_gate
 if TYPE_CHECKING:
     from otel_job_measure.delivery.health import Health
     from otel_job_measure.entrypoints.compose import compose, compose_sync
+    from otel_job_measure.entrypoints.keyed import RunHandle
+    from otel_job_measure.points.outcome import Outcome
     from otel_job_measure.runtime.default import JobSpanProcessor, job_measure, job_measure_sync
     from otel_job_measure.runtime.measure import JobMeasure
     from otel_job_measure.settings import Settings
+    from otel_job_measure.spans.rules import SpanRule
     from otel_job_measure.spans.run import JobRun
 
 __all__ = [
@@ -18,7 +21,10 @@ __all__ = [
     "JobMeasure",
     "JobRun",
     "JobSpanProcessor",
+    "Outcome",
+    "RunHandle",
     "Settings",
+    "SpanRule",
     "compose",
     "compose_sync",
     "job_measure",
@@ -31,7 +37,10 @@ _HOMES = {
     "JobMeasure": "runtime.measure",
     "JobRun": "spans.run",
     "JobSpanProcessor": "runtime.default",
+    "Outcome": "points.outcome",
+    "RunHandle": "entrypoints.keyed",
     "Settings": "settings",
+    "SpanRule": "spans.rules",
     "compose": "entrypoints.compose",
     "compose_sync": "entrypoints.compose",
     "job_measure": "runtime.default",

@@ -3,6 +3,7 @@
 from types import TracebackType
 
 from otel_job_measure import names
+from otel_job_measure.entrypoints.keyed import RunOptions, open_run
 from otel_job_measure.errors import MisuseError
 from otel_job_measure.spans.active_run import ActiveRun, Opener
 from otel_job_measure.spans.naming import usable_name
@@ -12,10 +13,11 @@ from otel_job_measure.spans.run import JobRun
 class RunBlock:
     """One run of a job, as `with` or as `async with`."""
 
-    __slots__ = ("_name", "_opener", "_run")
+    __slots__ = ("_name", "_opener", "_options", "_run")
 
-    def __init__(self, opener: Opener, name: str) -> None:
+    def __init__(self, opener: Opener, name: str, options: RunOptions | None = None) -> None:
         self._opener = opener
+        self._options = options
         self._run: ActiveRun | None = None
         try:
             self._name = name if type(name) is str and name else usable_name(name, "the name given to run()")
@@ -63,5 +65,8 @@ class RunBlock:
     def _open(self) -> ActiveRun:
         if self._run is not None:
             raise MisuseError(f"a run of {self._name!r} was entered twice; call run() again for another run")
-        self._run = self._opener.open(self._name)
+        if self._options:
+            self._run = open_run(self._opener, self._name, self._options)
+        else:
+            self._run = self._opener.open(self._name)
         return self._run

@@ -4,20 +4,23 @@
 # InfluxDB brings it too, but only with the first `JobMeasure`: then the SDK's fork hook would come before that of the
 # thread pools, whose lock it needs, and each forked child would wait for ever. See docs/decisions/0005.
 import concurrent.futures.thread  # noqa: F401  # pyright: ignore[reportUnusedImport]
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
 from otel_job_measure import names
 from otel_job_measure.delivery.health import Health
 from otel_job_measure.entrypoints import decorator, middleware
 from otel_job_measure.entrypoints.context_manager import RunBlock
+from otel_job_measure.entrypoints.keyed import KeyedRuns, RunHandle, RunOptions
 from otel_job_measure.errors import SettingsError, UsageError
+from otel_job_measure.points.outcome import Outcome
 from otel_job_measure.runtime.pipeline import pipeline_for, version
 from otel_job_measure.settings import Arguments, Settings
 from otel_job_measure.spans.active_run import Opener
 
 if TYPE_CHECKING:
     from influxdb_client import InfluxDBClient  # type: ignore[attr-defined]
+    from opentelemetry.context import Context
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
@@ -80,6 +83,7 @@ class JobMeasure:
         self.settings = settings
         self.recorder = self._pipeline.recorder(settings)
         self.opener = Opener(self.recorder, tracer_provider, version=version)
+        self._keyed = KeyedRuns(self.opener)
 
     @overload
     def job(
@@ -105,16 +109,91 @@ class JobMeasure:
         """
         return decorator.job(self.opener, target, expected=expected)
 
-    def run(self, name: str) -> RunBlock:
+    def run(self, name: str, **options: Unpack[RunOptions]) -> RunBlock:
         """Measures a block of code: `with measure.run("nightly") as run:`, or `async with`.
 
         Args:
-            name: The job's name; whatever cannot be one is measured as `unnamed`, with a warning.
+            name: The job's name; a name that cannot be used is measured as `unnamed`, with a warning.
+            **options: What is known about the run, as for `start`.
 
         Returns:
             A context manager for one run, which gives a `JobRun`.
         """
-        return RunBlock(self.opener, name)
+        if options:
+            _check_options(options)
+        return RunBlock(self.opener, name, options)
+
+    def start(self, job: str, *, key: Hashable, **options: Unpack[RunOptions]) -> RunHandle:
+        """Starts a run that `finish` ends later, from any task or thread; its span is not current after the call.
+
+        If `key` is open, the first run with it goes on and its handle is returned. If 10,000 runs are open, the start
+        is refused: nothing is recorded, and `is_measured` of the handle is False. Both are counted and logged.
+
+        Args:
+            job: The job's name; a name that cannot be used is measured as `unnamed`, with a warning.
+            key: Identifies the run until its end, for example `("queue", task_id, attempt)`.
+            **options: `kind`, `context` and `links` of the span; `scheduled_at` or `scheduled_ns`, and `queued_at` or
+                `queued_ns` (aware datetimes, or nanoseconds since 1970); `attempt`, `trigger`, `task_id`; `expected`,
+                the exceptions that do not count as a failure. A wrong value is logged and left out.
+
+        Returns:
+            The run's handle, with which another process of the machine can end the run.
+        """
+        _check_options(options)
+        return self._keyed.start(job, key, options)
+
+    def finish(
+        self,
+        key: "Hashable | RunHandle",
+        *,
+        error: BaseException | None = None,
+        outcome: Outcome | None = None,
+    ) -> bool:
+        """Ends a run that `start` began, with its outcome, or with the exception of the job; without both it went well.
+
+        A key that is not open, and a run that is finished already, are counted and logged. A child of fork knows no
+        keys of its parent, but it can end a run by its handle.
+
+        Args:
+            key: The run's key, or its handle; by its handle a run can be ended in another process.
+            error: What the job raised.
+            outcome: How the run ended, if the scheduler knows more; it takes precedence over `error`.
+
+        Returns:
+            Whether this call ended a run.
+        """
+        return self._keyed.finish(key, error, outcome)
+
+    def hold(self, handle: RunHandle) -> None:
+        """Keeps a run open that another process began, because this process is going to end it.
+
+        If the other process dies, recovery leaves the run to this process for up to 30 s.
+
+        Args:
+            handle: The run's handle.
+        """
+        self._keyed.hold(handle)
+
+    def release(self, handle: RunHandle) -> None:
+        """Leaves a run's ending to another process: the run is no longer open in this one.
+
+        In the process that began it, its span ends here.
+
+        Args:
+            handle: The run's handle.
+        """
+        self._keyed.release(handle)
+
+    def context(self, key: "Hashable | RunHandle") -> "Context":
+        """Returns a context in which the span of a run is current, for `opentelemetry.context.attach`.
+
+        Args:
+            key: The run's key, or its handle, also in another process.
+
+        Returns:
+            The context; the present one if the run has no span or is not open.
+        """
+        return self._keyed.context(key)
 
     async def middleware(self, ctx: object, call_next: Callable[[], Any], /) -> Any:  # noqa: ANN401 - the chain's
         """Measures the rest of a chain as a run of the job `ctx.name` or `ctx["name"]`.
@@ -175,6 +254,12 @@ class JobMeasure:
 
     def __repr__(self) -> str:
         return f"JobMeasure({self.__dict__.get('settings', 'not made')!r})"
+
+
+def _check_options(options: RunOptions) -> None:
+    unknown = options.keys() - RunOptions.__annotations__.keys()
+    if unknown:
+        raise UsageError(f"a run has no option {min(unknown)!r}; it takes {', '.join(RunOptions.__annotations__)}")
 
 
 def _check(settings: object, **parts: object) -> None:

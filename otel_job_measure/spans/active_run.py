@@ -125,6 +125,7 @@ class Opener:
         self.processor = JobSpanProcessor(guards=guards)
         self.guard = guards("opening and closing a run")
         self.starting = guards("starting a span")
+        self.reading = guards("reading the options of a run")
         self.judging = guards("finding out how a job ended")
         self.describing = guards("describing the end of a run on its span")
         self.ending = guards("ending a span")
@@ -221,6 +222,21 @@ class ActiveRun:
             if not isinstance(trouble, Exception):  # an interruption of the job
                 raise
             self._opener.guard.keep(trouble)
+
+    def let_go(self) -> None:
+        """Ends the span, and leaves the run's ending to another process."""
+        self._is_over = True
+        if self._opener is not None and self.run.span is not None:
+            with self._opener.ending:
+                self.run.span.end()
+
+    def context(self) -> Context:
+        """Returns the current context with the run's span as the current one, if it has a span of its own."""
+        return (
+            context_api.get_current()
+            if self.current is _NOT_CURRENT
+            else set_span_in_context(self.run.span or INVALID_SPAN)
+        )
 
     def failed(self, error: BaseException) -> bool:
         """Ends the run with what the job raised; returns whether that goes no further."""
