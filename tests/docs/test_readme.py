@@ -21,11 +21,11 @@ _link = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _ours = re.compile(r"\b(?:OTEL_JOB_MEASURE|INFLUXDB|CLUSTER|PROJECT)_[A-Z_]+\b(?!…)")
 
 
-def examples() -> list[tuple[int, str]]:
-    """Returns the README's Python, in the order of the page, each with the lines that stand before it."""
+def examples(page: str = README) -> list[tuple[int, str]]:
+    """Returns a page's Python, in the order of the page, each with the number of lines before it."""
     return [
-        (README.count("\n", 0, found.start()) + 1, found[2] if found[1] == "python" else found[3])
-        for found in _block.finditer(README)
+        (page.count("\n", 0, found.start()) + 1, found[2] if found[1] == "python" else found[3])
+        for found in _block.finditer(page)
         if found[1] in {"python", None}
     ]
 
@@ -54,6 +54,17 @@ def test_the_examples_of_the_readme_run(state_dir: Path, capsys: pytest.CaptureF
         exec(compile("\n" * before + code, ROOT / "README.md", "exec"), namespace)  # noqa: S102 - our own page
     assert len(examples()) > 8
     assert capsys.readouterr().out == "0 0 0 {}\n"
+    assert state_dir.is_dir()
+
+
+def test_the_examples_of_the_entry_points_run(state_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One after the other; only the last `finish` of the first example finds no open run."""
+    page = ROOT / "docs" / "entry-points.md"
+    namespace: dict[str, Any] = {"__name__": "entry_points"}
+    for before, code in examples(page.read_text(encoding="utf-8")):
+        exec(compile("\n" * before + code, page, "exec"), namespace)  # noqa: S102 - our own page
+    assert namespace["handle"].job == "report"
+    assert len(caplog.records) == 1
     assert state_dir.is_dir()
 
 
