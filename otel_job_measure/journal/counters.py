@@ -56,16 +56,10 @@ class Counters:
 
     def now(self) -> Counts:
         """Returns a copy of the counts."""
+        kinds = ("delivered", "rejected", "expired", "given_up")
         with self._lock:
-            counts, dropped = dict(self._counts), dict(self._dropped)
-        return Counts(
-            appended=self.appended,
-            delivered=counts.get("delivered", 0),
-            rejected=counts.get("rejected", 0),
-            expired=counts.get("expired", 0),
-            dropped=dropped,
-            given_up=counts.get("given_up", 0),
-        )
+            counts = {kind: self._counts[kind] for kind in kinds}
+            return Counts(appended=self.appended, dropped=dict(self._dropped), **counts)
 
     def _add(self, name: str, points: int) -> None:
         with self._lock:

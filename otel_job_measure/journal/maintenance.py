@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,22 +80,11 @@ def enforce(state: StateDir, bound: Bound) -> None:
 class JournalSource:
     """The reading side of a process's journal, for its shipper."""
 
-    def __init__(  # noqa: PLR0913 - what maintenance needs
-        self,
-        journal: SegmentJournal,
-        identity: Identity,
-        *,
-        clock: Clock,
-        max_bytes: int,
-        counters: Counters,
-        is_delivered: Callable[[str], bool],
-    ) -> None:
+    def __init__(self, journal: SegmentJournal, identity: Identity, bound: Bound, *, clock: Clock) -> None:
         self._journal = journal
         self._identity = identity
+        self._bound = bound
         self._clock = clock
-        self._max_bytes = max_bytes
-        self._counters = counters
-        self._is_delivered = is_delivered
         self._is_first = True
         self.own = journal.own
         self.maintain = journal.maintain
@@ -119,12 +108,7 @@ class JournalSource:
         if state is None:
             return
         closed = [segment for segment in self.own()[:-1] if isinstance(segment, SegmentFile)]
-        bound = Bound(
-            max_bytes=self._max_bytes,
-            counters=self._counters,
-            is_delivered=self._is_delivered,
-            closed={str(segment.path) for segment in closed},
-        )
+        bound = replace(self._bound, closed={str(segment.path) for segment in closed})
         maintain(state, clock=self._clock, boot_id=self._identity.boot_id, bound=bound, always=self._is_first)
         self._is_first = False
         for segment in closed:

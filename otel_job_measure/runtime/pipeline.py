@@ -130,16 +130,14 @@ class Pipeline:
 
     def source(self) -> "JournalSource":
         """Returns the reading side of the journal, which also maintains the state directory."""
-        from otel_job_measure.journal.maintenance import JournalSource  # noqa: PLC0415 - `exec` rarely needs it
+        from otel_job_measure.journal.maintenance import Bound, JournalSource  # noqa: PLC0415 - `exec` rarely needs it
 
-        return JournalSource(
-            self.journal,
-            identity_of(self.settings),
-            clock=self._clock,
+        bound = Bound(
             max_bytes=self.settings.max_bytes,
             counters=self.counters,
             is_delivered=lambda segment: self._shipper is not None and self._shipper.has_delivered(segment),
         )
+        return JournalSource(self.journal, identity_of(self.settings), bound, clock=self._clock)
 
     def flush(self, timeout_s: float) -> bool:
         """Waits until every point so far is at its destination, or, without shipping, on disk."""

@@ -13,7 +13,7 @@ from otel_job_measure.history.history import History
 from otel_job_measure.history.sink import HistorySink
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.journal import SegmentJournal
-from otel_job_measure.journal.maintenance import JournalSource
+from otel_job_measure.journal.maintenance import Bound, JournalSource
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.rows import series, start_line
 from otel_job_measure.points.tags import DefaultTags
@@ -45,14 +45,8 @@ class Process:
         self.sink = InfluxSink(settings, self.counters, ListRejects())
         self.state = StateDir(settings.state_path)
         history = HistorySink(History(self.state.history, retention_s=86_400))
-        source = JournalSource(
-            self.journal,
-            identity_of(settings),
-            clock=clock,
-            max_bytes=settings.max_bytes,
-            counters=self.counters,
-            is_delivered=self._has_delivered,
-        )
+        bound = Bound(max_bytes=settings.max_bytes, counters=self.counters, is_delivered=self._has_delivered)
+        source = JournalSource(self.journal, identity_of(settings), bound, clock=clock)
         self.shipper = Shipper(source, [Consumer(self.sink, EAGER), Consumer(history, LAZY)], self.counters)
         self.journal.wake = self.shipper.wake
         self._number = 0

@@ -8,7 +8,7 @@ from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Identity, Store
 from otel_job_measure.journal.journal import SegmentJournal
-from otel_job_measure.journal.maintenance import JournalSource
+from otel_job_measure.journal.maintenance import Bound, JournalSource
 from otel_job_measure.journal.segment_writer import SegmentWriter
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.line_protocol import Point, parse
@@ -52,14 +52,9 @@ def journal_in(
 
 def source_of(journal: SegmentJournal, *, max_bytes: int = 1 << 30) -> JournalSource:
     """Returns the reading side of a journal."""
-    return JournalSource(
-        journal,
-        IDENTITY,
-        clock=journal._clock,  # pyright: ignore[reportPrivateUsage]
-        max_bytes=max_bytes,
-        counters=journal._counters,  # pyright: ignore[reportPrivateUsage]
-        is_delivered=lambda _name: False,
-    )
+    counters = journal._counters  # pyright: ignore[reportPrivateUsage]
+    bound = Bound(max_bytes=max_bytes, counters=counters, is_delivered=lambda _name: False)
+    return JournalSource(journal, IDENTITY, bound, clock=journal._clock)  # pyright: ignore[reportPrivateUsage]
 
 
 def begin(journal: SegmentJournal, job: str = "nightly", uuid: str | None = None) -> str:

@@ -10,8 +10,8 @@ from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.testing import ManualClock
 from tests.journal.support import begin, finish, journal_in, points_in, statuses
-from tests.journal.test_adoption import adopt_all, lost
 from tests.journal.test_journal import segment_of
+from tests.journal.test_recovery import adopt_all, lost
 
 
 def killed_in_a_run(folder: Path) -> str:

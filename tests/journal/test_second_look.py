@@ -16,8 +16,8 @@ from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.journal.unique_clock import UniqueClock
 from otel_job_measure.testing import ManualClock
 from tests.journal.support import IDENTITY, begin, finish, journal_in, points_in
-from tests.journal.test_adoption import adopt_all, lost
 from tests.journal.test_journal import segment_of
+from tests.journal.test_recovery import adopt_all, lost
 
 
 def test_a_child_does_not_hold_the_lock_of_adopters(tmp_path: Path) -> None:

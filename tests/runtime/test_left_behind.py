@@ -19,7 +19,7 @@ from otel_job_measure.journal.segment import SUFFIX, encode_header
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.runtime.offline_source import OfflineSource
 from tests.delivery.support import ListRejects, TinyServer, settings_for
-from tests.journal.test_limits import HEADER
+from tests.journal.test_maintenance import HEADER
 
 _LINE = b'scheduling-job,job=a uuid="u",status="start" 1\n'
 _LARGE = 5000

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal.interfaces import SegmentHeader
 from otel_job_measure.journal.segment import SegmentFile, decode_header, encode_header
-from tests.journal.test_limits import HEADER
+from tests.journal.test_maintenance import HEADER
 
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.just(
     'a,"slot":1,"ordinal":2,"created":3,b'

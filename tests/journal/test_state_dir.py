@@ -7,7 +7,7 @@ from otel_job_measure.journal.segment import create
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.testing import ManualClock
 from tests.journal.support import begin, journal_in, source_of
-from tests.journal.test_limits import HEADER
+from tests.journal.test_maintenance import HEADER
 
 
 def lost_in(folder: Path) -> int:
