@@ -1,4 +1,4 @@
-"""What is ready without a word of code: the middlewares and the span processor of the environment's settings."""
+"""The middlewares and the span processor with the environment's settings."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -47,7 +47,7 @@ def job_measure_sync(ctx: object, call_next: Callable[[], Any], /) -> Any:  # no
 
 
 class JobSpanProcessor(processor.JobSpanProcessor):
-    """Measures the spans of a provider that have `scheduling.job.name` at their start, whoever opens them.
+    """Measures the spans of a provider that have `scheduling.job.name` at their start.
 
     `provider.add_span_processor(JobSpanProcessor())` is all that an app needs that opens its spans itself.
 
@@ -88,7 +88,7 @@ def forget_ready_measure() -> None:
 def _make() -> tuple[JobMeasure, Exception | None]:
     try:
         return JobMeasure(), None
-    except Exception as error:  # noqa: BLE001 - a job is already running, and whatever is wrong here is not its fault
+    except Exception as error:  # noqa: BLE001 - a job is already running
         return JobMeasure(Settings(disabled=True)), error
 
 

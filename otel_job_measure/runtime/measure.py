@@ -1,4 +1,4 @@
-"""`JobMeasure`: the settings, the journal, the shipper and the doors of a team's jobs, in one value."""
+"""`JobMeasure`: the settings, the journal, the shipper and the entry points of a team's jobs."""
 
 # Before an app has made its tracer provider, wherever this is imported at the top of a file, as is usual. The client of
 # InfluxDB brings it too, but only with the first `JobMeasure`: then the SDK's fork hook would come before that of the
@@ -37,7 +37,7 @@ class JobMeasure:
     """Measures jobs: each run opens a span and leaves `scheduling-job` points.
 
     Its arguments are those of `Settings`; what they leave unset comes from the environment. Runs that are opened
-    through it are recorded whatever happens to their spans. One process needs one; several with one state directory
+    through it are recorded even if their spans are not. One process needs one; several with one state directory
     and one destination share a journal.
 
     Args:
@@ -281,5 +281,5 @@ def _check(settings: object, **parts: object) -> None:
 def _known(client: "InfluxDBClient") -> Arguments:
     """Returns what a client of the app's own knows already."""
     own: Any = client  # it has no types
-    # One that signs in with a password has no token. It is the client's rights that are used, whatever stands here.
+    # A client that signs in with a password has no token. Delivery uses the client's rights, not this text.
     return {"influxdb_url": own.url, "influxdb_org": own.org, "influxdb_token": own.token or "the-client's-own"}

@@ -131,7 +131,7 @@ class Opener:
         self.ending = guards("ending a span")
         self.logging = guards("logging what a job raised")
         if not self.disabled:
-            self.providers.bind()
+            self.providers.current()  # so that the first run need not bind to it
 
     def open(
         self,

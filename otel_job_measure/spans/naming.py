@@ -1,4 +1,4 @@
-"""The name of a job, from whatever was given as one."""
+"""The name of a job, and `unnamed` in place of a value that cannot be one."""
 
 import contextlib
 import logging
@@ -13,14 +13,7 @@ _MISSING = object()
 
 
 def name_of(ctx: object) -> str:
-    """Finds the job's name in the context of a chain: its attribute `name`, else its item `"name"`.
-
-    Args:
-        ctx: What the chain was called with.
-
-    Returns:
-        The name; `unnamed` where there is none that can be used, which is logged once for each kind of trouble.
-    """
+    """Returns the job's name in a chain's context, its attribute or item `name`; `unnamed` if it has no usable one."""
     name = _attribute(ctx)
     if not (issubclass(type(name), str) and str.__str__(cast("str", name))):
         item = _item(ctx)
@@ -31,16 +24,8 @@ def name_of(ctx: object) -> str:
 
 
 def usable_name(name: object, what: str) -> str:
-    """Gives a name that can be recorded, since a job is already on its way.
-
-    Args:
-        name: What was given as the job's name.
-        what: What it is, for the log.
-
-    Returns:
-        The name as a plain string; `unnamed` where it is empty or no string.
-    """
-    if issubclass(type(name), str):  # what it says of its class itself may be anything
+    """Returns a name as a plain string, or `unnamed` if it is empty or no string; `what` names it in the log."""
+    if issubclass(type(name), str):  # `isinstance` would ask the value itself
         plain = name if type(name) is str else str.__str__(cast("str", name))
         return plain or _unnamed("is empty", what)
     return _unnamed(f"is no string but {_class_of(name)}", what)
@@ -50,7 +35,7 @@ def _unnamed(trouble: str, what: str) -> str:
     if trouble not in _warned:
         _warned.add(trouble)
         with contextlib.suppress(Exception):  # a handler of the app's log may raise
-            _logger.warning("%s %s: its runs are measured as `%s` (this is said once)", what, trouble, names.UNNAMED)
+            _logger.warning("%s %s: its runs are measured as `%s` (logged once)", what, trouble, names.UNNAMED)
     return names.UNNAMED
 
 
@@ -68,7 +53,7 @@ def _attribute(ctx: object) -> object:
 
 def _item(ctx: object) -> object:
     try:
-        if isinstance(ctx, Mapping) and "name" not in ctx:  # asking a defaultdict would make an item
+        if isinstance(ctx, Mapping) and "name" not in ctx:  # a defaultdict would make an item
             return _MISSING
         return cast("Any", ctx)["name"]
     except Exception:  # noqa: BLE001 - no items, a list, a closed shelf: there is no name

@@ -13,18 +13,18 @@ from otel_job_measure.points.outcome import Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpanRule:
-    """Says which spans of another instrumentation are runs of jobs; they are measured without a second span.
+    """Recognises the spans of another instrumentation that are runs; they are measured without a second span.
 
     Args:
         scope: The name of the instrumentation's scope, exactly.
         kind: The spans' kind; None for any.
         span_name: A regular expression that the whole name of the span matches. Its group `job` is the job's name.
-        name_attribute: The span attribute that has the job's name at the start, where the span's name has not.
-        outcome: Tells from the attributes at the end how the run ended; None, also as its answer, leaves that to the
-            span's status.
+        name_attribute: The span attribute that has the job's name at the start, if the span's name has not.
+        outcome: Returns the outcome by the attributes at the span's end. Without it, or if it returns None, the span's
+            status decides.
 
     Raises:
-        UsageError: The rule says nowhere where the job's name is, or in two places, or `span_name` is no expression.
+        UsageError: `span_name` is no expression, or the rule has no place or two places for the job's name.
     """
 
     scope: str
@@ -47,16 +47,7 @@ class SpanRule:
         object.__setattr__(self, "_pattern", pattern)
 
     def job_name(self, kind: SpanKind, span_name: str, attributes: Mapping[str, AnyValue]) -> AnyValue | None:
-        """Finds the job's name in a span of the rule's scope.
-
-        Args:
-            kind: The span's kind.
-            span_name: The span's name.
-            attributes: The span's attributes at its start.
-
-        Returns:
-            The job's name, or whatever is in its place; None where the span is no run.
-        """
+        """Returns the value in the place of the job's name in a span of the rule's scope, None if it is no run."""
         if self.kind is not None and kind is not self.kind:
             return None
         found = self._pattern.fullmatch(span_name)

@@ -102,10 +102,6 @@ class Providers:
         self._without: Mapping[str, object] | None = None
         self._global_known = False
 
-    def bind(self) -> None:
-        """Binds to the app's provider, if there is one already, so that the first run need not."""
-        self.current()
-
     def current(self) -> tuple[Bound | None, Mapping[str, object]]:
         """Returns our tracer of the present provider, None without one, and the attributes of the resource."""
         bound = self._bound
