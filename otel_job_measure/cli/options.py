@@ -2,7 +2,10 @@
 
 import argparse
 import os
+import re
+import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +16,9 @@ from otel_job_measure.settings.parsers import MEMORY
 
 DEFAULT: Final = Path("/etc/otel-job-measure.env")
 _STDERR = 2
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_is_ago = re.compile(r"(\d+(?:\.\d+)?)([smhdw])").fullmatch
+_LAST_NS = 2**63 - 1
 _STATE_DIR = f"{names.ENV_PREFIX}STATE_DIR"
 _LOCAL = ("HOME", "XDG_STATE_HOME", _STATE_DIR, f"{names.ENV_PREFIX}HISTORY", f"{names.ENV_PREFIX}RETENTION")
 
@@ -63,6 +69,18 @@ def local_settings(args: argparse.Namespace) -> Settings:
     if str(args.state_dir or variables.get(_STATE_DIR)) == MEMORY:
         raise StateDirError(f"{_STATE_DIR} is 'memory': nothing is kept on disk, so there is nothing to show")
     return Settings.from_env(variables, ship=False, state_dir=args.state_dir)
+
+
+def since_ns(text: str) -> int:
+    """Returns a time in ns since 1970: one that is so long ago, or an ISO time."""
+    ago = _is_ago(text)
+    if ago is not None:
+        return max(-_LAST_NS, time.time_ns() - int(float(ago[1]) * _UNITS_S[ago[2]] * 1e9))
+    try:
+        return min(_LAST_NS, int(datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1e9))
+    except (ValueError, OverflowError):
+        message = f"{text!r} is no time: it takes 30m, 2h, 7d, 2w or an ISO time like 2026-11-24T03:00"
+        raise argparse.ArgumentTypeError(message) from None
 
 
 def complain(message: str) -> None:

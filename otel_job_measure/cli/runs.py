@@ -2,9 +2,7 @@
 
 import argparse
 import json
-import re
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,11 +17,8 @@ from otel_job_measure.points.text import clean_tag
 _DESCRIPTION = """Lists the latest runs, newest first. It first moves into the history what processes have written, also
 while they run. If no InfluxDB is configured, this takes the points out of the journal; if you configure one later,
 `otel-job-measure ship --backfill` sends them from the history."""
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_is_ago = re.compile(r"(\d+(?:\.\d+)?)([smhdw])").fullmatch
 _LIMIT = 20
 _MOST = 10**9
-_LAST_NS = 2**63 - 1
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage] - its only name
@@ -40,7 +35,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help=f"only runs with one of these: {', '.join(WORDS)}; you may repeat it",
     )
     parser.add_argument(
-        "--since", metavar="TIME", type=since_ns, help="only runs that began since: 30m, 2h, 7d or an ISO time"
+        "--since", metavar="TIME", type=options.since_ns, help="only runs that began since: 30m, 2h, 7d or an ISO time"
     )
     parser.add_argument("--limit", metavar="N", type=_limit, default=_LIMIT, help=f"at most so many ({_LIMIT})")
     parser.add_argument("--json", action="store_true", help="JSON lines, for programs")
@@ -99,18 +94,6 @@ def as_object(run: RunRecord) -> dict[str, Any]:
         "error_type": run.error_type,
         "error_message": run.error_message,
     }
-
-
-def since_ns(text: str) -> int:
-    """Returns a time in ns since 1970: one that is so long ago, or an ISO time."""
-    ago = _is_ago(text)
-    if ago is not None:
-        return max(-_LAST_NS, time.time_ns() - int(float(ago[1]) * _UNITS_S[ago[2]] * 1e9))
-    try:
-        return min(_LAST_NS, int(datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1e9))
-    except (ValueError, OverflowError):
-        message = f"{text!r} is no time: it takes 30m, 2h, 7d, 2w or an ISO time like 2026-11-24T03:00"
-        raise argparse.ArgumentTypeError(message) from None
 
 
 def _nothing(args: argparse.Namespace, where: Path) -> str:

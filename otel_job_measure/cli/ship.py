@@ -7,6 +7,8 @@ import sys
 from types import FrameType
 
 from otel_job_measure.cli import options
+from otel_job_measure.cli.backfill import backfill
+from otel_job_measure.cli.options import since_ns
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.delivery.checkpoints import FileCheckpoints
 from otel_job_measure.delivery.consumer import EAGER, LAZY, Consumer
@@ -24,8 +26,10 @@ _ALL = "all"
 _LOOK_S = 1.0
 _TRIES = 20
 _PAUSE_S = 0.05
-_DESCRIPTION = """Sends to InfluxDB, or to a receiver of OTLP, what processes with OTEL_JOB_MEASURE_SHIP=off have
-written, and what processes left that are gone. It runs until it is stopped by SIGTERM or SIGINT."""
+_DESCRIPTION = """Sends to InfluxDB, or to an OTLP receiver, the points of processes with OTEL_JOB_MEASURE_SHIP=off, and
+those that ended processes could not send. It runs until SIGTERM or SIGINT. With --backfill it sends the runs of the
+local history instead, and exits: for runs from before a server was configured, or for a new bucket. Points that the
+server has already overwrite themselves."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage] - its only name
@@ -42,15 +46,24 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         default=[],
         help="also send what waits for another destination, given by its id; without an id, for all others",
     )
+    parser.add_argument("--backfill", action="store_true", help="send the runs of the local history, and exit")
+    parser.add_argument(
+        "--since", metavar="TIME", type=since_ns, help="with --backfill: only runs since then: 30d or an ISO time"
+    )
     parser.set_defaults(run=run, parser=parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Delivers until a signal stops it, or once; returns 1 if something could not be sent."""
+    if args.since is not None and not args.backfill:
+        args.parser.error("--since is only valid with --backfill")
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     options.load_env_file(args.env_file)
     arguments = {} if args.state_dir is None else {"state_dir": args.state_dir}
-    shipment = _Shipment(Settings.from_env(**arguments), args.redirect)
+    settings = Settings.from_env(**arguments)
+    if args.backfill:
+        return backfill(settings, since_ns=args.since, redirected=None if _ALL in args.redirect else args.redirect)
+    shipment = _Shipment(settings, args.redirect)
     return shipment.once() if args.once else shipment.until_stopped()
 
 

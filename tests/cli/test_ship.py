@@ -244,3 +244,79 @@ def test_a_server_that_comes_late_gets_everything(server: TinyServer, state_dir:
     assert process.returncode == 0
     assert delivered(server)[-1] == "a"
     assert err.count("points wait for influxdb") <= 1
+
+
+class TestBackfill:
+    def test_runs_from_before_there_was_a_server_are_sent(
+        self, server: TinyServer, state_dir: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Looking at the runs took their points out of the journal; the history still has them."""
+        measure = JobMeasure(Settings(state_dir=state_dir))  # no server
+        run(measure, "before")
+        measure.close(5)
+        assert history(state_dir) == [("before", "end", None)]
+        capsys.readouterr()
+        assert main(["ship", "--env-file", os.devnull, "--backfill"]) == 0
+        assert capsys.readouterr().out == "3 points accepted, 0 rejected, 0 expired\n"
+        assert delivered(server) == ["before"]
+
+    def test_what_nobody_has_looked_at_is_sent_too(self, server: TinyServer, state_dir: Path) -> None:
+        """The command first moves what waits into the history."""
+        left("before", state_dir=state_dir)
+        assert main(["ship", "--env-file", os.devnull, "--backfill"]) == 0
+        assert delivered(server) == ["before"]
+
+    def test_since_leaves_older_runs_out(self, server: TinyServer, state_dir: Path) -> None:
+        """It takes what `runs --since` takes."""
+        left("before", state_dir=state_dir)
+        assert main(["ship", "--env-file", os.devnull, "--backfill", "--since", "2100-01-01"]) == 0
+        assert server.requests == []
+        assert main(["ship", "--env-file", os.devnull, "--backfill", "--since", "30d"]) == 0
+        assert delivered(server) == ["before"]
+
+    def test_runs_of_another_destination_are_sent_only_if_asked_for(self, server: TinyServer, state_dir: Path) -> None:
+        """They are another project's; `--redirect` sends them."""
+        left("elsewhere", DEAD, state_dir=state_dir)
+        assert main(["ship", "--env-file", os.devnull, "--backfill"]) == 0
+        assert server.requests == []
+        assert main(["ship", "--env-file", os.devnull, "--backfill", "--redirect"]) == 0
+        assert delivered(server) == ["elsewhere"]
+
+    def test_without_the_right_token_it_ends_at_once(
+        self, server: TinyServer, state_dir: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Exit code 1, and how to go on."""
+        left("before", state_dir=state_dir)
+        server.always = Reply(401, {}, b"")
+        assert main(["ship", "--env-file", os.devnull, "--backfill"]) == 1
+        assert "run the command again" in capsys.readouterr().err
+        assert len(server.requests) == 1
+
+    def test_a_server_that_fails_once_is_tried_again(self, server: TinyServer, state_dir: Path) -> None:
+        """A short outage does not end the command."""
+        left("before", state_dir=state_dir)
+        server.replies = [Reply(503, {}, b"")]
+        assert main(["ship", "--env-file", os.devnull, "--backfill"]) == 0
+        assert len(server.requests) == 2
+
+    def test_a_long_history_is_sent_part_by_part(
+        self, server: TinyServer, state_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A part that fails comes again, no part is skipped, and progress is printed."""
+        monkeypatch.setattr("otel_job_measure.history.history._RUNS_AT_ONCE", 1)
+        monkeypatch.setattr("otel_job_measure.cli.backfill._WINDOW_BYTES", 1)
+        monkeypatch.setattr("otel_job_measure.cli.backfill._PROGRESS_S", -1.0)
+        for job in ("a", "b", "c"):
+            left(job, state_dir=state_dir)
+        server.replies = [Reply(204, {}, b""), Reply(503, {}, b"")]
+        assert main(["ship", "--env-file", os.devnull, "--backfill"]) == 0
+        out, err = capsys.readouterr()
+        assert out == "9 points accepted, 0 rejected, 0 expired\n"
+        assert "3 points accepted so far\n" in err
+        assert len(server.requests) == 4
+
+    def test_since_alone_is_wrong_usage(self) -> None:
+        """It has no meaning for what waits."""
+        with pytest.raises(SystemExit) as ended:
+            main([*ONCE, "--since", "1d"])
+        assert ended.value.code == 2
