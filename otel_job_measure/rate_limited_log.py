@@ -21,17 +21,17 @@ class RateLimitedLog:
 
     def warning(self, kind: str, message: str, *values: object) -> bool:
         """Logs a warning, unless one of its kind was logged within the last minute."""
-        return self._say(logging.WARNING, kind, message, values)
+        return self._log_if_due(logging.WARNING, kind, message, values)
 
     def log(self, level: int, kind: str, message: str, *values: object) -> bool:
         """Logs a message of any level, at the rate of `warning`."""
-        return self._say(level, kind, message, values)
+        return self._log_if_due(level, kind, message, values)
 
     def bug(self, kind: str, message: str, *values: object, error: BaseException | None = None) -> bool:
         """Logs an error of the package with the traceback of `error`, or of the exception that is being handled."""
-        return self._say(logging.ERROR, kind, message, values, error or True)
+        return self._log_if_due(logging.ERROR, kind, message, values, error or True)
 
-    def _say(
+    def _log_if_due(
         self,
         level: int,
         kind: str,

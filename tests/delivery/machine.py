@@ -4,14 +4,14 @@ from otel_job_measure.delivery.consumer import Backoff, Consumer, Policy
 from otel_job_measure.delivery.delivery_loop import DeliveryLoop
 from otel_job_measure.delivery.health import Backlog
 from otel_job_measure.journal.counters import Counters
-from tests.delivery.support import FakeSource, HandClock, ListSink, line
+from tests.delivery.support import FakeSource, ListSink, ManualClock, line
 
 
 class Machine:
     """The delivery loop over fakes, with a clock that goes on by as much as they wait."""
 
     def __init__(self, *policies: Policy, drops: bool = True) -> None:
-        self.clock = HandClock()
+        self.clock = ManualClock()
         self.source = FakeSource()
         self.sinks = [ListSink(f"sink{number}") for number, _ in enumerate(policies)]
         self.counters = Counters()

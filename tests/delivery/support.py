@@ -11,6 +11,7 @@ from typing import Any
 
 from otel_job_measure.journal.interfaces import Ack, Chunk, Identity, Position, Segment, SegmentHeader, WriteResult
 from otel_job_measure.settings import Settings
+from otel_job_measure.testing import ManualClock
 from tests.delivery.exchange import Exchange, Play, Reply, Request
 
 CA_FILE = Path(__file__).with_name("ca.pem")
@@ -18,24 +19,6 @@ SERVER_PEM = Path(__file__).with_name("server.pem")
 DONE = WriteResult(ack=Ack.DONE)
 RETRY = WriteResult(ack=Ack.RETRY, message="refused")
 HOLD = WriteResult(ack=Ack.HOLD, message="set something")
-
-
-class HandClock:
-    """A clock that goes on by hand, or by as much as somebody waits."""
-
-    def __init__(self, wall_ns: int = 1_800_000_000_000_000_000) -> None:
-        self._wall_ns = wall_ns
-        self._monotonic_ns = 1_000_000_000_000
-
-    def wall_ns(self) -> int:
-        return self._wall_ns
-
-    def monotonic_ns(self) -> int:
-        return self._monotonic_ns
-
-    def advance(self, seconds: float) -> None:
-        self._wall_ns += int(seconds * 1e9)
-        self._monotonic_ns += int(seconds * 1e9)
 
 
 def line(number: int, time_ns: int = 1_800_000_000_000_000_000) -> bytes:
@@ -243,9 +226,9 @@ __all__ = [
     "RETRY",
     "FakeSegment",
     "FakeSource",
-    "HandClock",
     "ListRejects",
     "ListSink",
+    "ManualClock",
     "Reply",
     "Request",
     "TinyServer",

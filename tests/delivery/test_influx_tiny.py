@@ -17,8 +17,8 @@ from otel_job_measure.journal.interfaces import Ack
 from otel_job_measure.settings import Settings
 from tests.delivery.ship import sink_for
 from tests.delivery.support import (
-    HandClock,
     ListRejects,
+    ManualClock,
     Reply,
     TinyServer,
     chunks_of,
@@ -241,7 +241,7 @@ def test_the_apps_logging_stays_as_it_is(tiny: TinyServer) -> None:
 
 def test_a_write_with_a_deadline_is_one_request(tiny: TinyServer) -> None:
     """With a deadline a batch in parts stops after each request, so that its caller can stop after a slow one."""
-    clock = HandClock()
+    clock = ManualClock()
     sink = sink_for(settings_for(tiny.url), clock=clock)
     tiny.replies = [Reply(413)]
     chunks = chunks_of(segment("a", *(line(number) for number in range(1000))))

@@ -13,7 +13,7 @@ from otel_job_measure.journal.interfaces import Ack
 from tests.delivery.ship import sink_for
 from tests.delivery.support import (
     CA_FILE,
-    HandClock,
+    ManualClock,
     TinyServer,
     chunks_of,
     line,
@@ -184,7 +184,7 @@ def test_a_connection_that_ends_before_tls_is_waited_for() -> None:
 
 def test_the_end_of_the_process_bounds_each_request() -> None:
     """In a hurry a request takes no longer than the time that is left."""
-    clock = HandClock()
+    clock = ManualClock()
     with raw_server(None) as url:
         sink = sink_for(settings_for(url, timeout_s=30), clock=clock)
         deadline_ns = clock.monotonic_ns() + 200_000_000

@@ -28,7 +28,7 @@ from tests.delivery.receivers import (
     run_ids,
     status,
 )
-from tests.delivery.support import HandClock, ListRejects, Reply, TinyServer, chunks_of, line, segment
+from tests.delivery.support import ListRejects, ManualClock, Reply, TinyServer, chunks_of, line, segment
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ def test_a_batch_is_no_larger_than_receivers_take(way: Way) -> None:
 
 def test_a_write_with_a_deadline_is_one_request(way: Way) -> None:
     """With a deadline a batch in parts stops after each request, so that its caller can stop after a slow one."""
-    clock = HandClock()
+    clock = ManualClock()
     sent = Sent(otlp(way.receiver.url, way.protocol), clock=clock)
     way.receiver.replies = [way.answers.too_large]
     chunks = chunks_of(segment("a", *(line(number) for number in range(1000))))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 from otel_job_measure.delivery.consumer import EAGER, LAZY, Consumer, Policy
 from otel_job_measure.delivery.shipper import Shipper
 from otel_job_measure.journal.counters import Counters
-from tests.delivery.support import FakeSource, HandClock, ListSink, line
+from tests.delivery.support import FakeSource, ListSink, ManualClock, line
 from tests.guard.bounds import TURNS_BUSY, TURNS_CALM, TURNS_IDLE_HOUR
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class HandBell:
 
     def __init__(
         self,
-        clock: HandClock,
+        clock: ManualClock,
         happens: list[float],
         append: Callable[[], object],
         seconds: float,
@@ -64,7 +64,7 @@ class HandBell:
 
 def turns(policy: Policy, *, runs: int, seconds: float) -> tuple[int, ListSink]:
     """Returns how often the shipper wakes while some runs end, one after the other, and what it has sent."""
-    clock, source, sink, counters = HandClock(), FakeSource(), ListSink(), Counters()
+    clock, source, sink, counters = ManualClock(), FakeSource(), ListSink(), Counters()
     shipper = Shipper(source, [Consumer(sink, policy, clock=clock)], counters, clock=clock)
     source.wake = shipper.wake
 

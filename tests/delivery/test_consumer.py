@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from otel_job_measure.delivery.consumer import EAGER, LAZY, MAX_BATCH, Backoff, Consumer, Listed, Policy, Served
 from otel_job_measure.journal.interfaces import Ack, Position, WriteResult
-from tests.delivery.support import HOLD, RETRY, FakeSegment, HandClock, ListSink, line, segment
+from tests.delivery.support import HOLD, RETRY, FakeSegment, ListSink, ManualClock, line, segment
 
 
-def consumer_to(sink: ListSink, clock: HandClock, policy: Policy = EAGER) -> Consumer:
+def consumer_to(sink: ListSink, clock: ManualClock, policy: Policy = EAGER) -> Consumer:
     """Returns a consumer whose waits are as long as they may be."""
     return Consumer(sink, policy, clock=clock, backoff=Backoff(uniform=lambda _least, most: most))
 
@@ -28,7 +28,7 @@ def settled(consumer: Consumer, listing: list[Listed]) -> int:
 
 def test_what_is_done_is_not_given_again() -> None:
     """A sink gets each byte once, and points that are appended later after it."""
-    sink, clock = ListSink(), HandClock()
+    sink, clock = ListSink(), ManualClock()
     consumer = consumer_to(sink, clock)
     one = segment("a", line(1), line(2))
     assert settled(consumer, listed(one)) == 2
@@ -42,14 +42,14 @@ def test_what_a_sink_knows_from_before_is_not_given_again() -> None:
     """A sink that remembers how much of a segment it has is given the rest."""
     one = segment("a", line(1), line(2))
     sink = ListSink(positions={"a": one.data.index(line(2))})
-    consumer_to(sink, HandClock()).serve(listed(one))
+    consumer_to(sink, ManualClock()).serve(listed(one))
     assert sink.lines == [line(2)]
 
 
 def test_many_segments_go_in_one_batch() -> None:
     """Small segments are sent together, each in its own chunk."""
     sink = ListSink()
-    consumer = consumer_to(sink, HandClock())
+    consumer = consumer_to(sink, ManualClock())
     segments = [segment(f"s{number}", line(number)) for number in range(50)]
     assert settled(consumer, listed(*segments)) == 50
     assert [chunk.segment for chunk in sink.batches[0]] == [one.name for one in segments]
@@ -58,7 +58,7 @@ def test_many_segments_go_in_one_batch() -> None:
 def test_a_batch_is_bounded() -> None:
     """A large segment goes in batches of whole lines that are at most 900 kB."""
     sink = ListSink()
-    consumer = consumer_to(sink, HandClock())
+    consumer = consumer_to(sink, ManualClock())
     one = segment("a", *(line(number) for number in range(30_000)))
     while consumer.serve(listed(one)) is not Served.NOTHING:
         pass
@@ -71,7 +71,7 @@ def test_a_batch_is_bounded() -> None:
 @given(answers=st.lists(st.sampled_from([RETRY, HOLD, WriteResult(ack=Ack.MORE)]), max_size=5))
 def test_the_very_same_chunks_come_again(answers: list[WriteResult]) -> None:
     """Until a batch is done it comes again as it was, whatever is appended meanwhile."""
-    sink, clock = ListSink(), HandClock()
+    sink, clock = ListSink(), ManualClock()
     sink.answers = list(answers)
     consumer = consumer_to(sink, clock)
     one = segment("a", line(1))
@@ -84,7 +84,7 @@ def test_the_very_same_chunks_come_again(answers: list[WriteResult]) -> None:
 
 def test_chunks_of_a_segment_that_is_gone_are_forgotten() -> None:
     """What somebody else has shipped meanwhile is not sent again."""
-    sink, clock = ListSink(), HandClock()
+    sink, clock = ListSink(), ManualClock()
     sink.answers = [RETRY]
     consumer = consumer_to(sink, clock)
     consumer.serve(listed(segment("a", line(1))), left=True)
@@ -94,7 +94,7 @@ def test_chunks_of_a_segment_that_is_gone_are_forgotten() -> None:
 
 def test_waits_grow_with_failures_and_end_with_success() -> None:
     """A sink that fails is tried later and later, and at once after it worked."""
-    sink, clock = ListSink(), HandClock()
+    sink, clock = ListSink(), ManualClock()
     sink.answers = [RETRY, RETRY, RETRY]
     consumer = consumer_to(sink, clock)
     one = segment("a", line(1))
@@ -113,7 +113,7 @@ def test_waits_grow_with_failures_and_end_with_success() -> None:
 
 def test_a_hold_lasts_a_minute_and_can_be_cut_short() -> None:
     """Where somebody has to set something, the next try is in a minute, or when somebody asks for it."""
-    sink, clock = ListSink(), HandClock()
+    sink, clock = ListSink(), ManualClock()
     sink.answers = [HOLD]
     consumer = consumer_to(sink, clock)
     consumer.serve(listed(segment("a", line(1))))
@@ -125,7 +125,7 @@ def test_a_hold_lasts_a_minute_and_can_be_cut_short() -> None:
 
 def test_what_a_server_asks_for_is_not_cut_short() -> None:
     """Retry-After holds whoever is in a hurry."""
-    sink, clock = ListSink(), HandClock()
+    sink, clock = ListSink(), ManualClock()
     sink.answers = [WriteResult(ack=Ack.RETRY, wait_s=30.0)]
     consumer = consumer_to(sink, clock)
     consumer.serve(listed(segment("a", line(1))))
@@ -136,7 +136,7 @@ def test_what_a_server_asks_for_is_not_cut_short() -> None:
 @pytest.mark.parametrize(("took_s", "linger_s"), [(0.001, 0.05), (0.1, 0.4), (5.0, 1.0)])
 def test_a_busy_sink_lingers_as_answers_take_longer(took_s: float, linger_s: float) -> None:
     """After an answer the next batch waits, for longer where answers take longer, and never over a second."""
-    sink, clock = ListSink(), HandClock()
+    sink, clock = ListSink(), ManualClock()
     sink.during = lambda: clock.advance(took_s)
     consumer = consumer_to(sink, clock)
     consumer.serve(listed(segment("a", line(1))))
@@ -148,14 +148,14 @@ def test_a_busy_sink_lingers_as_answers_take_longer(took_s: float, linger_s: flo
 
 def test_a_full_batch_is_followed_at_once() -> None:
     """While there is more than a batch, nothing lingers."""
-    consumer = consumer_to(ListSink(), HandClock())
+    consumer = consumer_to(ListSink(), ManualClock())
     consumer.serve(listed(segment("a", *(line(number) for number in range(20_000)))))
     assert consumer.wait_s(1) == 0.0
 
 
 def test_comments_cause_no_linger_and_end_no_failure() -> None:
     """A sign of life is no point: what it needed no request for says nothing about the server."""
-    sink, clock = ListSink(), HandClock()
+    sink, clock = ListSink(), ManualClock()
     consumer = consumer_to(sink, clock)
     assert settled(consumer, listed(segment("a"))) == 0
     assert consumer.wait_s(1) == 0.0
@@ -163,7 +163,7 @@ def test_comments_cause_no_linger_and_end_no_failure() -> None:
 
 def test_a_lazy_sink_waits_for_a_mebibyte_or_a_minute() -> None:
     """The history is folded in when there is something to fold, or after a minute."""
-    clock = HandClock()
+    clock = ManualClock()
     consumer = consumer_to(ListSink(), clock, LAZY)
     assert consumer.wait_s(0) is None
     assert consumer.wait_s(100) == 60.0
@@ -176,7 +176,7 @@ def test_a_lazy_sink_waits_for_a_mebibyte_or_a_minute() -> None:
 
 def test_a_sink_that_raises_is_a_sink_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     """A bug in a sink costs a wait and one log entry with its traceback a minute."""
-    sink, clock = ListSink(), HandClock()
+    sink, clock = ListSink(), ManualClock()
     sink.answers = [ZeroDivisionError("oops"), ZeroDivisionError("oops")]
     consumer = consumer_to(sink, clock)
     one = segment("a", line(1))
@@ -195,14 +195,14 @@ def test_a_sink_that_cannot_say_what_it_has_is_given_all(caplog: pytest.LogCaptu
             raise ZeroDivisionError("oops")
 
     sink = Forgetful()
-    assert settled(consumer_to(sink, HandClock()), listed(segment("a", line(1)))) == 1
+    assert settled(consumer_to(sink, ManualClock()), listed(segment("a", line(1)))) == 1
     assert [record.getMessage() for record in caplog.records] == ["list failed to return its committed offset"]
 
 
 def test_failures_are_logged_once_a_minute_and_so_is_their_end(caplog: pytest.LogCaptureFixture) -> None:
     """One warning when delivery begins to fail, one a minute after that, and one line when it works again."""
     caplog.set_level(logging.INFO)
-    sink, clock = ListSink(), HandClock()
+    sink, clock = ListSink(), ManualClock()
     sink.always = HOLD
     consumer = consumer_to(sink, clock)
     one = segment("a", line(1))
@@ -223,7 +223,7 @@ def test_a_lazy_sink_that_fails_is_logged_only_when_it_lasts(
     answer: WriteResult, after_s: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A history that others are at just now is no trouble; one that stays so for a minute, or needs a hand, is."""
-    sink, clock = ListSink(), HandClock()
+    sink, clock = ListSink(), ManualClock()
     sink.always = answer
     consumer = consumer_to(sink, clock, LAZY)
     logged: list[int] = []
@@ -238,7 +238,7 @@ def test_a_lazy_sink_that_fails_is_logged_only_when_it_lasts(
 def test_nothing_is_logged_while_all_is_well(caplog: pytest.LogCaptureFixture) -> None:
     """Delivery is silent at INFO."""
     caplog.set_level(logging.INFO)
-    consumer_to(ListSink(), HandClock()).serve(listed(segment("a", line(1))))
+    consumer_to(ListSink(), ManualClock()).serve(listed(segment("a", line(1))))
     assert not caplog.records
 
 
@@ -246,20 +246,20 @@ def test_a_mark_is_reached_when_all_before_it_is_there() -> None:
     """A mark needs the older segments whole and its own up to it."""
     old, new = segment("a", line(1)), segment("b", line(2), line(3), ordinal=1)
     middle = Position(1, new.data.index(line(3)))
-    consumer = consumer_to(ListSink(positions={"a": old.size(), "b": middle.offset}), HandClock())
+    consumer = consumer_to(ListSink(positions={"a": old.size(), "b": middle.offset}), ManualClock())
     own = listed(old, new)
     assert consumer.reaches(Position(0, 0), [])
     assert consumer.reaches(middle, own)
     assert not consumer.reaches(Position(1, new.size()), own)
     assert not consumer.reaches(Position(2, 1), own)
     assert not consumer.reaches(middle, [])
-    behind = consumer_to(ListSink(positions={"b": new.size()}), HandClock())
+    behind = consumer_to(ListSink(positions={"b": new.size()}), ManualClock())
     assert not behind.reaches(middle, own)
 
 
 def test_the_oldest_point_that_waits_is_known() -> None:
     """The time of what could not be sent is that of its first point, comments aside."""
-    sink, clock = ListSink(), HandClock()
+    sink, clock = ListSink(), ManualClock()
     consumer = consumer_to(sink, clock)
     assert consumer.oldest_ns() is None
     sink.always = RETRY
@@ -269,7 +269,7 @@ def test_the_oldest_point_that_waits_is_known() -> None:
 
 def test_a_segment_that_cannot_be_read_is_not_asked_for_all_the_time() -> None:
     """A file that can't be opened right now is tried again in a second, and is never taken for delivered."""
-    sink, clock = ListSink(), HandClock()
+    sink, clock = ListSink(), ManualClock()
     consumer = consumer_to(sink, clock)
     gone = segment("a", line(1))
     known = listed(gone)
@@ -283,7 +283,7 @@ def test_a_segment_that_cannot_be_read_is_not_asked_for_all_the_time() -> None:
 def test_segments_that_are_gone_are_forgotten() -> None:
     """Neither the consumer nor the sink keeps notes of segments that are no more."""
     sink = ListSink()
-    consumer = consumer_to(sink, HandClock())
+    consumer = consumer_to(sink, ManualClock())
     consumer.serve(listed(segment("a", line(1)), segment("b", line(2))))
     consumer.keep_only({"b"})
     consumer.keep_only({"b"})
@@ -294,7 +294,7 @@ def test_what_is_settled_is_told_before_it_can_be_seen() -> None:
     """Whoever has waited for a point, on another thread, must not find it among those on their way."""
     seen: list[tuple[int, int]] = []
     one = segment("a", line(1), line(2))
-    consumer = consumer_to(ListSink(), HandClock())
+    consumer = consumer_to(ListSink(), ManualClock())
     consumer.serve(listed(one), settled=lambda points: seen.append((points, consumer.committed_offset("a"))))
     assert seen == [(2, 0)]
     assert consumer.has_all(*listed(one))
