@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from opentelemetry import context as context_api
 from opentelemetry.context import Context
@@ -22,15 +22,12 @@ from opentelemetry.trace import (
 from otel_job_measure import names
 from otel_job_measure.points.outcome import ENDED, FAILED, Outcome
 from otel_job_measure.spans.attributes import describe_end
-from otel_job_measure.spans.guard import Guard
+from otel_job_measure.spans.guard import Guard, Guards
 from otel_job_measure.spans.outcome import failure_of_span, outcome_of
 from otel_job_measure.spans.processor import RUN_KEY, JobSpanProcessor
 from otel_job_measure.spans.recorder import Recorder
 from otel_job_measure.spans.run import NO_DETAILS, Details, Job, JobRun, Run
 from otel_job_measure.spans.tracer import Bound, Providers
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _logger = logging.getLogger(__name__)
 # Whether a token belongs to the context that is current now: `detach` of the API only logs an error if it does not.
@@ -60,7 +57,7 @@ class Current:
 
     __slots__ = ("_guard", "_here", "_span", "_token")
 
-    def __init__(self, span: Span | None, guard: Guard | None) -> None:
+    def __init__(self, span: Span | None, guard: Guard) -> None:
         self._span = span
         self._guard = guard
         self._here: Token[None] | None = None
@@ -72,8 +69,7 @@ class Current:
                 self._here = _here.set(None)
                 self._token = context_api.attach(set_span_in_context(self._span))
         except Exception as error:  # noqa: BLE001 - the guard's
-            if self._guard is not None:
-                self._guard.keep(error)
+            self._guard.keep(error)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -81,8 +77,7 @@ class Current:
         try:
             self.release()
         except Exception as trouble:  # noqa: BLE001 - the guard's
-            if self._guard is not None:
-                self._guard.keep(trouble)
+            self._guard.keep(trouble)
 
     def release(self) -> None:
         """Makes the previous span current again, unless that is done."""
@@ -99,17 +94,11 @@ class Current:
             self._token = None
 
 
-_NOT_CURRENT: Final = Current(None, None)
+_NOT_CURRENT: Final = Current(None, Guards()("making a span current"))
 
 
 class Opener:
-    """Opens the runs of one `JobMeasure`; its attributes are shared by all of them.
-
-    Args:
-        recorder: Records the runs.
-        tracer_provider: Where their spans come from; None means the app's global provider, also one that is set later.
-        version: Returns this package's version, for the scope of the spans.
-    """
+    """Opens the runs of one `JobMeasure`; without a given provider it uses the global one, also one set later."""
 
     def __init__(
         self,
@@ -275,12 +264,11 @@ class ActiveRun:
 
     def _start_span(self, bound: Bound, job: Job) -> Span:
         options = self._options
-        attributes: Mapping[str, str | int | float] = job.attributes(self.run)
         return bound.tracer.start_span(
             job.span_name,
             context=context_api.set_value(RUN_KEY, self.run, options.context),
             kind=options.kind,
-            attributes=attributes,
+            attributes=job.attributes(self.run),
             links=options.links,
             start_time=self.run.start_ns,
         )

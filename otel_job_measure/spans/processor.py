@@ -45,13 +45,7 @@ def open_spans() -> int:
 
 
 class JobSpanProcessor(SpanProcessor):
-    """Makes the points of runs from the starts and ends of their spans.
-
-    Args:
-        recorder: Returns the recorder of app-opened spans; None measures only package-opened ones, which have theirs.
-        rules: How job spans of other instrumentations are recognised.
-        guards: They count and log failures.
-    """
+    """Makes the points of runs from the starts and ends of their spans; of app-opened ones only with a recorder."""
 
     def __init__(
         self,
@@ -145,7 +139,7 @@ class JobSpanProcessor(SpanProcessor):
             return
         with self._describing:
             given = (span.attributes or {}).keys()
-            found = dict.fromkeys(given & _ROW_TAGS, "") | run.job.attributes(run)  # attributes cannot be removed
+            found = {**dict.fromkeys(given & _ROW_TAGS, ""), **run.job.attributes(run)}  # attributes cannot be removed
             span.set_attributes({name: text for name, text in found.items() if name not in given & _FROM_SPAN})
 
     def _outcome(self, run: Run, span: ReadableSpan) -> Outcome:

@@ -22,15 +22,9 @@ _KEPT_JOBS: Final = 1024
 class Recorder:
     """Records the runs of one `JobMeasure`; no failure in here reaches the job.
 
+    `journal` returns the current journal: after a fork or a `close` it is a new one. `confirm` waits until InfluxDB has
+    everything before a position, for at most so many seconds.
     The steps of each run are guarded by `except` and `caught`: entering a guard costs as much as half an append.
-
-    Args:
-        settings: What is written.
-        journal: Returns the current journal; after a fork or a `close` it is a new one.
-        clock: The machine's clocks; the monotonic one measures durations.
-        confirm: Waits until InfluxDB has everything before a position, for at most so many seconds; None without
-            `OTEL_JOB_MEASURE_CONFIRM_START`.
-        confirm_async: The same for coroutines.
     """
 
     def __init__(

@@ -56,7 +56,7 @@ class Job:
         }
         self._attributes = {attribute: valid(text) for attribute, text in given.items() if text is not None}
 
-    def attributes(self, run: "Run") -> dict[str, str | int | float]:
+    def attributes(self, run: "Run") -> Mapping[str, str | int | float]:
         """Returns the attributes of a run's span at its start: enough for a collector to write the same rows.
 
         All texts are valid Unicode: an exporter would lose a whole batch of spans for one lone surrogate.

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, Protocol, cast, runtime_checkable
+from typing import Any, Final, NamedTuple, Protocol, cast, runtime_checkable
 from weakref import WeakValueDictionary
 
 from opentelemetry import trace
@@ -68,14 +68,11 @@ _ask_for_global = trace.ProxyTracerProvider().get_tracer
 _processors: WeakValueDictionary[int, JobSpanProcessor] = WeakValueDictionary()
 
 
-class Bound:
+class Bound(NamedTuple):
     """The app's provider with our tracer, whose spans record."""
 
-    __slots__ = ("provider", "tracer")
-
-    def __init__(self, provider: trace.TracerProvider, tracer: trace.Tracer) -> None:
-        self.provider = provider
-        self.tracer = tracer
+    provider: trace.TracerProvider
+    tracer: trace.Tracer
 
     @property
     def resource(self) -> Mapping[str, object]:
