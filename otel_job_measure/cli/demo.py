@@ -36,7 +36,7 @@ _OURS = ("INFLUXDB_", "OTEL_")
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage] - its only name
     """Adds the command to the command line."""
     parser = commands.add_parser("demo", help="run some jobs and show what was measured", description=_DESCRIPTION)
-    options.add_state_dir(parser, "the user's state directory with -demo behind its name")
+    options.add_state_dir(parser, "your default state directory with -demo added to its name")
     parser.add_argument("--ship", action="store_true", help="send the runs to the server that the environment names")
     parser.set_defaults(run=run, parser=parser)
 

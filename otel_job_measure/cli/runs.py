@@ -14,9 +14,9 @@ from otel_job_measure.history.queries import WORDS
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.points.text import clean_tag
 
-_DESCRIPTION = """Lists the latest runs, newest first. It first moves into the history what processes have written, also
-while they run. If no InfluxDB is configured, this takes the points out of the journal; if you configure one later,
-`otel-job-measure ship --backfill` sends them from the history."""
+_DESCRIPTION = """Lists the latest runs, newest first. It first reads the points of all processes, also of running ones,
+into the local history. If no server is configured, this takes the points out of the journal. If you configure one
+later, `otel-job-measure ship --backfill` sends them from the history."""
 _LIMIT = 20
 _MOST = 10**9
 
@@ -35,9 +35,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help=f"only runs with one of these: {', '.join(WORDS)}; you may repeat it",
     )
     parser.add_argument(
-        "--since", metavar="TIME", type=options.since_ns, help="only runs that began since: 30m, 2h, 7d or an ISO time"
+        "--since",
+        metavar="TIME",
+        type=options.since_ns,
+        help="only runs that began since then: 30m, 2h, 7d or an ISO time",
     )
-    parser.add_argument("--limit", metavar="N", type=_limit, default=_LIMIT, help=f"at most so many ({_LIMIT})")
+    parser.add_argument(
+        "--limit", metavar="N", type=_limit, default=_LIMIT, help=f"list at most N runs (default: {_LIMIT})"
+    )
     parser.add_argument("--json", action="store_true", help="JSON lines, for programs")
     parser.set_defaults(run=run, parser=parser)
 

@@ -36,7 +36,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Adds the command to the command line."""
     parser = commands.add_parser("ship", help="send what other processes have written", description=_DESCRIPTION)
     options.add_state_dir(parser)
-    parser.add_argument("--once", action="store_true", help="send what is there now, print how much, and exit")
+    parser.add_argument(
+        "--once", action="store_true", help="send the points that are there now, print their number, and exit"
+    )
     parser.add_argument(
         "--redirect",
         metavar="DESTINATION",
@@ -44,7 +46,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         const=_ALL,
         action="append",
         default=[],
-        help="also send what waits for another destination, given by its id; without an id, for all others",
+        help="also send points for another destination, named by its id; without an id, for all others",
     )
     parser.add_argument("--backfill", action="store_true", help="send the runs of the local history, and exit")
     parser.add_argument(

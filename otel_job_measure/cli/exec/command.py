@@ -14,7 +14,7 @@ from otel_job_measure.settings import Settings
 
 _USAGE = "%(prog)s [-h] [--env-file FILE] NAME -- COMMAND [ARG ...]"
 _DESCRIPTION = """Runs COMMAND and measures it as a run of the job NAME. Input, output, signals and exit code are those
-of the command. If something of the package fails, one line on stderr says so, and the command runs all the same. If
+of the command. If the measurement fails, one line on stderr says so, and the command runs all the same. If
 SIGKILL ends exec itself, the command goes on, and the run is recorded as failed, reason lost."""
 
 
