@@ -27,12 +27,9 @@ _TRIES = 5
 
 
 def backfill(settings: Settings, *, since_ns: int | None, redirected: Collection[str] | None) -> int:
-    """Sends the history's runs; returns 1 if some could not be sent.
+    """Sends the history's runs since a time; returns 1 if some could not be sent.
 
-    Args:
-        settings: Where to.
-        since_ns: Only runs that began or ended then or later, in ns since 1970; None for all.
-        redirected: The ids of other destinations whose runs are sent too; None for all.
+    `redirected` has the ids of other destinations whose runs are sent too; None means all.
     """
     if not settings.history:
         raise HistoryError(f"the history is turned off ({names.ENV_PREFIX}HISTORY), so there is nothing to send")
@@ -45,7 +42,7 @@ def backfill(settings: Settings, *, since_ns: int | None, redirected: Collection
     destinations = None if redirected is None else {LOCAL, ANY, settings.destination_id, *redirected}
     rows = found.history.points(_EVER if since_ns is None else since_ns, destinations=destinations)
     header = SegmentHeader(identity=identity_of(settings), slot=0, ordinal=0, created_ns=clock.wall_ns())
-    source = _HistorySource(rows, header, _Progress(counters))
+    source = _HistorySource(rows, header, counters)
     loop = DeliveryLoop(source, [server], clock=clock)
     _send(source, loop, server, counters)
     loop.close()
@@ -67,19 +64,6 @@ def _send(source: "_HistorySource", loop: DeliveryLoop, server: Consumer, counte
         if source.is_done or failures >= _TRIES or wait_s > _LONGEST_WAIT_S:
             return
         time.sleep(wait_s)
-
-
-class _Progress:
-    """Prints how much was sent, now and then."""
-
-    def __init__(self, counters: Counters) -> None:
-        self._counters = counters
-        self._next_s = time.monotonic() + _PROGRESS_S
-
-    def __call__(self) -> None:
-        if time.monotonic() >= self._next_s:
-            self._next_s = time.monotonic() + _PROGRESS_S
-            print(f"{self._counters.now().delivered} points accepted so far", file=sys.stderr, flush=True)
 
 
 class _Rows:
@@ -107,9 +91,10 @@ class _Rows:
 class _HistorySource:
     """Gives the history's rows to a delivery loop, one window at a time; a window that failed comes again."""
 
-    def __init__(self, rows: Iterator[bytes], header: SegmentHeader, progress: _Progress) -> None:
+    def __init__(self, rows: Iterator[bytes], header: SegmentHeader, counters: Counters) -> None:
         self._windows = _windows(rows, header)
-        self._progress = progress
+        self._counters = counters
+        self._print_s = time.monotonic() + _PROGRESS_S
         self._window: _Rows | None = next(self._windows, None)
 
     @property
@@ -147,7 +132,9 @@ class _HistorySource:
     def _skip_sent(self) -> None:
         while self._window is not None and self._window.size() == 0:
             self._window = next(self._windows, None)
-            self._progress()
+            if time.monotonic() >= self._print_s:
+                self._print_s = time.monotonic() + _PROGRESS_S
+                print(f"{self._counters.now().delivered} points accepted so far", file=sys.stderr, flush=True)
 
 
 def _windows(rows: Iterator[bytes], header: SegmentHeader) -> Iterator[_Rows]:

@@ -1,4 +1,4 @@
-"""`otel-job-measure ship`: delivers what processes have written, in their place."""
+"""`otel-job-measure ship`: delivers the points of other processes."""
 
 import argparse
 import logging
@@ -70,16 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _Shipment:
-    """What is delivered, and to where.
-
-    Args:
-        settings: Where to; `SHIP` says nothing here.
-        redirected: The ids of destinations whose left segments are sent here too, or `all`.
-
-    Raises:
-        SettingsError: There is no destination, or no state directory.
-        StateDirError: It cannot be used.
-    """
+    """Delivers from a state directory; `redirected` has ids of other destinations, or `all`."""
 
     def __init__(self, settings: Settings, redirected: list[str]) -> None:
         clock = SystemClock()
@@ -91,18 +82,12 @@ class _Shipment:
         self._server = Consumer(sink, EAGER, clock=clock, checkpoints=checkpoints)
         consumers = [self._server]
         if history is not None:
-            consumers.append(
-                Consumer(history, LAZY, clock=clock)
-            )  # it holds back what the server has for an hour at most
+            consumers.append(Consumer(history, LAZY, clock=clock))
         there = state.ready_destinations()
         others = there if _ALL in redirected else set(redirected)
         for unknown in sorted(others - there):
             print(f"nothing waits for a destination {unknown!r}", file=sys.stderr)
-        bound = Bound(
-            max_bytes=settings.max_bytes,
-            counters=self._counters,
-            is_delivered=self._has_delivered,
-        )
+        bound = Bound(max_bytes=settings.max_bytes, counters=self._counters, is_delivered=self._has_delivered)
         self._source = OfflineSource(
             state, settings.destination_id, others, clock=clock, boot_id=boot_id(), bound=bound
         )
@@ -111,10 +96,10 @@ class _Shipment:
         self._stopped = False
 
     def once(self) -> int:
-        """Sends what is there, and says what became of it."""
+        """Sends what is there, and prints what became of it."""
         looked = untraced(self._look)
         tries = _TRIES
-        while looked.elsewhere and tries:  # a process that only looks is done in milliseconds
+        while looked.elsewhere and tries:  # another process may need only milliseconds
             tries -= 1
             self._bell.wait(_PAUSE_S)
             looked = untraced(self._look)
@@ -124,12 +109,12 @@ class _Shipment:
         self._tell_of_others()
         if looked.elsewhere:
             print("another process is sending what is there", file=sys.stderr)
-        elif self._server.failing:  # what only the history lacks is folded in by the next who reads it
+        elif self._server.failing:
             print(f"{looked.pending_bytes} bytes could not be sent and wait", file=sys.stderr)
         return 1 if self._server.failing else 0
 
     def until_stopped(self) -> int:
-        """Sends what comes, until SIGTERM or SIGINT."""
+        """Sends new points until SIGTERM or SIGINT."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         self._tell_of_others()
@@ -153,7 +138,7 @@ class _Shipment:
     def _tell_of_others(self) -> None:
         for waiting in self._source.waiting_elsewhere():
             print(
-                f"{waiting.segments} segments with {waiting.bytes} bytes wait for {waiting.label}; if nobody has that "
-                f"destination any more, `--redirect {waiting.destination}` sends them to this one",
+                f"{waiting.segments} segments with {waiting.bytes} bytes wait for {waiting.label}; if no process has "
+                f"that destination any more, `--redirect {waiting.destination}` sends them to this one",
                 file=sys.stderr,
             )

@@ -1,4 +1,4 @@
-"""The history as a command reads it: with everything folded in that can be."""
+"""The history as a command reads it: up to date."""
 
 import contextlib
 from collections.abc import Sequence
@@ -20,30 +20,14 @@ from otel_job_measure.settings.model import LOCAL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpToDate:
-    """A history with what was folded into it just now.
-
-    Args:
-        history: The history.
-        behind: What is not in it, and why.
-    """
+    """A history, and what is not in it yet."""
 
     history: History
     behind: Behind
 
 
 def opened(settings: Settings) -> StateDir:
-    """Opens a state directory, which is made where it is missing.
-
-    Args:
-        settings: Where it is.
-
-    Returns:
-        The state directory.
-
-    Raises:
-        SettingsError: There is none.
-        StateDirError: It cannot be used.
-    """
+    """Returns the state directory, made if it is missing; raises `StateDirError` if it cannot be used."""
     state = StateDir(settings.state_path)
     try:
         state.make()
@@ -53,28 +37,21 @@ def opened(settings: Settings) -> StateDir:
 
 
 def up_to_date(settings: Settings) -> UpToDate:
-    """Ends the runs of processes that are gone, and folds all segments of a state directory into its history.
-
-    Args:
-        settings: Where it is.
-
-    Returns:
-        The history.
+    """Ends the runs of dead processes, ingests all segments of a state directory, and returns its history.
 
     Raises:
-        SettingsError: The settings name no state directory.
-        StateDirError: It cannot be used.
+        StateDirError: The state directory cannot be used.
         HistoryError: The history cannot be read.
     """
     clock = SystemClock()
     history = history_of(settings)
     state = StateDir(settings.state_path)
     try:
-        if _is_not_there_yet(state.root):  # who only looks makes nothing
+        if _is_not_there_yet(state.root):  # a command that reads makes no folder
             return UpToDate(history=history, behind=Behind())
         state.make()
         maintain(state, clock=clock, boot_id=boot_id(), bound=None, always=True)  # a command that reads deletes nothing
-        # The living ones first: one that is adopted between the two looks is then seen twice, and not missed.
+        # The living ones first: one that recovery moves in between is then seen twice, and not missed.
         segments = {segment.name: segment for segment in (*state.living_segments(), *state.ready_segments())}
         behind = history.catch_up(list(segments.values()))
         if not behind.bytes:
@@ -85,14 +62,7 @@ def up_to_date(settings: Settings) -> UpToDate:
 
 
 def history_of(settings: Settings) -> History:
-    """Returns the history of a state directory for a command; it is opened when it is used.
-
-    Args:
-        settings: Where it is, and for how long runs are kept.
-
-    Raises:
-        SettingsError: The settings name no state directory.
-    """
+    """Returns the history of a state directory for a command; the file is opened at its first use."""
     path = StateDir(settings.state_path).history
     return History(path, retention_s=settings.retention_s, clock=SystemClock(), pace=ALONE)
 
@@ -111,13 +81,7 @@ def _unusable(state: StateDir, error: OSError) -> StateDirError:
 
 
 def drop_local(state: StateDir, history: History, left: Sequence[Segment]) -> None:
-    """Deletes what was left for no other store than the history, which has it now.
-
-    Args:
-        state: The state directory.
-        history: What has folded it.
-        left: Segments in `ready/` that go to no server.
-    """
+    """Deletes segments in `ready/` that go to no server, if the history has all of them."""
     with state.adopting() as held:
         if not held:
             return
@@ -125,7 +89,7 @@ def drop_local(state: StateDir, history: History, left: Sequence[Segment]) -> No
         for segment in done:
             segment.delete()
         history.forget(segment.name for segment in done)
-        with contextlib.suppress(HistoryError):  # another process is at it: what is noted of them does no harm
+        with contextlib.suppress(HistoryError):  # another process is using it: old notes do no harm
             history.clean()
 
 

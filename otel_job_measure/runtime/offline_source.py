@@ -19,14 +19,7 @@ _log = logging.getLogger(names.LOGGER)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """What waits for a destination.
-
-    Args:
-        destination: The destination's id.
-        label: The destination in words.
-        segments: How many segments.
-        bytes: How much they hold.
-    """
+    """What waits for a destination: its id, its name for people, how many segments, and how many bytes."""
 
     destination: str
     label: str

@@ -53,7 +53,7 @@ def test_the_commands_of_a_crontab_are_in_influxdb(processes: Processes, runs: R
     assert said["good"] == ("sh did it\n", "")
     assert said["bad"] == ("", "sh did not\n")
     assert said["killed"] == ("", "")
-    assert said["missing"][1].endswith("no-such-command: command not found\n")
+    assert said["missing"][1].endswith("no-such-command: No such file or directory\n")
     found = runs.all().values()
     assert sorted(run.job for run in found) == sorted(jobs)
     for run in found:

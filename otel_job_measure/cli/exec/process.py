@@ -21,15 +21,7 @@ from typing import Final, NamedTuple, NoReturn
 from otel_job_measure.errors import JobMeasureError
 
 _OWN: Final = {
-    signal.SIGBUS,
-    signal.SIGFPE,
-    signal.SIGILL,
-    signal.SIGPIPE,
-    signal.SIGSEGV,
-    signal.SIGSYS,
-    signal.SIGTRAP,
-    signal.SIGXCPU,
-    signal.SIGXFSZ,
+    signal.Signals[f"SIG{name}"] for name in ["BUS", "FPE", "ILL", "PIPE", "SEGV", "SYS", "TRAP", "XCPU", "XFSZ"]
 }
 """Faults and limits of this process, and what Python ignores so that a write fails instead."""
 _JOB_CONTROL: Final = {signal.SIGCONT, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
@@ -54,13 +46,9 @@ def fill_closed_files() -> None:
 
 
 def hold_signals() -> set[signal.Signals | int]:
-    """Blocks every signal that may be meant for the command, in this thread and those that it starts.
+    """Blocks every signal that may be meant for the command, and returns those that were blocked before.
 
-    Returns:
-        The signals that were blocked before: the command's mask.
-
-    Raises:
-        JobMeasureError: This system cannot tell which process sent a signal.
+    Threads started later inherit it. It raises `JobMeasureError` if the system cannot tell which process sent a signal.
     """
     if not hasattr(signal, "sigtimedwait"):
         raise JobMeasureError("this system has no sigtimedwait")

@@ -54,10 +54,7 @@ def inherited_environment() -> dict[bytes, bytes]:
 def start(arguments: Sequence[bytes], environment: Mapping[bytes, bytes], mask: Iterable[signal.Signals | int]) -> int:
     """Starts the command with this process's open files, folder and process group, and returns its process id.
 
-    Args:
-        arguments: The command and its arguments.
-        environment: The environment that the command gets; its PATH is searched for the command.
-        mask: The signals that are blocked in the command.
+    PATH of the given environment is searched for the command; the signals of `mask` are blocked in it.
 
     Raises:
         NotStarted: The command does not exist or cannot be run.
