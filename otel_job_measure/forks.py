@@ -25,6 +25,7 @@ from typing import Any
 from weakref import WeakMethod
 
 _Hook = Callable[[], object]
+_WEAK: Any = WeakMethod  # type checkers narrow to a weak method of unknown types otherwise
 
 _gate = threading.RLock()
 _hooks: "dict[Any, Order]" = {}
@@ -86,7 +87,7 @@ def _begin_in_child() -> None:
     _gate = threading.RLock()  # another thread of the parent may hold the old one
     _pid = os.getpid()
     for hook, _ in sorted(_hooks.items(), key=lambda item: item[1]):
-        function = hook() if isinstance(hook, WeakMethod) else hook
+        function: _Hook | None = hook if type(hook) is not _WEAK else hook()
         if function is not None:
             function()
 

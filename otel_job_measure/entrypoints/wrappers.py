@@ -11,6 +11,8 @@ from otel_job_measure.spans.active_run import ActiveRun
 
 # The types of a job's arguments and results are its own; the decorator keeps them.
 
+_COROUTINE: Any = CoroutineType  # type checkers narrow to a coroutine of unknown types otherwise
+
 
 def call(run: ActiveRun, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
     """Calls a job; if it returns a coroutine, the run lasts until that has been awaited."""
@@ -36,7 +38,7 @@ async def call_async(run: ActiveRun, function: Callable[..., Any], *args: Any, *
         await run.wait_for_start_async()
         with run.current:
             result = function(*args, **kwargs)
-            if type(result) is CoroutineType or is_awaitable(result):
+            if type(result) is _COROUTINE or is_awaitable(result):
                 result = await result
         run.finish()
         return result  # noqa: TRY300 - an interruption here ends the run too

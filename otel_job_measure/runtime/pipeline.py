@@ -39,7 +39,7 @@ _MOST_S: Final = 3600.0
 _log = logging.getLogger(names.LOGGER)
 _stand_ins: Final[list[Journal]] = []
 _pipelines: Final[dict[tuple[object, ...], "Pipeline"]] = {}
-_closed_at_exit: "Final[WeakSet[Pipeline]]" = WeakSet()
+_closed_at_exit: Final["WeakSet[Pipeline]"] = WeakSet()
 _hooked = False
 
 
