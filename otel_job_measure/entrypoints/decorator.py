@@ -20,11 +20,7 @@ def job(
     opener: Opener, target: str | None = None, /, *, expected: _Expected = ()
 ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
 def job(opener: Opener, target: object = None, /, *, expected: _Expected = ()) -> object:
-    """Returns the measured form of a function, or a decorator if `target` is a name or None.
-
-    Raises:
-        UsageError: The name is no string or empty, or the function cannot be called.
-    """
+    """Returns the measured form of a function, or a decorator if `target` is a name or None."""
     _check_expected(expected)
     if target is not None and not isinstance(target, str):
         return _measured(opener, target, None, expected)
