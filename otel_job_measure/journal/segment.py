@@ -1,4 +1,4 @@
-"""A segment: a file of line protocol whose first line is a comment that says who wrote it."""
+"""A segment: a file of line protocol whose first line is a comment that describes its writer."""
 
 import contextlib
 import json
