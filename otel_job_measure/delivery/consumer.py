@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.delivery.batch import count_points, first_point, time_of
 from otel_job_measure.delivery.checkpoints import Checkpoints
+from otel_job_measure.delivery.lines import count_points, first_point, time_of
 from otel_job_measure.journal.interfaces import Ack, Chunk, Position, Segment, Sink, WriteResult
 from otel_job_measure.rate_limited_log import RateLimitedLog
 

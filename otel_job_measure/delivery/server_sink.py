@@ -15,8 +15,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 from otel_job_measure import forks, names
 from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.delivery.batch import Batch, SizeLimit, points_of
+from otel_job_measure.delivery.batch import Batch, SizeLimit
 from otel_job_measure.delivery.influxdb.responses import Kind, NoAnswer, Verdict, short
+from otel_job_measure.delivery.lines import points_of
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Ack, Chunk, DeadLetters, WriteResult

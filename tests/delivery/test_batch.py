@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_job_measure.delivery.batch import Batch, SizeLimit, body_of, first_point, points_of, time_of
+from otel_job_measure.delivery.batch import Batch, SizeLimit
 from otel_job_measure.delivery.influxdb.responses import Kind, Verdict
+from otel_job_measure.delivery.lines import body_of, first_point, points_of, time_of
 from otel_job_measure.journal.counters import Counters
 
 BOUND_NS = 1000

@@ -7,8 +7,8 @@ from typing import Any, Final, Protocol
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
-from otel_job_measure.delivery.batch import body_of
 from otel_job_measure.delivery.influxdb.responses import Response, Verdict, judge
+from otel_job_measure.delivery.lines import body_of
 from otel_job_measure.delivery.server_sink import ServerSink, load
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.journal.counters import Counters
