@@ -46,7 +46,7 @@ _BY_VERSION: Final = {
         lines_other_span=18,
         peak=2010,
         modules_import=24,
-        modules_measure=91,
+        modules_measure=96,
         modules_exec=124,
     ),
     (3, 12): Bounds(
@@ -55,7 +55,7 @@ _BY_VERSION: Final = {
         lines_other_span=18,
         peak=2010,
         modules_import=25,
-        modules_measure=95,
+        modules_measure=100,
         modules_exec=125,
     ),
     (3, 13): Bounds(
