@@ -4,12 +4,12 @@ OpenTelemetry has no way to remove a callback, and an instrument that is created
 each provider gets one set of instruments for the life of the process, and it sums up everything registered.
 """
 
-import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
+from weakref import WeakValueDictionary
 
 from opentelemetry import metrics
 
@@ -97,11 +97,9 @@ class ShipperState(Protocol):
     @property
     def pending(self) -> int:
         """Returns how many points are pending."""
-        ...
 
     def oldest_pending_s(self) -> float | None:
         """Returns the age of the oldest pending point, in seconds; None if there is none."""
-        ...
 
 
 def health_of(counters: Counters, shipper: ShipperState | None = None, server: ServerState | None = None) -> Health:
@@ -130,9 +128,9 @@ def register(tell: Tell, meter_provider: metrics.MeterProvider | None = None) ->
     """
     provider = metrics.get_meter_provider() if meter_provider is None else meter_provider
     with fork_gate():  # it is a lock, and one that no fork leaves held
-        points = _by_provider.get(provider)
-        if points is None:
-            points = _by_provider[provider] = _Points(provider)
+        points = _by_provider.get(id(provider))
+        if points is None or points.provider is not provider:
+            points = _by_provider[id(provider)] = _Points(provider)
     points.add(tell)
     return lambda: points.remove(tell)
 
@@ -141,6 +139,7 @@ class _Points:
     """The instruments of one provider."""
 
     def __init__(self, provider: metrics.MeterProvider) -> None:
+        self.provider = provider
         self._tellers: tuple[Tell, ...] = ()
         self._gone: Counter[str] = Counter()
         self._gone_dropped: Counter[str] = Counter()
@@ -188,4 +187,5 @@ class _Points:
         yield metrics.Observation(sum(tell().pending for tell in self._tellers))
 
 
-_by_provider: "weakref.WeakKeyDictionary[metrics.MeterProvider, _Points]" = weakref.WeakKeyDictionary()
+# By the identity of the provider: it may have no hash and no weak references. Its instruments keep the points alive.
+_by_provider: "WeakValueDictionary[int, _Points]" = WeakValueDictionary()

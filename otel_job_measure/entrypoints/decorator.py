@@ -1,52 +1,66 @@
 """`@measure.job`, the decorator of jobs of all kinds."""
 
 import functools
+import inspect
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast, overload
+from typing import Any, ParamSpec, TypedDict, TypeVar, cast, overload
 
+from otel_job_measure.entrypoints.measured_object import MeasuredObject, measure_class
 from otel_job_measure.entrypoints.wrappers import measured
 from otel_job_measure.errors import UsageError
 from otel_job_measure.spans.active_run import Opener
+from otel_job_measure.spans.reasons import NO_REASONS, Reasons, checked_reasons
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _Expected = tuple[type[BaseException], ...]
 
 
-@overload
-def job(opener: Opener, target: Callable[_P, _R], /, *, expected: _Expected = ()) -> Callable[_P, _R]: ...
+class _How(TypedDict):
+    expected: _Expected
+    reasons: Reasons
+
+
 @overload
 def job(
-    opener: Opener, target: str | None = None, /, *, expected: _Expected = ()
+    opener: Opener, target: Callable[_P, _R], /, *, expected: _Expected = (), reasons: Reasons = ...
+) -> Callable[_P, _R]: ...
+@overload
+def job(
+    opener: Opener, target: str | None = None, /, *, expected: _Expected = (), reasons: Reasons = ...
 ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
-def job(opener: Opener, target: object = None, /, *, expected: _Expected = ()) -> object:
+def job(opener: Opener, target: object = None, /, *, expected: _Expected = (), reasons: Reasons = NO_REASONS) -> object:
     """Returns the measured form of a function, or a decorator if `target` is a name or None."""
     _check_expected(expected)
+    how: _How = {"expected": expected, "reasons": checked_reasons(reasons)}
     if target is not None and not isinstance(target, str):
-        return _measured(opener, target, None, expected)
+        return _measured(opener, target, None, how)
     if target == "":
         raise UsageError("job() takes the name of a job, and got an empty string")
 
     def decorate(function: object) -> object:
-        return _measured(opener, function, target, expected)
+        return _measured(opener, function, target, how)
 
     return decorate
 
 
-def _measured(opener: Opener, function: object, name: str | None, expected: _Expected) -> object:
+def _measured(opener: Opener, function: object, name: str | None, how: _How) -> object:
     if isinstance(function, classmethod):
         raise UsageError("job() cannot measure a classmethod object: put @classmethod above it, not below")
     if isinstance(function, staticmethod):
         static = cast("staticmethod[..., Any]", function)
-        return staticmethod(cast("Callable[..., Any]", _measured(opener, static.__func__, name, expected)))
+        return staticmethod(cast("Callable[..., Any]", _measured(opener, static.__func__, name, how)))
     if not callable(function):
         raise UsageError(f"job() takes a name or a function, and got {function!r} ({type(function).__name__})")
     if opener.disabled:
         return function
-    job_name = name or _own_name(function)
-    wrapper = measured(functools.partial(opener.open, job_name, expected=expected), function)
-    wrapper.__name__ = wrapper.__qualname__ = _own_name(function)
-    return functools.update_wrapper(wrapper, function)
+    own_name = _own_name(function)
+    opens = functools.partial(opener.open, name or own_name, **how)
+    if inspect.isfunction(function):
+        return functools.update_wrapper(measured(opens, function), function)
+    if inspect.isclass(function) and measure_class(opens, function):
+        return function
+    return MeasuredObject(opens, function, own_name)
 
 
 def _own_name(function: object) -> str:

@@ -1,12 +1,13 @@
 """Runs a job of each kind inside its run: functions, coroutines, and generators of both kinds."""
 
 import inspect
-import weakref
+import types
 from collections.abc import AsyncGenerator, Callable, Generator
 from functools import partial
 from types import CoroutineType
 from typing import Any, cast
 
+from otel_job_measure.entrypoints.lasting import lasting
 from otel_job_measure.spans.active_run import ActiveRun
 
 # The types of a job's arguments and results are its own; the decorator keeps them.
@@ -15,16 +16,13 @@ _COROUTINE: Any = CoroutineType  # type checkers narrow to a coroutine of unknow
 
 
 def call(run: ActiveRun, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-    """Calls a job; if it returns a coroutine, the run lasts until that has been awaited."""
+    """Calls a job; if it returns a coroutine, a future or another awaitable, the run lasts until that is done."""
     try:
         run.begin()
         run.wait_for_start()
         with run.current:
             result = function(*args, **kwargs)
-        if type(result) is CoroutineType:  # it has no subclasses, and a result may lie about its class
-            return _followed(run, result)
-        run.finish()
-        return result  # noqa: TRY300 - an interruption here ends the run too
+        return lasting(run, result)
     except BaseException as error:
         if run.failed(error):
             return None
@@ -40,6 +38,8 @@ async def call_async(run: ActiveRun, function: Callable[..., Any], *args: Any, *
             result = function(*args, **kwargs)
             if type(result) is _COROUTINE or is_awaitable(result):
                 result = await result
+        if hasattr(type(result), "add_done_callback"):  # only a future can go on from here
+            return lasting(run, result)
         run.finish()
         return result  # noqa: TRY300 - an interruption here ends the run too
     except BaseException as error:
@@ -67,7 +67,9 @@ def measured(opens: Callable[[], ActiveRun], function: Callable[..., Any]) -> Ca
     if inspect.isasyncgenfunction(seen):
         return _async_generator(opens, function)
     if inspect.isgeneratorfunction(seen):
-        return _generator(opens, function)
+        generator = _generator(opens, function)
+        code: Any = inspect.unwrap(seen.func if isinstance(seen, partial) else seen).__code__
+        return types.coroutine(generator) if code.co_flags & inspect.CO_ITERABLE_COROUTINE else generator
     if inspect.iscoroutinefunction(seen):
         return _coroutine_function(opens, function)
     return _function(opens, function)
@@ -137,7 +139,9 @@ def _async_generator(opens: Callable[[], ActiveRun], function: Callable[..., Any
                 try:
                     resume, sent = job.asend, (yield item)
                 except BaseException as error:
-                    if job.ag_frame is None:  # the garbage collector has closed it already; it takes no error
+                    if (
+                        getattr(job, "ag_frame", job) is None
+                    ):  # the garbage collector has closed it already; it takes no error
                         raise
                     resume, sent = job.athrow, error
         except BaseException as error:
@@ -150,41 +154,3 @@ def _async_generator(opens: Callable[[], ActiveRun], function: Callable[..., Any
 def _tells_its_kind(function: object) -> bool:
     """Returns whether `inspect` knows the kind of a function itself; of any other object it knows `__call__`."""
     return inspect.isroutine(function) or inspect.isclass(function) or isinstance(function, partial)
-
-
-def _followed(run: ActiveRun, coroutine: Any) -> Any:  # noqa: ANN401
-    """Returns a coroutine in place of a job's own, which ends the run when it ends or is abandoned."""
-    following: Any = None
-    finalizer: Any = None
-    try:
-        following = _follow(run, coroutine)
-        following.__name__, following.__qualname__ = coroutine.__name__, coroutine.__qualname__
-        finalizer = weakref.finalize(following, _give_up, run, coroutine)
-        finalizer.atexit = False
-    except Exception:  # noqa: BLE001 - no memory: the caller gets the job's own
-        if finalizer is not None:
-            finalizer.detach()
-        if following is not None:
-            following.close()
-        run.finish()
-        return coroutine
-    return following
-
-
-async def _follow(run: ActiveRun, coroutine: Any) -> Any:  # noqa: ANN401
-    try:
-        with run.current:
-            result = await coroutine
-        run.finish()
-        return result  # noqa: TRY300 - an interruption here ends the run too
-    except BaseException as error:
-        if run.failed(error):
-            return None
-        raise
-
-
-def _give_up(run: ActiveRun, coroutine: Any) -> None:  # noqa: ANN401
-    # A coroutine that is cancelled before its first step, or never awaited, executes none of its own lines.
-    if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
-        coroutine.close()
-    run.finish(GeneratorExit())

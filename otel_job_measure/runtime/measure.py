@@ -5,7 +5,7 @@
 # thread pools, whose lock it needs, and each forked child would wait for ever. See docs/decisions/0005.
 import concurrent.futures.thread  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, Unpack, overload
 
 from otel_job_measure import names
 from otel_job_measure.delivery.health import Health
@@ -14,9 +14,11 @@ from otel_job_measure.entrypoints.context_manager import RunBlock
 from otel_job_measure.entrypoints.keyed import KeyedRuns, RunHandle, RunOptions
 from otel_job_measure.errors import SettingsError, UsageError
 from otel_job_measure.points.outcome import Outcome
+from otel_job_measure.runtime.pickling import Packed, packed, unpacked
 from otel_job_measure.runtime.pipeline import pipeline_for, version
 from otel_job_measure.settings import Arguments, Settings
 from otel_job_measure.spans.active_run import Opener
+from otel_job_measure.spans.reasons import NO_REASONS, Reasons, checked_reasons
 
 if TYPE_CHECKING:
     from influxdb_client import InfluxDBClient  # type: ignore[attr-defined]
@@ -31,6 +33,7 @@ _PARTS = {
     "meter_provider": ("a MeterProvider of OpenTelemetry", ("get_meter",)),
     "influxdb_client": ("an InfluxDBClient of influxdb-client", ("url", "org", "token", "api_client")),
 }
+_from_pickles: "Final[dict[Packed, JobMeasure]]" = {}
 
 
 class JobMeasure:
@@ -48,6 +51,7 @@ class JobMeasure:
             `JobMeasure` with one journal the first decides.
         influxdb_client: A client of the app's own to deliver with; its server, organization and rights are taken, so
             that only the bucket is to be set. It is never closed.
+        reasons: The reason of the app's own exceptions, as `{Stopped: "cancelled"}`, for all jobs.
         **arguments: Those of `Settings`.
 
     Raises:
@@ -63,8 +67,10 @@ class JobMeasure:
         tracer_provider: "TracerProvider | None" = None,
         meter_provider: "MeterProvider | None" = None,
         influxdb_client: "InfluxDBClient | None" = None,
+        reasons: Reasons = NO_REASONS,
         **arguments: Unpack[Arguments],
     ) -> None:
+        own_reasons = checked_reasons(reasons)
         try:
             _check(
                 settings,
@@ -82,23 +88,36 @@ class JobMeasure:
         self._pipeline = pipeline_for(settings, client=influxdb_client, meter_provider=meter_provider)
         self.settings = settings
         self.recorder = self._pipeline.recorder(settings)
-        self.opener = Opener(self.recorder, tracer_provider, version=version)
+        self.opener = Opener(self.recorder, tracer_provider, version=version, reasons=own_reasons, owner=self)
         self._keyed = KeyedRuns(self.opener)
 
     @overload
     def job(
-        self, target: Callable[_P, _R], /, *, expected: tuple[type[BaseException], ...] = ()
+        self, target: Callable[_P, _R], /, *, expected: tuple[type[BaseException], ...] = (), reasons: Reasons = ...
     ) -> Callable[_P, _R]: ...
     @overload
     def job(
-        self, target: str | None = None, /, *, expected: tuple[type[BaseException], ...] = ()
+        self,
+        target: str | None = None,
+        /,
+        *,
+        expected: tuple[type[BaseException], ...] = (),
+        reasons: Reasons = ...,
     ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
-    def job(self, target: Any = None, /, *, expected: tuple[type[BaseException], ...] = ()) -> Any:
+    def job(
+        self,
+        target: Any = None,
+        /,
+        *,
+        expected: tuple[type[BaseException], ...] = (),
+        reasons: Reasons = NO_REASONS,
+    ) -> Any:
         """Measures each call of a function as a run of a job: sync and async functions, generators of both kinds.
 
         Args:
             target: The job's name, or the function itself, whose name is the job's then.
             expected: Exceptions that are no failure of the job.
+            reasons: The reason of the job's own exceptions, as `{Stopped: "cancelled"}`.
 
         Returns:
             The function in its measured form, of the same kind and signature; a decorator that makes it, where no
@@ -107,7 +126,7 @@ class JobMeasure:
         Raises:
             UsageError: The name is no string or empty, or what is to be measured cannot be called.
         """
-        return decorator.job(self.opener, target, expected=expected)
+        return decorator.job(self.opener, target, expected=expected, reasons=reasons)
 
     def run(self, name: str, **options: Unpack[RunOptions]) -> RunBlock:
         """Measures a block of code: `with measure.run("nightly") as run:`, or `async with`.
@@ -252,6 +271,18 @@ class JobMeasure:
         """Returns what this process knows of the delivery of its points."""
         return self._pipeline.health()
 
+    def __copy__(self) -> Self:
+        """Returns itself: copies of what holds it share its journal."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Returns itself, as `__copy__` does."""
+        return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickles as its settings without secrets; the other side binds to its own environment and providers."""
+        return _unpickled, (packed(self.settings), dict(self.opener.reasons))
+
     def __repr__(self) -> str:
         return f"JobMeasure({self.__dict__.get('settings', 'not made')!r})"
 
@@ -274,8 +305,22 @@ def _check(settings: object, **parts: object) -> None:
         )
     for name, part in parts.items():
         kind, attributes = _PARTS[name]
-        if part is not None and not all(hasattr(part, attribute) for attribute in attributes):
+        if part is not None and not all(_has(part, attribute) for attribute in attributes):
             raise UsageError(f"{name}= takes {kind}, and got {type(part).__name__}")
+
+
+def _has(part: object, attribute: str) -> bool:
+    try:
+        return hasattr(part, attribute)
+    except Exception:  # noqa: BLE001 - a property that fails now may work at the first run
+        return True
+
+
+def _unpickled(packed_settings: Packed, reasons: Reasons) -> JobMeasure:
+    known = _from_pickles.get(packed_settings)
+    if known is None or known.opener.reasons != reasons:
+        known = _from_pickles[packed_settings] = JobMeasure(unpacked(packed_settings), reasons=reasons)
+    return known
 
 
 def _known(client: "InfluxDBClient") -> Arguments:

@@ -9,6 +9,7 @@ import logging
 import sys
 import threading
 from collections.abc import Generator
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
@@ -25,6 +26,7 @@ from otel_job_measure.runtime.assembly import (
     make_shipper,
 )
 from otel_job_measure.settings import Settings
+from otel_job_measure.spans.guard import Guards
 from otel_job_measure.spans.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -218,7 +220,23 @@ class Pipeline:
         return not _stand_ins and self.ship().wait_for(mark, timeout_s, unless_down=True)
 
     async def _confirm_async(self, mark: Position, timeout_s: float) -> bool:
-        return not _stand_ins and await self.ship().wait_for_async(mark, timeout_s, unless_down=True)
+        if _stand_ins:
+            return False
+        if _is_asyncio():
+            return await self.ship().wait_for_async(mark, timeout_s, unless_down=True)
+        wait = partial(self.ship().wait_for, mark, timeout_s, unless_down=True)
+        trio = sys.modules.get("trio")
+        if trio is not None and trio.lowlevel.in_trio_run():
+            return bool(await trio.to_thread.run_sync(wait, abandon_on_cancel=True))
+        return wait()  # a loop of another kind can only be held up
+
+
+def _is_asyncio() -> bool:
+    asyncio = sys.modules.get("asyncio")
+    try:
+        return asyncio is not None and asyncio.get_running_loop() is not None
+    except RuntimeError:  # there is none
+        return False
 
 
 def pipeline_for(
@@ -242,7 +260,8 @@ def pipeline_for(
         made = Pipeline(settings, client=client)
         found = _pipelines.setdefault(key, made)
         if found is made:
-            register(made.health, meter_provider)
+            with Guards()("registering the metrics of delivery"):  # providers can raise anything
+                register(made.health, meter_provider)
     return found
 
 

@@ -25,6 +25,7 @@ from otel_job_measure.spans.attributes import describe_end
 from otel_job_measure.spans.guard import Guard, Guards
 from otel_job_measure.spans.outcome import failure_of_span, outcome_of
 from otel_job_measure.spans.processor import RUN_KEY, JobSpanProcessor
+from otel_job_measure.spans.reasons import NO_REASONS, Reasons
 from otel_job_measure.spans.recorder import Recorder
 from otel_job_measure.spans.run import NO_DETAILS, Details, Job, JobRun, Run
 from otel_job_measure.spans.tracer import Bound, Providers
@@ -106,9 +107,13 @@ class Opener:
         tracer_provider: TracerProvider | None = None,
         *,
         version: Callable[[], str | None] | None = None,
+        reasons: Reasons = NO_REASONS,
+        owner: object = None,
     ) -> None:
         guards = recorder.guards
         self.recorder = recorder
+        self.reasons = reasons
+        self._owner = owner
         self.disabled = recorder.settings.disabled
         self.providers = Providers(tracer_provider, version, guards)
         self.processor = JobSpanProcessor(guards=guards)
@@ -122,7 +127,7 @@ class Opener:
         if not self.disabled:
             self.providers.current()  # so that the first run need not bind to it
 
-    def open(
+    def open(  # noqa: PLR0913 - what the entry points know of a run
         self,
         name: str,
         *,
@@ -130,16 +135,21 @@ class Opener:
         span: SpanOptions = PLAIN_SPAN,
         details: Details = NO_DETAILS,
         swallow: bool = False,
+        reasons: Reasons = NO_REASONS,
     ) -> "ActiveRun":
         """Returns a run that has not begun yet; with `swallow`, an `Exception` of the job is logged and suppressed."""
         try:
             if self.guard.kept:
                 self.guard.tell_kept()
             run = Run(name, None, details)
-            return ActiveRun(self, run, expected=expected, span=span, swallow=swallow and not self.disabled)
+            return ActiveRun(self, run, expected=expected, span=span, swallow=swallow, reasons=reasons)
         except Exception as error:  # noqa: BLE001 - no memory, or the end of the stack
             self.guard.keep(error)
             return UNMEASURED
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickles as the opener of its `JobMeasure`: a job that is pickled by value takes it along."""
+        return getattr, (self._owner, "opener")
 
 
 class ActiveRun:
@@ -150,9 +160,9 @@ class ActiveRun:
     from the same depth, and finds no room there either.
     """
 
-    __slots__ = ("_expected", "_is_over", "_opener", "_options", "_swallow", "current", "job_run", "run")
+    __slots__ = ("_expected", "_is_over", "_opener", "_options", "_reasons", "_swallow", "current", "job_run", "run")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - as for `open`
         self,
         opener: Opener | None,
         run: Run,
@@ -160,10 +170,12 @@ class ActiveRun:
         expected: tuple[type[BaseException], ...] = (),
         span: SpanOptions = PLAIN_SPAN,
         swallow: bool = False,
+        reasons: Reasons = NO_REASONS,
     ) -> None:
         self._opener = opener
         self._is_over = opener is None
         self._expected = expected
+        self._reasons = reasons
         self._options = span
         self._swallow = swallow
         self.run = run
@@ -230,7 +242,7 @@ class ActiveRun:
     def failed(self, error: BaseException) -> bool:
         """Ends the run with what the job raised; returns whether that goes no further."""
         self.finish(error)
-        if self._opener is None or not self._swallow or not isinstance(error, Exception):
+        if self._opener is None or self._opener.disabled or not self._swallow or not isinstance(error, Exception):
             return False
         try:
             with self._opener.logging:
@@ -304,7 +316,7 @@ class ActiveRun:
         if error is not None:
             outcome = FAILED
             with opener.judging:  # code of the job: the exception's text, a metaclass's idea of a subclass
-                outcome = outcome_of(error, self._expected)
+                outcome = outcome_of(error, self._expected, {**self._reasons, **opener.reasons, **self._reasons})
         if outcome.reason is not None:
             return outcome
         found = self.run.failure

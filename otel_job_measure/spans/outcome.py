@@ -1,6 +1,5 @@
 """From an exception, or the status of a span, to the outcome of a run."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -8,29 +7,25 @@ from opentelemetry.trace import Status, StatusCode
 
 from otel_job_measure import names
 from otel_job_measure.points.outcome import ENDED, Outcome
+from otel_job_measure.spans.reasons import NO_REASONS, Reasons, gravest, leaves, reason_of, reason_of_name, type_name
 
-_REASONS = {
-    "TimeoutError": names.REASON_TIMEOUT,
-    "asyncio.exceptions.CancelledError": names.REASON_CANCELLED,
-    "concurrent.futures._base.CancelledError": names.REASON_CANCELLED,
-    "GeneratorExit": names.REASON_CANCELLED,
-    "KeyboardInterrupt": names.REASON_SIGNAL,
-    "SystemExit": names.REASON_EXIT,
-}
 _GOOD_EXITS = {"", "0", "None", "False"}  # the text of SystemExit(0) and the like
 
 
-def outcome_of(error: BaseException | None, expected: tuple[type[BaseException], ...] = ()) -> Outcome:
-    """Returns the outcome of a job that raised `error`, or returned if that is None; `expected` is no failure."""
-    if error is None or isinstance(error, expected) or _is_good_exit(error):
+def outcome_of(
+    error: BaseException | None, expected: tuple[type[BaseException], ...] = (), reasons: Reasons = NO_REASONS
+) -> Outcome:
+    """Returns the outcome of a job that raised `error`, or returned if that is None; `expected` is no failure.
+
+    A group of exceptions counts by its leaves, unless the user gave its class a reason.
+    """
+    if error is None or isinstance(error, expected):
         return ENDED
-    return Outcome(reason=_reason(error), error_type=type_name(type(error)), error_message=text_of(error))
-
-
-def type_name(kind: type[BaseException]) -> str:
-    """Returns a class's name as the semantic conventions want it: qualified, without `builtins`."""
-    module = kind.__module__
-    return kind.__qualname__ if not module or module == "builtins" else f"{module}.{kind.__qualname__}"
+    failures = [leaf for leaf in leaves(error) if not (isinstance(leaf, expected) or _is_good_exit(leaf))]
+    if not failures:
+        return ENDED
+    why = {reason_of(one, reasons) for one in ([error] if isinstance(error, tuple(reasons)) else failures)}
+    return Outcome(reason=gravest(why), error_type=type_name(type(error)), error_message=text_of(error))
 
 
 def text_of(error: BaseException) -> str:
@@ -47,28 +42,6 @@ def _is_good_exit(error: BaseException) -> bool:
     return error.code is None or (isinstance(error.code, int) and error.code == 0)
 
 
-def _reason(error: BaseException) -> str:
-    match error:
-        case SystemExit():
-            return names.REASON_EXIT
-        case KeyboardInterrupt():
-            return names.REASON_SIGNAL
-        case TimeoutError():
-            return names.REASON_TIMEOUT
-        case GeneratorExit():
-            return names.REASON_CANCELLED
-        case _ if isinstance(error, _cancelled_errors()):
-            return names.REASON_CANCELLED
-        case _:
-            return names.REASON_ERROR
-
-
-def _cancelled_errors() -> tuple[type[BaseException], ...]:
-    """Returns the classes of cancellation; a library that is not loaded cannot have raised its own."""
-    found = (getattr(sys.modules.get(module), "CancelledError", None) for module in ("asyncio", "concurrent.futures"))
-    return tuple(kind for kind in found if kind is not None)
-
-
 def failure_of_span(span: object) -> Outcome | None:
     """Returns the failure that a span's status ERROR means; None if the status is another or cannot be read.
 
@@ -83,7 +56,7 @@ def failure_of_span(span: object) -> Outcome | None:
         return ENDED
     named = _text(getattr(span, "attributes", None), names.ATTR_ERROR_TYPE)
     return Outcome(
-        reason=_REASONS.get(kind, names.REASON_ERROR),
+        reason=reason_of_name(kind),
         error_type=named or kind or None,
         error_message=message or description or None,
     )

@@ -92,7 +92,7 @@ class Providers:
         self, given: trace.TracerProvider | None, version: Callable[[], str | None] | None, guards: Guards
     ) -> None:
         # The API's stand-in for a global provider that is not set yet means the global provider.
-        self._given = None if isinstance(given, trace.ProxyTracerProvider) else given
+        self._given = None if issubclass(type(given), trace.ProxyTracerProvider) else given
         self._version = version
         self._guard = guards("binding to a tracer provider")
         self._bound: Bound | None = None
@@ -151,7 +151,7 @@ class Providers:
                 return None
             self._global_known = True
         provider = trace.get_tracer_provider()
-        return None if isinstance(provider, trace.ProxyTracerProvider) else provider
+        return None if issubclass(type(provider), trace.ProxyTracerProvider) else provider
 
 
 @runtime_checkable

@@ -275,7 +275,7 @@ def test_a_handle_is_plain_text_and_can_be_pickled(keyed: KeyedRuns) -> None:
     handle = keyed.start("nightly", KEY, {"attempt": 3, "task_id": "t"})
     keyed.finish(KEY)
     assert RunHandle.from_json(handle.to_json()) == handle
-    assert pickle.loads(pickle.dumps(handle)) == handle  # noqa: S301 - our own
+    assert pickle.loads(pickle.dumps(handle)) == handle
     assert json.loads(handle.to_json())["tags"] == [["project", "billing"]]
 
 

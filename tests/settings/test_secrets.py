@@ -63,7 +63,7 @@ def test_a_proxy_with_a_password_works_where_it_is_used() -> None:
 
 def test_settings_can_be_copied_and_sent_to_another_process() -> None:
     """Multiprocessing pickles them; the secrets go with them, and stay out of sight."""
-    unpickled: Settings = pickle.loads(pickle.dumps(FULL))  # noqa: S301 - our own
+    unpickled: Settings = pickle.loads(pickle.dumps(FULL))
     for found in (copy.copy(FULL), copy.deepcopy(FULL), unpickled):
         assert found == FULL
         assert type(found) is Settings

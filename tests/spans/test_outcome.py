@@ -33,7 +33,7 @@ class SpeechlessError(Exception):
         (SystemExit(*[True]), "exit", "SystemExit", "True"),
         (SystemExit(""), "exit", "SystemExit", ""),
         (SystemExit(0.0), "exit", "SystemExit", "0.0"),
-        (ExceptionGroup("two", [TimeoutError()]), "error", "ExceptionGroup", "two (1 sub-exception)"),
+        (ExceptionGroup("two", [TimeoutError()]), "timeout", "ExceptionGroup", "two (1 sub-exception)"),
     ],
 )
 def test_each_exception_has_its_reason(error: BaseException, reason: str, error_type: str, message: str) -> None:

@@ -29,7 +29,7 @@ def test_a_rule_stays_as_it_is() -> None:
 
 def test_a_rule_can_be_copied_and_sent() -> None:
     """It finds the same names afterwards."""
-    for found in (copy.copy(RULE), copy.deepcopy(RULE), pickle.loads(pickle.dumps(RULE))):  # noqa: S301 - our own
+    for found in (copy.copy(RULE), copy.deepcopy(RULE), pickle.loads(pickle.dumps(RULE))):
         assert found == RULE
         assert found.job_name(SpanKind.CONSUMER, "run/report", {}) == "report"
         assert found.job_name(SpanKind.PRODUCER, "run/report", {}) is None

@@ -21,6 +21,7 @@ from otel_job_measure import JobMeasure, compose, compose_sync
 
 ROOT: Final = Path(otel_job_measure.__file__).parent
 DOORS: Final = {
+    "lasting.py",
     "wrappers.py",
     "compose.py",
     "decorator.py",
