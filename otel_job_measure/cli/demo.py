@@ -6,6 +6,8 @@ import csv
 import hashlib
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -55,7 +57,9 @@ def run(args: argparse.Namespace) -> int:
     print("\nWhat was measured:\n")
     print_runs(found.history.latest(since_ns=began_ns, limit=_LIMIT))
     print(f"\nThe runs are kept in {settings.state_path}. To list them again:")
-    print(f"  otel-job-measure runs --state-dir {settings.state_path}")
+    is_on_path = shutil.which("otel-job-measure") is not None  # not in a virtual environment that is not active
+    program = "otel-job-measure" if is_on_path else shlex.join([sys.executable, "-m", "otel_job_measure"])
+    print(f"  {program} runs --state-dir {shlex.quote(str(settings.state_path))}")
     return _ship(measure) if args.ship else 0
 
 

@@ -79,7 +79,7 @@ def since_ns(text: str) -> int:
     try:
         return min(_LAST_NS, int(datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1e9))
     except (ValueError, OverflowError):
-        message = f"{text!r} is no time: it takes 30m, 2h, 7d, 2w or an ISO time like 2026-11-24T03:00"
+        message = f"{text!r} is not a time; it takes 30m, 2h, 7d, 2w or an ISO time like 2026-11-24T03:00"
         raise argparse.ArgumentTypeError(message) from None
 
 

@@ -121,5 +121,5 @@ def _job(text: str) -> str:
 
 def _limit(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text[:20]) <= _MOST:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {_MOST}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {_MOST}")
     return int(text)

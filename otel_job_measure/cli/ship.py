@@ -138,7 +138,7 @@ class _Shipment:
     def _tell_of_others(self) -> None:
         for waiting in self._source.waiting_elsewhere():
             print(
-                f"{waiting.segments} segments with {waiting.bytes} bytes wait for {waiting.label}; if no process has "
+                f"{waiting.bytes} bytes (segments: {waiting.segments}) wait for {waiting.label}; if no process has "
                 f"that destination any more, `--redirect {waiting.destination}` sends them to this one",
                 file=sys.stderr,
             )

@@ -139,7 +139,8 @@ class KeyedRuns:
     def start(self, name: object, key: Hashable, options: RunOptions) -> RunHandle:
         """Starts a run, or returns the handle of the run that is open under this key."""
         with self._guard:
-            return self._start(name, key, options)
+            if self._is_usable(key):
+                return self._start(name, key, options)
         return RunHandle(uuid="2" * 12, job=names.UNNAMED, start_ns=0, is_measured=False)
 
     def finish(
@@ -150,6 +151,8 @@ class KeyedRuns:
             if outcome is not None and not isinstance(cast("object", outcome), Outcome):
                 self._guard.caught(UsageError(f"outcome= takes an Outcome, and got {type(outcome).__name__}"))
                 outcome = None
+            if not self._is_usable(key):
+                return False
             registry, run = self._registry(), None
             try:
                 run = self._take(registry, key)
@@ -197,6 +200,14 @@ class KeyedRuns:
                 parent = SpanContext(*ids, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
                 return set_span_in_context(NonRecordingSpan(parent))
         return get_current()
+
+    def _is_usable(self, key: Hashable) -> bool:
+        try:
+            hash(key)
+        except TypeError:
+            self._guard.caught(MisuseError(f"key {key!r:.200} is not hashable; the run is not measured"))
+            return False
+        return True
 
     def _start(self, name: object, key: Hashable, options: RunOptions) -> RunHandle:
         registry = self._registry()

@@ -42,7 +42,7 @@ def recover_slots(state: StateDir, *, clock: Clock, boot_id: str) -> int:
         except OSError as error:  # another user's, or a full disk: the other slots and the bound come all the same
             _log.warning("the segments in %s cannot be recovered now: %s", folder, error)
     if lost:
-        _log.warning("%d runs of dead processes are recorded as lost", lost)
+        _log.warning("runs recorded as lost, because their process died: %d", lost)
     return lost
 
 

@@ -7,16 +7,16 @@ from collections.abc import Collection, Generator, Iterable, Iterator
 from pathlib import Path
 
 from otel_job_measure import names
-from otel_job_measure.clock import Clock
+from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal.file_lock import IS_AVAILABLE, lock
 from otel_job_measure.journal.private_files import make_folder, refuse_strangers, touch
 from otel_job_measure.journal.segment import SUFFIX, SegmentFile, destination_of
+from otel_job_measure.rate_limited_log import RateLimitedLog
 
 _log = logging.getLogger(names.LOGGER)
+_limited_log = RateLimitedLog(_log, SystemClock())
 _WINDOW = 1000
-_MOST_SAID = 1000
-_said: set[str] = set()
 _MAINTAINED_NS = 20_000_000_000
 """How long the maintenance by one process is enough for all; each of them comes every 30 s."""
 
@@ -167,7 +167,5 @@ def _opened(folder: Path, name: str, *, is_closed: bool) -> list[SegmentFile]:
     except FileNotFoundError:
         return []  # shipped and deleted since the folder was listed
     except OSError as error:
-        if path not in _said and len(_said) < _MOST_SAID:
-            _said.add(path)
-            _log.error("%s cannot be read and is left where it is (logged once): %s", path, error)
+        _limited_log.log(logging.ERROR, "unreadable", "%s cannot be read and is left where it is: %s", path, error)
         return []

@@ -75,6 +75,14 @@ def own_state_dir() -> Path | None:
     return default_state_dir(process_environment())
 
 
+def _can_be_used(place: Path) -> bool:
+    try:
+        StateDir(place).check_usable()
+    except OSError:
+        return False
+    return True
+
+
 def in_usable_place(settings: Settings) -> tuple[Settings, str]:
     """Returns settings with a state directory that this user can use, and what to log if it is not the one set.
 
@@ -124,7 +132,7 @@ class StoreOpener:
         """Returns a store in memory, and the reason for it, to be logged."""
         self.in_memory = True
         place, own = self._settings.state_path, own_state_dir()
-        neither = "" if own in {None, place} else f", nor can {own}"
+        neither = "" if own in {None, place} or _can_be_used(own) else f", nor can {own}"
         message = f"{_STATE_DIR} ({place}) cannot be used{neither}: {error}"
         message = f"points are kept in memory and end with this process: {message}"
         return MemoryStore(self._identity, self._clock, self._counters), message

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from otel_job_measure import names
+from otel_job_measure.clock import SystemClock
 from otel_job_measure.errors import SettingsError
+from otel_job_measure.rate_limited_log import RateLimitedLog
 from otel_job_measure.settings.table import BY_ARGUMENT, SETTINGS, is_set
 
 _TOKENS: Final = ("influxdb_token", "influxdb_token_file")
@@ -21,8 +23,7 @@ _double_quoted = partial(re.fullmatch, r'\s*"((?:[^"\\]|\\.)*)"\s*(?:#.*)?')
 _unescape = partial(re.sub, r'\\(["\\$`])')
 _without_comment = partial(re.sub, r"\s#.*")
 
-_logger = logging.getLogger(__name__)
-_warned: set[str] = set()
+_once = RateLimitedLog(logging.getLogger(__name__), SystemClock(), every_s=1e9)
 
 
 def gathered(
@@ -115,10 +116,10 @@ def _warn_of_unknown_variables(environ: Mapping[str, str]) -> None:
     ours = [variable for each in SETTINGS for variable in reversed(each.variables)]
     by_end = {variable.removeprefix(names.ENV_PREFIX): variable for variable in ours}
     for variable in environ:
-        if variable.startswith(names.ENV_PREFIX) and variable not in ours and variable not in _warned:
-            _warned.add(variable)
+        if variable.startswith(names.ENV_PREFIX) and variable not in ours:
             close = _close(variable.removeprefix(names.ENV_PREFIX), by_end, n=1, cutoff=0.6)
-            _logger.warning("%s is set but unknown%s", variable, f"; did you mean {by_end[close[0]]}?" if close else "")
+            nearest = f"; did you mean {by_end[close[0]]}?" if close else ""
+            _once.warning(variable, "%s is set but unknown%s", variable, nearest)
 
 
 def _close(word: str, words: Iterable[str], *, n: int, cutoff: float) -> list[str]:

@@ -52,8 +52,9 @@ class Guard:
         """Counts and logs an exception; for the few places where entering a block costs too much."""
         with contextlib.suppress(Exception):  # a handler of the app's log may raise
             self._count = count = next(self._numbers)
-            message = "%s failed (%d times since this was last logged); the job goes on"
-            if self._log.bug(self._what, message, self._what, count - self._logged_count, error=error):
+            since = count - self._logged_count
+            often = "" if since == 1 else f" {since} times since this was last logged"
+            if self._log.bug(self._what, "%s failed%s; the job goes on", self._what, often, error=error):
                 self._logged_count = count
 
     def tell_kept(self) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from otel_job_measure import names
+from otel_job_measure.clock import SystemClock
+from otel_job_measure.rate_limited_log import RateLimitedLog
 
-_logger = logging.getLogger(__name__)
-_warned: set[str] = set()
+_once = RateLimitedLog(logging.getLogger(__name__), SystemClock(), every_s=1e9)
 _MISSING = object()
 
 
@@ -28,14 +29,12 @@ def usable_name(name: object, what: str) -> str:
     if issubclass(type(name), str):  # `isinstance` would ask the value itself
         plain = name if type(name) is str else str.__str__(cast("str", name))
         return plain or _unnamed("is empty", what)
-    return _unnamed(f"is no string but {_class_of(name)}", what)
+    return _unnamed(f"is not a string but {_class_of(name)}", what)
 
 
 def _unnamed(trouble: str, what: str) -> str:
-    if trouble not in _warned:
-        _warned.add(trouble)
-        with contextlib.suppress(Exception):  # a handler of the app's log may raise
-            _logger.warning("%s %s: its runs are measured as `%s` (logged once)", what, trouble, names.UNNAMED)
+    with contextlib.suppress(Exception):  # a handler of the app's log may raise
+        _once.warning(trouble, "%s %s: its runs are measured as `%s` (logged once)", what, trouble, names.UNNAMED)
     return names.UNNAMED
 
 

@@ -163,12 +163,12 @@ def test_since_is_local_time_where_it_names_no_zone(
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["--since", "yesterday"], "'yesterday' is no time: it takes 30m, 2h, 7d, 2w or an ISO time"),
-        (["--since", "0001-01-01T00:00:00+23:00"], "is no time"),
-        (["--limit", "0"], "'0' is no number from 1"),
-        (["--limit", "-1"], "'-1' is no number from 1"),
-        (["--limit", "9" * 30], "is no number from 1 to 1000000000"),
-        (["--limit", "many"], "'many' is no number"),
+        (["--since", "yesterday"], "'yesterday' is not a time; it takes 30m, 2h, 7d, 2w or an ISO time"),
+        (["--since", "0001-01-01T00:00:00+23:00"], "is not a time"),
+        (["--limit", "0"], "'0' is not a number from 1"),
+        (["--limit", "-1"], "'-1' is not a number from 1"),
+        (["--limit", "9" * 30], "is not a number from 1 to 1000000000"),
+        (["--limit", "many"], "'many' is not a number"),
         (["--status", "start"], "invalid choice: 'start'"),
         (["--unknown"], "unrecognized arguments: --unknown"),
     ],

@@ -170,14 +170,16 @@ def test_a_start_beyond_the_bound_is_refused(bench: Bench) -> None:
     assert all([keyed.finish(1), keyed.finish(3)])
 
 
-def test_an_unhashable_key_harms_no_job(bench: Bench, keyed: KeyedRuns) -> None:
-    """The run is not measured."""
+def test_an_unhashable_key_harms_no_job(bench: Bench, keyed: KeyedRuns, caplog: pytest.LogCaptureFixture) -> None:
+    """The run is not measured; the log names the key, without a traceback."""
     key: Anything = ["a", "list"]
     keyed.start("another", KEY, {})
     assert not keyed.start("nightly", key, {}).is_measured
     assert not keyed.finish(key)
     assert keyed.finish(KEY)
     assert bench.failures == {"starting or finishing a run by key": 2}
+    assert "MisuseError: key ['a', 'list'] is not hashable; the run is not measured" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_nothing_is_recorded_while_disabled() -> None:

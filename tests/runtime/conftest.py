@@ -11,7 +11,7 @@ from tests.delivery.support import TinyServer
 @pytest.fixture(autouse=True)
 def _nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process in which nothing was said."""
-    monkeypatch.setattr(naming, "_warned", set[str]())
+    monkeypatch.setattr(naming._once, "_last_ns", dict[str, int]())
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ def test_without_a_place_it_is_memory_and_one_warning(
     assert measure.health().dropped == {"memory": 6}
     [warning] = said(caplog)
     assert "points are kept in memory" in warning
+    assert "nor can" not in warning  # the user's own directory could be used
 
 
 @pytest.mark.parametrize("no_place", NO_PLACES)

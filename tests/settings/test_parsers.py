@@ -131,7 +131,7 @@ def test_an_unknown_variable_is_a_warning_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It names what may be meant, and never shows the value; other programs' variables mean nothing to us."""
-    monkeypatch.setattr(environment, "_warned", set[str]())
+    monkeypatch.setattr(environment._once, "_last_ns", dict[str, int]())
     environ = {
         PREFIX + "TIMEOUTS": "secret",
         PREFIX + "PROJECT_NAME": "secret",

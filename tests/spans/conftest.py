@@ -23,7 +23,7 @@ def bench(app: App) -> Bench:
 @pytest.fixture(autouse=True)
 def _nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is said once a process is said once a test."""
-    monkeypatch.setattr(naming, "_warned", set[str]())
+    monkeypatch.setattr(naming._once, "_last_ns", dict[str, int]())
 
 
 @pytest.fixture(autouse=True)

@@ -43,7 +43,7 @@ class InfluxSink(ServerSink):
     ) -> None:
         if not isinstance(settings.destination, Destination):
             raise SettingsError(
-                f"nothing says where to deliver: {names.ENV_INFLUXDB_URL} is missing, with {names.ENV_INFLUXDB_TOKEN}, "
+                f"there is no destination: set {names.ENV_INFLUXDB_URL}, {names.ENV_INFLUXDB_TOKEN}, "
                 f"{names.ENV_INFLUXDB_ORG} and {names.ENV_INFLUXDB_BUCKET}, or {names.ENV_SINK}={names.SINK_OTLP}"
             )
         self._destination = settings.destination

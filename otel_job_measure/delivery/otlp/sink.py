@@ -34,7 +34,7 @@ class OtlpSink(ServerSink):
         self, settings: Settings, counters: Counters, dead_letters: DeadLetters, *, clock: Clock | None = None
     ) -> None:
         if not isinstance(settings.destination, OtlpDestination):
-            raise SettingsError(f"nothing says where to deliver: {names.ENV_SINK} is not {names.SINK_OTLP!r}")
+            raise SettingsError(f"there is no destination: {names.ENV_SINK} is not {names.SINK_OTLP!r}")
         self._destination = settings.destination
         super().__init__(
             settings,
