@@ -96,7 +96,7 @@ class _Shipment:
         self._stopped = False
 
     def once(self) -> int:
-        """Sends what is there, and prints what became of it."""
+        """Sends the waiting points once, and prints how many were accepted."""
         looked = untraced(self._look)
         tries = _TRIES
         while looked.elsewhere and tries:  # another process may need only milliseconds
@@ -108,7 +108,7 @@ class _Shipment:
         print(f"{counts.delivered} points accepted, {counts.rejected} rejected, {counts.expired} expired")
         self._tell_of_others()
         if looked.elsewhere:
-            print("another process is sending what is there", file=sys.stderr)
+            print("another process is sending these points already", file=sys.stderr)
         elif self._server.failing:
             print(f"{looked.pending_bytes} bytes could not be sent and wait", file=sys.stderr)
         return 1 if self._server.failing else 0

@@ -172,7 +172,7 @@ class Consumer:
         return self._clock.monotonic_ns() >= self._not_before_ns
 
     def wait_s(self, pending: int, *, hurry: bool = False) -> float | None:
-        """Returns the seconds until the sink is due; None if nothing is pending. A waiting flush makes a hurry."""
+        """Returns the seconds until the sink is due; None if nothing is pending. `hurry` means that a flush waits."""
         if pending == 0:
             self._since_ns = None
             return None

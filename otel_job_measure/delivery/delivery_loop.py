@@ -76,7 +76,7 @@ class DeliveryLoop:
         return bool(self._eager)
 
     def turn(self, go_on: Callable[[], bool], *, hurry: bool = False) -> None:
-        """Does what is due; asks `go_on` between two batches whether to begin another. A flush makes a hurry."""
+        """Does all due work; asks `go_on` before each batch. `hurry` means that a flush waits."""
         self._troubled = False
         self._serve_own(hurry=hurry)
         self._maintain()

@@ -109,7 +109,7 @@ class RunHandle:
             known = {each.name: values[each.name] for each in fields(cls) if each.name in values}
             return cls(**{**known, "tags": tuple((str(name), str(value)) for name, value in known.get("tags", ()))})
         except (ValueError, TypeError, KeyError) as error:
-            raise UsageError(f"this is no RunHandle as JSON: {text!a:.100}") from error
+            raise UsageError(f"this is not a RunHandle as JSON: {text!a:.100}") from error
 
 
 @dataclass(slots=True)

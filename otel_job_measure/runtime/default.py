@@ -49,14 +49,14 @@ def job_measure_sync(ctx: object, call_next: Callable[[], Any], /) -> Any:  # no
 class JobSpanProcessor(processor.JobSpanProcessor):
     """Measures the spans of a provider that have `scheduling.job.name` at their start.
 
-    `provider.add_span_processor(JobSpanProcessor())` is all that an app needs that opens its spans itself.
+    An app that opens its spans itself needs only `provider.add_span_processor(JobSpanProcessor())`.
 
     Args:
-        measure: Whose runs they are; None for those of the environment, which is read at the first such span.
+        measure: Records the runs. If None, settings are read from the environment at the first such span.
         rules: How job spans of other instrumentations are recognised.
 
     Raises:
-        UsageError: One of them is something else.
+        UsageError: `measure` is not a `JobMeasure`, or `rules` has something other than rules.
     """
 
     def __init__(self, measure: JobMeasure | None = None, *, rules: Iterable[SpanRule] = ()) -> None:

@@ -116,15 +116,14 @@ class JobMeasure:
 
         Args:
             target: The job's name, or the function itself, whose name is the job's then.
-            expected: Exceptions that are no failure of the job.
+            expected: Exceptions that do not count as a failure of the job.
             reasons: The reason of the job's own exceptions, as `{Stopped: "cancelled"}`.
 
         Returns:
-            The function in its measured form, of the same kind and signature; a decorator that makes it, where no
-            function was given.
+            The measured function, of the same kind and signature; without a function, a decorator that makes it.
 
         Raises:
-            UsageError: The name is no string or empty, or what is to be measured cannot be called.
+            UsageError: The name is empty or not a string, or `target` cannot be called.
         """
         return decorator.job(self.opener, target, expected=expected, reasons=reasons)
 
@@ -253,7 +252,7 @@ class JobMeasure:
         return False
 
     def close(self, timeout: float | None = None) -> bool:
-        """Sends what is not sent yet and gives everything back; it happens by itself when the process exits.
+        """Sends the remaining points and closes everything. The process also does this at its exit.
 
         A run that begins later is measured all the same. What cannot be sent is kept on disk for the next process.
 

@@ -107,7 +107,7 @@ def _unknown(arguments: Mapping[str, object]) -> list[str]:
     for argument in arguments:
         if argument not in BY_ARGUMENT:
             close = _close(argument, BY_ARGUMENT, n=3, cutoff=0.5) or list(BY_ARGUMENT)
-            problems.append(f"there is no argument {argument}; near it there are {', '.join(close)}")
+            problems.append(f"there is no argument {argument}; the nearest are {', '.join(close)}")
     return problems
 
 

@@ -24,7 +24,7 @@ class SpanRule:
             status decides.
 
     Raises:
-        UsageError: `span_name` is no expression, or the rule has no place or two places for the job's name.
+        UsageError: `span_name` is not a regular expression, or the rule has no place or two places for the job's name.
     """
 
     scope: str
@@ -38,7 +38,9 @@ class SpanRule:
         try:
             pattern = re.compile(self.span_name, re.DOTALL)
         except re.error as error:
-            raise UsageError(f"span_name of a SpanRule is no pattern: {self.span_name!r}: {error}") from error
+            raise UsageError(
+                f"span_name of a SpanRule is not a regular expression: {self.span_name!r}: {error}"
+            ) from error
         if ("job" in pattern.groupindex) == (self.name_attribute is not None):
             raise UsageError(
                 "a SpanRule needs a group (?P<job>...) in span_name or a name_attribute, not both, for the job's name; "

@@ -242,7 +242,7 @@ def test_a_default_env_file_of_another_user_is_passed_over(
         ([" ", "--", "true"], "a job's name can't be empty"),
         (["job"], "there is no command after the job's name"),
         (["job", "--"], "there is no command after the job's name"),
-        (["job", "--env-file", "x", "true"], "--env-file is no command"),
+        (["job", "--env-file", "x", "true"], "--env-file is not a command"),
         (["--env", "x", "job", "true"], "unrecognized arguments: --env"),
         ([], "the following arguments are required: NAME"),
     ],

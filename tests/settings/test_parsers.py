@@ -117,11 +117,11 @@ def test_a_wrong_value_is_not_missing() -> None:
 
 def test_an_unknown_argument_is_an_error_that_names_what_is_near() -> None:
     """A slip of the pen would else leave a setting at its default."""
-    assert problems({}, projct="billing") == ["there is no argument projct; near it there are project, proxy"]
+    assert problems({}, projct="billing") == ["there is no argument projct; the nearest are project, proxy"]
     (line,) = problems({}, qqqqqq=1)
     assert all(setting.argument in line for setting in SETTINGS)
     assert len(problems({}, projct="billing", timeout_s=-1)) == 2
-    with pytest.raises(SettingsError, match="no argument projct; near it there are project"):
+    with pytest.raises(SettingsError, match="no argument projct; the nearest are project"):
         settings(projct="billing")
     with pytest.raises(SettingsError, match="TIMEOUT"):
         settings(projct="billing", timeout_s=-1)

@@ -4,19 +4,7 @@ import threading
 import pytest
 
 from otel_job_measure.spans.guard import Guards
-
-
-class HandClock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now_ns = 10**9
-
-    def wall_ns(self) -> int:
-        return self.now_ns
-
-    def monotonic_ns(self) -> int:
-        return self.now_ns
+from otel_job_measure.testing import ManualClock
 
 
 def fail(guards: Guards, what: str = "writing", error: BaseException | None = None) -> None:
@@ -40,15 +28,15 @@ def test_an_exception_is_held_back_counted_and_logged(caplog: pytest.LogCaptureF
 
 def test_a_kind_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     """The next line says how many there were; another kind has lines of its own."""
-    clock = HandClock()
+    clock = ManualClock()
     guards = Guards(clock)
     for _ in range(5):
         fail(guards)
     fail(guards, "reading")
-    clock.now_ns += 59_999_999_999
+    clock.monotonic += 59_999_999_999
     fail(guards)
     assert [record.getMessage().split(" ")[0] for record in caplog.records] == ["writing", "reading"]
-    clock.now_ns += 1
+    clock.monotonic += 1
     fail(guards)
     assert "6 times" in caplog.records[-1].getMessage()
     assert guards.counts() == {"writing": 7, "reading": 1}

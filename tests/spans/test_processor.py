@@ -290,7 +290,7 @@ def test_a_rule_that_raises_leaves_it_to_the_status(app: App, caplog: pytest.Log
     [
         ({}, "(?P<job>...)"),
         ({"span_name": "run/(?P<job>.+)", "name_attribute": "job"}, "not both"),
-        ({"span_name": "("}, "no pattern"),
+        ({"span_name": "("}, "not a regular expression"),
     ],
 )
 def test_a_rule_that_cannot_work_is_refused(arguments: dict[str, Any], said: str) -> None:

@@ -14,30 +14,18 @@ from otel_job_measure.settings import Settings
 from otel_job_measure.spans.active_run import Opener
 from otel_job_measure.spans.recorder import Recorder
 from otel_job_measure.spans.run import Run
+from otel_job_measure.testing import ManualClock
 from tests.spans.support import T0, Anything, Bench, ListJournal
-
-
-class HandClock:
-    """A clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.now_ns = 10**9
-
-    def wall_ns(self) -> int:
-        return T0
-
-    def monotonic_ns(self) -> int:
-        return self.now_ns
 
 
 def test_a_run_needs_no_span() -> None:
     """As `exec` records it: prepared, started, settled, ended."""
-    journal, clock = ListJournal(), HandClock()
+    journal, clock = ListJournal(), ManualClock(wall=T0)
     recorder = Recorder(Settings(project="billing"), lambda: journal, clock=clock)
     run = Run("nightly")
     recorder.prepare(run, {"cloud.region": "fra"})
     recorder.start(run)
-    clock.now_ns += 1_250_000_000
+    clock.advance(1.25)
     recorder.set_outcome(run, Outcome(reason="exit", error_type="exit 3"))
     recorder.end(run)
     story = journal.only
@@ -133,7 +121,7 @@ def test_an_end_without_a_stamp_comes_after_its_start() -> None:
             raise DiskFullError
         return journals.pop()
 
-    recorder = Recorder(Settings(), journal_of_the_moment, clock=HandClock())
+    recorder = Recorder(Settings(), journal_of_the_moment, clock=ManualClock(wall=T0))
     run = Run("nightly")
     journals.append(journal)
     recorder.prepare(run)

@@ -116,7 +116,7 @@ class _Command(argparse.Action):
         if not words:
             parser.error("there is no command after the job's name")
         if str(words[0]).startswith("-"):
-            parser.error(f"{words[0]} is no command; put the options of exec before the job's name")
+            parser.error(f"{words[0]} is not a command; put the options of exec before the job's name")
         setattr(namespace, self.dest, words)
 
 
