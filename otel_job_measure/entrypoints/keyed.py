@@ -5,7 +5,7 @@ import os
 from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypedDict, cast
+from typing import Any, Final, TypedDict, cast
 
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
@@ -81,7 +81,7 @@ class RunHandle:
 
     def check(self) -> None:
         """Raises `UsageError` if the handle cannot be that of a run; unpickling does not check it."""
-        values: tuple[object, ...] = (self.uuid, self.job, self.start_ns)
+        values = cast("list[object]", [self.uuid, self.job, self.start_ns])
         if not all(isinstance(value, kind) for value, kind in zip(values, (str, str, int), strict=True)):
             raise UsageError("a RunHandle needs an id, a job's name and a start in nanoseconds")
         if not (self.uuid.isalnum() and self.uuid.isascii()):  # it becomes a line of the journal
@@ -106,8 +106,9 @@ class RunHandle:
         """
         try:
             values = json.loads(text)
-            known = {each.name: values[each.name] for each in fields(cls) if each.name in values}
-            return cls(**{**known, "tags": tuple((str(name), str(value)) for name, value in known.get("tags", ()))})
+            known: dict[str, Any] = {each.name: values[each.name] for each in fields(cls) if each.name in values}
+            known["tags"] = tuple((str(name), str(value)) for name, value in known.get("tags", ()))
+            return cls(**known)
         except (ValueError, TypeError, KeyError) as error:
             raise UsageError(f"this is not a RunHandle as JSON: {text!a:.100}") from error
 

@@ -190,11 +190,12 @@ class SegmentJournal:
         life = self._current()
         life.queue.append((lines, points, begins, ends))
         self._drain(life)
+        self.wake()
 
     def _drain(self, life: _Life) -> None:
         with life.lock:
             # A handler that runs between the last look and the end of the block finds no drain and does its own.
-            while life.queue and not life.is_draining and self._is_of_this_process(life):
+            while life.queue and not life.is_draining and life is self._life:
                 life.is_draining = True
                 try:
                     self._write_out(life)
@@ -204,13 +205,13 @@ class SegmentJournal:
                     break
                 finally:
                     life.is_draining = False
-        self._say(life)
-        self.wake()
+        if life.messages:
+            self._say(life)
 
     def _write_out(self, life: _Life) -> None:
         while life.queue:
             handle = life.handle or self._open_handle()
-            if not self._is_of_this_process(life):
+            if life is not self._life:
                 return
             lines, points, begins, ends = life.queue[0]
             try:
@@ -219,7 +220,7 @@ class SegmentJournal:
                 if self._is_of_this_process(life):
                     self._replace(life, handle)
                 continue
-            if not self._is_of_this_process(life):
+            if life is not self._life:
                 return
             # Only now is the run noted: a rotation before would have doubled its start, one after would lose it.
             if begins is not None:

@@ -1,6 +1,7 @@
 """The rows of a run, as lines: one at its start, two at its end."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Final
@@ -12,8 +13,10 @@ from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.points.text import clean_field, clean_tag, escape_tag, quote
 
 _KEPT: Final = 1024
-_SURELY_SHORT: Final = 256  # no character takes more than four bytes
+_is_plain: Final = re.compile(r"[0-9A-Za-z_.:-]{1,256}").fullmatch
 _EMPTY: Final = '""'
+_STATUS: Final = names.FIELD_STATUS
+_UUID: Final = names.FIELD_UUID
 _known: "dict[tuple[str, DefaultTags], Series]" = {}
 """Threads, signal handlers and the garbage collector use only single operations of this dict."""
 
@@ -77,18 +80,22 @@ def ending_lines(series: Series, ending: Ending, *, run_row: bool, error_message
     outcome, tail = ending.outcome, _tail(ending.uuid, ending.end_ns)
     row = _status_row(series, outcome.status, tail)
     if run_row:
-        fields = _ALL_FIELDS if error_message else _FIELDS
-        row = f"{series.run_head(outcome.reason)} {_encoded(fields, ending)}{tail}{row}"
+        columns, values_of = _ALL_FIELDS if error_message else _FIELDS
+        fields = series.run_head(outcome.reason) + " "
+        for (name, encode), value in zip(columns, values_of(ending), strict=True):
+            if value is not None and (text := encode(value)):
+                fields += f"{name}{text},"
+        row = f"{fields}{tail}{row}"
     return row.encode()
 
 
 def _status_row(series: Series, status: str, tail: str) -> str:
-    return f'{series.head} {names.FIELD_STATUS}="{status}",{tail}'
+    return f'{series.head} {_STATUS}="{status}",{tail}'
 
 
 def _tail(uuid: str, time_ns: int) -> str:
     """Returns the end of a row: the uuid is the last field of both measurements."""
-    return f"{names.FIELD_UUID}={_string(uuid) or _EMPTY} {time_ns}\n"
+    return f"{_UUID}={_string(uuid) or _EMPTY} {time_ns}\n"
 
 
 def _head(measurement: str, tags: Iterable[tuple[str, str]]) -> str:
@@ -100,7 +107,7 @@ def _tag(text: str) -> str:
 
 
 def _string(value: str) -> str:
-    if value.isalnum() and len(value) <= _SURELY_SHORT:  # ids
+    if _is_plain(value):  # ids, hosts, classes of exceptions
         return f'"{value}"'
     return quote(clean_field(value)) if value else ""
 
@@ -126,15 +133,3 @@ def _fields_of(columns: Iterable[Column]) -> _Fields:
 
 _ALL_FIELDS: Final = _fields_of(RUN_FIELDS)
 _FIELDS: Final = _fields_of(each for each in RUN_FIELDS if each.name != names.FIELD_ERROR_MESSAGE)
-
-
-def _encoded(fields: _Fields, ending: Ending) -> str:
-    """Returns the fields that have a value, with a comma after each."""
-    columns, values_of = fields
-    return "".join(
-        [
-            f"{name}{text},"
-            for (name, encode), value in zip(columns, values_of(ending), strict=True)
-            if value is not None and (text := encode(value))
-        ]
-    )

@@ -8,16 +8,20 @@ from shortuuid.main import int_to_string
 
 LENGTH: Final = 12
 _ALPHABET: Final = list(get_alphabet())
-_IDS: Final = len(_ALPHABET) ** LENGTH  # nearly 2 ** 70
+_LIMIT: Final = 256 - 256 % len(_ALPHABET)  # bytes from here on would make some characters more likely
+_CHARACTERS: Final = bytes(ord(_ALPHABET[byte % len(_ALPHABET)]) for byte in range(256))
+_REFUSED: Final = bytes(range(_LIMIT, 256))
 
 
 def new_run_id() -> str:
     """Returns an id for a new run, from the system's randomness: jobs seed `random`.
 
-    128 random bits are shortened to the 70 that 12 characters hold. `shortuuid.random` asks the system for each
-    character and takes five times as long.
+    This is `shortuuid.random` with one request to the system instead of one for each character, which takes 10 µs.
     """
-    return int_to_string(int.from_bytes(os.urandom(16)) % _IDS, _ALPHABET, padding=LENGTH)
+    found = b""
+    while len(found) < LENGTH:  # nearly always once: 24 bytes give 21 characters on average
+        found += os.urandom(2 * LENGTH).translate(_CHARACTERS, _REFUSED)
+    return found[:LENGTH].decode()
 
 
 def run_id_of_span(span_id: int) -> str:

@@ -268,6 +268,8 @@ class ActiveRun:
                 opener.starting.caught(error)
         if run.span is None:  # no provider has called the processor
             opener.processor.started(run, span)
+        if run.span is INVALID_SPAN:
+            return
         try:
             if (own := run.span) is not None and _is_own(own, self._options.context):
                 self.current = Current(own, opener.guard)
@@ -294,7 +296,8 @@ class ActiveRun:
             opener.recorder.set_outcome(run, outcome or self._outcome(opener, error))
         span = run.span or INVALID_SPAN
         opener.processor.ended(run, span)  # before the span's end: the app's exporters can take any time there
-        self._end_span(opener, span, error)
+        if span is not INVALID_SPAN:
+            self._end_span(opener, span, error)
         self._is_over = True
 
     def _end_span(self, opener: Opener, span: Span, error: BaseException | None) -> None:
@@ -320,9 +323,9 @@ class ActiveRun:
         if outcome.reason is not None:
             return outcome
         found = self.run.failure
-        if found is None and self.run.span is not None:
+        if found is None and (span := self.run.span) is not None and span is not INVALID_SPAN:
             try:
-                found = failure_of_span(self.run.span)
+                found = failure_of_span(span)
             except Exception as trouble:  # noqa: BLE001 - the guard's
                 opener.describing.caught(trouble)
         return found or outcome

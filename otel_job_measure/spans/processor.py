@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 from opentelemetry.context import Context, create_key
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import INVALID_SPAN
 from opentelemetry.trace import Span as AnySpan
 
 from otel_job_measure import names
@@ -96,12 +97,13 @@ class JobSpanProcessor(SpanProcessor):
         if run.span is not None:
             return
         run.span = span
-        try:
-            context = span.get_span_context()
-            if context.trace_flags.sampled and span.is_recording():
-                run.trace = (context.trace_id, context.span_id)
-        except Exception as error:  # noqa: BLE001 - a span of a foreign provider
-            self._starting.caught(error)
+        if span is not INVALID_SPAN:
+            try:
+                context = span.get_span_context()
+                if context.trace_flags.sampled and span.is_recording():
+                    run.trace = (context.trace_id, context.span_id)
+            except Exception as error:  # noqa: BLE001 - a span of a foreign provider
+                self._starting.caught(error)
         run.recorder.start(run)
 
     def ended(self, run: Run, span: AnySpan | ReadableSpan) -> None:

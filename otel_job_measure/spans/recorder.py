@@ -135,21 +135,18 @@ class Recorder:
     def _write_end(self, run: Run, job: Job) -> None:
         outcome, details = run.outcome or ENDED, run.details
         journal = self.journal()
-        trace_id, span_id = run.trace or (None, None)
-        ending = Ending(
-            uuid=run.uuid,
-            outcome=outcome,
-            end_ns=run.end_ns,
-            duration_s=run.duration_s,
-            host=journal.host,
-            trace_id=None if trace_id is None else f"{trace_id:032x}",
-            span_id=None if span_id is None else f"{span_id:016x}",
-            attempt=details.attempt,
-            lag_s=None if details is NO_DETAILS else run.lag_s,
-            queued_s=None if details is NO_DETAILS else run.queued_s,
-            trigger=details.trigger,
-            task_id=details.task_id,
-        )
+        ending = Ending(run.uuid, outcome, run.end_ns, run.duration_s, journal.host)
+        if run.trace is not None:
+            trace_id, span_id = run.trace
+            ending = ending._replace(trace_id=f"{trace_id:032x}", span_id=f"{span_id:016x}")
+        if details is not NO_DETAILS:
+            ending = ending._replace(
+                attempt=details.attempt,
+                lag_s=run.lag_s,
+                queued_s=run.queued_s,
+                trigger=details.trigger,
+                task_id=details.task_id,
+            )
         settings = self.settings
         lines = ending_lines(job.series, ending, run_row=settings.runs, error_message=settings.error_message)
         journal.finish(run.uuid, lines)
