@@ -1,6 +1,9 @@
 """OpenTelemetry instrumentation for scheduled and background jobs, with InfluxDB as its store."""
 
 import importlib
+import logging
+import os
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from otel_job_measure.forks import fork_gate
@@ -53,9 +56,26 @@ def __getattr__(name: str) -> object:
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with fork_gate():  # a fork during an import would hang the child at the same import
-        found: object = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+        found: object = getattr(_imported(f"{__name__}.{home}"), name)
     globals()[name] = found
     return found
+
+
+def _imported(module: str) -> ModuleType:
+    """Imports a module; if OpenTelemetry cannot be imported with its variables as they are, without them."""
+    try:
+        return importlib.import_module(module)
+    except (StopIteration, ValueError) as error:
+        variables = {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
+        wrong = [name for name, value in variables.items() if value in str(error)]
+        message = "OpenTelemetry cannot be imported with the variables %s as they are: it is used without them (%r)"
+        logging.getLogger(__name__).error(message, ", ".join(wrong or variables), error)  # noqa: TRY400 - the exception is in the text
+        try:
+            for name in variables:
+                del os.environ[name]
+            return importlib.import_module(module)
+        finally:
+            os.environ.update(variables)
 
 
 def __dir__() -> list[str]:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import urllib3
@@ -14,6 +14,7 @@ from urllib3.util import make_headers
 
 from otel_job_measure import names
 from otel_job_measure.delivery.influxdb.responses import NoAnswer, Response, short
+from otel_job_measure.forks import fork_gate
 
 _MOST_BODY: Final = 4 * 1024 * 1024
 _AT_ONCE: Final = 64 * 1024
@@ -29,6 +30,33 @@ def proxy_of(url: str) -> tuple[str, dict[str, str] | None]:
         return url, None
     headers: dict[str, str] = make_headers(proxy_basic_auth=unquote(user))
     return parts._replace(netloc=host).geturl(), headers
+
+
+def pool_of(proxy: str | None, **how: Any) -> Any:  # noqa: ANN401 - urllib3's arguments
+    """Returns a pool of connections, through a proxy if there is one."""
+    how = {"num_pools": 1, "maxsize": 1, **{name: str(path) for name, path in how.items() if path is not None}}
+    if proxy is None:
+        return urllib3.PoolManager(**how)
+    # A slice has the URL's own characters; printed, it hides the password.
+    if not proxy.startswith("socks"):
+        url, headers = proxy_of(proxy[:])
+        return urllib3.ProxyManager(url, proxy_headers=headers, **how)
+    try:
+        with fork_gate():
+            from urllib3.contrib.socks import SOCKSProxyManager  # noqa: PLC0415 - needs a library of its own
+    except ImportError:
+        return _NoSocks()
+    return SOCKSProxyManager(proxy[:], **how)
+
+
+class _NoSocks:
+    """Stands for a pool: the points wait until the library is there."""
+
+    def request(self, *_: object, **__: object) -> None:
+        raise NoAnswer("the proxy needs a library for SOCKS: pip install pysocks", hold=True)
+
+    def clear(self) -> None:
+        pass
 
 
 def response_of(raw: urllib3.BaseHTTPResponse, deadline_s: float) -> Response:

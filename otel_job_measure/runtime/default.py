@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from opentelemetry.sdk.trace.sampling import Sampler
+
 from otel_job_measure import names
 from otel_job_measure.entrypoints import middleware
 from otel_job_measure.errors import MissingDependencyError, SettingsError, UsageError
@@ -13,6 +15,7 @@ from otel_job_measure.spans import processor
 from otel_job_measure.spans.active_run import Opener
 from otel_job_measure.spans.recorder import Recorder
 from otel_job_measure.spans.rules import SpanRule
+from otel_job_measure.spans.tracer import RecordingSampler
 
 _log = logging.getLogger(names.LOGGER)
 _made: dict[str, tuple[JobMeasure, Exception | None]] = {}
@@ -66,6 +69,20 @@ class JobSpanProcessor(processor.JobSpanProcessor):
             if one is not None and not isinstance(one, kind):
                 raise UsageError(f"JobSpanProcessor() takes a {kind.__name__} here, and got {type(one).__name__}")
         super().__init__(_recorder if measure is None else lambda: measure.recorder, rules)
+
+    @staticmethod
+    def sampler(wrapped: Sampler) -> Sampler:
+        """Returns a sampler for the app's provider with which all job spans are measured, whatever is sampled.
+
+        Spans that have `scheduling.job.name` at their start record; they are exported only as the app's sampler says.
+
+        Args:
+            wrapped: The app's sampler.
+
+        Returns:
+            The sampler to give to `TracerProvider`.
+        """
+        return RecordingSampler(wrapped, only_jobs=True)
 
 
 def ready_measure() -> JobMeasure:

@@ -34,6 +34,10 @@ def broken(good: Mapping[str, object], bad: AbstractSet[str]) -> list[str]:
     has_server = is_otlp or bool(missing) or "influxdb_url" in given
     if good.get("history") is False and ship and not has_server:
         problems.append(f"{named('history')}: got off; {_NOTHING_KEPT}")
+    certificate, key = "influxdb_client_certificate", "influxdb_client_key"
+    if len({certificate, key} & given) == 1:
+        missing_one = certificate if key in given else key
+        problems.append(f"{named(missing_one)}: missing; a client's certificate and its key come together")
     if good.get("state_dir") == MEMORY and not (ship and has_server):
         problems.append(f"{named('state_dir')}: got 'memory'; {_NOTHING_KEPT}")
     return problems

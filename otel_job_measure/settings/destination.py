@@ -1,6 +1,7 @@
 """Where points go: a bucket of an InfluxDB server, or a receiver of OTLP."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,7 @@ HTTP: Final = "http/protobuf"
 GRPC: Final = "grpc"
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_PROXY_PORTS: Final = {**_DEFAULT_PORTS, "socks5": 1080, "socks5h": 1080}
 _DEFAULT_HTTP_RECEIVER: Final = "http://localhost:4318"
 _DEFAULT_GRPC_RECEIVER: Final = "http://localhost:4317"
 # Compiled at the first use: most processes need none of them, and `exec` starts with every line of a crontab.
@@ -105,7 +107,7 @@ def endpoint(url: str) -> str:
 
 def checked_proxy(url: str) -> str:
     """Returns a proxy's URL, which may have a user and a password, without its last slash, or raises `UrlError`."""
-    parts = _split(url)
+    parts = _split(url, _PROXY_PORTS)
     _host(parts)
     _port(parts)
     if parts.path not in ("", "/") or "?" in url or "#" in url:
@@ -124,7 +126,7 @@ def _spelled(url: str, *, secrets: str) -> tuple[str, str]:
     return f"{parts.scheme}://{_host(parts)}{_port(parts)}", parts.path
 
 
-def _split(url: str) -> "SplitResult":
+def _split(url: str, schemes: Mapping[str, int] = _DEFAULT_PORTS) -> "SplitResult":
     if not url.isprintable() or " " in url:  # urlsplit drops some of these silently
         raise UrlError("it has spaces or control characters")
     with fork_gate():
@@ -135,8 +137,8 @@ def _split(url: str) -> "SplitResult":
         parts = None
     if parts is None:
         raise UrlError("its host cannot be read")
-    if parts.scheme not in _DEFAULT_PORTS or not url[len(parts.scheme) :].startswith("://"):
-        raise UrlError("it must begin with http:// or https://")
+    if parts.scheme not in schemes or not url[len(parts.scheme) :].startswith("://"):
+        raise UrlError(f"it must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
     return parts
 
 
@@ -165,7 +167,7 @@ def _port(parts: "SplitResult") -> str:
         port = 0
     if port == 0:
         raise UrlError("its port is not a number from 1 to 65535")
-    return "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
+    return "" if port in (None, _PROXY_PORTS[parts.scheme]) else f":{port}"
 
 
 def _digest(text: str) -> str:

@@ -1,20 +1,25 @@
 """The one module that reads the environment, and files that stand in for it."""
 
+import codecs
+import contextlib
 import logging
 import os
 import re
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from otel_job_measure import names
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.errors import SettingsError
+from otel_job_measure.forks import fork_gate
 from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.settings.parsers import RefusedError, proxy_url
 from otel_job_measure.settings.table import BY_ARGUMENT, SETTINGS, is_set
 
 _TOKENS: Final = ("influxdb_token", "influxdb_token_file")
+_SHOWN_LINES: Final = 5
 _FOLDER: Final = "otel-job-measure"
 # Compiled at the first use: most processes need none of them, and `exec` starts with every line of a crontab.
 _assignment = partial(re.fullmatch, r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
@@ -44,6 +49,40 @@ def process_environment() -> Mapping[str, str]:
     return os.environ
 
 
+def standard_proxy(url: str) -> str | None:
+    """Returns the proxy to a URL of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, as other programs read them."""
+    with fork_gate():
+        import urllib.request  # noqa: PLC0415
+        from urllib.parse import urlsplit  # noqa: PLC0415 - only for a delivery, which loads them anyway
+    request: Any = urllib.request  # not all of it has types
+    parts, proxies = urlsplit(url), request.getproxies_environment()
+    found = proxies.get(parts.scheme) or proxies.get("all", "")
+    host = parts.hostname or ""
+    if (
+        not found
+        or request.proxy_bypass_environment(parts.netloc, proxies)
+        or _is_in_network(host, proxies.get("no", ""))
+    ):
+        return None
+    try:
+        return proxy_url(found if "://" in found else f"http://{found}")
+    except RefusedError as refused:
+        message = "the proxy of %s_PROXY or ALL_PROXY is not used: %s"
+        _once.warning("proxy", message, parts.scheme.upper(), refused.why)
+        return None
+
+
+def _is_in_network(host: str, networks: str) -> bool:
+    """Returns whether an address is in a network of NO_PROXY, such as 10.0.0.0/8."""
+    with fork_gate():
+        import ipaddress  # noqa: PLC0415 - as above
+    for network in networks.split(","):
+        with contextlib.suppress(ValueError):
+            if "/" in network and ipaddress.ip_address(host) in ipaddress.ip_network(network.strip(), strict=False):
+                return True
+    return False
+
+
 def default_state_dir(environ: Mapping[str, str]) -> Path | None:
     """Returns the folder in the user's state directory; None for a user without a home."""
     base = environ.get("XDG_STATE_HOME", "")
@@ -54,17 +93,22 @@ def default_state_dir(environ: Mapping[str, str]) -> Path | None:
 
 
 def parse_env_file(path: Path | str) -> dict[str, str]:
-    """Reads a UTF-8 file of lines `KEY=VALUE`, or raises a `SettingsError` that shows no line.
+    """Reads a UTF-8 file of lines `KEY=VALUE`, or raises a `SettingsError` if it cannot be read.
 
     A line may begin with `export`; a value may be in single or double quotes; a comment begins with `#`. Nothing is
-    expanded. If a name occurs twice, the last line counts.
+    expanded. If a name occurs twice, the last line counts. Any other line is logged by its number and left out.
     """
-    variables, problem = _parsed(Path(path))
-    # Not raised in `_parsed`: a traceback can show the local variables of its frames, and the lines hold secrets.
-    if problem:
-        variables.clear()
-        raise SettingsError(f"{str(path)!a}: {problem}")
-    return variables
+    try:
+        lines = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")
+    except OSError as error:
+        raise SettingsError(f"{str(path)!a}: {error.strerror or type(error).__name__}") from None
+    assigned = [_assigned(line) for line in lines]
+    wrong = [str(number) for number, found in enumerate(assigned, start=1) if found is None]
+    if wrong:
+        shown = f"{', '.join(wrong[:_SHOWN_LINES])}{', …' if len(wrong) > _SHOWN_LINES else ''}"
+        message = "%a: line %s is not KEY=VALUE and is left out (it is not shown, since it may hold a secret)"
+        _once.warning(f"lines of {path}", message, str(path), shown)
+    return dict(found for found in assigned if found and found[0])
 
 
 def _home_of_user() -> str:
@@ -128,29 +172,13 @@ def _close(word: str, words: Iterable[str], *, n: int, cutoff: float) -> list[st
     return difflib.get_close_matches(word, words, n=n, cutoff=cutoff)
 
 
-def _parsed(path: Path) -> tuple[dict[str, str], str]:
-    """Returns the variables of a file, and its problem."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except OSError as error:
-        return {}, error.strerror or type(error).__name__
-    except UnicodeDecodeError:
-        return {}, "it is not UTF-8"
-    variables: dict[str, str] = {}
-    for number, line in enumerate(lines, start=1):
-        assigned = _assigned(line.strip())
-        if assigned is None:
-            return variables, f"line {number} is not KEY=VALUE (it is not shown, since it may hold a secret)"
-        variables.update([assigned] if assigned[0] else [])
-    return variables, ""
-
-
-def _assigned(line: str) -> tuple[str, str] | None:
+def _assigned(data: bytes) -> tuple[str, str] | None:
     """Returns a name and its value; an empty name for a blank line or a comment; None for a wrong line."""
+    line = data.decode(errors="replace").strip()
     if not line or line.startswith("#"):
         return "", ""
     found = _assignment(line)
-    if found is None:
+    if found is None or "\0" in line or "\ufffd" in line:  # no variable can hold it; not UTF-8
         return None
     name, value = found.groups()
     if value.lstrip().startswith("'"):

@@ -10,7 +10,7 @@ from otel_job_measure import names
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.settings.cross_checks import broken
 from otel_job_measure.settings.destination import Destination, OtlpDestination, otlp_destination, parse_headers
-from otel_job_measure.settings.environment import default_state_dir, gathered, process_environment
+from otel_job_measure.settings.environment import default_state_dir, gathered, process_environment, standard_proxy
 from otel_job_measure.settings.parsers import MEMORY
 from otel_job_measure.settings.secret import Secret, TokenFile
 from otel_job_measure.settings.table import BY_ARGUMENT, Values, converted, named
@@ -30,6 +30,8 @@ class Arguments(TypedDict, total=False):
     influxdb_token_file: Path | str | None
     influxdb_org: str | None
     influxdb_bucket: str | None
+    influxdb_client_certificate: Path | str | None
+    influxdb_client_key: Path | str | None
     sink: Literal["influxdb", "otlp"]
     otlp_endpoint: str | None
     otlp_logs_endpoint: str | None
@@ -172,6 +174,10 @@ class Settings(Values):
             raise SettingsError(f"{named('influxdb_token')} is missing")
         file = _token_files.setdefault(path, TokenFile(path, named("influxdb_token_file")))
         return file.token().reveal()
+
+    def proxy_for(self, url: str) -> str | None:
+        """Returns the proxy to a URL, from this setting or from the standard variables; sliced, it has its password."""
+        return self.proxy or standard_proxy(url)
 
     def headers(self) -> dict[str, str]:
         """Returns the headers of requests to a receiver of OTLP, which may hold secrets."""

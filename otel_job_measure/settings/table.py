@@ -16,6 +16,7 @@ _Convert = Callable[[object], object]
 _SHOWN: Final = 80
 _DAY: Final = 24 * 3600.0
 _PEM: Final = "the path of a file with certificates in PEM format"
+_KEY: Final = "the path of a file with a key in PEM format"
 _BOOLEAN: Final = "`true` or `false` (also 1/0, yes/no, on/off)"
 _URL: Final = "a URL with `http://` or `https://`, such as `http://{}`"
 _BARE: Final = ", without a user, a query or a fragment"
@@ -67,6 +68,8 @@ class Values:
     influxdb_token_file: Path | None = _influxdb("TOKEN_FILE", "the path of a file with a token", parsers.path)
     influxdb_org: str | None = _influxdb("ORG", "the organization's name or id, on one line", parsers.line)
     influxdb_bucket: str | None = _influxdb("BUCKET", "the bucket's name or id, on one line", parsers.line)
+    influxdb_client_certificate: Path | None = _influxdb("CLIENT_CERTIFICATE", _PEM, parsers.file)
+    influxdb_client_key: Path | None = _influxdb("CLIENT_KEY", _KEY, parsers.file)
     sink: Literal["influxdb", "otlp"] = _choice("SINK", names.SINK_INFLUXDB, names.SINK_OTLP)
     otlp_endpoint: str | None = _endpoint("ENDPOINT", _URL.format("localhost:4318") + _BARE)
     otlp_logs_endpoint: str | None = _endpoint(
@@ -92,7 +95,7 @@ class Values:
     )
     otlp_certificate: Path | None = _otlp("CERTIFICATE", _PEM, parsers.file)
     otlp_client_certificate: Path | None = _otlp("CLIENT_CERTIFICATE", _PEM, parsers.file)
-    otlp_client_key: Path | None = _otlp("CLIENT_KEY", "the path of a file with a key in PEM format", parsers.file)
+    otlp_client_key: Path | None = _otlp("CLIENT_KEY", _KEY, parsers.file)
     otlp_insecure: bool = _otlp("INSECURE", _BOOLEAN, parsers.flag, default=False)
     datacenter: str | None = _setting("a string", parsers.text, None, names.ENV_DATACENTER)
     project: str | None = _setting("a string", parsers.text, None, names.ENV_PROJECT)
@@ -114,7 +117,9 @@ class Values:
     confirm_timeout_s: float = _wait("CONFIRM_TIMEOUT", 1.0, least=0.001)
     timeout_s: float = _wait("TIMEOUT", 10.0, least=0.001)
     ca_file: Path | None = _ours("CA_FILE", _PEM, parsers.file)
-    proxy: str | None = _ours("PROXY", _URL.format("proxy:3128"), parsers.proxy_url)
+    proxy: str | None = _ours(
+        "PROXY", f"{_URL.format('proxy:3128')}, or one with `socks5://` or `socks5h://`", parsers.proxy_url
+    )
     retention_s: float = _ours(
         "RETENTION",
         "a time from `1m` to `36500d`, such as `30d`, `12h`, `90m`, or a number of seconds",

@@ -22,10 +22,14 @@ _NO_RESOURCE: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 class RecordingSampler(Sampler):
-    """Records every run, and samples exactly those that the app's own sampler samples."""
+    """Records every run, and samples exactly those that the app's own sampler samples.
 
-    def __init__(self, app_sampler: Sampler) -> None:
+    With `only_jobs`, for a whole provider, spans without a job's name are left to the app's sampler.
+    """
+
+    def __init__(self, app_sampler: Sampler, *, only_jobs: bool = False) -> None:
         self._app_sampler = app_sampler
+        self._only_jobs = only_jobs
 
     def should_sample(  # noqa: PLR0913, PLR0917 - the SDK's signature
         self,
@@ -44,6 +48,8 @@ class RecordingSampler(Sampler):
             answer = ask(parent_context, trace_id, name, kind, attributes, links)
         else:
             answer = ask(parent_context, trace_id, name, kind, attributes, links, trace_state)
+        if self._only_jobs and names.ATTR_NAME not in (attributes or {}):
+            return answer
         added: Mapping[str, AnyValue] = cast("Any", answer).attributes
         given = attributes or {}
         if answer.decision is not Decision.DROP and given.keys() <= added.keys():

@@ -168,12 +168,16 @@ def test_tls_to_a_receiver_without_is_held(grpc: GrpcReceiver) -> None:
 
 
 def test_a_proxy_is_asked_and_no_other(http: TinyServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that was set, with its user and password; that of the environment is others'."""
+    """The one that was set, with its user and password, else a standard variable, unless NO_PROXY says no."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("grpc_proxy", "http://127.0.0.1:1")
     receiver = GrpcReceiver()
+    assert Sent(otlp(receiver.url, "grpc")).take().ack is Ack.RETRY
+    monkeypatch.setenv("no_proxy", "127.0.0.0/8")
     assert Sent(otlp(receiver.url, "grpc")).take().ack is Ack.DONE
     receiver.close()
+    monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1")
+    assert "http/protobuf" in Sent(otlp("http://c.example:4317", "grpc")).take().message
     with raw_server(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n") as proxy:
         answer = Sent(otlp("http://c.example:4317", "grpc", proxy=proxy.replace("//", "//user:pass@"))).take()
     assert answer.ack is Ack.RETRY

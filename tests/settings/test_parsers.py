@@ -61,7 +61,7 @@ WRONG: list[tuple[str, object]] = [
     ("ca_file", "/no/such/file"),
     ("ca_file", "/"),
     ("proxy", "proxy:3128"),
-    ("proxy", "socks5://proxy:3128"),
+    ("proxy", "ftp://proxy:3128"),
     ("proxy", "http://proxy/path"),
     ("proxy", "http://proxy:99999"),
     ("proxy", 5),

@@ -140,7 +140,7 @@ def test_settings_can_be_extended() -> None:
         {"influxdb_url": f"user:{TOKEN}@localhost"},
         {"influxdb_url": f"http://localhost#{TOKEN}"},
         {"influxdb_url": f"http://user:{TOKEN}@localhost".encode()},
-        {"proxy": f"socks5://user:{TOKEN}@proxy"},
+        {"proxy": f"ftp://user:{TOKEN}@proxy"},
         {"proxy": f"http://user:{TOKEN}@proxy:port"},
         {"proxy": f"http://user:{TOKEN}@pro xy"},
         {"timeout_s": -1},

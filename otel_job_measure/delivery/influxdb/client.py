@@ -20,7 +20,7 @@ from influxdb_client.service.write_service import WriteService
 from urllib3 import exceptions
 
 from otel_job_measure import names
-from otel_job_measure.delivery.http import Variables, no_answer, proxy_of, response_of
+from otel_job_measure.delivery.http import Variables, no_answer, pool_of, response_of
 from otel_job_measure.delivery.influxdb.responses import Response
 from otel_job_measure.delivery.server_sink import header_secrets, never_collect_in_children
 from otel_job_measure.settings import Destination, Settings
@@ -78,12 +78,13 @@ class Wire:
         """Makes a connection from settings."""
         configuration = _untyped(_Configuration)()
         configuration.host = destination.url
-        configuration.connection_pool_maxsize = 1
-        configuration.ssl_ca_cert = None if settings.ca_file is None else str(settings.ca_file)
-        if settings.proxy is not None:
-            # A slice has the URL's own characters; printed, it hides the password.
-            configuration.proxy, configuration.proxy_headers = proxy_of(settings.proxy[:])
         api = _untyped(_Api)(configuration)
+        api.rest_client.pool_manager = pool_of(
+            settings.proxy_for(destination.url),
+            ca_certs=settings.ca_file,
+            cert_file=settings.influxdb_client_certificate,
+            key_file=settings.influxdb_client_key,
+        )
         api.user_agent = "otel-job-measure"
         return cls(destination, api)
 

@@ -73,8 +73,11 @@ class Wire:
     def _connect(self) -> grpc.Channel:
         scheme, _, host = self._url.partition("://")
         target = host if host.rpartition("]")[2].count(":") else f"{host}:{_PORTS[scheme]}"
-        proxy = self._settings.proxy
-        # Not that of the environment. A slice has the URL's own characters; printed, it hides the password.
+        proxy = self._settings.proxy_for(self._url)
+        if proxy is not None and proxy.startswith("socks"):
+            words = f"gRPC cannot use a SOCKS proxy: set {names.ENV_OTLP_PREFIX}PROTOCOL to http/protobuf"
+            raise NoAnswer(words, hold=True)
+        # A slice has the URL's own characters; printed, it hides the password.
         options = (*_OPTIONS, ("grpc.enable_http_proxy", 0) if proxy is None else ("grpc.http_proxy", proxy[:]))
         if scheme == "http":
             return grpc.insecure_channel(target, options)

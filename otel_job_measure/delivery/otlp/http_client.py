@@ -3,13 +3,13 @@
 import gzip
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import urllib3
 from urllib3 import exceptions
 
 from otel_job_measure import names
-from otel_job_measure.delivery.http import Variables, no_answer, proxy_of, response_of
+from otel_job_measure.delivery.http import Variables, no_answer, pool_of, response_of
 from otel_job_measure.delivery.influxdb.responses import Masked, Verdict
 from otel_job_measure.delivery.otlp.log_records import NoMessageError, Record, decode_success, encode, message_of
 from otel_job_measure.delivery.otlp.responses import PROTOBUF, is_success, judge_http, judge_success, no_success
@@ -32,7 +32,12 @@ class Wire:
             "content-type": PROTOBUF,
             **({"content-encoding": "gzip"} if self._is_gzipped else {}),
         }
-        self._pool = _pool(settings)
+        self._pool = pool_of(
+            settings.proxy_for(destination.endpoint),
+            ca_certs=settings.otlp_certificate or settings.ca_file,
+            cert_file=settings.otlp_client_certificate,
+            key_file=settings.otlp_client_key,
+        )
         never_collect_in_children(self)
 
     def export(self, records: Sequence[Record], *, timeout_s: float, now_s: float, masked: Masked) -> Verdict:
@@ -64,20 +69,3 @@ class Wire:
     def close(self) -> None:
         """Closes the connections."""
         self._pool.clear()
-
-
-def _pool(settings: Settings) -> urllib3.PoolManager:
-    ca_file = settings.otlp_certificate or settings.ca_file
-    certificate, key = settings.otlp_client_certificate, settings.otlp_client_key
-    how: dict[str, Any] = {
-        "num_pools": 1,
-        "maxsize": 1,
-        "ca_certs": None if ca_file is None else str(ca_file),
-        "cert_file": None if certificate is None else str(certificate),
-        "key_file": None if key is None else str(key),
-    }
-    if settings.proxy is None:
-        return urllib3.PoolManager(**how)
-    # A slice has the URL's own characters; printed, it hides the password.
-    url, headers = proxy_of(settings.proxy[:])
-    return urllib3.ProxyManager(url, proxy_headers=headers, **how)
