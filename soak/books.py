@@ -32,7 +32,7 @@ class Found(NamedTuple):
 
 
 class Books:
-    """Who began what, and how it ended, as the processes report it. Threads of the harness write into it."""
+    """The runs that began and their endings, as the processes report them. Threads of the harness write into it."""
 
     def __init__(self) -> None:
         self.begun: dict[str, str] = {}

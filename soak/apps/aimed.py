@@ -91,7 +91,7 @@ def calling(name: str, *, until_forked: bool) -> int:
         if event == "c_call" and getattr(argument, "__name__", "") == name:
             HELD.hold(until_forked=until_forked)
 
-    from otel_job_measure import JobMeasure  # noqa: PLC0415 - as said
+    from otel_job_measure import JobMeasure  # noqa: PLC0415 - see the module
 
     _measures.append(JobMeasure())
     threading.setprofile(profile)

@@ -1,4 +1,4 @@
-"""Whoever closes what was lost is itself killed, or forks, at each of its steps."""
+"""A recovering process is itself killed, or forks, at each of its steps."""
 
 import shutil
 import signal

@@ -42,7 +42,7 @@ def test_processes_that_are_killed_at_once_leave_each_its_lost_run(
     others = [processes.driver(**runs.variables) for _ in range(2)]
     expected |= {other.run("herd"): "end" for other in others}
     assert [process.end() for process in (*adopters, *others)] == [0] * 5
-    code, _, _ = processes.ship(**runs.variables)  # what those left who came too late
+    code, _, _ = processes.ship(**runs.variables)  # points of processes that came too late
     assert code == 0
     assert runs.outcomes() == expected
     lost = [run.rows for run in runs.all().values() if run.outcome == "lost"]

@@ -17,7 +17,7 @@ LOUD = [sys.executable, "-c", CODE]
 
 
 def test_no_token_is_shown_or_kept(processes: Processes, runs: Runs, secrets: Secrets, tmp_path: Path) -> None:
-    """Whether a token is right or refused, and whatever fails, it is in no file, log at DEBUG or output of anybody."""
+    """Whether a token is right or refused, and whatever fails, it is in no file, log at DEBUG or output."""
     refused = "refused-token-of-a-test"
     secrets.tokens.append(refused)
     wrong = runs.variables | {"INFLUXDB_TOKEN": refused}

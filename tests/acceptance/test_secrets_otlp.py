@@ -36,7 +36,7 @@ def test_no_header_is_shown_or_kept(
     secrets: Secrets,
     tmp_path: Path,
 ) -> None:
-    """Whether a receiver takes a key or refuses it, it is in no file, log at DEBUG or output of anybody."""
+    """Whether a receiver takes a key or refuses it, it is in no file, log at DEBUG or output."""
     secrets.tokens.append(KEY)
     variables = {
         "OTEL_JOB_MEASURE_SINK": "otlp",

@@ -88,7 +88,7 @@ def test_redirect_sends_what_waits_for_a_destination_that_is_gone(
 
 
 def test_two_destinations_share_a_state_directory(processes: Processes, runs: Runs, influx: InfluxServer) -> None:
-    """What was left for one destination is sent there, and by nobody else, process or command."""
+    """Points for one destination are sent there, and by no process or command of another destination."""
     other = Runs(influx=influx, bucket=influx.new_bucket())
     left = {one.bucket: processes.driver(**spooled(one.variables)) for one in (runs, other)}
     here, there = left[runs.bucket].run("here"), left[other.bucket].run("there")

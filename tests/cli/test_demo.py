@@ -1,4 +1,4 @@
-"""`otel-job-measure demo`, as somebody sees it who has just cloned the project."""
+"""`otel-job-measure demo`, as a new user sees it."""
 
 import os
 import re

@@ -62,7 +62,7 @@ def test_it_delivers_nothing_before(server: TinyServer, state_dir: Path) -> None
 
 @pytest.mark.parametrize("more", [{}, {"ship": False}])
 def test_without_anywhere_to_deliver_it_leaves_everything_to_others(more: Arguments, state_dir: Path) -> None:
-    """All is on disk, where whoever reads the history or ships finds it."""
+    """All points are on disk, where `runs` and `ship` find them."""
     arguments: Arguments = {"state_dir": state_dir, **more}
     assert measured(CommandRecorder(Settings(**arguments)), delivers=True)
     assert [path.parent.name for path in segments(state_dir)] == ["ready"]
@@ -77,7 +77,7 @@ def leave(folder: Path, count: int, /, **more: Unpack[Arguments]) -> None:
 
 
 def forget_the_last_look(state_dir: Path) -> None:
-    """Lets a minute go by since anybody looked after the state directory."""
+    """Lets a minute pass since the last maintenance of the state directory."""
     os.utime(state_dir / "adopt.lock", ns=(0, 0))
 
 
@@ -102,7 +102,7 @@ def test_without_anybody_else_what_is_left_goes_into_the_history(state_dir: Path
 
 @pytest.mark.parametrize("more", [{"ship": False}, {"history": False, **there(DEAD), "ship": False}])
 def test_what_somebody_ships_is_not_folded_by_those_who_only_append(more: Arguments, state_dir: Path) -> None:
-    """Whoever ships it sees to that."""
+    """The process that ships does that."""
     leave(state_dir, 70, **more)
     forget_the_last_look(state_dir)
     leave(state_dir, 1, **more)
@@ -123,7 +123,7 @@ def test_the_bound_holds_where_nobody_ships(state_dir: Path) -> None:
 
 @pytest.mark.parametrize("how", ["at its end", "while it runs"])
 def test_a_run_that_was_killed_is_ended_by_the_next_process(how: str, state_dir: Path) -> None:
-    """Though nobody types a command for months; and not by each of those that run all the time."""
+    """Even without a command for months; and not by each of the processes that run all the time."""
     killed = "from tests.cli.test_exec_recorder import die_in_a_run as die; die()"
     for just_looked, lost in ((False, 1), (True, 1), (False, 3)):
         subprocess.run([sys.executable, "-c", killed], cwd=ROOT, check=False)

@@ -97,7 +97,7 @@ def test_what_the_command_sends_to_its_parent_does_not_come_back() -> None:
 
 
 def test_ignored_children_cost_no_exit_code() -> None:
-    """Started by somebody who ignores SIGCHLD, where the system forgets exit codes, we still know the command's."""
+    """If the parent ignores SIGCHLD, the system forgets exit codes, and `exec` still has the command's."""
     assert run(["sh", "-c", 'trap "" CHLD; exec "$@"', "sh", *EXEC, "sh", "-c", "exit 6"]).returncode == 6
 
 

@@ -99,7 +99,7 @@ def test_a_state_without_a_usable_parent_does_not_go_on(collector: Backend) -> N
 def test_what_is_not_sampled_is_measured_and_not_exported(
     variables: dict[str, str], collector: Backend, state_dir: Path
 ) -> None:
-    """The sampler decides about the span; the run is recorded, without ids that nobody could find."""
+    """The sampler decides about the span; the run is recorded, without ids that no backend has."""
     done = run([*EXEC, *TELL], environment=environment(collector, **variables))
     assert (done.returncode, done.stderr) == (0, b"")
     assert collector.spans() == []

@@ -203,7 +203,7 @@ def test_no_run_like_that_says_so(recorded: Path, capsys: pytest.CaptureFixture[
 def test_what_living_processes_have_written_is_listed_at_once(
     state_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody has to wait until a process folds its own points."""
+    """`runs` does not wait until a process ingests its own points."""
     journal = journal_in(state_dir)
     line = Lines(uuid="eeeeeeeeeeee")
     journal.begin(line.uuid, line.start(journal.stamp()))
@@ -292,7 +292,7 @@ def test_the_state_directory_can_be_named(
 def test_settings_of_the_server_are_no_matter(
     recorded: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Runs are listed where INFLUXDB_URL is wrong or its token missing: that may be why somebody looks here."""
+    """Runs are listed even if INFLUXDB_URL is wrong or its token is missing."""
     monkeypatch.setenv("INFLUXDB_URL", "no url")
     monkeypatch.setenv("OTEL_JOB_MEASURE_CONFIRM_START", "perhaps")
     assert uuids(capsys) == "dcba"

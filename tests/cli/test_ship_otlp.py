@@ -133,7 +133,7 @@ def test_the_demo_says_where_it_sent(receiver: TinyServer, capsys: pytest.Captur
 
 
 def test_what_a_receiver_rejected_can_be_sent_again(receiver: TinyServer, capsys: pytest.CaptureFixture[str]) -> None:
-    """All lines that may be meant are kept, and sent again only when somebody says so."""
+    """All lines of the request are kept, and sent again only by `rejected --retry`."""
     left(JobMeasure(ship=False), "named")
     receiver.replies = [Reply(200, PROTOBUF, partial(2, "too old"))]
     assert main(ONCE) == 0

@@ -34,7 +34,7 @@ def test_job_spans_and_nothing_else_reach_influxdb(
         (each["scheduling.job.run_id"], each["scheduling.job.status"], each.get("scheduling.job.reason"))
         for each in told
     }
-    # Of spans that the app opened itself nobody says why they failed.
+    # A span that the app opened itself does not say why it failed.
     own = {run.uuid for run in runs if run.job.startswith("own")}
     assert found == {(uuid, status, None if uuid in own else reason) for uuid, status, reason in expected}
     assert SECRET not in repr(rows)

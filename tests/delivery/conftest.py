@@ -17,7 +17,7 @@ def tiny() -> Iterator[TinyServer]:
 
 @pytest.fixture
 def tiny_tls() -> Iterator[TinyServer]:
-    """The same with a certificate that nobody trusts."""
+    """The same with a certificate that is not trusted."""
     server = TinyServer(tls=True)
     yield server
     server.close()
@@ -40,7 +40,7 @@ def http() -> Iterator[TinyServer]:
 
 @pytest.fixture
 def http_tls() -> Iterator[TinyServer]:
-    """The same with a certificate that nobody trusts."""
+    """The same with a certificate that is not trusted."""
     yield from closing(http_receiver(tls=True))
 
 
@@ -52,5 +52,5 @@ def grpc() -> Iterator[GrpcReceiver]:
 
 @pytest.fixture
 def grpc_tls() -> Iterator[GrpcReceiver]:
-    """The same with a certificate that nobody trusts."""
+    """The same with a certificate that is not trusted."""
     yield from closing(GrpcReceiver(tls=True))

@@ -1,4 +1,4 @@
-"""What our thread imports while it delivers: a process of its own, in which nothing is loaded yet, and who starts it.
+"""What the shipper's thread imports while it delivers, in a process in which nothing is loaded yet.
 
 It delivers to some addresses by its real thread, prints for each whether that was reached, and then what the thread has
 imported.
@@ -50,12 +50,12 @@ def main(urls: Sequence[str], variable: str, imports: str, options: dict[str, An
 
 def _deliver(given: dict[str, Any], imports: str) -> None:
     # Only now: the hook sees whatever is imported from here on.
-    from otel_job_measure.delivery.consumer import Consumer  # noqa: PLC0415 - as said
-    from otel_job_measure.delivery.shipper import Shipper  # noqa: PLC0415 - as said
-    from otel_job_measure.journal.counters import Counters  # noqa: PLC0415 - as said
-    from otel_job_measure.runtime.assembly import server_sink  # noqa: PLC0415 - as said
-    from otel_job_measure.settings import Settings  # noqa: PLC0415 - as said
-    from tests.delivery.support import FakeSource, line  # noqa: PLC0415 - as said
+    from otel_job_measure.delivery.consumer import Consumer  # noqa: PLC0415 - see the module
+    from otel_job_measure.delivery.shipper import Shipper  # noqa: PLC0415 - see the module
+    from otel_job_measure.journal.counters import Counters  # noqa: PLC0415 - see the module
+    from otel_job_measure.runtime.assembly import server_sink  # noqa: PLC0415 - see the module
+    from otel_job_measure.settings import Settings  # noqa: PLC0415 - see the module
+    from tests.delivery.support import FakeSource, line  # noqa: PLC0415 - see the module
 
     source, counters = FakeSource(), Counters()
     sink = server_sink(Settings(state_dir="memory", **given), counters)

@@ -33,7 +33,7 @@ def test_what_the_server_asks_for_is_kept(asked_s: float, least_s: float, most_s
 
 
 def test_a_hold_is_about_a_minute() -> None:
-    """What somebody has to set is tried again each minute."""
+    """After a wrong setting, the next try is each minute."""
     assert 54.0 <= Backoff().held() <= 60.0
 
 

@@ -50,7 +50,7 @@ def test_destinations_do_not_mix(path: Path) -> None:
 
 
 def test_the_file_is_the_users_alone(path: Path) -> None:
-    """Nobody else reads the file, and nothing but it is left in the folder."""
+    """Only its owner can read the file, and no other file is left in the folder."""
     FileCheckpoints(path, "d").advance({"a": 1})
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [entry.name for entry in path.parent.iterdir() if entry.is_file()] == ["shipped.json"]

@@ -83,7 +83,7 @@ def test_the_very_same_chunks_come_again(answers: list[WriteResult]) -> None:
 
 
 def test_chunks_of_a_segment_that_is_gone_are_forgotten() -> None:
-    """What somebody else has shipped meanwhile is not sent again."""
+    """Points that another process has shipped meanwhile are not sent again."""
     sink, clock = ListSink(), ManualClock()
     sink.answers = [RETRY]
     consumer = consumer_to(sink, clock)
@@ -112,7 +112,7 @@ def test_waits_grow_with_failures_and_end_with_success() -> None:
 
 
 def test_a_hold_lasts_a_minute_and_can_be_cut_short() -> None:
-    """Where somebody has to set something, the next try is in a minute, or when somebody asks for it."""
+    """After a wrong setting, the next try is in a minute, or at a flush."""
     sink, clock = ListSink(), ManualClock()
     sink.answers = [HOLD]
     consumer = consumer_to(sink, clock)
@@ -124,7 +124,7 @@ def test_a_hold_lasts_a_minute_and_can_be_cut_short() -> None:
 
 
 def test_what_a_server_asks_for_is_not_cut_short() -> None:
-    """Retry-After holds whoever is in a hurry."""
+    """Retry-After holds for a flush too."""
     sink, clock = ListSink(), ManualClock()
     sink.answers = [WriteResult(ack=Ack.RETRY, wait_s=30.0)]
     consumer = consumer_to(sink, clock)
@@ -291,7 +291,7 @@ def test_segments_that_are_gone_are_forgotten() -> None:
 
 
 def test_what_is_settled_is_told_before_it_can_be_seen() -> None:
-    """Whoever has waited for a point, on another thread, must not find it among those on their way."""
+    """A flush on another thread must not return while the health still counts its points as pending."""
     seen: list[tuple[int, int]] = []
     one = segment("a", line(1), line(2))
     consumer = consumer_to(ListSink(), ManualClock())

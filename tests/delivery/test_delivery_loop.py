@@ -56,7 +56,7 @@ def test_a_segment_goes_when_all_sinks_have_it() -> None:
 
 
 def test_what_another_process_ships_is_not_dropped() -> None:
-    """With SHIP=off the history takes its part, and the segments stay for whoever delivers them."""
+    """With SHIP=off the history takes its part, and the segments stay for `ship`."""
     machine = Machine(LAZY, drops=False)
     machine.append(1)
     machine.source.rotate()

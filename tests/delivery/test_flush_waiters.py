@@ -4,7 +4,7 @@ from otel_job_measure.delivery.flush_waiters import Bell
 
 
 def test_a_ring_before_the_wait_is_not_lost() -> None:
-    """Whoever waits after a ring doesn't wait, and several rings are one."""
+    """A wait after a ring returns at once, and several rings are one."""
     bell = Bell()
     bell.ring()
     bell.ring()

@@ -129,7 +129,7 @@ def test_a_global_provider_that_is_set_later_gets_them() -> None:
 
 
 def test_a_provider_is_not_kept_alive() -> None:
-    """Whoever throws a provider away is not hindered by our notes."""
+    """The package does not keep a provider alive that the app has dropped."""
     from otel_job_measure.delivery.health import _by_provider  # noqa: PLC0415 - looked at, not used
 
     provider = MeterProvider()

@@ -160,7 +160,7 @@ def test_what_is_set_wrong_is_held_and_named(
 
 
 def test_a_wrong_path_is_held(influx: InfluxServer, bucket: str) -> None:
-    """An address below which there is no InfluxDB is put right by whoever set it."""
+    """The message for an address without an InfluxDB names the setting."""
     wire = Wire(influx, bucket, influxdb_url=f"{influx.url}/somewhere")
     assert wire.take(recent(1)) is Ack.HOLD
     assert "set INFLUXDB_URL" in wire.answer.message

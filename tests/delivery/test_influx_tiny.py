@@ -224,7 +224,7 @@ def test_a_client_of_the_users_own_brings_its_rights_and_stays_open(tiny: TinySe
 
 
 def test_the_apps_logging_stays_as_it_is(tiny: TinyServer) -> None:
-    """Delivery sets no level and adds no handler to anybody's logger, whatever the server answers."""
+    """Delivery sets no level and adds no handler to any logger, whatever the server answers."""
     root, theirs = logging.getLogger(), logging.getLogger("urllib3")
     handlers, level = root.handlers[:], theirs.level
     root.handlers.clear()

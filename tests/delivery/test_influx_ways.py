@@ -25,7 +25,7 @@ TOKEN = "a-secret-token"
 
 
 def closed_port() -> int:
-    """Returns a port at which nobody listens."""
+    """Returns a port without a server."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
@@ -125,7 +125,7 @@ def test_a_certificate_of_the_ca_file_is_trusted(tiny_tls: TinyServer) -> None:
 
 
 def test_tls_to_a_server_without_is_held(tiny: TinyServer) -> None:
-    """An https address of a server that only speaks http is put right by whoever set it."""
+    """The message for an https address of an http server names the setting."""
     sink = sink_for(settings_for(tiny.url.replace("http:", "https:")))
     answer = sink.write(chunks_of(segment("a", line(1))))
     assert answer.ack is Ack.HOLD
@@ -144,7 +144,7 @@ def test_a_proxy_carries_the_request(tiny: TinyServer) -> None:
 
 
 def test_a_proxy_that_is_down_is_named_without_its_password() -> None:
-    """Who reads the log learns that it is the proxy, and not its password."""
+    """The log names the proxy, and not its password."""
     sink = sink_for(settings_for("https://influx.example", proxy=f"http://u:pass@127.0.0.1:{closed_port()}"))
     answer = sink.write(chunks_of(segment("a", line(1))))
     assert (answer.ack, answer.message) == (

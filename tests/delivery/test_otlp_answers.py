@@ -62,7 +62,7 @@ def test_a_partial_success_is_no_success_for_some() -> None:
     ],
 )
 def test_an_http_answer_that_is_none(status: int, kind: Kind, names: str, *, reached: bool) -> None:
-    """What somebody has to set is held, with its name; what passes is tried again; nothing is given up."""
+    """A wrong setting holds the points and is named; a passing failure is tried again; nothing is dropped."""
     verdict = judge_http(Response(status=status, headers={"location": "/login?secret"}), "no", now_s=NOW_S)
     assert (verdict.kind, verdict.reached) == (kind, reached)
     assert names in verdict.message

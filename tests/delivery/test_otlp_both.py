@@ -127,7 +127,7 @@ def test_a_run_row_has_its_trace(way: Way) -> None:
 
 
 def test_comments_alone_need_no_request(way: Way) -> None:
-    """A sign of life in a segment is no reason to ask anybody."""
+    """A sign of life in a segment causes no request."""
     assert way.sent().take(b"# alive 5").ack is Ack.DONE
     assert way.bodies() == []
 
@@ -216,7 +216,7 @@ def test_a_line_that_is_none_is_rejected_and_the_others_go_on(way: Way) -> None:
 
 
 def test_lines_alone_that_are_none_say_nothing_of_the_receiver(way: Way) -> None:
-    """Who was not asked is neither reachable nor unreachable."""
+    """A server that was not asked is neither reachable nor unreachable."""
     sent = way.sent()
     assert sent.take(b"bad").ack is Ack.DONE
     assert (sent.sink.reachable, sent.sink.last_success_ns, way.bodies()) == (None, None, [])

@@ -161,7 +161,7 @@ def test_a_certificate_file_that_is_gone_is_waited_for(grpc_tls: GrpcReceiver, t
 
 
 def test_tls_to_a_receiver_without_is_held(grpc: GrpcReceiver) -> None:
-    """An https address of a receiver that speaks without TLS is put right by whoever set it."""
+    """The message for an https address of a receiver without TLS names the setting."""
     answer = Sent(otlp(grpc.url.replace("http:", "https:"), "grpc")).take()
     assert answer.ack is Ack.HOLD
     assert "OTEL_EXPORTER_OTLP_ENDPOINT begin with http://" in answer.message
@@ -187,7 +187,7 @@ def test_a_proxy_is_asked_and_no_other(http: TinyServer, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("before", [True, False], ids=["used before", "not used before"])
 def test_a_child_of_a_process_that_uses_grpc_leaves_it_alone(grpc: GrpcReceiver, *, before: bool) -> None:
-    """A child could hang in it for ever: its points wait, with words that say so. Who forks first has no such child."""
+    """A child could hang in it for ever: its points wait, with a message. A fork before gRPC has no such child."""
     command = [sys.executable, "-c", FORKING, "before" if before else "after", grpc.url]
     done = subprocess.run(command, cwd=ROOT, env=uncovered(), capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 0, done.stderr

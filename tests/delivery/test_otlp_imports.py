@@ -18,7 +18,7 @@ from otel_job_measure import JobMeasure, Settings
 from otel_job_measure.errors import MissingDependencyError
 from otel_job_measure.cli.exec.run import CommandRecorder
 settings = Settings.from_env(sink="otlp", otlp_protocol=sys.argv[2])
-JobMeasure(settings, ship=False)  # whoever only writes needs none
+JobMeasure(settings, ship=False)  # a process that only appends needs none
 CommandRecorder(settings)
 try:
     JobMeasure(settings)

@@ -1,4 +1,4 @@
-"""Our requests to a receiver are in nobody's traces."""
+"""The package's requests to a receiver are in no trace."""
 
 from importlib import import_module
 from typing import Any

@@ -26,7 +26,7 @@ def test_there_is_no_thread_before_the_first_point(ship: Ship) -> None:
 
 
 def test_points_are_delivered_without_a_flush(ship: Ship) -> None:
-    """The first and every later point arrive although nobody waits for them, and long before the next upkeep."""
+    """The first and every later point arrive without a flush, and long before the next maintenance."""
     arrived = threading.Semaphore(0)
     ship.sink.during = arrived.release
     for number in range(5):
@@ -37,7 +37,7 @@ def test_points_are_delivered_without_a_flush(ship: Ship) -> None:
 
 
 def test_points_of_many_threads_are_all_delivered(ship: Ship) -> None:
-    """No wake-up is lost, whoever appends and whenever."""
+    """No wake-up is lost, whichever thread appends."""
     lock = threading.Lock()
 
     def job(first: int) -> None:
@@ -64,7 +64,7 @@ def test_waiting_takes_no_longer_than_it_may(ship: Ship) -> None:
 
 
 def test_a_flush_tries_at_once(ship: Ship) -> None:
-    """Whoever flushes when the server is there again doesn't wait for the backoff to end."""
+    """A flush after the server is back does not wait for the backoff to end."""
     ship.sink.answers = [HOLD]
     mark = ship.append(1)
     assert ship.is_known_down()
@@ -82,7 +82,7 @@ def test_a_confirmation_does_not_wait_for_a_server_that_is_down(ship: Ship) -> N
 
 
 def test_a_confirmation_ends_when_the_server_turns_out_to_be_down(ship: Ship) -> None:
-    """The first failure answers all who wait only for a server that works."""
+    """The first failure answers all callers that wait only for a working server."""
     ship.sink.always = HOLD
     assert not ship.shipper.wait_for(ship.append(1), LONG_S, unless_down=True)
 
@@ -211,7 +211,7 @@ def test_a_bug_in_the_loop_ends_nothing(ship: Ship, caplog: pytest.LogCaptureFix
 
 
 def test_the_thread_has_an_empty_context(ship: Ship) -> None:
-    """Context variables of whoever appended first are not seen by the sinks."""
+    """The sinks do not see the context variables of the first append."""
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
     variable.set("the job's")
     seen: list[str | None] = []

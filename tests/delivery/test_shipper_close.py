@@ -29,7 +29,7 @@ def test_close_sends_what_is_there_and_ends_the_thread(ship: Ship) -> None:
 
 
 def test_close_takes_no_longer_than_it_may(ship: Ship) -> None:
-    """A request that hangs doesn't hold up the end of a process, and who waits at the same time isn't either."""
+    """A request that hangs delays neither the end of a process nor a flush at the same time."""
     held = threading.Event()
     begun = threading.Event()
 
@@ -128,7 +128,7 @@ def test_what_survives_the_process_is_tried_once(ship: Ship) -> None:
 
 
 def test_the_thread_asks_itself_without_a_deadlock(ship: Ship) -> None:
-    """A finalizer of somebody's that runs on our thread may wait and close: it gets an answer at once."""
+    """A finalizer of the app that runs on the shipper's thread can flush and close: it returns at once."""
     seen: list[bool] = []
 
     def finalizer() -> None:

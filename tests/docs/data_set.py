@@ -37,7 +37,7 @@ class Fact:
 
     @property
     def is_lost(self) -> bool:
-        """Returns whether nobody saw its end."""
+        """Returns whether its end is unknown."""
         return self.reason == "lost"
 
     @property

@@ -48,7 +48,7 @@ def headings(page: Path) -> set[str]:
 
 
 def test_the_examples_of_the_readme_run(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One after the other, in one namespace, as somebody would who reads along."""
+    """One after the other, in one namespace, as a reader runs them."""
     namespace: dict[str, Any] = {"__name__": "readme"}
     for before, code in examples():
         exec(compile("\n" * before + code, ROOT / "README.md", "exec"), namespace)  # noqa: S102 - our own page

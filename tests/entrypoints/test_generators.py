@@ -109,7 +109,7 @@ def test_nothing_that_was_sent_is_kept(bench: Bench) -> None:
 
 
 def test_what_the_job_doesnt_catch_comes_out(bench: Bench) -> None:
-    """The very exception, whoever raised it first."""
+    """The very exception, wherever it was raised first."""
     steps, error = bench.job(echo)(), KeyError("x")
     next(steps)
     with pytest.raises(KeyError) as caught:

@@ -173,7 +173,7 @@ def test_an_exception_that_the_app_never_looks_at_is_still_logged_by_asyncio(
 
 
 class Odd:
-    """A future of a kind that nobody knows."""
+    """A future of an unknown kind."""
 
     def add_done_callback(self, function: Callable[[Any], None]) -> None:
         raise RuntimeError

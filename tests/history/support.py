@@ -85,7 +85,7 @@ def chunk(data: bytes, segment: str = "local-1.lp", offset: int = 0) -> Chunk:
 
 
 def no_pause(seconds: float) -> None:
-    """Waits for nobody."""
+    """Does not wait."""
 
 
 def history_in(folder: Path, clock: ManualClock | None = None, *, retention_s: float = 30 * 86_400) -> History:

@@ -75,7 +75,7 @@ def test_a_question_does_not_wait_for_ever(tmp_path: Path) -> None:
 
 
 def test_catching_up_stops_when_its_time_is_over(tmp_path: Path) -> None:
-    """A backlog of hours is not folded while somebody waits for a table; the rest is told."""
+    """A backlog of hours is not ingested while a user waits for a table; the table says what is missing."""
 
     class QuickClock(ManualClock):
         def monotonic_ns(self) -> int:

@@ -115,7 +115,7 @@ def test_nobody_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_another_program_in_the_file_is_not_waited_for_either(tmp_path: Path) -> None:
-    """Somebody's sqlite3 shell in a transaction makes it busy, at its beginning or at its end."""
+    """A sqlite3 shell in a transaction makes it busy, at its beginning or at its end."""
     opened = database(tmp_path)
     use(opened)
     with closing(sqlite3.connect(tmp_path / "history.db", isolation_level=None)) as other:
@@ -133,7 +133,7 @@ def test_another_program_in_the_file_is_not_waited_for_either(tmp_path: Path) ->
 
 
 def test_a_lock_file_that_was_deleted_is_made_again(tmp_path: Path) -> None:
-    """Somebody who tidies up in the middle of a transaction harms nothing."""
+    """Files deleted in the middle of a transaction harm nothing."""
     opened = database(tmp_path)
     with opened.transaction():
         (tmp_path / "history.lock").unlink()
@@ -166,7 +166,7 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(
 
 
 def test_what_belongs_to_a_damaged_file_goes_with_it(tmp_path: Path) -> None:
-    """The write-ahead log of somebody who has it open is never played into the new file."""
+    """The write-ahead log of another program is never played into the new file."""
     opened = database(tmp_path, _MANY)
     use(opened)
     with closing(sqlite3.connect(tmp_path / "history.db")) as other:
@@ -217,7 +217,7 @@ def test_a_step_to_a_newer_version_is_taken_whole_or_not_at_all(tmp_path: Path) 
 
 
 def test_a_database_of_another_program_is_not_touched(tmp_path: Path) -> None:
-    """A file that somebody else made under our name is theirs."""
+    """A file that another program made under this name stays unchanged."""
     with closing(sqlite3.connect(tmp_path / "history.db")) as other:
         other.execute("CREATE TABLE theirs (id)")
     before = (tmp_path / "history.db").read_bytes()

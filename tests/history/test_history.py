@@ -62,7 +62,7 @@ def test_runs_are_found_by_job_word_and_time(history: History, wanted: dict[str,
 
 
 def test_a_run_has_what_people_call_it(history: History) -> None:
-    """An open run is running; durations are as measured, else from the two times; nobody knows that of a lost one."""
+    """An open run is running; durations are as measured, else from the two times; a lost run has none."""
     found = {run.uuid: run for run in history.latest(limit=9)}
     assert (found["open"].status, found["open"].duration_s, found["open"].ended_ns) == ("running", None, None)
     assert (found["well"].status, found["well"].duration_s) == ("end", 0.75)

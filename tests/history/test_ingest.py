@@ -242,7 +242,7 @@ def test_how_far_a_segment_is_in_is_noted_with_its_runs(tmp_path: Path) -> None:
 
 
 def test_signs_of_life_alone_are_no_transaction(tmp_path: Path) -> None:
-    """They count as folded in at once, and are noted with the next run of their segment, by whoever is still there."""
+    """They count as ingested at once, and are noted with the next run of their segment."""
     history = history_in(tmp_path)
     header, alive, start = b"# header\n", b"# alive 1800000000000000000\n", Lines(uuid=UUID).start()
     history.fold([chunk(header)])

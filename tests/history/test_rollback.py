@@ -22,7 +22,7 @@ def test_the_journal_is_written_over(tmp_path: Path) -> None:
 
 
 def test_the_log_of_somebody_who_has_it_open_is_no_hindrance(tmp_path: Path) -> None:
-    """Whoever has set another kind of journal keeps it, and transactions go on."""
+    """A file with another kind of journal keeps it, and transactions go on."""
     opened = database(tmp_path)
     use(opened)
     with closing(sqlite3.connect(tmp_path / "history.db")) as other:

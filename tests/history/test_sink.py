@@ -48,7 +48,7 @@ def test_a_held_lock_means_another_time(tmp_path: Path) -> None:
 
 
 def test_a_newer_history_is_held_and_left_alone(tmp_path: Path) -> None:
-    """Somebody has to upgrade, or to turn the history off; the answer says so."""
+    """The answer says that the package needs an upgrade, or the history must be turned off."""
     sink_in(tmp_path).write([chunk(LINE)])
     with closing(sqlite3.connect(tmp_path / "history.db")) as newer:
         newer.execute("PRAGMA user_version = 99")
@@ -85,7 +85,7 @@ def test_a_bug_of_ours_ends_nothing(tmp_path: Path, caplog: pytest.LogCaptureFix
 
 
 def test_positions_are_read_once_a_second(tmp_path: Path) -> None:
-    """Thousands of segments that nobody has folded don't open the file thousands of times."""
+    """Thousands of segments that are not ingested do not open the file thousands of times."""
     clock = ManualClock()
     sink, other = sink_in(tmp_path, clock), sink_in(tmp_path)
     assert sink.committed_offset("one") == 0

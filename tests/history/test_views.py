@@ -88,7 +88,7 @@ def test_the_columns_are_time_tags_and_fields(tmp_path: Path) -> None:
 
 
 def test_a_tag_that_sql_cannot_name_has_no_column(tmp_path: Path) -> None:
-    """A line of somebody else's with a NUL in a tag's name is folded, and the views stay as they are."""
+    """A line of another program with a NUL in a tag's name is ingested, and the views stay unchanged."""
     history = history_in(tmp_path)
     history.fold([chunk(b'scheduling-job,a\0b=c,job=x status="start",uuid="u" 1800000000000000000\n')])
     assert [row["uuid"] for row in rows(history.path, 'SELECT * FROM "scheduling-job"')] == ["u"]

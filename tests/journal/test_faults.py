@@ -47,7 +47,7 @@ def test_an_app_that_closes_our_descriptors_loses_us_nothing(tmp_path: Path, vic
 
 @pytest.mark.parametrize("what", ["segment", "slot", "state"])
 def test_what_is_deleted_under_us_is_made_again(tmp_path: Path, what: str) -> None:
-    """Somebody's `rm` takes the segment, the slot or the whole folder: the next run is kept in a new one."""
+    """`rm` deletes the segment, the slot or the whole folder: the next run is kept in a new one."""
     journal = journal_in(tmp_path / "state")
     still_open = begin(journal)
     segment = segment_of(journal).path

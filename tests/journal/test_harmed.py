@@ -1,4 +1,4 @@
-"""Files of ours that somebody else has cut, written into or emptied."""
+"""Segments that another program has cut, overwritten or emptied."""
 
 import os
 from pathlib import Path
@@ -114,7 +114,7 @@ def test_a_segment_without_a_head_is_put_among_the_refused_lines(
 def test_a_damaged_file_among_those_that_wait_is_in_nobodys_way(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is put aside by whoever looks first; an empty one goes; one that can't be read is named once."""
+    """The first reader sets it aside; an empty one is deleted; an unreadable one is logged once a minute."""
     state = StateDir(tmp_path)
     state.make()
     destination = "d" * 12

@@ -30,7 +30,7 @@ def segment_of(journal: SegmentJournal) -> SegmentFile:
 
 
 def test_nothing_is_made_before_the_first_point(tmp_path: Path) -> None:
-    """A journal that nobody writes to leaves no file."""
+    """A journal without an append leaves no file."""
     journal_in(tmp_path / "state")
     assert not (tmp_path / "state").exists()
 
@@ -285,7 +285,7 @@ def test_a_closed_journal_leaves_its_slot_and_its_segments_to_others(tmp_path: P
 
 
 def test_a_journal_closed_with_an_open_run_keeps_its_slot(tmp_path: Path) -> None:
-    """Nobody ends the run as lost while its process lives, and its real ending still comes."""
+    """No recovery pass ends the run as lost while its process lives, and its real ending is written."""
     journal = journal_in(tmp_path)
     uuid = begin(journal)
     journal.close(delivered=True)

@@ -42,7 +42,7 @@ def test_it_is_read_as_a_journal_of_files_is(journal: SegmentJournal) -> None:
 def test_delivered_segments_go_and_the_oldest_beyond_the_bound_are_counted(
     journal: SegmentJournal, counters: Counters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bound holds however long nobody reads."""
+    """The bound holds however long no shipper reads."""
     monkeypatch.setattr("otel_job_measure.journal.memory_store._SEGMENT_BYTES", 1000)
     monkeypatch.setattr("otel_job_measure.journal.memory_store._MAX_BYTES", 5000)
     for _ in range(100):

@@ -1,4 +1,4 @@
-"""Folders that are another user's, and links that somebody has planted."""
+"""Folders of another user, and links that another user has planted."""
 
 import os
 from pathlib import Path
@@ -36,7 +36,7 @@ def give(path: Path, owner: int) -> None:
 
 @pytest.mark.parametrize("name", ["", "slots", "ready", "rejected"])
 def test_a_folder_of_another_user_is_not_used(tmp_path: Path, stranger: int, name: str) -> None:
-    """Who owns it can put anything in the place of what we make."""
+    """Its owner can replace the files in it."""
     folder = tmp_path / "state" / name
     folder.mkdir(parents=True)
     give(folder, stranger)
@@ -46,7 +46,7 @@ def test_a_folder_of_another_user_is_not_used(tmp_path: Path, stranger: int, nam
 
 @pytest.mark.parametrize("name", ["slots", "ready", "rejected"])
 def test_a_link_in_the_place_of_a_folder_is_not_followed(tmp_path: Path, name: str) -> None:
-    """Whoever it belongs to: we never make one."""
+    """Whatever its owner: the package never makes one."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (tmp_path / "state").mkdir()
@@ -65,7 +65,7 @@ def test_the_state_directory_can_be_a_link_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_the_state_directory_cannot_be_a_link_of_another_user(tmp_path: Path, stranger: int) -> None:
-    """In a folder that all may write, whoever comes first could send us anywhere."""
+    """In a folder that all users can write, another user can plant a link first."""
     (tmp_path / "disk").mkdir()
     (tmp_path / "state").symlink_to(tmp_path / "disk")
     give(tmp_path / "state", stranger)
@@ -90,7 +90,7 @@ def test_links_in_the_place_of_files_are_not_followed(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave its files in another user's folder")
 @pytest.mark.parametrize("is_there", [True, False])
 def test_what_root_makes_in_a_users_folder_is_the_users(tmp_path: Path, *, is_there: bool) -> None:
-    """Whoever looks as root, or ships for all users of a machine, takes nothing away from them."""
+    """Root can read and ship the runs of other users without taking their files away."""
     os.chown(tmp_path, SOMEBODY, SOMEBODY)
     if is_there:
         (tmp_path / "state").mkdir()

@@ -1,4 +1,4 @@
-"""What a killed process left: its open runs are ended as lost, once, at times that nobody else has."""
+"""The open runs of a killed process end as lost, once, at times that no other point has."""
 
 import multiprocessing
 import os
@@ -167,7 +167,7 @@ def test_lost_times_come_after_the_last_sign_of_life(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("why", ["another boot", "no lock file"])
 def test_where_the_lock_tells_nothing_ten_minutes_of_silence_do(tmp_path: Path, why: str) -> None:
-    """A state directory on a shared disk, or a lock that somebody deleted: first silence, then adoption."""
+    """With a state directory on a shared disk, or a deleted lock, recovery comes only after a silence."""
     killed(tmp_path, 1)
     boot_id = "boot-2" if why == "another boot" else IDENTITY.boot_id
     if why == "no lock file":
@@ -201,7 +201,7 @@ def test_an_old_segment_in_a_slot_tells_nothing_of_what_is_open(
 
 
 def test_no_run_rows_where_their_writer_wrote_none(tmp_path: Path) -> None:
-    """`OTEL_JOB_MEASURE_RUNS=off` of the dead process is heeded by whoever adopts."""
+    """The recovering process respects `OTEL_JOB_MEASURE_RUNS=off` of the dead process."""
     identity = type(IDENTITY)(host="h", boot_id="boot-1", destination="local", label="", runs=False)
     journal = journal_in(tmp_path, identity=identity)
     uuid = begin(journal)

@@ -103,7 +103,7 @@ def test_a_child_that_a_handler_forks_in_an_append_comes_to_its_end(tmp_path: Pa
 
 
 def test_an_interrupted_rotation_makes_no_ended_run_a_lost_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The newest segment is one that nobody ever wrote to; the endings are in the one before."""
+    """The newest segment has no point; the endings are in the one before."""
     pid = os.fork()
     if pid == 0:
         journal = journal_in(tmp_path)
@@ -142,7 +142,7 @@ def test_a_slot_that_cannot_be_read_whole_waits(tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_slot_before_a_step_back_rests_until_its_times_are_past(tmp_path: Path) -> None:
-    """An hour of times comes again, and nobody gives them in that slot a second time."""
+    """An hour of times comes again, and no process gives them in that slot a second time."""
     clock = ManualClock(wall=SystemClock.wall_ns())
     journal = journal_in(tmp_path, clock=clock)
     finish(journal, begin(journal))

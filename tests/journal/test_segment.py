@@ -72,7 +72,7 @@ def test_a_header_says_what_was_put_in(host: str, label: str, slot: int, ordinal
 
 
 def test_a_bad_header_is_quoted_as_it_is() -> None:
-    """With its own numbers, so that somebody can find it."""
+    """With its own numbers, so that a person can find it."""
     line = b'# otel-job-measure {"slot":12,"ordinal":3,"created":4,"format":9}\n'
     with pytest.raises(LineProtocolError, match='"slot":12'):
         decode_header(line)

@@ -20,7 +20,7 @@ def state(tmp_path: Path) -> StateDir:
 
 
 def test_a_slot_is_held_by_one_and_rests_when_it_is_given_back(state: StateDir) -> None:
-    """Two seconds pass before anybody takes it again: by then its old times are in the past for all."""
+    """No process takes it again for two seconds: then its old times are in the past for all."""
     clock = ManualClock(wall=SystemClock.wall_ns())
     slot = slots.take_number(state, 7, clock)
     assert slot is not None
@@ -46,7 +46,7 @@ def test_a_slot_from_the_future_is_passed_over(state: StateDir) -> None:
 
 
 def test_a_slot_in_which_something_was_left_waits_for_its_adopter(state: StateDir) -> None:
-    """Nobody begins anew beside a dead process's segments, and a missing lock file stays missing."""
+    """No process takes a slot with a dead process's segments, and a missing lock file stays missing."""
     folder = state.slots / "007"
     folder.mkdir()
     (folder / "local-1.lp").write_bytes(b"# \n")

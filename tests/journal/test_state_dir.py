@@ -50,7 +50,7 @@ def test_a_new_process_looks_whoever_has_just_looked(tmp_path: Path) -> None:
 
 
 def test_a_look_in_the_future_says_nothing(tmp_path: Path) -> None:
-    """The clock was set back since: whoever comes looks."""
+    """The clock was set back: maintenance is due."""
     clock = ManualClock()
     state = StateDir(tmp_path)
     state.make()

@@ -144,7 +144,7 @@ def test_departures_from_influxdbs_own_client(ours: Point, clients: str) -> None
     ],
 )
 def test_a_point_that_influxdb_cannot_hold_is_refused(wrong: Point) -> None:
-    """`encode` changes nothing on the way; who wants something near cleans the texts first."""
+    """`encode` changes nothing; a caller cleans the texts first."""
     with pytest.raises(LineProtocolError):
         encode(wrong)
 
@@ -243,7 +243,7 @@ NOT_OURS = [b'm x="\xff"', b"m,a=\xc3 x=1", b"m,a=b\nc x=1", b"m a\\\\=1"]
 
 @pytest.mark.parametrize("line", VALID)
 def test_valid_lines_are_read(line: bytes) -> None:
-    """Everything that line protocol allows, also what nobody writes."""
+    """Everything that line protocol allows, also unusual forms."""
     parsed = parse(line)
     assert parsed == VALID[line]
     assert types(dict(parsed.fields)) == types(dict(VALID[line].fields))

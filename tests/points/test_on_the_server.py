@@ -89,7 +89,7 @@ def test_nasty_names_come_back_exactly(influx: InfluxServer) -> None:
 @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(texts=st.lists(TEXTS.filter(bool), min_size=60, max_size=120))
 def test_any_names_come_back_exactly(influx: InfluxServer, texts: list[str]) -> None:
-    """Names that nobody has thought of, many in one request: one that breaks its line would break others too."""
+    """Arbitrary names, many in one request: one that breaks its line would break others too."""
     check(influx, texts)
 
 

@@ -61,7 +61,7 @@ def test_names_come_back_as_they_are(job: str, tags: DefaultTags) -> None:
 
 @given(job=BROKEN, tags=DEFAULT_TAGS)
 def test_a_series_can_be_made_again_from_its_rows(job: str, tags: DefaultTags) -> None:
-    """Who closes a lost run has only its start line, and writes to the very same series."""
+    """A recovery pass has only the start line, and writes to the same series."""
     line = start_line(Series(job, tags), "abcdefghijkm", 5)
     found = dict(parse(line).tags)
     again = Series(

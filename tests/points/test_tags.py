@@ -39,7 +39,7 @@ def test_the_resource_is_asked_in_order() -> None:
 
 @pytest.mark.parametrize("name", ["unknown_service", "unknown_service:python", ""])
 def test_a_service_name_that_the_sdk_made_up_is_none(name: str) -> None:
-    """Nobody's project is called unknown_service:python."""
+    """unknown_service:python is not a project."""
     assert resolve(Settings(), {"service.name": name}) == DefaultTags()
 
 

@@ -21,7 +21,7 @@ from tests.support.uncovered import uncovered
 ROOT: Final = Path(__file__).parents[2]
 THREAD: Final = "otel-job-measure"
 DEAD: Final = "http://127.0.0.1:9"
-"""Where nobody listens."""
+"""An address without a server."""
 
 
 def there(url: str, **more: Unpack[Arguments]) -> Arguments:
@@ -52,12 +52,12 @@ def run(measure: JobMeasure, name: str) -> None:
 
 
 def segments(state_dir: Path) -> list[Path]:
-    """Returns the segments of a state directory, in slots or ready to be sent by anybody."""
+    """Returns the segments of a state directory, in slots or in `ready/`."""
     return sorted([*state_dir.glob("slots/*/*.lp"), *state_dir.glob("ready/*.lp")])
 
 
 def history(state_dir: Path) -> list[tuple[str, str, str | None]]:
-    """Returns job, status and reason of each run that anybody can be told of, sorted."""
+    """Returns job, status and reason of each run in the segments and the history, sorted."""
     found = up_to_date(Settings(state_dir=state_dir)).history.latest(limit=1_000_000)
     return sorted((run.job, run.status, run.reason) for run in found)
 
@@ -96,7 +96,7 @@ def told_by(code: str, *words: object, environment: Mapping[str, str] | None = N
 
 @contextmanager
 def as_a_stranger() -> Generator[None]:
-    """Takes root's rights away for the length of a block; whoever has none keeps what they have."""
+    """Takes root's rights away during a block; another user keeps its rights."""
     is_root = os.geteuid() == 0
     if is_root:
         os.seteuid(65534)

@@ -78,7 +78,7 @@ def test_a_server_that_hangs_holds_nobody_up_for_longer_than_was_set(server: Tin
 
 
 def test_a_run_that_is_open_in_a_daemon_thread_is_lost(state_dir: Path) -> None:
-    """Python ends without it, and whoever looks next says so; what had ended has ended."""
+    """Python ends without it, and the next recovery pass records it as lost; ended runs stay ended."""
     done = ended(
         JOB
         + """

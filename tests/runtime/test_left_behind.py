@@ -129,7 +129,7 @@ def test_what_cannot_be_deleted_is_said_once_and_sent_once(
 def test_what_is_sent_is_noted_until_its_file_is_gone(
     source: OfflineSource, state: StateDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever is killed between the two leaves nothing that the next one would send again."""
+    """A process that is killed between the two leaves nothing that the next one sends again."""
     unlink = os.unlink
     unnoted: list[str] = []
 

@@ -196,7 +196,7 @@ class TestInMemory:
 
 
 def test_a_run_that_is_open_at_a_close_goes_on(state_dir: Path) -> None:
-    """Its slot stays taken, so that nobody takes it for lost, and its end is written."""
+    """Its slot stays locked, so no recovery pass ends it as lost, and its end is written."""
     measure = JobMeasure()
     with measure.run("long"):
         run(measure, "short")
@@ -230,7 +230,7 @@ def test_a_run_in_another_thread_while_it_closes_is_not_lost(
 
 
 def test_what_is_appended_between_the_last_look_and_the_close_is_kept(state_dir: Path) -> None:
-    """The journal itself sees that somebody was later than the look, and leaves the segment to others."""
+    """The journal compares its end with the last position delivered, and leaves the segment to another process."""
     pipeline = Pipeline(Settings(state_dir=state_dir), ships=False)
     pipeline.journal.begin("a", b'scheduling-job,job=a status="start",uuid="a" 1\n')
     pipeline.journal.finish("a", b'scheduling-job,job=a status="end",uuid="a" 2\n')
@@ -242,7 +242,7 @@ def test_what_is_appended_between_the_last_look_and_the_close_is_kept(state_dir:
 
 
 def test_a_close_waits_for_another_no_longer_than_it_may(server: TinyServer) -> None:
-    """Then nobody knows yet, and it says so."""
+    """The second call returns False: delivery is still under way."""
     measure = sending(server)
     asked, go_on = threading.Event(), threading.Event()
 

@@ -15,7 +15,7 @@ from otel_job_measure.testing import recorded_runs
 from tests.runtime.support import DEAD, history, run, said, segments, there, variables
 
 WRONGLY: Any = otel_job_measure
-"""The package as somebody calls it who has no type checker."""
+"""The package, called without a type checker."""
 
 
 def test_an_argument_goes_before_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:

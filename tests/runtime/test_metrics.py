@@ -70,7 +70,7 @@ def test_they_go_to_the_global_provider_where_none_is_given(server: TinyServer, 
 
 
 def test_two_with_one_journal_count_once(server: TinyServer, meters: Meters) -> None:
-    """A journal's points are told by the first who uses it."""
+    """Two `JobMeasure`s share the journal, and only the first reports its points."""
     for name in ("a", "b"):
         measure = JobMeasure(**there(server.url), meter_provider=meters.provider)
         run(measure, name)

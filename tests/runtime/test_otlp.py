@@ -132,7 +132,7 @@ def test_a_partial_success_is_in_health_and_in_the_folder_of_the_rejected(
     state_dir: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What was not taken is counted; since nobody knows which, all that were sent with it are kept."""
+    """Refused records are counted. The receiver does not name them, so all lines of the request are kept."""
     body = partial(1, "too old")
     reply: Any = GrpcReply(body=body) if isinstance(receiver, GrpcReceiver) else Reply(200, PROTOBUF, body)
     receiver.replies = [reply]

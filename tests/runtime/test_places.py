@@ -28,7 +28,7 @@ def below_a_file(folder: Path) -> Path:
 
 
 def full(folder: Path) -> Path:
-    """Makes a state directory in which somebody has left something in each slot."""
+    """Makes a state directory with a file of another program in each slot."""
     for number in range(1000):
         slot = folder / "full" / "slots" / f"{number:03}"
         slot.mkdir(parents=True)

@@ -29,7 +29,7 @@ def test_runs_of_living_processes_are_in(state_dir: Path) -> None:
 
 
 def test_runs_of_dead_processes_are_lost(state_dir: Path) -> None:
-    """Whoever reads ends them, and what was for nobody else is deleted then."""
+    """A reader ends them, and deletes segments that no server needs."""
     subprocess.run([sys.executable, "-c", KILLED], check=False)
     assert len(segments(state_dir)) == 1
     assert history(state_dir) == [("killed", "failed", "lost")]
@@ -38,7 +38,7 @@ def test_runs_of_dead_processes_are_lost(state_dir: Path) -> None:
 
 
 def test_what_waits_for_a_server_is_kept(state_dir: Path) -> None:
-    """It is in the history, and its segment stays until somebody sends it."""
+    """It is in the history, and its segment stays until a shipper sends it."""
     measure = JobMeasure(**there(DEAD))
     run(measure, "nightly")
     assert not measure.close(0.1)
@@ -47,7 +47,7 @@ def test_what_waits_for_a_server_is_kept(state_dir: Path) -> None:
 
 
 def test_while_another_process_adopts_nothing_is_deleted(state_dir: Path) -> None:
-    """Reading waits for nobody, and takes nothing away from who is at it."""
+    """A reader does not wait for another process, and takes nothing from it."""
     subprocess.run([sys.executable, "-c", KILLED], check=False)
     with StateDir(state_dir).adopting() as held:
         assert held

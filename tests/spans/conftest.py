@@ -28,7 +28,7 @@ def _nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_left() -> Iterator[None]:
-    """No test leaves a span that somebody waits for."""
+    """No test leaves an open span."""
     before = processor.open_spans()
     yield
     assert processor.open_spans() == before

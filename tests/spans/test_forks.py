@@ -15,7 +15,7 @@ from otel_job_measure import JobMeasure
 measure = JobMeasure()
 with measure.run("before"):
     pass
-import concurrent.futures.thread  # whoever comes first with it
+import concurrent.futures.thread  # loaded before the package
 
 pid = os.fork()
 if pid == 0:

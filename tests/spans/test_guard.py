@@ -14,7 +14,7 @@ def fail(guards: Guards, what: str = "writing", error: BaseException | None = No
 
 
 def test_an_exception_is_held_back_counted_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """With its traceback, so that somebody can find out."""
+    """With its traceback, so that a person can find the cause."""
     guards = Guards()
     fail(guards)
     assert guards.counts() == {"writing": 1}

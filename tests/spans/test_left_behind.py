@@ -1,4 +1,4 @@
-"""Coroutines and generators that nobody goes on with."""
+"""Coroutines and generators that are never resumed."""
 
 import contextvars
 import gc

@@ -115,7 +115,7 @@ def test_spans_are_measured_when_they_record() -> None:
 
 
 def test_a_span_that_only_records_has_no_ids_in_its_row() -> None:
-    """Nobody could find them in the trace backend."""
+    """The trace backend does not have them."""
 
     class Recording(AlwaysRecordSampler):
         def should_sample(self, *arguments: Anything, **more: Anything) -> Anything:

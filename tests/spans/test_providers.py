@@ -30,7 +30,7 @@ def test_the_global_provider_set_before_us_is_used(app: App) -> None:
 
 
 def test_the_global_provider_set_after_us_is_used(app: App) -> None:
-    """An import order is nobody's fault: the run after it has its span from the app's provider."""
+    """A provider that is set after the import counts: the next run has its span from it."""
     bench = Bench()
     with bench.run("before"):
         pass
@@ -92,7 +92,7 @@ def test_the_slot_is_not_filled_where_the_environment_names_a_provider(monkeypat
 
 
 def test_without_a_provider_no_span_of_ours_is_ever_current(app: App) -> None:
-    """The app's other spans would hang from a parent that nobody exports, and be sampled by our decision."""
+    """The app's other spans would have a parent that is not exported, and follow its sampling."""
     bench = Bench()
     with app.tracer.start_as_current_span("request") as request, bench.run():
         assert trace.get_current_span() is request

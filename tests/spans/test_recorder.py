@@ -36,7 +36,7 @@ def test_a_run_needs_no_span() -> None:
 
 
 def test_first_wins() -> None:
-    """Whoever comes later changes and writes nothing."""
+    """A later call changes and writes nothing."""
     journal = ListJournal()
     recorder = Recorder(Settings(), lambda: journal)
     run = Run("nightly")

@@ -21,7 +21,7 @@ def work(uuids: "SimpleQueue[str]") -> None:
 
 
 def work_and_tell(_number: int) -> str:
-    """Runs a job twice and returns both uuids; the second run is only sent by who waits for more, or ends rightly."""
+    """Runs a job twice and returns both uuids; only a flush or a regular exit sends the second run."""
     with MEASURE.run("child") as first:
         pass
     assert MEASURE.flush(30)

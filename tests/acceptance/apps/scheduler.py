@@ -146,7 +146,7 @@ class Jobs:
         began_ns, pair = time.monotonic_ns(), next(self._arrivals) // 2
         try:
             self.two.wait()
-        except threading.BrokenBarrierError:  # the app ends, and nobody comes any more
+        except threading.BrokenBarrierError:  # the app ends, and no other job comes
             self._ledger.note(ctx["name"], began_ns, pair=None)
             return
         with self._tracer.start_as_current_span("copy"):
