@@ -48,7 +48,7 @@ def load_env_file(path: Path | None, default: Path = DEFAULT) -> None:
             another user's token, the command says so and goes on.
 
     Raises:
-        SettingsError: The file cannot be read, or a line of it is wrong.
+        SettingsError: The file cannot be read; a foreign line of it is only logged.
     """
     if path is None and not _can_be_read(default):
         return

@@ -2,6 +2,7 @@ import errno
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -199,8 +200,10 @@ def test_an_env_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     assert b"No such file or directory; the command runs and is not measured\n" in done.stderr
 
 
-def test_the_default_env_file_is_read_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the option the file of the machine is read if there is one; a wrong one is an error."""
+def test_the_default_env_file_is_read_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without the option the file of the machine is read if there is one; a foreign line is told."""
     monkeypatch.setenv("PROJECT_NAME", "")
     file = tmp_path / "env"
     options.load_env_file(None, default=file)
@@ -209,8 +212,19 @@ def test_the_default_env_file_is_read_where_it_is(tmp_path: Path, monkeypatch: p
     options.load_env_file(None, default=file)
     assert os.environ["PROJECT_NAME"] == "machine"
     file.write_text("nonsense\n")
-    with pytest.raises(SettingsError, match="line 1"):
-        options.load_env_file(None, default=file)
+    options.load_env_file(None, default=file)
+    assert "line 1" in caplog.text
+
+
+def test_exec_measures_beside_a_foreign_line(tmp_path: Path) -> None:
+    """The command runs measured, and stderr has the line's number."""
+    file = tmp_path / "env"
+    file.write_text(f"nonsense\nOTEL_JOB_MEASURE_STATE_DIR={tmp_path / 'there'}\n")
+    environ = {name: value for name, value in os.environ.items() if name != "OTEL_JOB_MEASURE_STATE_DIR"}
+    command = [*COMMAND, "exec", "--env-file", str(file), "job", "--", "true"]
+    done = subprocess.run(command, env=environ, capture_output=True, check=True)
+    assert b"line 1 is not KEY=VALUE" in done.stderr
+    assert list((tmp_path / "there").glob("*/*.lp")) + list((tmp_path / "there").glob("*/*/*.lp"))
 
 
 def test_a_default_env_file_of_another_user_is_passed_over(
