@@ -97,6 +97,7 @@ class ShipperState(Protocol):
     @property
     def pending(self) -> int:
         """Returns how many points are pending."""
+        ...
 
     def oldest_pending_s(self) -> float | None:
         """Returns the age of the oldest pending point, in seconds; None if there is none."""

@@ -5,7 +5,7 @@ import inspect
 import types
 import weakref
 from collections.abc import Generator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from otel_job_measure.spans.active_run import ActiveRun
 
@@ -17,7 +17,7 @@ _OTHER_USES: Final = frozenset(
 
 def lasting(run: ActiveRun, result: Any) -> Any:  # noqa: ANN401 - the job's
     """Returns what a job returned, or a stand-in for it; the run ends when that is done."""
-    kind: Any = type(result)
+    kind = cast("Any", type(result))
     try:
         if hasattr(kind, "__await__") or hasattr(kind, "add_done_callback") or kind is types.GeneratorType:
             return _later(run, result, kind)
@@ -78,8 +78,8 @@ class _Awaited:
         self.__wrapped__ = awaitable
 
     @property  # type: ignore[misc]
-    def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return type(self.__wrapped__)
+    def __class__(self) -> type[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return type(self.__wrapped__)  # pyright: ignore[reportUnknownVariableType] - the job's
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the job's
         return getattr(self.__wrapped__, name)
@@ -137,7 +137,7 @@ async def _follow(run: ActiveRun, awaitable: Any) -> Any:  # noqa: ANN401 - the 
 def _follow_generator(run: ActiveRun, generator: Any) -> Generator[Any, Any, Any]:  # noqa: ANN401 - the job's
     try:
         with run.current:
-            result = yield from generator
+            result = cast("Any", (yield from generator))
         run.finish()
         return result  # noqa: TRY300 - an interruption here ends the run too
     except BaseException as error:

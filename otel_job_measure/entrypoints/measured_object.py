@@ -4,7 +4,7 @@ import functools
 import sys
 from collections.abc import Callable
 from types import MethodType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from otel_job_measure.entrypoints.wrappers import call, measured
 from otel_job_measure.spans.active_run import ActiveRun
@@ -31,13 +31,13 @@ class MeasuredObject(functools.partial[Any]):
             __doc__=job.__doc__,
             _opens=opens,
             # Compiled and cached functions become methods in a class, as plain functions do.
-            _binds=hasattr(type(job), "__get__") and not isinstance(job, MethodType | functools.partial),
+            _binds=hasattr(cast("Any", type(job)), "__get__") and not isinstance(job, MethodType | functools.partial),
         )
         return self
 
     @property  # type: ignore[misc]
-    def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return type(self.__wrapped__)
+    def __class__(self) -> type[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return type(self.__wrapped__)  # pyright: ignore[reportUnknownVariableType] - the job's
 
     @property
     def func(self) -> Any:  # noqa: ANN401 - the job's

@@ -38,7 +38,7 @@ async def call_async(run: ActiveRun, function: Callable[..., Any], *args: Any, *
             result = function(*args, **kwargs)
             if type(result) is _COROUTINE or is_awaitable(result):
                 result = await result
-        if hasattr(type(result), "add_done_callback"):  # only a future can go on from here
+        if hasattr(cast("Any", type(result)), "add_done_callback"):  # only a future can go on from here
             return lasting(run, result)
         run.finish()
         return result  # noqa: TRY300 - an interruption here ends the run too

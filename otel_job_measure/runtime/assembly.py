@@ -132,7 +132,7 @@ class StoreOpener:
         """Returns a store in memory, and the reason for it, to be logged."""
         self.in_memory = True
         place, own = self._settings.state_path, own_state_dir()
-        neither = "" if own in {None, place} or _can_be_used(own) else f", nor can {own}"
+        neither = "" if own is None or own == place or _can_be_used(own) else f", nor can {own}"
         message = f"{_STATE_DIR} ({place}) cannot be used{neither}: {error}"
         message = f"points are kept in memory and end with this process: {message}"
         return MemoryStore(self._identity, self._clock, self._counters), message

@@ -33,7 +33,7 @@ _PARTS = {
     "meter_provider": ("a MeterProvider of OpenTelemetry", ("get_meter",)),
     "influxdb_client": ("an InfluxDBClient of influxdb-client", ("url", "org", "token", "api_client")),
 }
-_from_pickles: "Final[dict[Packed, JobMeasure]]" = {}
+_from_pickles: Final["dict[Packed, JobMeasure]"] = {}
 
 
 class JobMeasure:
