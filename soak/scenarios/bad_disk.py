@@ -28,6 +28,10 @@ def fill(path: Path) -> None:
     os.close(fd)
 
 
+_NO_HOME = {"HOME": "/proc/none", "XDG_STATE_HOME": ""}
+"""Without these, a user who cannot use the state directory keeps the runs in a folder of the home directory."""
+
+
 @fault("the disk is full for a while", brief=2, long=50, influx=True)
 def full(ground: Ground) -> Row:
     """Points wait in memory, the log says it once, and all are there when there is room again."""
@@ -68,7 +72,7 @@ def read_only(ground: Ground) -> Row:
     """Points are delivered from memory, and one warning says so."""
     bucket = ground.server.new_bucket()
     prepare = "mount -o remount,ro $STATE"
-    asked = on_tmpfs(ground, "1m", prepare, **ground.server.variables(bucket))
+    asked = on_tmpfs(ground, "1m", prepare, **ground.server.variables(bucket), **_NO_HOME)
     return _from_memory(ground, asked, bucket)
 
 
@@ -79,7 +83,7 @@ def forbidden(ground: Ground) -> Row:
     ground.state_dir.mkdir(mode=0)
     variables = ground.server.variables(bucket)
     app = [*without_a_name(), sys.executable, "-m", MODULE]
-    _from_memory(ground, Asked(ground, *app, **variables), bucket)
+    _from_memory(ground, Asked(ground, *app, **variables, **_NO_HOME), bucket)
     homeless = dict.fromkeys(("HOME", "XDG_STATE_HOME", "OTEL_JOB_MEASURE_STATE_DIR"), "")
     asked = Asked(ground, *app, **variables, **homeless)
     asked.runs(_RUNS)

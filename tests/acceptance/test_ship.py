@@ -40,7 +40,7 @@ def test_a_process_that_does_not_ship_leaves_it_to_the_command(processes: Proces
     assert runs.outcomes() == {}
     code, said, stderr = processes.ship(**runs.variables)
     assert (code, said) == accepted(13)[:2]
-    assert re.fullmatch(r"WARNING: .*\b1\b.* lost\n", stderr)
+    assert re.fullmatch(r"WARNING: .*\blost\b.*: 1\n", stderr)
     assert runs.outcomes() == done | {left_open: "start", lost: "lost"}
     assert processes.ship(**runs.variables) == accepted(0)
     living.go_on(left_open)
