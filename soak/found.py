@@ -65,6 +65,6 @@ def _found(measurement: str, tags: Mapping[str, str], fields: Mapping[str, objec
 
 def in_history(state_dir: Path) -> dict[str, str]:
     """Returns how each run ended as the history has it, by uuid: `end` or the reason."""
-    read = up_to_date(Settings(state_dir=state_dir))
-    assert not read.behind.bytes, read.behind
-    return {run.uuid: run.reason or run.status for run in read.history.latest(limit=10_000_000)}
+    history, behind = up_to_date(Settings(state_dir=state_dir))
+    assert not behind.bytes, behind
+    return {run.uuid: run.reason or run.status for run in history.latest(limit=10_000_000)}

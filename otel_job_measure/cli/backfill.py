@@ -5,12 +5,10 @@ import sys
 import time
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 
-from otel_job_measure import names
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.delivery.consumer import EAGER, Consumer
 from otel_job_measure.delivery.delivery_loop import DeliveryLoop
 from otel_job_measure.delivery.suppress_tracing import untraced
-from otel_job_measure.errors import HistoryError
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Segment, SegmentHeader
 from otel_job_measure.runtime.assembly import identity_of, server_sink
@@ -31,16 +29,14 @@ def backfill(settings: Settings, *, since_ns: int | None, redirected: Collection
 
     `redirected` has the ids of other destinations whose runs are sent too; None means all.
     """
-    if not settings.history:
-        raise HistoryError(f"the history is turned off ({names.ENV_PREFIX}HISTORY), so there is nothing to send")
     counters = Counters()
     clock = SystemClock()
     server = Consumer(server_sink(settings, counters, clock=clock), EAGER, clock=clock)
-    found = up_to_date(settings)
-    if found.behind.points:
-        print(f"{found.behind.points} points are not in the history yet: {found.behind.why}", file=sys.stderr)
+    history, behind = up_to_date(settings)
+    if behind.points:
+        print(f"{behind.points} points are not in the history yet: {behind.why}", file=sys.stderr)
     destinations = None if redirected is None else {LOCAL, ANY, settings.destination_id, *redirected}
-    rows = found.history.points(_EVER if since_ns is None else since_ns, destinations=destinations)
+    rows = history.points(_EVER if since_ns is None else since_ns, destinations=destinations)
     header = SegmentHeader(identity=identity_of(settings), slot=0, ordinal=0, created_ns=clock.wall_ns())
     source = _HistorySource(rows, header, counters)
     loop = DeliveryLoop(source, [server], clock=clock)

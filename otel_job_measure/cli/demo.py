@@ -53,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="otel-job-measure-demo-") as folder:
         _Jobs(measure, Path(folder), _environment(settings, ships=args.ship)).run_all()
     measure.flush()
-    found = up_to_date(settings)
+    history, _ = up_to_date(settings)
     print("\nWhat was measured:\n")
-    print_runs(found.history.latest(since_ns=began_ns, limit=_LIMIT))
+    print_runs(history.latest(since_ns=began_ns, limit=_LIMIT))
     print(f"\nThe runs are kept in {settings.state_path}. To list them again:")
     is_on_path = shutil.which("otel-job-measure") is not None  # not in a virtual environment that is not active
     program = "otel-job-measure" if is_on_path else shlex.join([sys.executable, "-m", "otel_job_measure"])

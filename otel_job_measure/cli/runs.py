@@ -9,7 +9,6 @@ from typing import Any
 
 from otel_job_measure import names
 from otel_job_measure.cli import options
-from otel_job_measure.errors import HistoryError
 from otel_job_measure.history.queries import WORDS
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.points.text import clean_tag
@@ -50,13 +49,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Lists runs."""
     settings = options.local_settings(args)
-    if not settings.history:
-        raise HistoryError(f"the history is turned off ({names.ENV_PREFIX}HISTORY), so there is nothing to list")
     # Loaded only now: it imports SQLite.
     from otel_job_measure.runtime.history_reader import up_to_date  # noqa: PLC0415 - not for --help
 
-    found = up_to_date(settings)
-    runs = found.history.latest(job=args.job, words=args.status, since_ns=args.since, limit=args.limit)
+    history, behind = up_to_date(settings)
+    runs = history.latest(job=args.job, words=args.status, since_ns=args.since, limit=args.limit)
     if args.json:
         for record in runs:
             print(json.dumps(as_object(record)))
@@ -66,8 +63,7 @@ def run(args: argparse.Namespace) -> int:
         print_runs(runs)
     else:
         print(_nothing(args, settings.state_path), file=sys.stderr)
-    if found.behind.points:
-        behind = found.behind
+    if behind.points:
         print(f"{behind.points} points ({behind.bytes} bytes) are not in the list yet: {behind.why}", file=sys.stderr)
     return 0
 

@@ -20,7 +20,7 @@ from otel_job_measure.journal.memory_store import MemoryStore
 from otel_job_measure.journal.segment_writer import SegmentWriter
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.settings import Settings
-from otel_job_measure.settings.environment import default_state_dir, process_environment
+from otel_job_measure.settings.environment import default_state_dir
 
 if TYPE_CHECKING:
     from otel_job_measure.delivery.server_sink import ServerSink
@@ -70,11 +70,6 @@ def dies_with_process(path: Path) -> bool:
     return next((kinds[folder] for folder in folders if folder in kinds), "") in _FLEETING
 
 
-def own_state_dir() -> Path | None:
-    """Returns the default state directory of this user; None for a user without a home."""
-    return default_state_dir(process_environment())
-
-
 def _can_be_used(place: Path) -> bool:
     try:
         StateDir(place).check_usable()
@@ -89,7 +84,7 @@ def in_usable_place(settings: Settings) -> tuple[Settings, str]:
     A user without rights to the machine's state directory keeps runs in the user's own. If that cannot be used either,
     the settings stay, and the journal will be in memory.
     """
-    own = own_state_dir()
+    own = default_state_dir()
     if settings.in_memory or own is None or own == settings.state_path:
         return settings, ""
     with contextlib.suppress(OSError):  # a place that no user could use is the journal's to report
@@ -114,11 +109,7 @@ class StoreOpener:
         """Whether the points are in memory, by the settings or because there is no place for files."""
 
     def __call__(self, open_runs: Mapping[str, bytes], before: Store | None, /) -> Store:
-        """Opens a store.
-
-        Raises:
-            OSError: The state directory cannot be used.
-        """
+        """Opens a store; raises an `OSError` if the state directory cannot be used."""
         if self._settings.in_memory or isinstance(before, MemoryStore):
             return MemoryStore(self._identity, self._clock, self._counters, before)
         state = StateDir(self._settings.state_path)
@@ -131,7 +122,7 @@ class StoreOpener:
     def memory(self, error: OSError) -> tuple[Store, str]:
         """Returns a store in memory, and the reason for it, to be logged."""
         self.in_memory = True
-        place, own = self._settings.state_path, own_state_dir()
+        place, own = self._settings.state_path, default_state_dir()
         neither = "" if own is None or own == place or _can_be_used(own) else f", nor can {own}"
         message = f"{_STATE_DIR} ({place}) cannot be used{neither}: {error}"
         message = f"points are kept in memory and end with this process: {message}"
@@ -177,23 +168,11 @@ def make_shipper(  # noqa: PLR0913 - the parts of one machine
 
 
 def server_sink(
-    settings: Settings,
-    counters: Counters,
-    *,
-    client: object = None,
-    clock: Clock | None = None,
+    settings: Settings, counters: Counters, *, client: object = None, clock: Clock | None = None
 ) -> "ServerSink":
-    """Returns the sink that sends to the server of the settings.
+    """Returns the sink that sends to the server of the settings; `client` is an `InfluxDBClient` of the app's own.
 
-    Args:
-        settings: Where to, and how.
-        counters: Where points are counted.
-        client: An `InfluxDBClient` of the app's own, or None.
-        clock: The machine's clocks.
-
-    Raises:
-        SettingsError: The settings name no server.
-        MissingDependencyError: A library is not installed.
+    It raises a `SettingsError` if the settings name no server, a `MissingDependencyError` if a library is missing.
     """
     from otel_job_measure.journal.dead_letters import DeadLetterFiles, LoggedDeadLetters  # noqa: PLC0415 - see the module
 
@@ -214,11 +193,8 @@ def history_sink(
 ) -> Sink | None:
     """Returns the sink that keeps runs in the local history; None if there is none.
 
-    Args:
-        settings: Where it is.
-        clock: The machine's clocks.
-        alone: Whether this process runs no jobs, so a transaction may take its time.
-        is_off: Returns whether the points are in memory, because then there is no place for the history either.
+    In a process that runs no jobs (`alone`) a transaction may take its time. `is_off` returns whether the points are
+    in memory, because then there is no place for the history either.
     """
     if not settings.history or settings.in_memory:
         return None

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from otel_job_measure import names
@@ -13,17 +12,10 @@ from otel_job_measure.history.ingest import ALONE
 from otel_job_measure.journal.interfaces import Segment
 from otel_job_measure.journal.maintenance import maintain
 from otel_job_measure.journal.state_dir import StateDir
-from otel_job_measure.runtime.assembly import boot_id, own_state_dir
+from otel_job_measure.runtime.assembly import boot_id
 from otel_job_measure.settings import Settings
+from otel_job_measure.settings.environment import default_state_dir
 from otel_job_measure.settings.model import LOCAL
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpToDate:
-    """A history, and what is not in it yet."""
-
-    history: History
-    behind: Behind
 
 
 def opened(settings: Settings) -> StateDir:
@@ -36,21 +28,24 @@ def opened(settings: Settings) -> StateDir:
     return state
 
 
-def up_to_date(settings: Settings) -> UpToDate:
-    """Ends the runs of dead processes, ingests all segments of a state directory, and returns its history.
+def up_to_date(settings: Settings) -> tuple[History, Behind]:
+    """Ends the runs of dead processes, ingests all segments, and returns the history and what is not in it yet.
 
     Raises:
         StateDirError: The state directory cannot be used.
-        HistoryError: The history cannot be read.
+        HistoryError: The history is turned off, or cannot be read.
     """
-    clock = SystemClock()
+    if not settings.history:
+        raise HistoryError(f"the history is turned off ({names.ENV_PREFIX}HISTORY), so there is nothing to read")
     history = history_of(settings)
     state = StateDir(settings.state_path)
     try:
         if _is_not_there_yet(state.root):  # a command that reads makes no folder
-            return UpToDate(history=history, behind=Behind())
+            return history, Behind()
         state.make()
-        maintain(state, clock=clock, boot_id=boot_id(), bound=None, always=True)  # a command that reads deletes nothing
+        maintain(
+            state, clock=SystemClock(), boot_id=boot_id(), bound=None, always=True
+        )  # a command that reads deletes nothing
         # The living ones first: one that recovery moves in between is then seen twice, and not missed.
         segments = {segment.name: segment for segment in (*state.living_segments(), *state.ready_segments())}
         behind = history.catch_up(list(segments.values()))
@@ -58,7 +53,7 @@ def up_to_date(settings: Settings) -> UpToDate:
             drop_local(state, history, state.ready_segments(LOCAL))
     except OSError as error:
         raise _unusable(state, error) from error
-    return UpToDate(history=history, behind=behind)
+    return history, behind
 
 
 def history_of(settings: Settings) -> History:
@@ -73,7 +68,7 @@ def _is_not_there_yet(path: Path) -> bool:
 
 
 def _unusable(state: StateDir, error: OSError) -> StateDirError:
-    own = own_state_dir()
+    own = default_state_dir()
     elsewhere = f"; runs of this user may be in {own}" if own not in {None, state.root} else ""
     return StateDirError(
         f"the state directory {state.root} ({names.ENV_PREFIX}STATE_DIR) cannot be used: {error}{elsewhere}"

@@ -24,7 +24,7 @@ def packed(settings: Settings) -> Packed:
     }
     in_variables = _from_variables()
     defaults = {name: setting.default for name, setting in BY_ARGUMENT.items()}
-    defaults["state_dir"] = default_state_dir(process_environment())
+    defaults["state_dir"] = default_state_dir()
     plain = [(name, value) for name, value in values.items() if name not in secrets and value != defaults[name]]
     known = tuple(name for name, text in secrets.items() if in_variables.get(name) == text)
     return tuple(plain), known, tuple(name for name in secrets if name not in known)

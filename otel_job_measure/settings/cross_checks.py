@@ -30,14 +30,21 @@ def broken(good: Mapping[str, object], bad: AbstractSet[str]) -> list[str]:
             " points that this process does not send"
         )
     problems += _of_other_sink(good, bad, names.SINK_OTLP if is_otlp else names.SINK_INFLUXDB)
-    problems += _broken_otlp(good, given) if is_otlp else []
+    if is_otlp and good.get("otlp_protocol") != GRPC:
+        problems += [
+            f"{named(argument)}: got {str(good[argument])!a} (it must begin with http:// or https://); host and port"
+            f" alone are taken if {named('otlp_protocol')} is 'grpc'"
+            for argument in ("otlp_endpoint", "otlp_logs_endpoint")
+            if "/" not in str(good.get(argument, "/"))
+        ]
     has_server = is_otlp or bool(missing) or "influxdb_url" in given
     if good.get("history") is False and ship and not has_server:
         problems.append(f"{named('history')}: got off; {_NOTHING_KEPT}")
-    certificate, key = "influxdb_client_certificate", "influxdb_client_key"
-    if len({certificate, key} & given) == 1:
-        missing_one = certificate if key in given else key
-        problems.append(f"{named(missing_one)}: missing; a client's certificate and its key come together")
+    for sink in ("influxdb", "otlp") if is_otlp else ("influxdb",):
+        certificate, key = f"{sink}_client_certificate", f"{sink}_client_key"
+        if len({certificate, key} & given) == 1:
+            lacking = certificate if key in given else key
+            problems.append(f"{named(lacking)}: missing; a client's certificate and its key come together")
     if good.get("state_dir") == MEMORY and not (ship and has_server):
         problems.append(f"{named('state_dir')}: got 'memory'; {_NOTHING_KEPT}")
     return problems
@@ -60,19 +67,3 @@ def _of_other_sink(good: Mapping[str, object], bad: AbstractSet[str], sink: str)
     found = [setting.argument for setting in SETTINGS if setting.argument in given and setting.sink not in ("", sink)]
     other = names.SINK_INFLUXDB if sink == names.SINK_OTLP else names.SINK_OTLP
     return [f"{', '.join(map(named, found))}: set; {named('sink')} would have to be {other!r} for it"] if found else []
-
-
-def _broken_otlp(good: Mapping[str, object], given: AbstractSet[str]) -> list[str]:
-    problems: list[str] = []
-    certificate, key = "otlp_client_certificate", "otlp_client_key"
-    if len({certificate, key} & given) == 1:
-        missing = certificate if key in given else key
-        problems.append(f"{named(missing)}: missing; a client's certificate and its key come together")
-    if good.get("otlp_protocol") == GRPC:
-        return problems
-    return problems + [
-        f"{named(argument)}: got {str(good[argument])!a} (it must begin with http:// or https://); host and port"
-        f" alone are taken if {named('otlp_protocol')} is 'grpc'"
-        for argument in ("otlp_endpoint", "otlp_logs_endpoint")
-        if "/" not in str(good.get(argument, "/"))
-    ]

@@ -83,7 +83,7 @@ def _is_in_network(host: str, networks: str) -> bool:
     return False
 
 
-def default_state_dir(environ: Mapping[str, str]) -> Path | None:
+def default_state_dir(environ: Mapping[str, str] = os.environ) -> Path | None:
     """Returns the folder in the user's state directory; None for a user without a home."""
     base = environ.get("XDG_STATE_HOME", "")
     if os.path.isabs(base):  # noqa: PTH117 - its specification says that a relative one is ignored
@@ -147,12 +147,11 @@ def _variables(environ: Mapping[str, str], sink: str) -> dict[str, str]:
 
 def _unknown(arguments: Mapping[str, object]) -> list[str]:
     """Returns one line for each argument that does not exist, with the arguments closest to it."""
-    problems: list[str] = []
-    for argument in arguments:
-        if argument not in BY_ARGUMENT:
-            close = _close(argument, BY_ARGUMENT, n=3, cutoff=0.5) or list(BY_ARGUMENT)
-            problems.append(f"there is no argument {argument}; the nearest are {', '.join(close)}")
-    return problems
+    return [
+        f"there is no argument {name}; the nearest are {', '.join(_close(name, BY_ARGUMENT, n=3) or BY_ARGUMENT)}"
+        for name in arguments
+        if name not in BY_ARGUMENT
+    ]
 
 
 def _warn_of_unknown_variables(environ: Mapping[str, str]) -> None:
@@ -161,15 +160,15 @@ def _warn_of_unknown_variables(environ: Mapping[str, str]) -> None:
     by_end = {variable.removeprefix(names.ENV_PREFIX): variable for variable in ours}
     for variable in environ:
         if variable.startswith(names.ENV_PREFIX) and variable not in ours:
-            close = _close(variable.removeprefix(names.ENV_PREFIX), by_end, n=1, cutoff=0.6)
+            close = _close(variable.removeprefix(names.ENV_PREFIX), by_end, n=1)
             nearest = f"; did you mean {by_end[close[0]]}?" if close else ""
             _once.warning(variable, "%s is set but unknown%s", variable, nearest)
 
 
-def _close(word: str, words: Iterable[str], *, n: int, cutoff: float) -> list[str]:
+def _close(word: str, words: Iterable[str], *, n: int) -> list[str]:
     import difflib  # noqa: PLC0415 - only for a mistake
 
-    return difflib.get_close_matches(word, words, n=n, cutoff=cutoff)
+    return difflib.get_close_matches(word, words, n=n, cutoff=0.5)
 
 
 def _assigned(data: bytes) -> tuple[str, str] | None:

@@ -189,7 +189,10 @@ def _fill(settings: Settings, values: dict[str, object], problems: list[str], en
     if problems and not values["disabled"]:
         raise SettingsError("\n".join(problems))
     if values["state_dir"] is None:
-        values["state_dir"] = default_state_dir(environ) or _memory()
+        values["state_dir"] = default_state_dir(environ)
+    if values["state_dir"] is None:
+        _logger.warning("this user has no home directory, so runs are kept in memory: set %s", named("state_dir"))
+        values["state_dir"] = MEMORY
     vars(settings).update(values)
 
 
@@ -199,8 +202,3 @@ def _checked(environ: Mapping[str, str], arguments: Mapping[str, object]) -> tup
     good, problems = converted(given, said_in)
     defaults = {name: setting.default for name, setting in BY_ARGUMENT.items()}
     return defaults | good, [*unknown, *problems, *broken(good, given.keys() - good.keys())]
-
-
-def _memory() -> str:
-    _logger.warning("this user has no home directory, so runs are kept in memory: set %s", named("state_dir"))
-    return MEMORY

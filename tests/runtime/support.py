@@ -58,8 +58,8 @@ def segments(state_dir: Path) -> list[Path]:
 
 def history(state_dir: Path) -> list[tuple[str, str, str | None]]:
     """Returns job, status and reason of each run in the segments and the history, sorted."""
-    found = up_to_date(Settings(state_dir=state_dir)).history.latest(limit=1_000_000)
-    return sorted((run.job, run.status, run.reason) for run in found)
+    found, _ = up_to_date(Settings(state_dir=state_dir))
+    return sorted((run.job, run.status, run.reason) for run in found.latest(limit=1_000_000))
 
 
 def delivered(server: TinyServer) -> list[str]:

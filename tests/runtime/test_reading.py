@@ -57,9 +57,9 @@ def test_while_another_process_adopts_nothing_is_deleted(state_dir: Path) -> Non
 
 def test_nothing_was_ever_measured(state_dir: Path) -> None:
     """Then there is nothing to tell, and no error."""
-    found = up_to_date(Settings(state_dir=state_dir))
-    assert found.history.latest(limit=10) == []
-    assert found.behind.points == 0
+    history, behind = up_to_date(Settings(state_dir=state_dir))
+    assert history.latest(limit=10) == []
+    assert behind.points == 0
 
 
 def test_a_state_directory_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
