@@ -20,14 +20,7 @@ _VERSION = "--version"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command.
-
-    Args:
-        argv: The words after the program's name; None for those of the process.
-
-    Returns:
-        The exit code: 0; 1 if the command could not do its work; 2 for wrong usage; `exec` returns its command's.
-    """
+    """Runs a command and returns 0, or 1 if it could not do its work; `exec` returns the exit code of its command."""
     words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog="otel-job-measure", description="Measures scheduled and background jobs, with InfluxDB as their store."

@@ -40,15 +40,10 @@ def add_state_dir(parser: argparse.ArgumentParser, default: str = _STATE_DIR) ->
 
 
 def load_env_file(path: Path | None, default: Path = DEFAULT) -> None:
-    """Sets the variables of a file that the environment does not set.
+    """Sets the variables of a file that the environment does not set; raises `SettingsError` if it cannot be read.
 
-    Args:
-        path: The file that the user named.
-        default: The file to read if the user named none and it exists. If this user may not read it, because it holds
-            another user's token, the command says so and goes on.
-
-    Raises:
-        SettingsError: The file cannot be read; a foreign line of it is only logged.
+    If the user named no file, the default one is read if it exists. If this user may not read that, because it holds
+    another user's token, the command says so and goes on.
     """
     if path is None and not _can_be_read(default):
         return
@@ -58,12 +53,7 @@ def load_env_file(path: Path | None, default: Path = DEFAULT) -> None:
 
 
 def local_settings(args: argparse.Namespace) -> Settings:
-    """Returns settings for a command that only reads the state directory: settings of a server may be wrong.
-
-    Raises:
-        SettingsError: The state directory, the history or the retention is wrong.
-        StateDirError: The state directory is `memory`.
-    """
+    """Returns settings for a command that only reads the state directory: settings of a server may be wrong."""
     load_env_file(args.env_file)
     variables = {name: os.environ[name] for name in _LOCAL if name in os.environ}
     if str(args.state_dir or variables.get(_STATE_DIR)) == MEMORY:

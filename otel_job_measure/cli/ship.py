@@ -87,7 +87,11 @@ class _Shipment:
         others = there if _ALL in redirected else set(redirected)
         for unknown in sorted(others - there):
             print(f"nothing waits for a destination {unknown!r}", file=sys.stderr)
-        bound = Bound(max_bytes=settings.max_bytes, counters=self._counters, is_delivered=self._has_delivered)
+        bound = Bound(
+            max_bytes=settings.max_bytes,
+            counters=self._counters,
+            is_delivered=self._has_delivered,
+        )
         self._source = OfflineSource(
             state, settings.destination_id, others, clock=clock, boot_id=boot_id(), bound=bound
         )
@@ -97,12 +101,12 @@ class _Shipment:
 
     def once(self) -> int:
         """Sends the waiting points once, and prints how many were accepted."""
-        looked = untraced(self._look)
+        looked = self._look()
         tries = _TRIES
         while looked.elsewhere and tries:  # another process may need only milliseconds
             tries -= 1
             self._bell.wait(_PAUSE_S)
-            looked = untraced(self._look)
+            looked = self._look()
         self._loop.close()
         counts = self._counters.now()
         print(f"{counts.delivered} points accepted, {counts.rejected} rejected, {counts.expired} expired")
@@ -119,14 +123,14 @@ class _Shipment:
             signal.signal(number, self._stop)
         self._tell_of_others()
         while not self._stopped:
-            untraced(self._look)
+            self._look()
             self._bell.wait(_LOOK_S)
-        untraced(self._look)
+        self._look()
         self._loop.close()
         return 0
 
     def _look(self) -> RecoveryPass:
-        return self._loop.recover(lambda: not self._stopped)
+        return untraced(lambda: self._loop.recover(lambda: not self._stopped))
 
     def _has_delivered(self, segment: str) -> bool:
         return self._loop.has_delivered(segment)
@@ -136,9 +140,9 @@ class _Shipment:
         self._bell.ring()
 
     def _tell_of_others(self) -> None:
-        for waiting in self._source.waiting_elsewhere():
+        for (destination, label), sizes in sorted(self._source.waiting_elsewhere().items()):
             print(
-                f"{waiting.bytes} bytes (segments: {waiting.segments}) wait for {waiting.label}; if no process has "
-                f"that destination any more, `--redirect {waiting.destination}` sends them to this one",
+                f"{sum(sizes)} bytes (segments: {len(sizes)}) wait for {label}; if no process has "
+                f"that destination any more, `--redirect {destination}` sends them to this one",
                 file=sys.stderr,
             )

@@ -31,7 +31,7 @@ _UNITS = ((0.0009995, 1e6, 0, "µs"), (0.00995, 1e3, 1, "ms"), (0.9995, 1e3, 0, 
 
 def print_runs(runs: Sequence[RunRecord]) -> None:
     """Prints runs in the given order; names of jobs are cut to the width that the other columns leave."""
-    console = _console(_WIDTH)
+    console = _console()
     columns = {heading: [text(run) for run in runs] for heading, text in _COLUMNS.items()}
     shown = {name: texts for name, texts in columns.items() if name not in _OPTIONAL or any(texts)}
     others = sum(_GAP + max(map(cell_len, (heading, *texts))) for heading, texts in shown.items())
@@ -49,7 +49,7 @@ def print_runs(runs: Sequence[RunRecord]) -> None:
 
 def print_dead_letters(found: "Sequence[tuple[DeadLetter, str | None]]") -> None:
     """Prints refused lines, each with its job; the server's messages are wrapped and not cut."""
-    console = _console(_WIDTH)
+    console = _console()
     table = _table()
     table.add_column("refused", no_wrap=True)
     table.add_column("job", overflow="fold")
@@ -111,12 +111,12 @@ _OPTIONAL: Final = {"late", "attempt"}
 _NUMBERS: Final = {"took", "late", "attempt"}
 
 
-def _console(width: int) -> Console:
+def _console() -> Console:
     stdout = cast("TextIO", sys.stdout)
     if isinstance(stdout, io.TextIOWrapper):
         stdout.reconfigure(errors="replace")  # a terminal without Unicode shows question marks
     console = Console(highlight=False)
-    console.width = console.width if console.is_terminal else width
+    console.width = console.width if console.is_terminal else _WIDTH
     return console
 
 

@@ -12,13 +12,11 @@ from otel_job_measure.errors import MissingDependencyError, SettingsError, Usage
 from otel_job_measure.runtime.measure import JobMeasure
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans import processor
-from otel_job_measure.spans.active_run import Opener
-from otel_job_measure.spans.recorder import Recorder
 from otel_job_measure.spans.rules import SpanRule
 from otel_job_measure.spans.tracer import RecordingSampler
 
 _log = logging.getLogger(names.LOGGER)
-_made: dict[str, tuple[JobMeasure, Exception | None]] = {}
+_made: dict[str, JobMeasure] = {}
 
 
 async def job_measure(ctx: object, call_next: Callable[[], Any], /) -> Any:  # noqa: ANN401 - the chain's
@@ -33,7 +31,7 @@ async def job_measure(ctx: object, call_next: Callable[[], Any], /) -> Any:  # n
     Returns:
         What the rest of the chain returns.
     """
-    return await middleware.middleware(_opener(), ctx, call_next)
+    return await middleware.middleware(ready_measure().opener, ctx, call_next)
 
 
 def job_measure_sync(ctx: object, call_next: Callable[[], Any], /) -> Any:  # noqa: ANN401 - the chain's
@@ -46,7 +44,7 @@ def job_measure_sync(ctx: object, call_next: Callable[[], Any], /) -> Any:  # no
     Returns:
         What the rest of the chain returns.
     """
-    return middleware.sync_middleware(_opener(), ctx, call_next)
+    return middleware.sync_middleware(ready_measure().opener, ctx, call_next)
 
 
 class JobSpanProcessor(processor.JobSpanProcessor):
@@ -68,7 +66,7 @@ class JobSpanProcessor(processor.JobSpanProcessor):
         for one, kind in given:
             if one is not None and not isinstance(one, kind):
                 raise UsageError(f"JobSpanProcessor() takes a {kind.__name__} here, and got {type(one).__name__}")
-        super().__init__(_recorder if measure is None else lambda: measure.recorder, rules)
+        super().__init__(lambda: (measure or ready_measure()).recorder, rules)
 
     @staticmethod
     def sampler(wrapped: Sampler) -> Sampler:
@@ -90,11 +88,14 @@ def ready_measure() -> JobMeasure:
     kept = _made.get("measure")
     if kept is None:
         # Two threads may come here at once; what they made shares one journal, and one of them is kept.
-        made = _make()
+        made, error = _make()
         kept = _made.setdefault("measure", made)
-        if kept is made:
-            _tell(made[1])
-    return kept[0]
+        if kept is made and error is not None:
+            if isinstance(error, SettingsError | MissingDependencyError):
+                _log.error("jobs are not measured: %s", error)
+            else:
+                _log.error("jobs are not measured", exc_info=error)
+    return kept
 
 
 def forget_ready_measure() -> None:
@@ -107,20 +108,3 @@ def _make() -> tuple[JobMeasure, Exception | None]:
         return JobMeasure(), None
     except Exception as error:  # noqa: BLE001 - a job is already running
         return JobMeasure(Settings(disabled=True)), error
-
-
-def _tell(error: Exception | None) -> None:
-    if isinstance(error, SettingsError):
-        _log.error("jobs are not measured, since the settings are wrong: %s", error)
-    elif isinstance(error, MissingDependencyError):
-        _log.error("jobs are not measured: %s", error)
-    elif error is not None:
-        _log.error("jobs are not measured", exc_info=error)
-
-
-def _opener() -> Opener:
-    return ready_measure().opener
-
-
-def _recorder() -> Recorder:
-    return ready_measure().recorder

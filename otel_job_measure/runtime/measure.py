@@ -293,11 +293,7 @@ def _check_options(options: RunOptions) -> None:
 
 
 def _check(settings: object, **parts: object) -> None:
-    """Makes sure that what was given is of its kind; what it holds is not shown, since it may be a token.
-
-    Raises:
-        UsageError: It is not.
-    """
+    """Raises a `UsageError` if an argument is of another kind; its content is not shown, since it may be a token."""
     if settings is not None and not isinstance(settings, Settings):
         raise UsageError(
             f"JobMeasure() takes Settings, and got {type(settings).__name__}; single settings go by name, as project="

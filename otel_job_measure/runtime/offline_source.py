@@ -2,9 +2,8 @@
 
 import contextlib
 import logging
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
@@ -15,16 +14,6 @@ from otel_job_measure.rate_limited_log import RateLimitedLog
 from otel_job_measure.settings.model import ANY, LOCAL
 
 _log = logging.getLogger(names.LOGGER)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """What waits for a destination: its id, its name for people, how many segments, and how many bytes."""
-
-    destination: str
-    label: str
-    segments: int
-    bytes: int
 
 
 class OfflineSource:
@@ -78,21 +67,13 @@ class OfflineSource:
         except OSError as error:  # the next pass tries again
             self._limited_log.log(logging.ERROR, "undeleted", "a delivered segment cannot be deleted: %s", error)
 
-    def waiting_elsewhere(self) -> list[Waiting]:
-        """Returns what was left for other destinations, which this one does not send."""
-        segments: Counter[str] = Counter()
-        sizes: Counter[str] = Counter()
-        labels: dict[str, str] = {}
+    def waiting_elsewhere(self) -> dict[tuple[str, str], list[int]]:
+        """Returns the sizes of segments for other destinations, by the id and the label of the destination."""
+        sizes: dict[tuple[str, str], list[int]] = defaultdict(list)
         for window in self._state.ready_windows(self._state.ready_destinations() - {*self._destinations, LOCAL}):
             for segment in window:
-                destination = segment.header.destination
-                labels[destination] = segment.header.identity.label
-                segments[destination] += 1
-                sizes[destination] += segment.size()
-        return [
-            Waiting(destination=destination, label=labels[destination], segments=count, bytes=sizes[destination])
-            for destination, count in sorted(segments.items())
-        ]
+                sizes[segment.header.destination, segment.header.identity.label].append(segment.size())
+        return sizes
 
     def _windows(self) -> Iterator[Sequence[Segment]]:
         yield from self._state.ready_windows(self._destinations)

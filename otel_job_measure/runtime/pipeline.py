@@ -49,13 +49,8 @@ class Pipeline:
     """A journal, and the shipper that sends its points to the sinks.
 
     The constructor takes no slot and starts no thread: the first point does. But it imports the libraries for
-    delivery, because the shipper's thread must not import.
-
-    Args:
-        settings: Those of the first `JobMeasure` of this pipeline.
-        client: An `InfluxDBClient` of the app's own, or None.
-        ships: Whether there is a shipper from the beginning; `exec` needs none before its command runs.
-        clock: The machine's clocks.
+    delivery, because the shipper's thread must not import. Without `ships` it does neither until `ship` is called:
+    `exec` needs no shipper before its command runs. `client` is an `InfluxDBClient` of the app's own.
     """
 
     def __init__(
@@ -103,7 +98,10 @@ class Pipeline:
         if _stand_ins and (last := _stand_ins[-1:]):  # a test in another thread may end between the two
             return last[0]
         if self._is_closed:
-            self._open_again()
+            with self._lock:
+                if self._is_closed:
+                    self._is_closed = False
+                    self._rest()
         return self.journal
 
     def ship(self) -> "Shipper":
@@ -142,17 +140,13 @@ class Pipeline:
         return JournalSource(self.journal, identity_of(self.settings), bound, clock=self._clock)
 
     def flush(self, timeout_s: float) -> bool:
-        """Waits until every point so far is at its destination, or, without shipping, on disk."""
+        """Waits, and returns whether every point so far is at its destination, or, without shipping, on disk."""
         if self.journal.waiting:
             self.journal.maintain()
         return self._arrives(self.journal.tail(), timeout_s, self._shipper)
 
     def close(self, timeout_s: float) -> bool:
-        """Sends the rest and releases the slot; a later point opens everything again.
-
-        Returns:
-            Whether every point so far is at its destination, or, without shipping, on disk.
-        """
+        """Sends the rest and releases the slot; a later point opens everything again. Returns what `flush` does."""
         forks.check()
         closing = self._closing  # a handler may fork meanwhile, and its child has another
         if not closing.acquire(timeout=min(max(timeout_s, 0), _MOST_S)):
@@ -190,22 +184,12 @@ class Pipeline:
         fleeting = self._opener.in_memory or dies_with_process(self.settings.state_path)
         settled = shipper is not None and shipper.close(timeout_s, dies_with_process=fleeting)
         has_sent = self._arrives(mark, 0, shipper)
-        self._close_journal(mark, delivered=settled and has_sent)
+        if self._is_closed:  # else a run has begun meanwhile, and opened everything again
+            try:
+                self.journal.close(delivered=settled and has_sent, until=mark)
+            except OSError as error:
+                _log.warning("the last points could not be moved to ready/; another process will find them: %s", error)
         return has_sent
-
-    def _close_journal(self, mark: Position, *, delivered: bool) -> None:
-        if not self._is_closed:
-            return  # a run has begun meanwhile, and opened everything again
-        try:
-            self.journal.close(delivered=delivered, until=mark)
-        except OSError as error:
-            _log.warning("the last points could not be moved to ready/; another process will find them: %s", error)
-
-    def _open_again(self) -> None:
-        with self._lock:
-            if self._is_closed:
-                self._is_closed = False
-                self._rest()
 
     def _rest(self) -> None:
         self._shipper = None
@@ -244,10 +228,7 @@ def pipeline_for(
 ) -> Pipeline:
     """Returns the pipeline of these settings' state directory and destination; the first caller's settings decide how.
 
-    Args:
-        settings: Where to.
-        client: An `InfluxDBClient` of the app's own, or None.
-        meter_provider: Where the pipeline's metrics go; None for the global one.
+    The first call also decides where the pipeline's metrics go: to its `meter_provider`, or to the global one.
     """
     from otel_job_measure.delivery.health import register  # noqa: PLC0415 - `exec` does not need it
 

@@ -62,10 +62,8 @@ def hold_signals() -> set[signal.Signals | int]:
 class Child:
     """A command that was started while signals were held.
 
-    Args:
-        pid: Its process id.
-        keep_up: Called every ten seconds while the command runs; it must not raise.
-        note: Called with the command's ending by the thread that sees it, at once; it must not raise.
+    `keep_up` is called every ten seconds while the command runs, `note` at once by the thread that sees the command's
+    end. Neither may raise.
     """
 
     def __init__(self, pid: int, keep_up: Callable[[], None], note: Callable[[Ending], None]) -> None:
@@ -80,9 +78,7 @@ class Child:
     def wait(self, meanwhile: Callable[[], None] | None = None) -> Ending:
         """Passes signals on until the command has ended and is reaped; signals are still held then.
 
-        Args:
-            meanwhile: What this thread does while the command runs; it must not raise. Another thread then watches
-                the command.
+        If there is something to do `meanwhile`, this thread does it, and another one watches the command.
         """
         if meanwhile is None:
             return self._watch()

@@ -54,11 +54,8 @@ def inherited_environment() -> dict[bytes, bytes]:
 def start(arguments: Sequence[bytes], environment: Mapping[bytes, bytes], mask: Iterable[signal.Signals | int]) -> int:
     """Starts the command with this process's open files, folder and process group, and returns its process id.
 
-    PATH of the given environment is searched for the command; the signals of `mask` are blocked in it.
-
-    Raises:
-        NotStarted: The command does not exist or cannot be run.
-        NoRoom: The system is out of processes or memory.
+    PATH of the given environment is searched for the command; the signals of `mask` are blocked in it. It raises
+    `NotStarted` if the command does not exist or cannot be run, and `NoRoom` if the system is out of resources.
     """
     return _tried(
         lambda path, words: os.posix_spawn(path, words, environment, setsigmask=mask, setsigdef=_IGNORED_BY_PYTHON),

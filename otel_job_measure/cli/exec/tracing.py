@@ -22,11 +22,7 @@ _INSTALL: Final = {
 
 
 def exporter_module() -> str | None:
-    """Returns the module of the exporter that the environment asks for; None if it asks for none.
-
-    Raises:
-        MissingDependencyError: The exporter is not installed; the message has the command that installs it.
-    """
+    """Returns the module of the exporter that the environment asks for; raises if that is not installed."""
     environ = os.environ
     wanted = [name.strip() for name in (environ.get("OTEL_TRACES_EXPORTER") or "otlp").split(",")]
     known = [name for name in wanted if name in _EXPORTERS]
