@@ -26,8 +26,8 @@ _SMALL: Final = 50_000
 _BATCH: Final = 5000
 _TIMES: Final = 3
 _SEED: Final = 4
-_OF_BARE: Final = 80.0
-_OF_BIG: Final = 50.0
+_OF_BARE: Final = 65.0
+_OF_BIG: Final = 35.0
 _NO_CONTENT: Final = 204
 
 

@@ -15,8 +15,8 @@ from benchmarks.tables import Column, Part, Table, at_most
 
 _RUNS: Final = 20_000
 _MIB: Final = 2**20
-_APPENDING: Final = 8 * _MIB
-_SHIPPING: Final = 32 * _MIB
+_APPENDING: Final = 12 * _MIB
+_SHIPPING: Final = 36 * _MIB
 _A_RUN: Final = 600.0
 
 

@@ -32,7 +32,7 @@ _WORDS: Final = ("exec", "--env-file", "/dev/null", "nightly", "--", "true")
 _EXEC_INSIDE: Final = f"from otel_job_measure.cli import main; main({list(_WORDS)})"
 _ROUNDS: Final = 15
 _SEED: Final = 4
-_MOST_NS: Final = 120_000_000
+_MOST_NS: Final = 130_000_000
 _OF_SDK: Final = 1.15
 
 

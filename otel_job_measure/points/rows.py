@@ -13,6 +13,7 @@ from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.points.text import clean_field, clean_tag, escape_tag, quote
 
 _KEPT: Final = 1024
+_SURELY_SHORT: Final = 256  # no character takes more than four bytes
 _is_plain: Final = re.compile(r"[0-9A-Za-z_.:-]{1,256}").fullmatch
 _EMPTY: Final = '""'
 _STATUS: Final = names.FIELD_STATUS
@@ -107,7 +108,7 @@ def _tag(text: str) -> str:
 
 
 def _string(value: str) -> str:
-    if _is_plain(value):  # ids, hosts, classes of exceptions
+    if (value.isalnum() and len(value) <= _SURELY_SHORT) or _is_plain(value):  # ids; hosts, classes of exceptions
         return f'"{value}"'
     return quote(clean_field(value)) if value else ""
 

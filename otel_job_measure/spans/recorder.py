@@ -135,10 +135,9 @@ class Recorder:
     def _write_end(self, run: Run, job: Job) -> None:
         outcome, details = run.outcome or ENDED, run.details
         journal = self.journal()
-        ending = Ending(run.uuid, outcome, run.end_ns, run.duration_s, journal.host)
-        if run.trace is not None:
-            trace_id, span_id = run.trace
-            ending = ending._replace(trace_id=f"{trace_id:032x}", span_id=f"{span_id:016x}")
+        trace_id = None if run.trace is None else f"{run.trace[0]:032x}"
+        span_id = None if run.trace is None else f"{run.trace[1]:016x}"
+        ending = Ending(run.uuid, outcome, run.end_ns, run.duration_s, journal.host, trace_id, span_id)
         if details is not NO_DETAILS:
             ending = ending._replace(
                 attempt=details.attempt,
