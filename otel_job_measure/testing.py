@@ -14,7 +14,7 @@
 """
 
 import contextlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import overload
 
@@ -77,12 +77,7 @@ class MemoryJournal(SegmentJournal):
 
     def points(self) -> list[Point]:
         """Returns all points, in the order in which they were written."""
-        return [
-            parse(line)
-            for segment in self.own()
-            for line in segment.read(0, segment.size()).splitlines()
-            if not line.startswith(b"#")
-        ]
+        return _parsed(segment.read(0, segment.size()) for segment in self.own())
 
 
 @dataclass(slots=True)
@@ -117,8 +112,7 @@ class ListSink:
 
     def points(self) -> list[Point]:
         """Returns all points that it took."""
-        lines = [line for chunk in self.chunks for line in chunk.data.splitlines()]
-        return [parse(line) for line in lines if line and not line.startswith(b"#")]
+        return _parsed(chunk.data for chunk in self.chunks)
 
 
 class RecordedRuns(Sequence[RunRecord]):
@@ -171,6 +165,11 @@ class RecordedRuns(Sequence[RunRecord]):
         if mark != self._seen[0]:
             self._seen = (mark, [_by_clock(run) for run in RunRecord.from_points(self._journal.points())])
         return self._seen[1]
+
+
+def _parsed(parts: Iterable[bytes]) -> list[Point]:
+    lines = (line for data in parts for line in data.splitlines())
+    return [parse(line) for line in lines if line and not line.startswith(b"#")]
 
 
 def _by_clock(run: RunRecord) -> RunRecord:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from otel_job_measure.forks import fork_gate
+from otel_job_measure.settings.secret import ProxyUrl
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -105,14 +106,14 @@ def endpoint(url: str) -> str:
     return "".join(_spelled(url, secrets="secrets go into OTEL_EXPORTER_OTLP_HEADERS"))
 
 
-def checked_proxy(url: str) -> str:
+def checked_proxy(url: str) -> ProxyUrl:
     """Returns a proxy's URL, which may have a user and a password, without its last slash, or raises `UrlError`."""
     parts = _split(url, _PROXY_PORTS)
     _host(parts)
     _port(parts)
     if parts.path not in ("", "/") or "?" in url or "#" in url:
         raise UrlError("it has a path, a query or a fragment")
-    return url.removesuffix("/")
+    return ProxyUrl(url.removesuffix("/"))
 
 
 def _spelled(url: str, *, secrets: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from otel_job_measure.clock import SystemClock
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.forks import fork_gate
 from otel_job_measure.rate_limited_log import RateLimitedLog
-from otel_job_measure.settings.parsers import RefusedError, proxy_url
+from otel_job_measure.settings.destination import UrlError, checked_proxy
 from otel_job_measure.settings.table import BY_ARGUMENT, SETTINGS, is_set
 
 _TOKENS: Final = ("influxdb_token", "influxdb_token_file")
@@ -65,10 +65,10 @@ def standard_proxy(url: str) -> str | None:
     ):
         return None
     try:
-        return proxy_url(found if "://" in found else f"http://{found}")
-    except RefusedError as refused:
+        return checked_proxy(found if "://" in found else f"http://{found}")
+    except UrlError as error:
         message = "the proxy of %s_PROXY or ALL_PROXY is not used: %s"
-        _once.warning("proxy", message, parts.scheme.upper(), refused.why)
+        _once.warning("proxy", message, parts.scheme.upper(), error)
         return None
 
 

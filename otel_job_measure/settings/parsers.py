@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final, cast
 
 from otel_job_measure import names
-from otel_job_measure.settings.destination import UrlError, checked_proxy, endpoint, normalized, parse_headers
-from otel_job_measure.settings.secret import ProxyUrl, Secret, token_from
+from otel_job_measure.settings.destination import UrlError, endpoint, parse_headers
+from otel_job_measure.settings.secret import Secret, token_from
 
 MEMORY: Final = "memory"
 """The state directory of a process that writes no files."""
@@ -111,19 +111,27 @@ def secret(value: object) -> Secret:
     return token
 
 
-def server_url(value: object) -> str:
-    """Takes a server's URL; a refused one is not shown if it may hold a secret."""
-    return _url(value, normalized)
+def url(check: Callable[[str], str]) -> Callable[[object], str]:
+    """Takes a URL that `check` accepts; a refused one is not shown if it may hold a secret."""
+
+    def convert(value: object) -> str:
+        if not isinstance(value, str):
+            raise RefusedError(hidden=True)
+        try:
+            return check(value)
+        except UrlError as error:
+            why, hidden = str(error), any(mark in value for mark in "@?#")
+        raise RefusedError(why, hidden=hidden)
+
+    return convert
 
 
-def proxy_url(value: object) -> str:
-    """Takes a proxy's URL; a refused one is not shown if it may hold a secret."""
-    return ProxyUrl(_url(value, checked_proxy))
-
-
-def otlp_endpoint(value: object) -> str:
+def endpoint_or_host(given: str) -> str:
     """Takes the URL of a receiver of OTLP, or host and port alone (a rule between settings checks the protocol)."""
-    return _url(value, _endpoint_or_host)
+    if "/" in given:
+        return endpoint(given)
+    endpoint(f"https://{given}")  # raises if host or port is wrong
+    return given
 
 
 def otlp_headers(value: object) -> Secret:
@@ -173,23 +181,6 @@ def tag_names(value: object) -> tuple[str, ...]:
     if len(tags) > _MAX_TAGS:
         raise RefusedError(f"{len(tags)} are too many")
     return tags
-
-
-def _url(value: object, check: Callable[[str], str]) -> str:
-    if not isinstance(value, str):
-        raise RefusedError(hidden=True)
-    try:
-        return check(value)
-    except UrlError as error:
-        why, hidden = str(error), any(mark in value for mark in "@?#")
-    raise RefusedError(why, hidden=hidden)
-
-
-def _endpoint_or_host(url: str) -> str:
-    if "/" in url:
-        return endpoint(url)
-    endpoint(f"https://{url}")  # raises if host or port is wrong
-    return url
 
 
 def _number(value: object, units: dict[str, float] | dict[str, int]) -> float:

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from otel_job_measure import names
 from otel_job_measure.settings import parsers
-from otel_job_measure.settings.destination import GRPC, HTTP
+from otel_job_measure.settings.destination import GRPC, HTTP, checked_proxy, normalized
 from otel_job_measure.settings.parsers import RefusedError
 from otel_job_measure.settings.secret import Secret
 
@@ -56,14 +56,16 @@ def _otlp(name: str, takes: str, convert: _Convert, default: object = None) -> A
 
 
 def _endpoint(name: str, takes: str) -> Any:
-    return _setting(takes, parsers.otlp_endpoint, None, f"{names.ENV_OTLP_PREFIX}{name}", sink=names.SINK_OTLP)
+    return _setting(
+        takes, parsers.url(parsers.endpoint_or_host), None, f"{names.ENV_OTLP_PREFIX}{name}", sink=names.SINK_OTLP
+    )
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class Values:
     """The fields of `Settings`, in the order of docs/settings.md."""
 
-    influxdb_url: str | None = _influxdb("URL", _URL.format("localhost:8086") + _BARE, parsers.server_url)
+    influxdb_url: str | None = _influxdb("URL", _URL.format("localhost:8086") + _BARE, parsers.url(normalized))
     influxdb_token: Secret | None = _influxdb("TOKEN", "a token of printable ASCII characters", parsers.secret)
     influxdb_token_file: Path | None = _influxdb("TOKEN_FILE", "the path of a file with a token", parsers.path)
     influxdb_org: str | None = _influxdb("ORG", "the organization's name or id, on one line", parsers.line)
@@ -118,7 +120,7 @@ class Values:
     timeout_s: float = _wait("TIMEOUT", 10.0, least=0.001)
     ca_file: Path | None = _ours("CA_FILE", _PEM, parsers.file)
     proxy: str | None = _ours(
-        "PROXY", f"{_URL.format('proxy:3128')}, or one with `socks5://` or `socks5h://`", parsers.proxy_url
+        "PROXY", f"{_URL.format('proxy:3128')}, or one with `socks5://` or `socks5h://`", parsers.url(checked_proxy)
     )
     retention_s: float = _ours(
         "RETENTION",

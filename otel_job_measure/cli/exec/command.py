@@ -69,7 +69,6 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "command",
         metavar="COMMAND",
         nargs=argparse.REMAINDER,
-        action=_Command,
         help="the command and its arguments; `--` separates its options from those of exec",
     )
     parser.set_defaults(run=run, parser=parser)
@@ -77,7 +76,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code; if a signal killed it, this process dies of the same signal."""
-    given = Given(args.command)
+    given = Given(_command(args))
     logging.basicConfig(format="otel-job-measure: %(message)s")
     try:
         process.fill_closed_files()
@@ -99,25 +98,14 @@ def run(args: argparse.Namespace) -> int:
     return ending.code
 
 
-class _Command(argparse.Action):
-    """The command: all remaining words, without a `--` before them."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[object] | None,
-        option_string: str | None = None,
-    ) -> None:
-        del option_string
-        words = list(values or ())
-        if words[:1] == ["--"]:
-            del words[0]
-        if not words:
-            parser.error("there is no command after the job's name")
-        if str(words[0]).startswith("-"):
-            parser.error(f"{words[0]} is not a command; put the options of exec before the job's name")
-        setattr(namespace, self.dest, words)
+def _command(args: argparse.Namespace) -> Sequence[str]:
+    """Returns the command: all remaining words, without a `--` before them."""
+    words: Sequence[str] = args.command[1:] if args.command[:1] == ["--"] else args.command
+    if not words:
+        args.parser.error("there is no command after the job's name")
+    if words[0].startswith("-"):
+        args.parser.error(f"{words[0]} is not a command; put the options of exec before the job's name")
+    return words
 
 
 def _name(text: str) -> str:
