@@ -2,7 +2,7 @@
 
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -22,7 +22,7 @@ _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"
 _PROXY: Final = f"{names.ENV_PREFIX}PROXY"
 
 
-def proxy_of(url: str) -> tuple[str, dict[str, str] | None]:
+def _proxy_of(url: str) -> tuple[str, dict[str, str] | None]:
     """Returns a proxy's URL without user and password, and the headers that carry them."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
@@ -39,7 +39,7 @@ def pool_of(proxy: str | None, **how: Any) -> Any:  # noqa: ANN401 - urllib3's a
         return urllib3.PoolManager(**how)
     # A slice has the URL's own characters; printed, it hides the password.
     if not proxy.startswith("socks"):
-        url, headers = proxy_of(proxy[:])
+        url, headers = _proxy_of(proxy[:])
         return urllib3.ProxyManager(url, proxy_headers=headers, **how)
     try:
         with fork_gate():
@@ -59,7 +59,7 @@ class _NoSocks:
         pass
 
 
-def response_of(raw: urllib3.BaseHTTPResponse, deadline_s: float) -> Response:
+def _response_of(raw: urllib3.BaseHTTPResponse, deadline_s: float) -> Response:
     """Reads an answer up to 4 MiB and gives its connection back; raises `TimeoutError` if it does not end in time."""
     headers = {name.lower(): value for name, value in raw.headers.items()}
     try:
@@ -94,8 +94,18 @@ class Variables:
     ca_file: str
 
 
-def no_answer(error: Exception, url: str, timeout_s: float, variables: Variables) -> NoAnswer:
-    """Returns the `NoAnswer` for an error of urllib3."""
+def answer_to(
+    send: Callable[[], urllib3.BaseHTTPResponse], *, url: str, timeout_s: float, variables: Variables
+) -> Response:
+    """Sends a request and reads its answer; raises `NoAnswer` if that fails or does not end in time."""
+    deadline_s = time.monotonic() + timeout_s
+    try:
+        return _response_of(send(), deadline_s)
+    except (exceptions.HTTPError, OSError) as error:
+        raise _no_answer(error, url, timeout_s, variables) from None
+
+
+def _no_answer(error: Exception, url: str, timeout_s: float, variables: Variables) -> NoAnswer:
     causes = list(_causes(error))
     first = causes[-1]
     why = getattr(first, "strerror", None) or (str(first) if type(first) is OSError else type(first).__name__)

@@ -5,12 +5,13 @@ import html
 import importlib
 import json
 import logging
+import os
 import traceback
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
 from otel_job_measure import forks, names
@@ -43,7 +44,7 @@ _of_parents: list[object] = []
 
 
 class ServerSink(ABC):
-    """Sends chunks to a server in batches and translates each answer."""
+    """Sends chunks to a server in batches over connections of its own and translates each answer."""
 
     name: str
     """Its name among sinks, for logs."""
@@ -56,6 +57,7 @@ class ServerSink(ABC):
         counters: Counters,
         dead_letters: DeadLetters,
         *,
+        url: str,
         label: str,
         max_bytes: int,
         timeout_s: float,
@@ -64,6 +66,7 @@ class ServerSink(ABC):
         self._settings = settings
         self._counters = counters
         self._dead_letters = dead_letters
+        self._proxy = settings.proxy_for(url)
         self._label = label
         self._most_timeout_s = timeout_s
         self._clock = clock or SystemClock()
@@ -74,6 +77,8 @@ class ServerSink(ABC):
         """Whether the server answered the last request; None before the first."""
         self.last_success_ns: int | None = None
         """The time at which the server last accepted points, in ns since 1970."""
+        self._pid = os.getpid()
+        self._wire = self._connect()
 
     def committed_offset(self, segment: str) -> int:  # noqa: ARG002 - the protocol's
         """Returns 0: a server does not know segments."""
@@ -93,9 +98,21 @@ class ServerSink(ABC):
     def forget(self, segments: Sequence[str]) -> None:  # noqa: B027 - the protocol's
         """Does nothing: a server does not know segments."""
 
-    @abstractmethod
     def close(self) -> None:
-        """Closes the sink's own connections."""
+        """Closes the sink's own connections; those of a parent process are left alone."""
+        if os.getpid() == self._pid:
+            self._wire.close()
+
+    @abstractmethod
+    def _connect(self) -> Any:  # noqa: ANN401 - each sink has a protocol of its own for them
+        """Returns new connections to the server."""
+
+    def _connected(self) -> Any:  # noqa: ANN401 - the same
+        """Returns the connections of this process: a child of fork cannot use those of its parent."""
+        if os.getpid() != self._pid:
+            self._wire = self._connect()
+            self._pid = os.getpid()
+        return self._wire
 
     @abstractmethod
     def _request(self, lines: Sequence[bytes], timeout_s: float) -> Verdict:
@@ -106,8 +123,7 @@ class ServerSink(ABC):
         """Returns the secrets that the server could repeat in a message."""
 
     def _masked(self, message: str) -> str:
-        proxy = self._settings.proxy
-        secrets = [*self._secrets(), *(() if proxy is None else _proxy_secrets(proxy[:]))]
+        secrets = [*self._secrets(), *(() if self._proxy is None else _proxy_secrets(self._proxy[:]))]
         return mask(message, (form for secret in secrets for form in _forms(secret)))
 
     def _write(self, chunks: tuple[Chunk, ...], deadline_ns: int | None) -> WriteResult:

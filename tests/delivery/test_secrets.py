@@ -51,10 +51,14 @@ def test_a_dead_letter_has_no_secret(tiny: TinyServer, caplog: pytest.LogCapture
 
 
 @pytest.mark.parametrize("echo", ["user-name:pass-word", "dXNlci1uYW1lOnBhc3Mtd29yZA==", "wrong pass-word"])
-def test_credentials_of_a_proxy_are_masked(tiny: TinyServer, echo: str) -> None:
-    """A proxy that repeats what it was sent puts no password into a message."""
+@pytest.mark.parametrize("is_standard", [False, True])
+def test_credentials_of_a_proxy_are_masked(
+    tiny: TinyServer, monkeypatch: pytest.MonkeyPatch, echo: str, *, is_standard: bool
+) -> None:
+    """A proxy, of the setting or of HTTP_PROXY, that repeats what it was sent puts no password into a message."""
     proxy = tiny.url.replace("//", "//user-name:pass-word@")
-    more: dict[str, Any] = {"proxy": proxy}
+    monkeypatch.setenv("HTTP_PROXY", proxy if is_standard else "")
+    more: dict[str, Any] = {} if is_standard else {"proxy": proxy}
     tiny.replies = [Reply(407, {}, f"refused {echo}".encode())]
     answer = sink_for(settings_for("http://influx.example:8086", **more)).write(chunks_of(segment("a", line(1))))
     assert "pass-word" not in answer.message

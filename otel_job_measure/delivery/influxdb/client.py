@@ -5,8 +5,8 @@ on the shipper's thread while the process forks would hang the child.
 """
 
 import copy
-import time
 from collections.abc import Iterator
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -17,10 +17,9 @@ import urllib3
 from influxdb_client._sync.api_client import ApiClient
 from influxdb_client.configuration import Configuration
 from influxdb_client.service.write_service import WriteService
-from urllib3 import exceptions
 
 from otel_job_measure import names
-from otel_job_measure.delivery.http import Variables, no_answer, pool_of, response_of
+from otel_job_measure.delivery.http import Variables, answer_to, pool_of
 from otel_job_measure.delivery.influxdb.responses import Response
 from otel_job_measure.delivery.server_sink import header_secrets, never_collect_in_children
 from otel_job_measure.settings import Destination, Settings
@@ -101,21 +100,18 @@ class Wire:
         """Writes a gzipped body of line protocol with times in ns; raises `NoAnswer`."""
         if token is not None:
             self._api.set_default_header("Authorization", f"Token {token}")
-        deadline_s = time.monotonic() + timeout_s
-        try:
-            raw = self._service.post_write_with_http_info(
-                self._destination.org,
-                self._destination.bucket,
-                body,
-                precision="ns",
-                content_encoding="gzip",
-                _preload_content=False,
-                _return_http_data_only=True,
-                _request_timeout=timeout_s,
-            )
-            response = response_of(raw, deadline_s)
-        except (exceptions.HTTPError, OSError) as error:
-            raise no_answer(error, self._destination.url, timeout_s, _VARIABLES) from None
+        send = partial(
+            self._service.post_write_with_http_info,
+            self._destination.org,
+            self._destination.bucket,
+            body,
+            precision="ns",
+            content_encoding="gzip",
+            _preload_content=False,
+            _return_http_data_only=True,
+            _request_timeout=timeout_s,
+        )
+        response = answer_to(send, url=self._destination.url, timeout_s=timeout_s, variables=_VARIABLES)
         if response.status == HTTPStatus.UNAUTHORIZED:
             self._api.cookie = None  # the session of a client with user and password has ended: sign in again
         return response

@@ -1,7 +1,6 @@
 """The sink that writes to InfluxDB."""
 
 import gzip
-import os
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol
 
@@ -47,26 +46,20 @@ class InfluxSink(ServerSink):
                 f"{names.ENV_INFLUXDB_ORG} and {names.ENV_INFLUXDB_BUCKET}, or {names.ENV_SINK}={names.SINK_OTLP}"
             )
         self._destination = settings.destination
+        self._client = client
+        self._library = load("influxdb.client")
         super().__init__(
             settings,
             counters,
             dead_letters,
+            url=self._destination.url,
             label=self._destination.label,
             max_bytes=MAX_BYTES,
             timeout_s=settings.timeout_s,
             clock=clock,
         )
-        self._client = client
-        self._library = load("influxdb.client")
-        self._wire = self._connect()
-
-    def close(self) -> None:
-        """Closes the sink's own connections."""
-        if os.getpid() == self._pid:
-            self._wire.close()
 
     def _connect(self) -> _Wire:
-        self._pid = os.getpid()
         wires: Any = self._library.Wire
         made: _Wire = (
             wires.of_settings(self._settings, self._destination)
@@ -76,12 +69,12 @@ class InfluxSink(ServerSink):
         return made
 
     def _request(self, lines: Sequence[bytes], timeout_s: float) -> Verdict:
-        if os.getpid() != self._pid:
-            self._wire = self._connect()
         body = gzip.compress(body_of(lines), _COMPRESSION, mtime=0)
         token = self._settings.token() if self._client is None else None
-        response = self._wire.post(body, token=token, timeout_s=timeout_s)
+        wire: _Wire = self._connected()
+        response = wire.post(body, token=token, timeout_s=timeout_s)
         return judge(response, now_s=self._clock.wall_ns() / 1e9, masked=self._masked)
 
     def _secrets(self) -> Iterable[str]:
-        return self._wire.secrets()
+        wire: _Wire = self._wire
+        return wire.secrets()

@@ -1,15 +1,14 @@
 """One request to a receiver of OTLP over HTTP."""
 
 import gzip
-import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import urllib3
-from urllib3 import exceptions
 
 from otel_job_measure import names
-from otel_job_measure.delivery.http import Variables, no_answer, pool_of, response_of
+from otel_job_measure.delivery.http import Variables, answer_to, pool_of
 from otel_job_measure.delivery.influxdb.responses import Masked, Verdict
 from otel_job_measure.delivery.otlp.log_records import NoMessageError, Record, decode_success, encode, message_of
 from otel_job_measure.delivery.otlp.responses import PROTOBUF, is_success, judge_http, judge_success, no_success
@@ -43,21 +42,18 @@ class Wire:
     def export(self, records: Sequence[Record], *, timeout_s: float, now_s: float, masked: Masked) -> Verdict:
         """Sends records with one POST; raises `NoAnswer`."""
         body = encode(records)
-        deadline_s = time.monotonic() + timeout_s
-        try:
-            raw = self._pool.request(
-                "POST",
-                self._url,
-                body=gzip.compress(body, _COMPRESSION, mtime=0) if self._is_gzipped else body,
-                headers=self._headers,
-                timeout=urllib3.Timeout(total=timeout_s),
-                preload_content=False,
-                redirect=False,
-                retries=False,
-            )
-            response = response_of(raw, deadline_s)
-        except (exceptions.HTTPError, OSError) as error:
-            raise no_answer(error, self._url, timeout_s, _VARIABLES) from None
+        send = partial(
+            self._pool.request,
+            "POST",
+            self._url,
+            body=gzip.compress(body, _COMPRESSION, mtime=0) if self._is_gzipped else body,
+            headers=self._headers,
+            timeout=urllib3.Timeout(total=timeout_s),
+            preload_content=False,
+            redirect=False,
+            retries=False,
+        )
+        response = answer_to(send, url=self._url, timeout_s=timeout_s, variables=_VARIABLES)
         if not is_success(response):
             return judge_http(response, masked(message_of(response.body)), now_s=now_s, masked=masked)
         try:

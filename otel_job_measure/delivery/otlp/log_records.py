@@ -45,11 +45,7 @@ class Record:
 
 
 def record_of(line: bytes) -> Record:
-    """Returns the record of a row's line, without its newline.
-
-    Raises:
-        LineProtocolError: It is not line protocol, or has a time that a record cannot have.
-    """
+    """Returns the record of a row's line; raises `LineProtocolError` if it is none or has no time after 1970."""
     point = parse(line)
     if point.time_ns is None or point.time_ns < 0:
         raise LineProtocolError(f"no time after 1970: {line[-40:]!r}")

@@ -1,6 +1,5 @@
 """The sink that writes to an OTLP receiver: an OpenTelemetry Collector, Telegraf, or a backend that takes logs."""
 
-import os
 from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any, Final, Protocol
@@ -36,31 +35,23 @@ class OtlpSink(ServerSink):
         if not isinstance(settings.destination, OtlpDestination):
             raise SettingsError(f"there is no destination: {names.ENV_SINK} is not {names.SINK_OTLP!r}")
         self._destination = settings.destination
+        self._records, self._client = _loaded(self._destination.protocol)
         super().__init__(
             settings,
             counters,
             dead_letters,
+            url=self._destination.endpoint,
             label=self._destination.label,
             max_bytes=MAX_BYTES,
             timeout_s=settings.otlp_timeout_s or settings.timeout_s,
             clock=clock,
         )
-        self._records, self._client = _loaded(self._destination.protocol)
-        self._wire = self._connect()
-
-    def close(self) -> None:
-        """Closes the sink's own connections."""
-        if os.getpid() == self._pid:
-            self._wire.close()
 
     def _connect(self) -> _Wire:
-        self._pid = os.getpid()
         made: _Wire = self._client.Wire(self._settings, self._destination)
         return made
 
     def _request(self, lines: Sequence[bytes], timeout_s: float) -> Verdict:
-        if os.getpid() != self._pid:
-            self._wire = self._connect()
         records: list[Any] = []
         blamed: list[str] = []
         for line in lines:
@@ -71,7 +62,8 @@ class OtlpSink(ServerSink):
         if blamed:
             return Verdict(kind=Kind.UNPARSABLE, message="no line protocol", blamed=tuple(blamed), reached=None)
         now_s = self._clock.wall_ns() / 1e9
-        return self._wire.export(records, timeout_s=timeout_s, now_s=now_s, masked=self._masked)
+        wire: _Wire = self._connected()
+        return wire.export(records, timeout_s=timeout_s, now_s=now_s, masked=self._masked)
 
     def _secrets(self) -> Iterable[str]:
         return (secret for value in self._settings.headers().values() for secret in header_secrets(value))
