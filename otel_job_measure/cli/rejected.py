@@ -10,13 +10,7 @@ from pathlib import Path
 from otel_job_measure import names
 from otel_job_measure.cli import options
 from otel_job_measure.errors import LineProtocolError, SettingsError, UsageError
-from otel_job_measure.journal.dead_letters import (
-    DeadLetter,
-    dead_letters,
-    discard,
-    put_into_ready,
-    retry,
-)
+from otel_job_measure.journal.dead_letters import DeadLetter, dead_letters, discard, put_into_ready, retry
 from otel_job_measure.journal.interfaces import Identity
 from otel_job_measure.journal.segment import destination_of
 from otel_job_measure.journal.state_dir import StateDir

@@ -87,11 +87,7 @@ class _Shipment:
         others = there if _ALL in redirected else set(redirected)
         for unknown in sorted(others - there):
             print(f"nothing waits for a destination {unknown!r}", file=sys.stderr)
-        bound = Bound(
-            max_bytes=settings.max_bytes,
-            counters=self._counters,
-            is_delivered=self._has_delivered,
-        )
+        bound = Bound(max_bytes=settings.max_bytes, counters=self._counters, is_delivered=self._has_delivered)
         self._source = OfflineSource(
             state, settings.destination_id, others, clock=clock, boot_id=boot_id(), bound=bound
         )

@@ -71,19 +71,14 @@ def dies_with_process(path: Path) -> bool:
 
 
 def _can_be_used(place: Path) -> bool:
-    try:
+    with contextlib.suppress(OSError):
         StateDir(place).check_usable()
-    except OSError:
-        return False
-    return True
+        return True
+    return False
 
 
 def in_usable_place(settings: Settings) -> tuple[Settings, str]:
-    """Returns settings with a state directory that this user can use, and what to log if it is not the one set.
-
-    A user without rights to the machine's state directory keeps runs in the user's own. If that cannot be used either,
-    the settings stay, and the journal will be in memory.
-    """
+    """Returns settings whose state directory this user can use, if there is one, and what to log about a change."""
     own = default_state_dir()
     if settings.in_memory or own is None or own == settings.state_path:
         return settings, ""
@@ -124,8 +119,8 @@ class StoreOpener:
         self.in_memory = True
         place, own = self._settings.state_path, default_state_dir()
         neither = "" if own is None or own == place or _can_be_used(own) else f", nor can {own}"
-        message = f"{_STATE_DIR} ({place}) cannot be used{neither}: {error}"
-        message = f"points are kept in memory and end with this process: {message}"
+        why = f"{_STATE_DIR} ({place}) cannot be used{neither}: {error}"
+        message = f"points are kept in memory and end with this process: {why}"
         return MemoryStore(self._identity, self._clock, self._counters), message
 
 

@@ -97,20 +97,10 @@ class JobMeasure:
     ) -> Callable[_P, _R]: ...
     @overload
     def job(
-        self,
-        target: str | None = None,
-        /,
-        *,
-        expected: tuple[type[BaseException], ...] = (),
-        reasons: Reasons = ...,
+        self, target: str | None = None, /, *, expected: tuple[type[BaseException], ...] = (), reasons: Reasons = ...
     ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
     def job(
-        self,
-        target: Any = None,
-        /,
-        *,
-        expected: tuple[type[BaseException], ...] = (),
-        reasons: Reasons = NO_REASONS,
+        self, target: Any = None, /, *, expected: tuple[type[BaseException], ...] = (), reasons: Reasons = NO_REASONS
     ) -> Any:
         """Measures each call of a function as a run of a job: sync and async functions, generators of both kinds.
 
@@ -161,11 +151,7 @@ class JobMeasure:
         return self._keyed.start(job, key, options)
 
     def finish(
-        self,
-        key: "Hashable | RunHandle",
-        *,
-        error: BaseException | None = None,
-        outcome: Outcome | None = None,
+        self, key: "Hashable | RunHandle", *, error: BaseException | None = None, outcome: Outcome | None = None
     ) -> bool:
         """Ends a run that `start` began, with its outcome, or with the exception of the job; without both it went well.
 

@@ -18,13 +18,7 @@ from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Journal, Position
 from otel_job_measure.journal.journal import SegmentJournal
-from otel_job_measure.runtime.assembly import (
-    StoreOpener,
-    dies_with_process,
-    identity_of,
-    in_usable_place,
-    make_shipper,
-)
+from otel_job_measure.runtime.assembly import StoreOpener, dies_with_process, identity_of, in_usable_place, make_shipper
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans.guard import Guards
 from otel_job_measure.spans.recorder import Recorder

@@ -31,7 +31,7 @@ class Given:
         try:
             spawn.replace(self.arguments, self.environment, self.mask)
         except spawn.NotStarted as reason:
-            complain(reason.message)
+            complain(str(reason))
             return reason.code
 
     def run(self, measured: MeasuredCommand) -> process.Ending:
@@ -39,12 +39,12 @@ class Given:
         try:
             pid = spawn.start(self.arguments, self.environment | measured.variables, self.mask)
         except spawn.NoRoom as reason:
-            complain(f"{reason.message}: the command replaces this process, so its end is not measured")
+            complain(f"{reason}: the command replaces this process, so its end is not measured")
             ending = process.Ending(code=self.replace_us())
             measured.note(ending)
             return ending
         except spawn.NotStarted as reason:
-            complain(reason.message)
+            complain(str(reason))
             ending = process.Ending(code=reason.code)
             measured.note(ending)
             measured.deliver()
@@ -57,11 +57,7 @@ class Given:
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage]
     """Adds the command to the command line."""
     parser = commands.add_parser(
-        "exec",
-        help="run a command and measure it",
-        usage=_USAGE,
-        description=_DESCRIPTION,
-        allow_abbrev=False,
+        "exec", help="run a command and measure it", usage=_USAGE, description=_DESCRIPTION, allow_abbrev=False
     )
     options.add_env_file(parser)
     parser.add_argument("name", metavar="NAME", type=_name, help="the job's name")

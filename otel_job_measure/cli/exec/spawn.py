@@ -27,7 +27,6 @@ class NotStarted(Exception):  # noqa: N818 - an outcome that `exec` passes on, n
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
-        self.message = message
 
 
 class NoRoom(NotStarted):

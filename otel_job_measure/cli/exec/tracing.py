@@ -1,7 +1,6 @@
 """Reads OpenTelemetry's standard variables without the SDK."""
 
 import os
-from collections.abc import Mapping
 from typing import Final
 
 from otel_job_measure.errors import MissingDependencyError
@@ -23,13 +22,12 @@ _INSTALL: Final = {
 
 def exporter_module() -> str | None:
     """Returns the module of the exporter that the environment asks for; raises if that is not installed."""
-    environ = os.environ
-    wanted = [name.strip() for name in (environ.get("OTEL_TRACES_EXPORTER") or "otlp").split(",")]
+    wanted = [name.strip() for name in (os.environ.get("OTEL_TRACES_EXPORTER") or "otlp").split(",")]
     known = [name for name in wanted if name in _EXPORTERS]
-    disabled = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    if disabled or not known or not _first(environ, _ENDPOINTS):
+    disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    if disabled or not known or not _first(_ENDPOINTS):
         return None
-    protocol = _EXPORTERS[known[0]] or _first(environ, _PROTOCOLS) or _HTTP
+    protocol = _EXPORTERS[known[0]] or _first(_PROTOCOLS) or _HTTP
     if protocol not in _INSTALL:
         raise MissingDependencyError(f"no exporter has the protocol {protocol!a}; use {_HTTP}")
     from importlib.util import find_spec  # noqa: PLC0415 - only for a span
@@ -58,5 +56,5 @@ def resource() -> dict[str, str]:
     return attributes
 
 
-def _first(environ: Mapping[str, str], names: tuple[str, ...]) -> str:
-    return next((value for name in names if (value := environ.get(name, "").strip())), "")
+def _first(names: tuple[str, ...]) -> str:
+    return next((value for name in names if (value := os.environ.get(name, "").strip())), "")
