@@ -11,7 +11,7 @@ from otel_job_measure.forks import fork_gate
 if TYPE_CHECKING:
     from otel_job_measure.delivery.health import Health
     from otel_job_measure.entrypoints.compose import compose, compose_sync
-    from otel_job_measure.entrypoints.keyed import RunHandle
+    from otel_job_measure.entrypoints.run_handle import RunHandle
     from otel_job_measure.points.outcome import Outcome
     from otel_job_measure.runtime.default import JobSpanProcessor, job_measure, job_measure_sync
     from otel_job_measure.runtime.measure import JobMeasure
@@ -41,7 +41,7 @@ _HOMES = {
     "JobRun": "spans.run",
     "JobSpanProcessor": "runtime.default",
     "Outcome": "points.outcome",
-    "RunHandle": "entrypoints.keyed",
+    "RunHandle": "entrypoints.run_handle",
     "Settings": "settings",
     "SpanRule": "spans.rules",
     "compose": "entrypoints.compose",

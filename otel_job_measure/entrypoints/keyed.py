@@ -1,30 +1,28 @@
 """`measure.start(…, key=…)` and `measure.finish(key)`: a start and its end in two callbacks, threads or processes."""
 
-import json
 import os
 from collections.abc import Hashable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypedDict, cast
+from typing import Final, TypedDict, cast
 
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.propagation import set_span_in_context
 
 from otel_job_measure import names
+from otel_job_measure.entrypoints.run_handle import RunHandle, handle_of, run_of
 from otel_job_measure.errors import MisuseError, UsageError
 from otel_job_measure.points.outcome import ENDED, Outcome
-from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.spans.active_run import PLAIN_SPAN, ActiveRun, Opener, SpanOptions
 from otel_job_measure.spans.naming import usable_name
 from otel_job_measure.spans.outcome import outcome_of
-from otel_job_measure.spans.run import NO_DETAILS, Details, Job, Run
+from otel_job_measure.spans.run import NO_DETAILS, Details
 
 MOST_OPEN: Final = 10_000
 """How many runs of one `JobMeasure` may be open by key in a process; a start beyond that is refused."""
 _KEPT_ENDED: Final = 1024
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_TAGS: Final = (names.TAG_DATACENTER, names.TAG_PROJECT, names.TAG_STAGE)
 
 
 class RunOptions(TypedDict, total=False):
@@ -49,68 +47,6 @@ class RunOptions(TypedDict, total=False):
     """The scheduler's id, equal on all attempts of a task."""
     expected: tuple[type[BaseException], ...]
     """Exceptions that do not count as a failure of the job."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunHandle:
-    """A run that `JobMeasure.start` has begun, as plain values: another process of the machine can end the run with it.
-
-    It contains no secret. It can be pickled, and `to_json` writes it as text.
-    """
-
-    uuid: str
-    """The run's id, on all its points."""
-    job: str
-    start_ns: int
-    """In nanoseconds since 1970."""
-    tags: tuple[tuple[str, str], ...] = ()
-    """The default tags of its rows."""
-    attempt: int | None = None
-    trigger: str | None = None
-    task_id: str | None = None
-    scheduled_ns: int | None = None
-    queued_ns: int | None = None
-    trace_id: str | None = None
-    """In hex; None without a sampled span, like `span_id`."""
-    span_id: str | None = None
-    is_measured: bool = True
-    """False if nothing is recorded of the run: too many were open, or measuring is turned off."""
-
-    def __post_init__(self) -> None:
-        self.check()
-
-    def check(self) -> None:
-        """Raises `UsageError` if the handle cannot be that of a run; unpickling does not check it."""
-        values = cast("list[object]", [self.uuid, self.job, self.start_ns])
-        if not all(isinstance(value, kind) for value, kind in zip(values, (str, str, int), strict=True)):
-            raise UsageError("a RunHandle needs an id, a job's name and a start in nanoseconds")
-        if not (self.uuid.isalnum() and self.uuid.isascii()):  # it becomes a line of the journal
-            raise UsageError(f"a RunHandle needs the id of a run as its uuid, and got {self.uuid!a:.100}")
-
-    def to_json(self) -> str:
-        """Returns the handle as one line of JSON."""
-        return json.dumps(asdict(self), separators=(",", ":"))
-
-    @classmethod
-    def from_json(cls, text: str) -> "RunHandle":
-        """Returns the handle that `to_json` wrote.
-
-        Args:
-            text: The line of JSON.
-
-        Returns:
-            An equal handle.
-
-        Raises:
-            UsageError: The text is something else.
-        """
-        try:
-            values = json.loads(text)
-            known: dict[str, Any] = {each.name: values[each.name] for each in fields(cls) if each.name in values}
-            known["tags"] = tuple((str(name), str(value)) for name, value in known.get("tags", ()))
-            return cls(**known)
-        except (ValueError, TypeError, KeyError) as error:
-            raise UsageError(f"this is not a RunHandle as JSON: {text!a:.100}") from error
 
 
 @dataclass(slots=True)
@@ -217,13 +153,13 @@ class KeyedRuns:
             run = open_run(self._opener, usable_name(name, "the name given to start()"), options)
             if len(registry.by_key) >= self._most_open:
                 self._overflow.caught(MisuseError(f"{self._most_open} runs are open; was finish() not called?"))
-                return _handle_of(run.run, is_measured=False)
+                return handle_of(run.run, is_measured=False)
             found = registry.by_key.setdefault(key, run)
             if found is run:
                 return self._begin(registry, key, run)
         # The integration may have registered its callbacks twice: the first run goes on.
         self._repeated.caught(MisuseError(f"key {key!r:.200} is open; the first run with it goes on"))
-        return _handle_of(found.run, is_measured=not self._opener.disabled)
+        return handle_of(found.run, is_measured=not self._opener.disabled)
 
     def _begin(self, registry: _Registry, key: Hashable, run: ActiveRun) -> RunHandle:
         try:
@@ -235,7 +171,7 @@ class KeyedRuns:
             raise
         if self._opener.disabled:
             self._take(registry, key)
-        return _handle_of(run.run, is_measured=run.run.job is not None)
+        return handle_of(run.run, is_measured=run.run.job is not None)
 
     def _take(self, registry: _Registry, key: Hashable | RunHandle) -> ActiveRun | None:
         """Removes an open run from the registry and notes it as ended."""
@@ -255,7 +191,7 @@ class KeyedRuns:
         """Writes the ending of another process's run; its duration is the difference of the timestamps."""
         handle.check()
         recorder = self._opener.recorder
-        run = _run_of(handle)
+        run = run_of(handle)
         run.recorder = recorder
         end_ns = recorder.journal().stamp(after_ns=run.start_ns)
         recorder.set_outcome(run, outcome or (ENDED if error is None else outcome_of(error)), end_ns=end_ns)
@@ -308,35 +244,6 @@ def _time_ns(at: object, time_ns: object) -> object:
     if isinstance(at, datetime) and at.tzinfo is not None:
         return (at - _EPOCH) // timedelta(microseconds=1) * 1000
     return time_ns if at is None else at
-
-
-def _handle_of(run: Run, *, is_measured: bool) -> RunHandle:
-    tags = DefaultTags() if run.job is None else run.job.tags
-    own = zip(_TAGS, (tags.datacenter, tags.project, tags.stage), strict=True)
-    trace_id, span_id = run.trace or (None, None)
-    return RunHandle(
-        uuid=run.uuid,
-        job=run.name,
-        start_ns=run.start_ns,
-        tags=(*((name, value) for name, value in own if value is not None), *tags.more),
-        **run.details._asdict(),
-        trace_id=None if trace_id is None else f"{trace_id:032x}",
-        span_id=None if span_id is None else f"{span_id:016x}",
-        is_measured=is_measured,
-    )
-
-
-def _run_of(handle: RunHandle) -> Run:
-    details = Details(handle.attempt, handle.trigger, handle.task_id, handle.scheduled_ns, handle.queued_ns)
-    run = Run(handle.job, handle.uuid, details)
-    tags = dict(handle.tags)
-    datacenter, project, stage = (tags.pop(name, None) for name in _TAGS)
-    run.job = Job(handle.job, DefaultTags(datacenter, project, stage, tuple(tags.items())), {})
-    run.start_ns = handle.start_ns
-    if handle.trace_id and handle.span_id:
-        run.trace = (int(handle.trace_id, 16), int(handle.span_id, 16))
-    run.pending.pop("start")
-    return run
 
 
 def _note(registry: _Registry, uuid: str) -> None:

@@ -11,7 +11,8 @@ from otel_job_measure import names
 from otel_job_measure.delivery.health import Health
 from otel_job_measure.entrypoints import decorator, middleware
 from otel_job_measure.entrypoints.context_manager import RunBlock
-from otel_job_measure.entrypoints.keyed import KeyedRuns, RunHandle, RunOptions
+from otel_job_measure.entrypoints.keyed import KeyedRuns, RunOptions
+from otel_job_measure.entrypoints.run_handle import RunHandle
 from otel_job_measure.errors import SettingsError, UsageError
 from otel_job_measure.points.outcome import Outcome
 from otel_job_measure.runtime.pickling import Packed, packed, unpacked

@@ -14,7 +14,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind
 
 from otel_job_measure.entrypoints.context_manager import RunBlock
-from otel_job_measure.entrypoints.keyed import KeyedRuns, RunHandle
+from otel_job_measure.entrypoints.keyed import KeyedRuns
+from otel_job_measure.entrypoints.run_handle import RunHandle
 from otel_job_measure.errors import UsageError
 from otel_job_measure.points import Outcome
 from tests.spans.support import T0, Anything, App, Bench

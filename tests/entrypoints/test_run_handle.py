@@ -1,5 +1,6 @@
 """Runs that end in another process than the one that began them."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure import JobMeasure, Outcome, RunHandle
+from otel_job_measure.errors import UsageError
 from tests.runtime.support import history, segments
 from tests.support.uncovered import uncovered
 
@@ -114,3 +116,13 @@ def test_a_child_of_fork_knows_no_keys(tmp_path: Path, by_handle: bool) -> None:
         assert measure.finish("k")
     measure.close()
     assert history(tmp_path) == [("nightly", "failed" if by_handle else "end", "error" if by_handle else None)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("attempt", "3"), ("start_ns", "1"), ("job", None), ("task_id", 7), ("queued_ns", 1.5)]
+)
+def test_a_value_of_a_wrong_type_is_refused_at_once(name: str, value: object) -> None:
+    """A handle that another program wrote is checked before its run ends: no ending is lost later."""
+    values = {"uuid": "abcdefghijkm", "job": "nightly", "start_ns": 1, name: value}
+    with pytest.raises(UsageError, match=f"{name} of a RunHandle takes|this is not a RunHandle"):
+        RunHandle.from_json(json.dumps(values))
