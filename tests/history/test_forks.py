@@ -10,6 +10,7 @@ import pytest
 
 from otel_job_measure.history.history import History
 from tests.history.support import NOW_NS, Lines, chunk, history_in, rows
+from tests.support.uncovered import uncovered
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 _CHILDREN = 8
@@ -92,7 +93,6 @@ assert "sqlite3" not in sys.modules
 import otel_job_measure.history.history
 assert "sqlite3" in sys.modules
 from tests.history.support import Lines, history_in, chunk
-from tests.support.uncovered import uncovered
 history = history_in(pathlib.Path({str(tmp_path)!r}))
 before = set(sys.modules)
 def fold():
