@@ -271,7 +271,7 @@ class ActiveRun:
         if run.span is INVALID_SPAN:
             return
         try:
-            if (own := run.span) is not None and _is_own(own, self._options.context):
+            if (own := run.span) is not None and (run.trace is not None or _is_own(own, self._options.context)):
                 self.current = Current(own, opener.guard)
         except Exception as error:  # noqa: BLE001 - the guard's
             opener.starting.caught(error)
