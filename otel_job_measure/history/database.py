@@ -31,8 +31,6 @@ _COMPANIONS: Final = ("-journal", "-wal", "-shm")
 _JOURNAL_LIMIT: Final = f"PRAGMA journal_size_limit = {1024 * 1024}"
 _TEXT: Final = "'"
 _NAME: Final = '"'
-_PRUNE_EVERY_NS: Final = 600_000_000_000
-_PRUNED_AT_ONCE: Final = 200
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -198,33 +196,3 @@ def _make_private(path: Path) -> None:
     """Creates a file, for the owner of the state directory or for its group, if there is none."""
     with suppress(FileExistsError):
         os.close(open_private(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
-
-
-class Pruning:
-    """Deletes old runs, a few at a time; `retention_s` is how long runs are kept after they ended."""
-
-    def __init__(self, retention_s: float, clock: Clock) -> None:
-        self._retention_ns = int(retention_s * 1e9)
-        self._clock = clock
-        self._due_ns = clock.monotonic_ns()
-
-    def is_due(self) -> bool:
-        """Returns whether it is time to look for old runs."""
-        return self._clock.monotonic_ns() >= self._due_ns
-
-    def prune(self, connection: sqlite3.Connection) -> None:
-        """Deletes some old runs, in a transaction; it stays due if there may be more.
-
-        An open run counts by its start. Old notes about segments go too: at worst a segment is ingested once more.
-        """
-        oldest_ns = self._clock.wall_ns() - self._retention_ns
-        deleted = sum(
-            connection.execute(f"DELETE FROM {what} LIMIT ?)", (oldest_ns, _PRUNED_AT_ONCE)).rowcount  # noqa: S608
-            for what in (
-                "runs WHERE id IN (SELECT id FROM runs WHERE ended_ns < ?",
-                "runs WHERE id IN (SELECT id FROM runs WHERE ended_ns IS NULL AND started_ns < ?",
-                "segments WHERE name IN (SELECT name FROM segments WHERE at_ns < ?",
-            )
-        )
-        if deleted == 0:
-            self._due_ns = self._clock.monotonic_ns() + _PRUNE_EVERY_NS

@@ -11,8 +11,9 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import BusyHistoryError, DamagedHistoryError, HistoryError
 from otel_job_measure.history import ingest, queries
-from otel_job_measure.history.database import Database, Pruning
+from otel_job_measure.history.database import Database
 from otel_job_measure.history.ingest import BESIDE_JOBS, FIRST_BYTES, Pace, Stretch, next_room, stretches
+from otel_job_measure.history.pruning import Pruning
 from otel_job_measure.history.row_parser import LineReader
 from otel_job_measure.history.run_record import Batch, RunRecord
 from otel_job_measure.journal.interfaces import Chunk, Segment
@@ -62,7 +63,7 @@ class History:
             path,
             clock=self._clock,
             schema=(_FOLDER / "schema.sql").read_text(),
-            upgrades=[(_FOLDER / "upgrades" / "1.sql").read_text()],
+            upgrades=[(_FOLDER / "upgrades" / name).read_text() for name in ("1.sql", "2.sql")],
             views=(_FOLDER / "views.sql").read_text(),
         )
         self._pruning = Pruning(retention_s, self._clock)

@@ -31,6 +31,10 @@ _NOTE: Final = """
 INSERT INTO segments VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET folded = ?, at_ns = excluded.at_ns
 WHERE folded >= ? AND folded < ?
 """
+_LAST: Final = """
+INSERT INTO last_runs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at_ns = excluded.at_ns, uuid = excluded.uuid
+WHERE (excluded.at_ns > at_ns OR excluded.uuid = uuid OR at_ns > ?) AND (excluded.at_ns, excluded.uuid) <> (at_ns, uuid)
+"""
 _AT_ONCE: Final = 200
 _SECOND_ENDING_NS: Final = 3600 * 1_000_000_000
 """How long after an ending of a run another one may come that is stamped earlier than it."""
@@ -110,6 +114,7 @@ def fold(connection: "sqlite3.Connection", batch: Batch, noted: Sequence[Stretch
             if new != row:
                 rows.append(new)
     _put(connection, rows)
+    _note_last(connection, batch.runs.values(), now_ns)
     # A file that was begun anew has not seen the beginning of a segment, which then has to come again.
     notes = ((s.segment, s.end if s.begin == 0 else 0, now_ns, s.end, s.begin, s.end) for s in noted)
     connection.executemany(_NOTE, notes)
@@ -205,6 +210,21 @@ def run_of(row: Row) -> Run:
 
 def _reason(status: str, reason: str | None) -> str | None:
     return None if status == names.STATUS_END else reason or ""
+
+
+def _note_last(connection: "sqlite3.Connection", runs: Iterable[Run], now_ns: int) -> None:
+    """Notes each job's last run and last success: pruning leaves them."""
+    last: dict[tuple[str, str, str, str], tuple[bool, int, str]] = {}
+    for run in runs:
+        ending = run.ranked()[0].ending if run.endings else None
+        at_ns = run.started_ns if ending is None else run.started_ns or ending.end_ns
+        if at_ns is None:
+            continue
+        found = (at_ns <= now_ns, at_ns, run.uuid)  # a time of the future counts only if there is no other
+        job = (run.key.job, run.key.project or "", run.key.stage or "")
+        for what in ("run", "success") if ending is not None and ending.outcome.success else ("run",):
+            last[(*job, what)] = max(found, last.get((*job, what), found))
+    connection.executemany(_LAST, [(*place, at_ns, uuid, now_ns) for place, (_, at_ns, uuid) in last.items()])
 
 
 def _note_further_tags(connection: "sqlite3.Connection", texts: set[str]) -> bool:

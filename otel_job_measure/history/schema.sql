@@ -1,4 +1,4 @@
--- The history: one row a run. Version 2; tests compare the columns with otel_job_measure/points/fields.py.
+-- The history: one row a run. Version 3; tests compare the columns with otel_job_measure/points/fields.py.
 --
 -- Times are nanoseconds since 1970. Tags and fields that a row does not have are NULL.
 
@@ -54,4 +54,22 @@ CREATE TABLE segments (
 -- The further tags that any run has: each is a column of the views.
 CREATE TABLE further_tags (
     name TEXT PRIMARY KEY
+) WITHOUT ROWID;
+
+-- The last run and the last success of each job, which pruning leaves. A job is its name, project and stage.
+CREATE TABLE last_runs (
+    job TEXT NOT NULL,
+    project TEXT NOT NULL,       -- empty if the run has none
+    stage TEXT NOT NULL,
+    what TEXT NOT NULL,          -- run, success
+    at_ns INTEGER NOT NULL,      -- when it started, or ended if the start is unknown
+    uuid TEXT NOT NULL,
+    PRIMARY KEY (job, project, stage, what)
+) WITHOUT ROWID;
+
+-- How far pruning has come, and what it has told.
+CREATE TABLE pruning (
+    what TEXT PRIMARY KEY,       -- ended_ns, started_ns: the index that it goes through; gap, future: what was logged
+    at_ns INTEGER NOT NULL,
+    run_id INTEGER NOT NULL
 ) WITHOUT ROWID;

@@ -22,6 +22,8 @@ from otel_job_measure.points.tags import DefaultTags
 _log = logging.getLogger(names.LOGGER)
 _SILENCE_NS = 600_000_000_000
 """How long a slot must be silent if its lock cannot tell: another boot, or no lock file."""
+_AHEAD_NS = 60_000_000_000
+"""How far ahead of this clock a sign of life may be: a file server's clock may differ a little."""
 _HOLD_NS = 30_000_000_000
 """How long a recovery pass waits for the holder of a dead process's run, after the last sign of life."""
 _HOLDS = b"# holds "
@@ -117,8 +119,23 @@ def _age_ns(segments: Sequence[SegmentFile], clock: Clock) -> int:
 
 
 def _is_silent(folder: Path, clock: Clock) -> bool:
-    newest = max((entry.stat().st_mtime_ns for entry in folder.iterdir()), default=0)
-    return clock.wall_ns() - newest > _SILENCE_NS
+    """Returns whether a slot has been silent for long enough; a sign of life from the future counts from now on."""
+    now_ns = clock.wall_ns()
+    silent_ns = _SILENCE_NS + 1
+    for entry in folder.iterdir():
+        ago_ns = now_ns - entry.stat().st_mtime_ns
+        if ago_ns < -_AHEAD_NS:  # the clock was set back, and may not reach that time for years
+            _touch(entry, now_ns)
+            ago_ns = 0
+        silent_ns = min(silent_ns, ago_ns)
+    return silent_ns > _SILENCE_NS
+
+
+def _touch(path: Path, now_ns: int) -> None:
+    try:
+        os.utime(path, ns=(now_ns, now_ns), follow_symlinks=False)
+    except PermissionError:  # another user's, in a shared folder
+        os.utime(path, follow_symlinks=False)
 
 
 class Runs:

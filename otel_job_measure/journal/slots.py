@@ -13,6 +13,8 @@ from otel_job_measure.journal.state_dir import StateDir
 COUNT = 1000
 _QUIET_NS = 2_000_000_000
 """How long a slot rests: the next process to take it is by then past every timestamp that was given in it."""
+_SOON_NS = 86_400_000_000_000
+"""How far ahead a release may be for its timestamps to come again soon. A clock that was further ahead was wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +50,20 @@ def any_slot() -> int:
 def take(state: StateDir, clock: Clock) -> Slot:
     """Takes a free slot; the search begins at random, so that hosts differ by chance."""
     begin = any_slot()
-    for number in (*range(begin, COUNT), *range(begin)):
-        slot = take_number(state, number, clock)
-        if slot is not None:
-            return slot
+    for may_be_ahead in (False, True):
+        for number in (*range(begin, COUNT), *range(begin)):
+            slot = take_number(state, number, clock, may_be_ahead=may_be_ahead)
+            if slot is not None:
+                return slot
     raise OSError(f"all {COUNT} slots of {state.root} are taken")
 
 
-def take_number(state: StateDir, number: int, clock: Clock) -> Slot | None:
-    """Takes one slot, unless another process has it, left segments in it, or used it a moment ago."""
+def take_number(state: StateDir, number: int, clock: Clock, *, may_be_ahead: bool = False) -> Slot | None:
+    """Takes one slot, unless another process has it, left segments in it, or used it a moment ago.
+
+    After the clock was set back, the slot may have been released ahead of it: it is taken only if it `may_be_ahead`,
+    because the timestamps that were given in it come again.
+    """
     folder = state.slots / f"{number:03}"
     try:
         # Looked at first: beside segments, a missing lock file says something to a recovery pass.
@@ -68,7 +75,7 @@ def take_number(state: StateDir, number: int, clock: Clock) -> Slot | None:
     slot = hold(folder)
     if slot is None or is_new:
         return slot
-    if _is_resting(slot.lock.fd, clock) or _has_segments(folder):
+    if _is_resting(slot.lock.fd, clock, may_be_ahead=may_be_ahead) or _has_segments(folder):
         slot.abandon()
         return None
     return slot
@@ -98,9 +105,9 @@ def _create_lock_file(path: Path) -> bool:
     return True
 
 
-def _is_resting(fd: int, clock: Clock) -> bool:
-    # A time in the future is a clock that was set back: that slot's timestamps may still come.
-    return clock.wall_ns() - os.fstat(fd).st_mtime_ns < _QUIET_NS
+def _is_resting(fd: int, clock: Clock, *, may_be_ahead: bool) -> bool:
+    ago_ns = clock.wall_ns() - os.fstat(fd).st_mtime_ns
+    return (0 if may_be_ahead else -_SOON_NS) <= ago_ns < _QUIET_NS
 
 
 def _has_segments(folder: Path) -> bool:

@@ -91,10 +91,21 @@ def test_an_upgraded_history_has_the_tables_of_a_new_one(tmp_path: Path) -> None
     uuids(history_in(tmp_path))
     history_in(tmp_path / "new").fold([chunk(Lines(uuid="a").start())])
     assert _shape(tmp_path / "history.db") == _shape(tmp_path / "new" / "history.db")
-    assert rows(tmp_path / "history.db", "PRAGMA user_version") == [{"user_version": 2}]
+    assert rows(tmp_path / "history.db", "PRAGMA user_version") == [{"user_version": 3}]
+
+
+def test_the_last_runs_of_an_older_history_stay(tmp_path: Path) -> None:
+    """The upgrade notes each job's last run and last success."""
+    version_1(tmp_path / "history.db")
+    uuids(history_in(tmp_path))
+    last = rows(tmp_path / "history.db", "SELECT job, project, stage, what, uuid FROM last_runs ORDER BY what")
+    assert [tuple(row.values()) for row in last] == [
+        ("nightly", "billing", "production", "run", "open"),
+        ("nightly", "billing", "production", "success", "back"),
+    ]
 
 
 def _shape(path: Path) -> list[tuple[object, ...]]:
     columns = rows(path, "SELECT name, type, \"notnull\", pk FROM pragma_table_info('runs') ORDER BY name")
-    others = rows(path, "SELECT type, name FROM sqlite_master WHERE type <> 'table' ORDER BY name")
+    others = rows(path, "SELECT type, name FROM sqlite_master ORDER BY name")
     return [tuple(row.values()) for row in (*columns, *others)]

@@ -181,6 +181,21 @@ def test_where_the_lock_tells_nothing_ten_minutes_of_silence_do(tmp_path: Path, 
     assert adopt_all(tmp_path, clock, boot_id) == 1
 
 
+@pytest.mark.parametrize("why", ["another boot", "no lock file"])
+def test_a_sign_of_life_from_the_future_counts_from_the_first_look(tmp_path: Path, why: str) -> None:
+    """A process died while the clock was years ahead: its runs are found ten minutes after the clock is right."""
+    killed(tmp_path, 1)
+    if why == "no lock file":
+        for lock in tmp_path.glob("slots/*/lock"):
+            lock.unlink()
+    clock = ManualClock(wall=SystemClock.wall_ns() - 10 * 365 * 86_400 * 10**9)
+    boot_id = "boot-2" if why == "another boot" else IDENTITY.boot_id
+    for _ in range(4):
+        assert adopt_all(tmp_path, clock, boot_id) == 0
+        clock.advance(200)
+    assert adopt_all(tmp_path, clock, boot_id) == 1
+
+
 def test_an_old_segment_in_a_slot_tells_nothing_of_what_is_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """Slots: one a living journal, taken by its lock alone."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -36,13 +37,36 @@ def test_a_slot_is_held_by_one_and_rests_when_it_is_given_back(state: StateDir) 
     again.release()
 
 
-def test_a_slot_from_the_future_is_passed_over(state: StateDir) -> None:
-    """After the clock was set back, the times that it gave may come again."""
+def test_a_slot_that_was_released_ahead_of_the_clock_is_passed_over(state: StateDir) -> None:
+    """After the clock was set back, the times that were given in the slot come again."""
     slot = slots.take_number(state, 7, SystemClock())
     assert slot is not None
     slot.release()
     clock = ManualClock(wall=SystemClock.wall_ns() - 3_600_000_000_000)
     assert slots.take_number(state, 7, clock) is None
+
+
+@pytest.mark.parametrize("hours", [1, 24 * 3650])
+def test_slots_that_were_all_released_ahead_of_the_clock_are_free(state: StateDir, hours: int) -> None:
+    """They would else block the state directory until the clock has come there, perhaps for years."""
+    ahead_ns = SystemClock.wall_ns() + hours * 3_600_000_000_000
+    for number in range(slots.COUNT):
+        (state.slots / f"{number:03}").mkdir()
+        lock_file = state.slots / f"{number:03}" / "lock"
+        lock_file.touch()
+        os.utime(lock_file, ns=(ahead_ns, ahead_ns))
+    taken = slots.take(state, SystemClock())
+    taken.release()
+
+
+def test_a_slot_that_was_released_years_ahead_is_free(state: StateDir) -> None:
+    """Its times do not come again soon."""
+    slot = slots.take_number(state, 7, SystemClock())
+    assert slot is not None
+    slot.release(last_ns=SystemClock.wall_ns() + 10 * 365 * 86_400 * 10**9)
+    again = slots.take_number(state, 7, SystemClock())
+    assert again is not None
+    again.release()
 
 
 def test_a_slot_in_which_something_was_left_waits_for_its_adopter(state: StateDir) -> None:
