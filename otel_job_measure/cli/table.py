@@ -13,6 +13,7 @@ from rich.text import Text
 
 from otel_job_measure import names
 from otel_job_measure.history.run_record import RUNNING, RunRecord
+from otel_job_measure.points.text import printable
 
 if TYPE_CHECKING:
     from otel_job_measure.journal.dead_letters import DeadLetter
@@ -58,11 +59,6 @@ def print_dead_letters(found: "Sequence[tuple[DeadLetter, str | None]]") -> None
         at = (letter.refused_at or "").replace("T", " ").removesuffix("Z")
         table.add_row(at, Text(printable(job or "")), Text(printable(letter.message)))
     console.print(table)
-
-
-def printable(text: str) -> str:
-    """Returns a text with each unprintable character, and each control character, replaced by its escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shortened(text: str, width: int) -> str:

@@ -1,7 +1,6 @@
 """HTTP for all servers: reading an answer in time, and the meaning of a failed request."""
 
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,10 +12,10 @@ from urllib3 import exceptions
 from urllib3.util import make_headers
 
 from otel_job_measure import names
-from otel_job_measure.delivery.influxdb.responses import NoAnswer, Response, short
+from otel_job_measure.delivery.deadline import MOST_BODY, Deadline, bounded
+from otel_job_measure.delivery.influxdb.responses import Masked, NoAnswer, Response, short
 from otel_job_measure.forks import fork_gate
 
-_MOST_BODY: Final = 4 * 1024 * 1024
 _AT_ONCE: Final = 64 * 1024
 _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 _PROXY: Final = f"{names.ENV_PREFIX}PROXY"
@@ -32,8 +31,17 @@ def _proxy_of(url: str) -> tuple[str, dict[str, str] | None]:
     return parts._replace(netloc=host).geturl(), headers
 
 
-def pool_of(proxy: str | None, **how: Any) -> Any:  # noqa: ANN401 - urllib3's arguments
+def pool_of(proxy: str | None, deadline: Deadline, **how: Any) -> Any:  # noqa: ANN401 - urllib3's arguments
     """Returns a pool of connections, through a proxy if there is one."""
+    try:
+        pool = _pool(proxy, **how)
+    except ImportError:
+        return _NoSocks()
+    bounded(pool, deadline)
+    return pool
+
+
+def _pool(proxy: str | None, **how: Any) -> Any:  # noqa: ANN401 - the same
     how = {"num_pools": 1, "maxsize": 1, **{name: str(path) for name, path in how.items() if path is not None}}
     if proxy is None:
         return urllib3.PoolManager(**how)
@@ -41,11 +49,8 @@ def pool_of(proxy: str | None, **how: Any) -> Any:  # noqa: ANN401 - urllib3's a
     if not proxy.startswith("socks"):
         url, headers = _proxy_of(proxy[:])
         return urllib3.ProxyManager(url, proxy_headers=headers, **how)
-    try:
-        with fork_gate():
-            from urllib3.contrib.socks import SOCKSProxyManager  # noqa: PLC0415 - needs a library of its own
-    except ImportError:
-        return _NoSocks()
+    with fork_gate():
+        from urllib3.contrib.socks import SOCKSProxyManager  # noqa: PLC0415 - needs a library of its own
     return SOCKSProxyManager(proxy[:], **how)
 
 
@@ -59,11 +64,11 @@ class _NoSocks:
         pass
 
 
-def _response_of(raw: urllib3.BaseHTTPResponse, deadline_s: float) -> Response:
-    """Reads an answer up to 4 MiB and gives its connection back; raises `TimeoutError` if it does not end in time."""
+def _response_of(raw: urllib3.BaseHTTPResponse) -> Response:
+    """Reads an answer up to 4 MiB and gives its connection back."""
     headers = {name.lower(): value for name, value in raw.headers.items()}
     try:
-        return Response(status=raw.status, headers=headers, body=b"".join(_body(raw, deadline_s)))
+        return Response(status=raw.status, headers=headers, body=b"".join(_body(raw)))
     finally:
         if raw.status == HTTPStatus.NO_CONTENT:
             raw.drain_conn()  # a connection whose answer was not read cannot be used again
@@ -73,17 +78,14 @@ def _response_of(raw: urllib3.BaseHTTPResponse, deadline_s: float) -> Response:
             raw.close()  # an endless body is still in the connection
 
 
-def _body(raw: urllib3.BaseHTTPResponse, deadline_s: float) -> Iterator[bytes]:
+def _body(raw: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
     if raw.status == HTTPStatus.NO_CONTENT:
         return
     read = getattr(raw, "read1", raw.read)
-    room = _MOST_BODY
+    room = MOST_BODY
     while room > 0 and (part := read(min(room, _AT_ONCE))):
         yield part
         room -= len(part)
-        # A server that sends single bytes is never silent for as long as the time-out.
-        if time.monotonic() > deadline_s:
-            raise TimeoutError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,21 +97,20 @@ class Variables:
 
 
 def answer_to(
-    send: Callable[[], urllib3.BaseHTTPResponse], *, url: str, timeout_s: float, variables: Variables
+    send: Callable[[], urllib3.BaseHTTPResponse], *, url: str, deadline: Deadline, variables: Variables, masked: Masked
 ) -> Response:
     """Sends a request and reads its answer; raises `NoAnswer` if that fails or does not end in time."""
-    deadline_s = time.monotonic() + timeout_s
     try:
-        return _response_of(send(), deadline_s)
+        return _response_of(send())
     except (exceptions.HTTPError, OSError) as error:
-        raise _no_answer(error, url, timeout_s, variables) from None
+        raise _no_answer(error, url, deadline.timeout_s, variables, masked) from None
 
 
-def _no_answer(error: Exception, url: str, timeout_s: float, variables: Variables) -> NoAnswer:
+def _no_answer(error: Exception, url: str, timeout_s: float, variables: Variables, masked: Masked) -> NoAnswer:
     causes = list(_causes(error))
     first = causes[-1]
     why = getattr(first, "strerror", None) or (str(first) if type(first) is OSError else type(first).__name__)
-    why = short(why)
+    why = short(masked(why))  # of a proxy's refusal it has the proxy's own words
     proxied = any(isinstance(cause, exceptions.ProxyError) for cause in causes)
     server = f"the proxy of {_PROXY}" if proxied else url
     tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)

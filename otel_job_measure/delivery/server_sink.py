@@ -1,21 +1,18 @@
 """The base of both server sinks: batches, time-outs, counts, dead letters and masked secrets."""
 
-import base64
-import html
 import importlib
-import json
 import logging
 import os
 import traceback
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any, Final
-from urllib.parse import quote, unquote, urlsplit
 
 from otel_job_measure import forks, names
 from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.delivery import echoes
 from otel_job_measure.delivery.batch import Batch, SizeLimit
 from otel_job_measure.delivery.influxdb.responses import Kind, NoAnswer, Verdict, short
 from otel_job_measure.delivery.lines import points_of
@@ -123,8 +120,8 @@ class ServerSink(ABC):
         """Returns the secrets that the server could repeat in a message."""
 
     def _masked(self, message: str) -> str:
-        secrets = [*self._secrets(), *(() if self._proxy is None else _proxy_secrets(self._proxy[:]))]
-        return mask(message, (form for secret in secrets for form in _forms(secret)))
+        secrets = [*self._secrets(), *(() if self._proxy is None else echoes.of_proxy(self._proxy[:]))]
+        return mask(message, (form for secret in secrets if secret for form in echoes.forms(secret)))
 
     def _write(self, chunks: tuple[Chunk, ...], deadline_ns: int | None) -> WriteResult:
         batch = self._unfinished.pop(chunks, None) or Batch(
@@ -164,7 +161,7 @@ class ServerSink(ABC):
             return Verdict(kind=Kind.HOLD, message=str(error), reached=False)
         except NoAnswer as missing:
             kind = Kind.HOLD if missing.hold else Kind.RETRY
-            return Verdict(kind=kind, message=str(missing), reached=False)
+            return Verdict(kind=kind, message=self._masked(str(missing)), reached=False)
 
     def _timeout_s(self, deadline_ns: int | None) -> float:
         if deadline_ns is None:
@@ -202,31 +199,3 @@ def never_collect_in_children(connections: object) -> None:
 
 def _keep() -> None:
     _of_parents.extend(_connections)
-
-
-def header_secrets(value: str) -> Iterator[str]:
-    """Yields what is secret in the value of a header such as Authorization."""
-    scheme, _, credential = value.rpartition(" ")
-    yield value
-    yield credential
-    if scheme.lower() == "basic":
-        yield from _basic_secrets(credential)
-
-
-def _proxy_secrets(url: str) -> Iterator[str]:
-    user = unquote(urlsplit(url).netloc.rpartition("@")[0])
-    if user:
-        yield from (base64.b64encode(user.encode()).decode(), user, user.partition(":")[2])
-
-
-def _basic_secrets(credential: str) -> Iterator[str]:
-    try:
-        user = base64.b64decode(credential, validate=True).decode()
-    except ValueError:
-        return
-    yield from (user, user.partition(":")[2])
-
-
-def _forms(secret: str) -> Iterable[str]:
-    """Returns a secret as it is, in JSON, in a URL and in HTML."""
-    return (secret, json.dumps(secret)[1:-1], quote(secret, safe=""), html.escape(secret))

@@ -23,7 +23,8 @@ RESERVED_TAGS: Final = frozenset({"time", "_field", "_measurement", "\0"})
 _MIN_INT, _MAX_INT, _MAX_UINT = -(2**63), 2**63 - 1, 2**64 - 1
 _MIN_TIME, _MAX_TIME = _MIN_INT + 2, _MAX_INT - 1
 
-_misread = re.compile(r"(?<!\\)(?:\\\\)+ .*(?<!\\)(?:\\\\)+[,=]", re.DOTALL).search
+_doubled_before_space = re.compile(r"(?<!\\)(?:\\\\)++ ").search
+_doubled_before_separator = re.compile(r"(?<!\\)(?:\\\\)++[,=]").search
 _unescape_tag = re.compile(r"\\([, =])").sub
 _unescape_other = re.compile(r'\\([, ="])').sub
 _unescape_string = re.compile(r'\\(["\\])').sub
@@ -35,9 +36,9 @@ _field = re.compile(
     r'((?:[^\\=, \n]++|\\[^\n])++)=(?:"((?:[^"\\]++|\\.)*+)"|([^", \n][^, \n]*+))([, ]|\Z)',
     re.DOTALL,
 ).match
-_integer = re.compile(r"-?[0-9]+i|[0-9]+u").fullmatch
-_float = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?").fullmatch
-_time = re.compile(r"[ \t\0]*(-?[0-9]+)? *").fullmatch
+_integer = re.compile(r"-?[0-9]++i|[0-9]++u").fullmatch
+_float = re.compile(r"-?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?").fullmatch
+_time = re.compile(r"[ \t\0]*+(?:(-?[0-9]++) *+)?").fullmatch
 _BOOLEANS = {
     **dict.fromkeys(("t", "T", "true", "True", "TRUE"), True),
     **dict.fromkeys(("f", "F", "false", "False", "FALSE"), False),
@@ -65,7 +66,7 @@ def encode(point: Point) -> bytes:
     """
     tags = sorted((_tag_text(key), _tag_text(value)) for key, value in point.tags.items())
     head = "".join([_measurement_text(point.measurement), *(f",{key}={value}" for key, value in tags)])
-    if _misread(head) or any(r"\ " in key or key in RESERVED_TAGS for key in point.tags):
+    if _is_misread(head) or any(r"\ " in key or key in RESERVED_TAGS for key in point.tags):
         raise LineProtocolError(f"InfluxDB refuses or misreads these tags: {dict(point.tags)!a}")
     if not point.fields:
         raise LineProtocolError("a point needs at least one field")
@@ -105,6 +106,11 @@ def parse(line: bytes) -> Point:
 def lines(data: bytes) -> list[bytes]:
     """Returns the lines of points in physical lines, without newlines, comments and blank lines."""
     return [line for line in data.split(b"\n") if (start := line.lstrip(b" \t\0")) and start[:1] != b"#"]
+
+
+def _is_misread(head: str) -> bool:
+    space = _doubled_before_space(head)
+    return space is not None and _doubled_before_separator(head, space.end()) is not None
 
 
 def _measurement_text(measurement: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,9 @@ _MAX_TOKEN_BYTES: Final = 64 * 1024
 _userinfo = partial(re.sub, r"(?<=//)[^/?#]*@")
 _LONG: Final = 8
 _SHORT: Final = 4
-_AFTER_CREDENTIAL: Final = r"(?i:(?P<before>(?:token|bearer|basic|authorization|password|secret|key)[\"'\s:=]+))"
+_AFTER_CREDENTIAL: Final = r"(?i:(?P<before>(?:token|bearer|basic|authorization|password|secret|key)[\"'\s:=]{1,9}))"
+_FOLDED: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+"""ASCII in lower case, so that `%2F` is `%2f`; other letters may change their length."""
 
 
 class Secret:
@@ -54,23 +57,41 @@ class ProxyUrl(str):
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:
-    """Returns a text with `***` in place of each secret.
+    """Returns a text with `***` in place of each secret, and of each part of one.
 
-    A long secret (8 characters and more) is replaced anywhere, a medium one only as a whole word, and one of under 4
-    characters only after a word such as `Token`: such a short text occurs in many words that are no secret.
+    Of a long secret (8 characters and more) any 8 characters in a row are replaced, in upper or lower case, because a
+    server may cut what it repeats. A medium one is replaced only as a whole word, and one of under 4 characters only
+    after a word such as `Token`: such a short text occurs in many words that are no secret.
     """
-    long: list[str] = []
+    parts: set[str] = set()
     words: list[str] = []
     short: list[str] = []
     for secret in sorted({secret for secret in secrets if secret}, key=len, reverse=True):
-        kind = long if len(secret) >= _LONG else words if len(secret) >= _SHORT else short
-        kind.append(re.escape(secret))
-    patterns = [*long, *(rf"(?<!\w){word}(?!\w)" for word in words)]
+        if len(secret) >= _LONG:
+            folded = secret.translate(_FOLDED)
+            parts.update(folded[at : at + _LONG] for at in range(len(folded) - _LONG + 1))
+        else:
+            (words if len(secret) >= _SHORT else short).append(re.escape(secret))
+    text = _without_parts(text, parts) if parts else text
+    patterns = [rf"(?<!\w){word}(?!\w)" for word in words]
     if short:
         patterns.append(rf"{_AFTER_CREDENTIAL}(?:{'|'.join(short)})(?!\w)")
     if not patterns:
         return text
     return re.sub("|".join(patterns), lambda found: (found.groupdict().get("before") or "") + "***", text)
+
+
+def _without_parts(text: str, parts: AbstractSet[str]) -> str:
+    folded = text.translate(_FOLDED)
+    kept: list[str] = []
+    end = -1  # of the part that was found last
+    begin = 0
+    for at in range(len(folded) - _LONG + 1):
+        if folded[at : at + _LONG] in parts:
+            if at > end:
+                kept.append(text[begin:at])
+            end = begin = at + _LONG
+    return "***".join([*kept, text[begin:]])
 
 
 def token_from(text: str) -> Secret | None:

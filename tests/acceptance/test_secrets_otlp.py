@@ -50,7 +50,7 @@ def test_no_header_is_shown_or_kept(
     app.tell("flush", "0.5")
     app.tell("flush", "0.5")
     assert app.end() == 0
-    assert "you sent ***" in app.stderr
+    assert "you sent Bearer ***" in app.stderr
     executed = processes.start(*LOUD, "exec", "shy", "--", "sh", "-c", "exit 3", **variables)
     shipped = processes.start(*LOUD, "ship", "--once", **variables)
     listed = processes.start(*LOUD, "rejected", **variables)

@@ -227,7 +227,7 @@ def test_a_secret_that_the_receiver_repeats_is_not_repeated(way: Way, caplog: py
     caplog.set_level(logging.DEBUG, "otel_job_measure")
     way.receiver.always = way.answers.echo
     answer = way.sent().take()
-    assert "you sent ***" in answer.message
+    assert "you sent Bearer ***" in answer.message
     assert SECRET not in answer.message + caplog.text
 
 

@@ -19,9 +19,11 @@ from influxdb_client.configuration import Configuration
 from influxdb_client.service.write_service import WriteService
 
 from otel_job_measure import names
+from otel_job_measure.delivery import echoes
+from otel_job_measure.delivery.deadline import Deadline, bounded
 from otel_job_measure.delivery.http import Variables, answer_to, pool_of
-from otel_job_measure.delivery.influxdb.responses import Response
-from otel_job_measure.delivery.server_sink import header_secrets, never_collect_in_children
+from otel_job_measure.delivery.influxdb.responses import Masked, Response
+from otel_job_measure.delivery.server_sink import never_collect_in_children
 from otel_job_measure.settings import Destination, Settings
 
 _VARIABLES: Final = Variables(url=names.ENV_INFLUXDB_URL, ca_file=f"{names.ENV_PREFIX}CA_FILE")
@@ -51,6 +53,7 @@ class _Api(ApiClient):
             headers=how["headers"],
             timeout=urllib3.Timeout(total=how["_request_timeout"]),
             preload_content=False,
+            decode_content=False,
             redirect=False,
             retries=False,
         )
@@ -66,9 +69,10 @@ class _Configuration(Configuration):
 class Wire:
     """The package's own connection pool to one server; `api` carries the requests."""
 
-    def __init__(self, destination: Destination, api: Any) -> None:  # noqa: ANN401 - generated code without types
+    def __init__(self, destination: Destination, api: Any, deadline: Deadline) -> None:  # noqa: ANN401 - generated code
         self._destination = destination
         self._api = api
+        self._deadline = deadline
         self._service = _untyped(WriteService)(api)
         never_collect_in_children(self)
 
@@ -80,12 +84,13 @@ class Wire:
         api = _untyped(_Api)(configuration)
         api.rest_client.pool_manager = pool_of(
             settings.proxy_for(destination.url),
+            deadline := Deadline(),
             ca_certs=settings.ca_file,
             cert_file=settings.influxdb_client_certificate,
             key_file=settings.influxdb_client_key,
         )
         api.user_agent = "otel-job-measure"
-        return cls(destination, api)
+        return cls(destination, api, deadline)
 
     @classmethod
     def of_client(cls, client: Any, destination: Destination) -> "Wire":  # noqa: ANN401 - generated code without types
@@ -94,9 +99,10 @@ class Wire:
         configuration.enable_gzip = False  # the sink compresses
         api = _untyped(_Api)(configuration)
         api.default_headers = client.api_client.default_headers  # the user may set another token there
-        return cls(destination, api)
+        bounded(api.rest_client.pool_manager, deadline := Deadline())
+        return cls(destination, api, deadline)
 
-    def post(self, body: bytes, *, token: str | None, timeout_s: float) -> Response:
+    def post(self, body: bytes, *, token: str | None, timeout_s: float, masked: Masked) -> Response:
         """Writes a gzipped body of line protocol with times in ns; raises `NoAnswer`."""
         if token is not None:
             self._api.set_default_header("Authorization", f"Token {token}")
@@ -111,15 +117,23 @@ class Wire:
             _return_http_data_only=True,
             _request_timeout=timeout_s,
         )
-        response = answer_to(send, url=self._destination.url, timeout_s=timeout_s, variables=_VARIABLES)
+        response = answer_to(
+            send, url=self._destination.url, deadline=self._deadline.of(timeout_s), variables=_VARIABLES, masked=masked
+        )
         if response.status == HTTPStatus.UNAUTHORIZED:
             self._api.cookie = None  # the session of a client with user and password has ended: sign in again
         return response
 
     def secrets(self) -> Iterator[str]:
         """Yields the secrets of its requests."""
-        yield from header_secrets(str(self._api.default_headers.get("Authorization", "")))
-        yield str(self._api.cookie or "")
+        configuration = self._api.configuration
+        headers: dict[str, object] = {**self._api.default_headers, **(configuration.proxy_headers or {})}
+        for name, value in headers.items():
+            if name.lower() != "user-agent":
+                yield from echoes.of_header(str(value))
+        if configuration.proxy:
+            yield from echoes.of_proxy(str(configuration.proxy))
+        yield from (str(self._api.cookie or ""), str(configuration.password or ""))
 
     def close(self) -> None:
         """Closes the connections."""

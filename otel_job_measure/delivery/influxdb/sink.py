@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
-from otel_job_measure.delivery.influxdb.responses import Response, Verdict, judge
+from otel_job_measure.delivery.influxdb.responses import Masked, Response, Verdict, judge
 from otel_job_measure.delivery.lines import body_of
 from otel_job_measure.delivery.server_sink import ServerSink, load
 from otel_job_measure.errors import SettingsError
@@ -20,7 +20,7 @@ _COMPRESSION: Final = 1
 
 
 class _Wire(Protocol):
-    def post(self, body: bytes, *, token: str | None, timeout_s: float) -> Response: ...
+    def post(self, body: bytes, *, token: str | None, timeout_s: float, masked: Masked) -> Response: ...
     def secrets(self) -> Iterable[str]: ...
     def close(self) -> None: ...
 
@@ -72,7 +72,7 @@ class InfluxSink(ServerSink):
         body = gzip.compress(body_of(lines), _COMPRESSION, mtime=0)
         token = self._settings.token() if self._client is None else None
         wire: _Wire = self._connected()
-        response = wire.post(body, token=token, timeout_s=timeout_s)
+        response = wire.post(body, token=token, timeout_s=timeout_s, masked=self._masked)
         return judge(response, now_s=self._clock.wall_ns() / 1e9, masked=self._masked)
 
     def _secrets(self) -> Iterable[str]:

@@ -8,6 +8,7 @@ from typing import Final
 import urllib3
 
 from otel_job_measure import names
+from otel_job_measure.delivery.deadline import Deadline
 from otel_job_measure.delivery.http import Variables, answer_to, pool_of
 from otel_job_measure.delivery.influxdb.responses import Masked, Verdict
 from otel_job_measure.delivery.otlp.log_records import NoMessageError, Record, decode_success, encode, message_of
@@ -31,8 +32,10 @@ class Wire:
             "content-type": PROTOBUF,
             **({"content-encoding": "gzip"} if self._is_gzipped else {}),
         }
+        self._deadline = Deadline()
         self._pool = pool_of(
             settings.proxy_for(destination.endpoint),
+            self._deadline,
             ca_certs=settings.otlp_certificate or settings.ca_file,
             cert_file=settings.otlp_client_certificate,
             key_file=settings.otlp_client_key,
@@ -50,10 +53,13 @@ class Wire:
             headers=self._headers,
             timeout=urllib3.Timeout(total=timeout_s),
             preload_content=False,
+            decode_content=False,
             redirect=False,
             retries=False,
         )
-        response = answer_to(send, url=self._url, timeout_s=timeout_s, variables=_VARIABLES)
+        response = answer_to(
+            send, url=self._url, deadline=self._deadline.of(timeout_s), variables=_VARIABLES, masked=masked
+        )
         if not is_success(response):
             return judge_http(response, masked(message_of(response.body)), now_s=now_s, masked=masked)
         try:

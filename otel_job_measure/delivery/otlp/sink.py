@@ -6,8 +6,9 @@ from typing import Any, Final, Protocol
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
+from otel_job_measure.delivery import echoes
 from otel_job_measure.delivery.influxdb.responses import Kind, Masked, Verdict
-from otel_job_measure.delivery.server_sink import ServerSink, header_secrets, load
+from otel_job_measure.delivery.server_sink import ServerSink, load
 from otel_job_measure.errors import LineProtocolError, MissingDependencyError, SettingsError
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import DeadLetters
@@ -66,7 +67,7 @@ class OtlpSink(ServerSink):
         return wire.export(records, timeout_s=timeout_s, now_s=now_s, masked=self._masked)
 
     def _secrets(self) -> Iterable[str]:
-        return (secret for value in self._settings.headers().values() for secret in header_secrets(value))
+        return (secret for value in self._settings.headers().values() for secret in echoes.of_header(value))
 
 
 def _loaded(protocol: str) -> tuple[ModuleType, ModuleType]:
