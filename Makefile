@@ -17,7 +17,7 @@ help:
 	@echo 'make bench-quick  prints the first of these tables, in a minute'
 	@echo 'make bench-long   measures ten million runs of one process'
 	@echo 'make bench-scale  calculates a fleet; writes the numbers of docs/scale.md'
-	@echo 'make servers   builds InfluxDB, a collector and Telegraf for the tests (once, about ten minutes)'
+	@echo 'make servers   builds InfluxDB 1 and 2, a collector and Telegraf for the tests (once, about fifteen minutes)'
 	@echo 'make soak      tries every fault of docs/reliability.md at length (at most 20 minutes); prints a table'
 	@echo 'make setup     makes the virtual environment .venv (PYTHON=python3.12 selects another Python)'
 	@echo 'make lint, make types, make imports, make pytest, make format, make clean'

@@ -4,13 +4,15 @@ import concurrent.futures.thread  # noqa: F401  # pyright: ignore[reportUnusedIm
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import hypothesis
 import pytest
 from opentelemetry import context
 
-from tests.support.influx import HOW_TO_GET_ONE, InfluxServer, fresh_server, own_server
-from tests.support.influxd import binary_path
+from tests.support.generations import GENERATIONS, AnyInflux, Opened
+from tests.support.influx import InfluxServer
+from tests.support.influxd import VERSION
 from tests.support.ours import forget_measures, left_threads
 from tests.support.telemetry import forget_global_providers
 
@@ -26,24 +28,34 @@ hypothesis.settings.load_profile("tests")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the tests that use the server, so that `-m 'not influxdb'` leaves them out."""
     for item in items:
-        if "influx" in getattr(item, "fixturenames", ()):
+        if {"influx", "any_influx"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.influxdb)
 
 
 @pytest.fixture(scope="session")
-def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
-    """A real server: the user's own, or one for each pytest process, started by the first test that asks."""
-    if server := own_server(_ENVIRONMENT):
-        yield server
-        server.clean()
-        return
-    binary = binary_path(_ENVIRONMENT)
-    if not binary.exists():
-        if _ENVIRONMENT.get("CI", "").lower() in {"1", "true"}:
-            pytest.fail(HOW_TO_GET_ONE, pytrace=False)
-        pytest.skip(HOW_TO_GET_ONE)
-    with fresh_server(binary, tmp_path_factory.mktemp("influxd")) as server:
-        yield server
+def generations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    """The servers of this pytest process, each started by the first test that asks for it."""
+    opened = Opened(_ENVIRONMENT, lambda name: tmp_path_factory.mktemp(f"influxd-{name}"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def influx(generations: Opened) -> InfluxServer:
+    """A real server of generation 2: the user's own, or one for each pytest process."""
+    return cast("InfluxServer", generations.get(VERSION))
+
+
+@pytest.fixture(params=GENERATIONS)
+def any_influx(request: pytest.FixtureRequest, generations: Opened) -> AnyInflux:
+    """A server of each generation in turn, real ones and stubs."""
+    return generations.get(str(request.param))
+
+
+@pytest.fixture
+def any_bucket(any_influx: AnyInflux) -> str:
+    """A bucket of that server for one test alone."""
+    return any_influx.new_bucket()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -10,16 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import metrics, trace
 
+from tests.support.generations import AnyInflux, Opened
 from tests.support.influx import InfluxServer, Row, own_server
-from tests.support.influxd import binary_path
+from tests.support.influx1 import InfluxServer1, fresh_server_1
+from tests.support.influxd import VERSIONS_1, binary_path
 from tests.support.telemetry import forget_global_providers
 
 POINT = r'scheduling-job,job=a\ b,stage=test uuid="line 1\n",status="start" 1700000000123456789'
 
 
-def test_a_point_comes_back_exactly(influx: InfluxServer, bucket: str) -> None:
+def test_a_point_comes_back_exactly(any_influx: AnyInflux, any_bucket: str) -> None:
     """What is written to a bucket is what is read from it, to the nanosecond."""
-    influx.write(POINT, bucket)
+    any_influx.write(POINT, any_bucket)
     fields = {"uuid": "line 1\\n", "status": "start"}
     expected = Row(
         measurement="scheduling-job",
@@ -27,7 +30,7 @@ def test_a_point_comes_back_exactly(influx: InfluxServer, bucket: str) -> None:
         fields=fields,
         time_ns=1700000000123456789,
     )
-    assert influx.lines(bucket) == [expected]
+    assert any_influx.lines(any_bucket) == [expected]
 
 
 def test_both_query_languages_see_it(influx: InfluxServer, bucket: str) -> None:
@@ -45,6 +48,20 @@ def test_an_influxql_error_is_an_error(influx: InfluxServer, bucket: str) -> Non
         influx.influxql("SELECT", bucket)
     with pytest.raises(RuntimeError, match="database not found"):
         influx.influxql("SELECT * FROM m", "no-such-bucket")
+
+
+def test_a_writer_of_1x_only_writes(generations: Opened, tmp_path: Path) -> None:
+    """A user of a job may write to its database and read nothing; a server without users asks for none."""
+    server = cast("InfluxServer1", generations.get(VERSIONS_1[-1]))
+    database = server.new_bucket()
+    job = InfluxServer1(url=server.url, token=server.write_only_token(database), org="-", bucket=database)
+    job.write("m f=1 1")
+    with pytest.raises(RuntimeError, match="403"):
+        job.write("m f=1 1", server.bucket)
+    assert server.process is not None
+    with fresh_server_1(server.process.binary, tmp_path, VERSIONS_1[-1], auth=False) as open_server:
+        open_server.write("m f=1 1")
+        assert len(open_server.lines()) == 1
 
 
 def test_a_write_only_token_only_writes(influx: InfluxServer, bucket: str) -> None:
@@ -67,19 +84,19 @@ def test_a_bucket_can_forget(influx: InfluxServer) -> None:
 
 
 @pytest.mark.parametrize("hard", [pytest.param(False, id="terminated"), pytest.param(True, id="killed")])
-def test_a_stopped_server_starts_again_with_its_data(influx: InfluxServer, bucket: str, *, hard: bool) -> None:
+def test_a_stopped_server_starts_again_with_its_data(any_influx: AnyInflux, any_bucket: str, *, hard: bool) -> None:
     """A server that was down comes back at the same address and has what it acknowledged."""
-    influx.write(POINT, bucket)
-    with influx.stopped(hard=hard), pytest.raises(URLError):
-        urlopen(f"{influx.url}/health", timeout=5)
-    assert len(influx.lines(bucket)) == 1
+    any_influx.write(POINT, any_bucket)
+    with any_influx.stopped(hard=hard), pytest.raises(URLError):
+        urlopen(f"{any_influx.url}/health", timeout=5)
+    assert len(any_influx.lines(any_bucket)) == 1
 
 
-def test_a_frozen_server_answers_nothing(influx: InfluxServer, bucket: str) -> None:
+def test_a_frozen_server_answers_nothing(any_influx: AnyInflux, any_bucket: str) -> None:
     """A server that hangs accepts a connection and lets it wait."""
-    with influx.frozen(), pytest.raises(TimeoutError):
-        urlopen(f"{influx.url}/health", timeout=0.2)
-    assert influx.lines(bucket) == []
+    with any_influx.frozen(), pytest.raises(TimeoutError):
+        urlopen(f"{any_influx.url}/health", timeout=0.2)
+    assert any_influx.lines(any_bucket) == []
 
 
 def test_a_test_may_leave_the_server_stopped(influx: InfluxServer) -> None:
@@ -113,6 +130,7 @@ def test_where_a_built_server_is() -> None:
     end = "influxd-2.7.12/influxd"
     assert binary_path({"HOME": "/h"}) == Path("/h/.cache/otel-job-measure/servers", end)
     assert binary_path({"HOME": "/h", "XDG_CACHE_HOME": "/c"}) == Path("/c/otel-job-measure/servers", end)
+    assert binary_path({"HOME": "/h"}, "1.8.10").parts[-2:] == ("influxd-1.8.10", "influxd")
     assert binary_path({"HOME": "/h", "OTEL_JOB_MEASURE_SERVERS": "/s"}) == Path("/s", end)
 
 

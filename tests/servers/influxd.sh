@@ -5,44 +5,13 @@
 # built from its Go module. The first build takes about five minutes.
 # What it needs: Python 3, a C compiler, pkg-config, Go >= 1.21 (else taken from PyPI), Rust (else from apt, as root).
 source "$(dirname "${BASH_SOURCE[0]}")/building.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/building_flux.sh"
 
 readonly version=2.7.12
-readonly pkg_config_version=v0.2.14
 readonly module=github.com/influxdata/influxdb/v2
 readonly target="$cache/influxd-$version/influxd"
 
 is_built() { [[ -x "$target" ]] && "$target" version >/dev/null 2>&1; }
-
-find_rust() {
-    # flux pins an older Rust through rustup, which would then want to download it.
-    export RUSTUP_TOOLCHAIN="${RUSTUP_TOOLCHAIN:-stable}"
-    if cargo --version >/dev/null 2>&1 && rustc --version >/dev/null 2>&1; then return; fi
-    if command -v rustup >/dev/null; then
-        RUSTUP_TOOLCHAIN="$(env -u RUSTUP_TOOLCHAIN rustup show active-toolchain 2>/dev/null | cut -d' ' -f1)"
-        if cargo --version >/dev/null 2>&1 && rustc --version >/dev/null 2>&1; then return; fi
-    fi
-    say "no Rust here: trying apt"
-    as_root_apt rustc-web cargo-web || as_root_apt rustc cargo ||
-        fail "install Rust (cargo and rustc) and run this again."
-}
-
-find_c() {
-    command -v cc >/dev/null || as_root_apt gcc libc6-dev ||
-        fail "install a C compiler (cc) and run this again."
-    command -v pkg-config >/dev/null || as_root_apt pkg-config ||
-        fail "install pkg-config and run this again."
-}
-
-write_rustc_wrapper() { # newer compilers deny what flux's pinned one only warned of
-    cat >"$work/rustc-wrapper" <<'SH'
-#!/bin/sh
-case " $* " in
-*" --cap-lints"*) exec "$@" ;;
-*) exec "$@" --cap-lints warn ;;
-esac
-SH
-    chmod +x "$work/rustc-wrapper"
-}
 
 check() { # check BINARY: it starts, is healthy, and can be set up
     local port
@@ -78,20 +47,7 @@ PY
 }
 
 build() {
-    find_go
-    find_rust
-    find_c
-    mkdir -p module bin check
-    cd module
-    say "building InfluxDB $version with $(go env GOVERSION) and $(rustc --version) (about five minutes)"
-    write_module "$module" "v$version" "$module/cmd/influxd"
-    go mod tidy >&2
-    write_rustc_wrapper
-    GOBIN="$work/bin" go install "github.com/influxdata/pkg-config@$pkg_config_version" >&2
-    PKG_CONFIG="$work/bin/pkg-config" RUSTC_WRAPPER="$work/rustc-wrapper" \
-        go build -mod=mod -tags sqlite_foreign_keys,sqlite_json \
-        -ldflags "-s -w -X main.version=v$version" \
-        -o "$work/influxd" "$module/cmd/influxd" >&2
+    build_influxd -tags sqlite_foreign_keys,sqlite_json -ldflags "-s -w -X main.version=v$version"
     check "$work/influxd"
     keep "$work/influxd" "$target"
 }

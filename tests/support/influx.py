@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests.support.influxd import ServerProcess, request
+from tests.support.influxd import VERSION, ServerProcess, request
 
 HOW_TO_GET_ONE: Final = (
     "this test needs a real InfluxDB: run `make servers` once, or set INFLUXDB_TEST_URL, "
@@ -34,14 +34,19 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InfluxServer:
-    """A server, with a token that may do everything, and what tests ask of it."""
+    """A server of generation 2, with a token that may do everything, and what tests ask of it."""
 
     url: str
     token: str = field(repr=False)
     org: str
     bucket: str
     process: ServerProcess | None = None
+    version: str = VERSION
     _made: list[str] = field(default_factory=list[str], repr=False)
+
+    def arguments(self, bucket: str | None = None) -> dict[str, Any]:
+        """Returns the arguments of `Settings` that send points to `bucket`."""
+        return {name.lower(): value for name, value in self.variables(bucket).items()}
 
     def variables(self, bucket: str | None = None) -> dict[str, str]:
         """Returns the environment variables that send a process's points to `bucket`."""
@@ -138,6 +143,7 @@ class InfluxServer:
         """Lets the server accept connections and answer none (SIGSTOP) for the length of a block."""
         pid = self._own().pid
         os.kill(pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, pid, os.WSTOPPED)  # its threads stop one after the other
         try:
             yield
         finally:

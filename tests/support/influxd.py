@@ -1,6 +1,6 @@
 """The influxd process of the tests: where it is, its start and end, and plain requests to it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -11,6 +11,30 @@ from urllib.request import ProxyHandler, Request, build_opener
 from tests.support.watched import WatchedProcess, free_port
 
 VERSION: Final = "2.7.12"
+VERSIONS_1: Final = ("1.8.10", "1.13.2")
+"""The oldest and the newest 1.x that the package promises to write to."""
+
+# Tags of any number of values, and no measurements of the server's own.
+_CONFIGURATION_1: Final = """
+reporting-disabled = true
+bind-address = "127.0.0.1:{rpc}"
+[meta]
+dir = "{folder}/meta"
+[data]
+dir = "{folder}/data"
+wal-dir = "{folder}/wal"
+[monitor]
+store-enabled = false
+[http]
+bind-address = "127.0.0.1:{port}"
+log-enabled = false
+auth-enabled = {auth}
+max-body-size = {max_bytes}
+[logging]
+level = "error"
+"""
+MAX_BYTES_1: Final = 25_000_000
+"""The largest body that a 1.x takes by default."""
 
 
 class ServerProcess(WatchedProcess):
@@ -19,13 +43,13 @@ class ServerProcess(WatchedProcess):
     Args:
         binary: The program.
         folder: Where its data are.
+        arguments: What it is started with, its port beside it.
     """
 
-    def __init__(self, binary: Path, folder: Path) -> None:
+    def __init__(self, binary: Path, folder: Path, arguments: Callable[[int], Sequence[str]] | None = None) -> None:
         self.binary = binary
         self.port = free_port()
-        command = [
-            str(binary),
+        of_2 = [
             f"--bolt-path={folder / 'influxd.bolt'}",
             f"--engine-path={folder / 'engine'}",
             f"--sqlite-path={folder / 'influxd.sqlite'}",
@@ -33,7 +57,8 @@ class ServerProcess(WatchedProcess):
             "--reporting-disabled",
             "--log-level=error",
         ]
-        super().__init__(command, folder, self._is_healthy)
+        more = of_2 if arguments is None else arguments(self.port)
+        super().__init__([str(binary), *more], folder, self._is_healthy)
 
     @property
     def url(self) -> str:
@@ -43,14 +68,28 @@ class ServerProcess(WatchedProcess):
         return request("GET", f"{self.url}/health", timeout_s=5).status == HTTPStatus.OK
 
 
-def binary_path(environment: Mapping[str, str]) -> Path:
+def process_1(binary: Path, folder: Path, *, auth: bool = True, max_bytes: int = MAX_BYTES_1) -> ServerProcess:
+    """Returns the process of a 1.x, not yet started."""
+
+    def arguments(port: int) -> list[str]:
+        configuration = folder / "influxdb.conf"
+        text = _CONFIGURATION_1.format(
+            rpc=free_port(), folder=folder, port=port, auth=str(auth).lower(), max_bytes=max_bytes
+        )
+        configuration.write_text(text)
+        return ["-config", str(configuration)]
+
+    return ServerProcess(binary, folder, arguments)
+
+
+def binary_path(environment: Mapping[str, str], version: str = VERSION) -> Path:
     """Returns where `make servers` puts the server, whether it is there or not."""
     if servers := environment.get("OTEL_JOB_MEASURE_SERVERS"):
         cache = Path(servers)
     else:
         home = environment.get("HOME") or "~"
         cache = Path(environment.get("XDG_CACHE_HOME") or Path(home) / ".cache") / "otel-job-measure" / "servers"
-    return cache.expanduser().absolute() / f"influxd-{VERSION}" / "influxd"
+    return cache.expanduser().absolute() / f"influxd-{version}" / "influxd"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
