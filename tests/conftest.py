@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 from opentelemetry import context
 
-from tests.support.generations import GENERATIONS, AnyInflux, Opened
+from tests.support.generations import GENERATIONS, REAL, AnyInflux, Opened
 from tests.support.influx import InfluxServer
 from tests.support.influxd import VERSION
 from tests.support.ours import forget_measures, left_threads
@@ -28,7 +28,7 @@ hypothesis.settings.load_profile("tests")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the tests that use the server, so that `-m 'not influxdb'` leaves them out."""
     for item in items:
-        if {"influx", "any_influx"} & set(getattr(item, "fixturenames", ())):
+        if {"influx", "any_influx", "real_influx"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.influxdb)
 
 
@@ -50,6 +50,12 @@ def influx(generations: Opened) -> InfluxServer:
 def any_influx(request: pytest.FixtureRequest, generations: Opened) -> AnyInflux:
     """A server of each generation in turn, real ones and stubs."""
     return generations.get(str(request.param))
+
+
+@pytest.fixture(params=REAL)
+def real_influx(request: pytest.FixtureRequest, generations: Opened) -> InfluxServer:
+    """A real server of each generation that can be had, in turn; `token` and `influxql` work on all of them."""
+    return cast("InfluxServer", generations.get(str(request.param)))
 
 
 @pytest.fixture

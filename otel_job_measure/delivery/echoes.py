@@ -28,6 +28,8 @@ def of_header(value: str) -> Iterator[str]:
     yield credential if not scheme or scheme.lower() in _SCHEMES else value
     if scheme.lower() == "basic":
         yield from _of_basic(credential)
+    elif ":" in credential:  # InfluxDB 1.x takes `user:password` for a token
+        yield from _of_user(credential)
 
 
 def of_proxy(url: str) -> Iterable[str]:

@@ -7,10 +7,19 @@ from typing import Final
 from otel_job_measure import names
 from otel_job_measure.settings.destination import GRPC
 from otel_job_measure.settings.parsers import MEMORY
+from otel_job_measure.settings.secret import Secret
 from otel_job_measure.settings.table import BY_ARGUMENT, SETTINGS, named
 
 _ALL_OR_NONE: Final = (
-    "to send runs to InfluxDB set its URL, token, org and bucket; to keep them on this machine only, set none of them"
+    "to send runs to InfluxDB set its URL, token, org and bucket (for InfluxDB 1.x its URL and bucket, and"
+    f" {names.ENV_INFLUXDB_USERNAME} and {names.ENV_INFLUXDB_PASSWORD} if it has users);"
+    " to keep them on this machine only, set none of them"
+)
+_ONE_OF: Final = (
+    ("influxdb_token", "influxdb_token_file"),
+    ("influxdb_password", "influxdb_password_file"),
+    ("influxdb_token", "influxdb_username"),
+    ("influxdb_token_file", "influxdb_username"),
 )
 _NOTHING_KEPT: Final = f"nothing would be kept: set {names.ENV_INFLUXDB_URL} and the others, or leave this out"
 
@@ -20,10 +29,13 @@ def broken(good: Mapping[str, object], bad: AbstractSet[str]) -> list[str]:
     given = good.keys() | bad
     ship = bool(good.get("ship", True))
     is_otlp = good.get("sink") == names.SINK_OTLP
-    missing = [] if is_otlp else _missing(given, ship=ship)
+    missing = [] if is_otlp else _missing(given, ship=ship, is_pair=_is_pair(good.get("influxdb_token")))
     problems = [f"{', '.join(map(named, missing))}: missing; {_ALL_OR_NONE}"] if missing else []
-    if "influxdb_token" in good and "influxdb_token_file" in good:
-        problems.append(f"{named('influxdb_token')} and {named('influxdb_token_file')} are both set: set one of them")
+    problems += [
+        f"{named(one)} and {named(other)} are both set: set one of them"
+        for one, other in _ONE_OF
+        if one in good and other in good
+    ]
     if not ship and good.get("confirm_start") == "server":
         problems.append(
             f"{named('confirm_start')}: got 'server'; it takes 'off' if {named('ship')} is off: a job would wait for"
@@ -50,14 +62,32 @@ def broken(good: Mapping[str, object], bad: AbstractSet[str]) -> list[str]:
     return problems
 
 
-def _missing(given: AbstractSet[str], *, ship: bool) -> list[str]:
-    """Returns the destination's arguments that are missing although others are set."""
+def _missing(given: AbstractSet[str], *, ship: bool, is_pair: bool) -> list[str]:
+    """Returns the destination's arguments that are missing although others are set.
+
+    InfluxDB 1.x has no org, and without users no credentials either: the URL and the bucket alone are enough. `is_pair`
+    says that the token is a user and a password of InfluxDB 1.x.
+    """
     wanted = ["influxdb_url", "influxdb_org", "influxdb_bucket"]
     has_token = not given.isdisjoint({"influxdb_token", "influxdb_token_file"})
+    has_password = not given.isdisjoint({"influxdb_password", "influxdb_password_file"})
     if given.isdisjoint(wanted) and not (ship and has_token):
         return []
     missing = [argument for argument in wanted if argument not in given]
-    return missing if has_token or not ship else [*missing, "influxdb_token"]
+    is_1x = missing == ["influxdb_org"] and (is_pair or not has_token)
+    if is_1x:
+        missing = []
+    if has_password and "influxdb_username" not in given:
+        missing.append("influxdb_username")
+    elif "influxdb_username" in given and ship and not has_password:
+        missing.append("influxdb_password")
+    elif "influxdb_username" not in given and ship and not (has_token or is_1x):
+        missing.append("influxdb_token")
+    return missing
+
+
+def _is_pair(token: object) -> bool:
+    return isinstance(token, Secret) and ":" in token.reveal()
 
 
 def _of_other_sink(good: Mapping[str, object], bad: AbstractSet[str], sink: str) -> list[str]:

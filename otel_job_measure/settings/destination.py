@@ -32,7 +32,7 @@ class UrlError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """A bucket of an InfluxDB server, whose URL is spelled by `normalized`."""
+    """A bucket of an InfluxDB server, whose URL is spelled by `normalized`; InfluxDB 1.x needs no org."""
 
     url: str
     org: str
@@ -46,7 +46,8 @@ class Destination:
     @property
     def label(self) -> str:
         """Returns a description for people."""
-        return f"{self.url} org={self.org} bucket={self.bucket}"
+        org = f" org={self.org}" if self.org else ""
+        return f"{self.url}{org} bucket={self.bucket}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +95,9 @@ def parse_headers(text: str) -> dict[str, str] | None:
 
 def normalized(url: str) -> str:
     """Returns the one spelling of an InfluxDB server's URL, or raises `UrlError`."""
-    server, path = _spelled(url, secrets="the token goes into INFLUXDB_TOKEN")
+    server, path = _spelled(
+        url, secrets="a token goes into INFLUXDB_TOKEN, a user into INFLUXDB_USERNAME and INFLUXDB_PASSWORD"
+    )
     path = path.rstrip("/")
     if re.search(r"/api/v\d|/write$|/query$", path):
         raise UrlError("it is the URL of an API call; leave out /api/v2 and everything after it")

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,22 @@ from otel_job_measure.rate_limited_log import RateLimitedLog
 from otel_job_measure.settings.destination import UrlError, checked_proxy
 from otel_job_measure.settings.table import BY_ARGUMENT, SETTINGS, is_set
 
-_TOKENS: Final = ("influxdb_token", "influxdb_token_file")
+_TOKENS: Final = frozenset({"influxdb_token", "influxdb_token_file"})
+_PASSWORDS: Final = frozenset({"influxdb_password", "influxdb_password_file"})
+_USERS: Final = frozenset({"influxdb_username", *_PASSWORDS})
+_OF_OTHER_TOOLS: Final = {
+    "INFLUX_HOST": "influxdb_url",
+    "INFLUX_TOKEN": "influxdb_token",
+    "INFLUX_USERNAME": "influxdb_username",
+    "INFLUX_PASSWORD": "influxdb_password",
+    "INFLUX_ORG": "influxdb_org",
+    "INFLUX_BUCKET_NAME": "influxdb_bucket",
+    "INFLUX_DATABASE": "influxdb_bucket",
+    "INFLUXDB3_HOST_URL": "influxdb_url",
+    "INFLUXDB3_AUTH_TOKEN": "influxdb_token",
+    "INFLUXDB3_DATABASE_NAME": "influxdb_bucket",
+}
+"""The variables of `influx`, `influxdb3` and version 3's client library, and the settings that they stand for."""
 _SHOWN_LINES: Final = 5
 _FOLDER: Final = "otel-job-measure"
 # Compiled at the first use: most processes need none of them, and `exec` starts with every line of a crontab.
@@ -35,12 +51,15 @@ def gathered(
     environ: Mapping[str, str], arguments: Mapping[str, object]
 ) -> tuple[dict[str, object], dict[str, str], list[str]]:
     """Returns the values that were set and their variables, by argument, and one line for each unknown argument."""
-    said_in = _variables(environ, _sink(environ, arguments))
+    sink = _sink(environ, arguments)
+    said_in = _variables(environ, sink)
     said = {argument: value for argument, value in arguments.items() if argument in BY_ARGUMENT and is_set(value)}
     # A token that came as an argument takes precedence over one in a variable, in either form.
-    for argument in (*said, *(_TOKENS if not said.keys().isdisjoint(_TOKENS) else ())):
+    for argument in (*said, *_displaced_by(said.keys())):
         said_in.pop(argument, None)
     given = {argument: environ[variable] for argument, variable in said_in.items()}
+    if sink == names.SINK_INFLUXDB:
+        _warn_of_other_spellings(environ, given.keys() | said.keys())
     return given | said, said_in, _unknown(arguments)
 
 
@@ -139,10 +158,25 @@ def _variables(environ: Mapping[str, str], sink: str) -> dict[str, str]:
             is_read = setting.sink in ("", sink) or variable.startswith(names.ENV_PREFIX)
             if is_read and is_set(environ.get(variable)):
                 said_in[setting.argument] = variable
-    ours = [token for token in _TOKENS if said_in.get(token, "").startswith(names.ENV_PREFIX)]
-    if len(ours) == 1:  # the package's own variable takes precedence over the general one of the other form
-        return {name: variable for name, variable in said_in.items() if name not in _TOKENS or name in ours}
-    return said_in
+    ours = {name for name, variable in said_in.items() if variable.startswith(names.ENV_PREFIX)}
+    displaced = _displaced_by(
+        ours
+    )  # the package's own variable takes precedence over the general one of the other form
+    if said_in.keys() - displaced & _TOKENS:
+        displaced |= _USERS - ours  # they may be there for another program
+    return {name: variable for name, variable in said_in.items() if name not in displaced}
+
+
+def _displaced_by(chosen: AbstractSet[str]) -> set[str]:
+    """Returns the credentials that do not count beside the chosen ones, which take precedence."""
+    displaced: set[str] = set()
+    if chosen & _TOKENS:
+        displaced |= _TOKENS | _USERS
+    if chosen & _USERS:
+        displaced |= _TOKENS
+    if chosen & _PASSWORDS:
+        displaced |= _PASSWORDS
+    return displaced - chosen
 
 
 def _unknown(arguments: Mapping[str, object]) -> list[str]:
@@ -163,6 +197,22 @@ def _warn_of_unknown_variables(environ: Mapping[str, str]) -> None:
             close = _close(variable.removeprefix(names.ENV_PREFIX), by_end, n=1)
             nearest = f"; did you mean {by_end[close[0]]}?" if close else ""
             _once.warning(variable, "%s is set but unknown%s", variable, nearest)
+
+
+def _warn_of_other_spellings(environ: Mapping[str, str], given: AbstractSet[str]) -> None:
+    """Warns once of variables of InfluxDB's own tools if the setting that each stands for was not given."""
+    missed = {
+        variable: argument
+        for variable, argument in _OF_OTHER_TOOLS.items()
+        if argument not in given and is_set(environ.get(variable))
+    }
+    # A file can hold the secret, and a token makes the user superfluous.
+    if not given.isdisjoint(_TOKENS | _USERS):
+        missed = {variable: argument for variable, argument in missed.items() if argument not in _TOKENS | _USERS}
+    if missed:
+        ours = ", ".join(dict.fromkeys(BY_ARGUMENT[argument].variable for argument in missed.values()))
+        message = "%s: set for InfluxDB's own tools; this package reads %s instead"
+        _once.warning("other spellings", message, ", ".join(missed), ours)
 
 
 def _close(word: str, words: Iterable[str], *, n: int) -> list[str]:

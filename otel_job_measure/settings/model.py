@@ -1,7 +1,7 @@
 """All settings in one frozen value."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Self, TypedDict, Unpack
@@ -12,14 +12,14 @@ from otel_job_measure.settings.cross_checks import broken
 from otel_job_measure.settings.destination import Destination, OtlpDestination, otlp_destination, parse_headers
 from otel_job_measure.settings.environment import default_state_dir, gathered, process_environment, standard_proxy
 from otel_job_measure.settings.parsers import MEMORY
-from otel_job_measure.settings.secret import Secret, TokenFile
+from otel_job_measure.settings.secret import Secret, SecretFile, password_from, token_from
 from otel_job_measure.settings.table import BY_ARGUMENT, Values, converted, named
 
 LOCAL: Final = "local"
 ANY: Final = "any"
 
 _logger = logging.getLogger(__name__)
-_token_files: dict[Path, TokenFile] = {}
+_secret_files: dict[tuple[Path, str], SecretFile] = {}
 
 
 class Arguments(TypedDict, total=False):
@@ -28,6 +28,9 @@ class Arguments(TypedDict, total=False):
     influxdb_url: str | None
     influxdb_token: Secret | str | None
     influxdb_token_file: Path | str | None
+    influxdb_username: str | None
+    influxdb_password: Secret | str | None
+    influxdb_password_file: Path | str | None
     influxdb_org: str | None
     influxdb_bucket: str | None
     influxdb_client_certificate: Path | str | None
@@ -150,9 +153,9 @@ class Settings(Values):
             return otlp_destination(
                 self.otlp_endpoint, self.otlp_logs_endpoint, self.otlp_protocol, insecure=self.otlp_insecure
             )
-        if self.influxdb_url is None or self.influxdb_org is None or self.influxdb_bucket is None:
+        if self.influxdb_url is None or self.influxdb_bucket is None:
             return None
-        return Destination(url=self.influxdb_url, org=self.influxdb_org, bucket=self.influxdb_bucket)
+        return Destination(url=self.influxdb_url, org=self.influxdb_org or "", bucket=self.influxdb_bucket)
 
     @property
     def destination_id(self) -> str:
@@ -167,13 +170,25 @@ class Settings(Values):
         Raises:
             SettingsError: There is none, or the file cannot be read; the message does not show its content.
         """
-        if self.influxdb_token is not None:
-            return self.influxdb_token.reveal()
-        path = self.influxdb_token_file
+        return self._secret("influxdb_token", "one token of printable ASCII characters", token_from)
+
+    def password(self) -> str:
+        """Returns the password of the user; a password file is read again when it has changed.
+
+        Raises:
+            SettingsError: As for `token`.
+        """
+        return self._secret("influxdb_password", "one password of printable characters", password_from)
+
+    def _secret(self, argument: str, takes: str, parse: Callable[[str], Secret | None]) -> str:
+        given, path = getattr(self, argument), getattr(self, f"{argument}_file")
+        if given is not None:
+            return str(given.reveal())
         if path is None:
-            raise SettingsError(f"{named('influxdb_token')} is missing")
-        file = _token_files.setdefault(path, TokenFile(path, named("influxdb_token_file")))
-        return file.token().reveal()
+            raise SettingsError(f"{named(argument)} is missing")
+        name = named(f"{argument}_file")
+        file = _secret_files.setdefault((path, name), SecretFile(path, name, takes, parse))
+        return file.secret().reveal()
 
     def proxy_for(self, url: str) -> str | None:
         """Returns the proxy to a URL, from this setting or from the standard variables; sliced, it has its password."""

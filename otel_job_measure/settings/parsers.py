@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from otel_job_measure import names
 from otel_job_measure.settings.destination import UrlError, endpoint, parse_headers
-from otel_job_measure.settings.secret import Secret, token_from
+from otel_job_measure.settings.secret import Secret, password_from, token_from
 
 MEMORY: Final = "memory"
 """The state directory of a process that writes no files."""
@@ -102,13 +102,29 @@ def size(value: object) -> int:
     return int(number)
 
 
-def secret(value: object) -> Secret:
-    """Takes a token; a refused one is not shown."""
-    clear = value.reveal() if isinstance(value, Secret) else value
-    token = token_from(clear) if isinstance(clear, str) else None
-    if token is None:
-        raise RefusedError(hidden=True)
-    return token
+def secret(parse: Callable[[str], Secret | None]) -> Callable[[object], Secret]:
+    """Takes a secret that `parse` accepts; a refused one is not shown."""
+
+    def convert(value: object) -> Secret:
+        clear = value.reveal() if isinstance(value, Secret) else value
+        found = parse(clear) if isinstance(clear, str) else None
+        if found is None:
+            raise RefusedError(hidden=True)
+        return found
+
+    return convert
+
+
+token = secret(token_from)
+password = secret(password_from)
+
+
+def username(value: object) -> str:
+    """Takes a user's name; the protocol of user and password has no way to say a name with a colon."""
+    name = line(value)
+    if ":" in name:
+        raise RefusedError("a colon ends the name in a request")
+    return name
 
 
 def url(check: Callable[[str], str]) -> Callable[[object], str]:

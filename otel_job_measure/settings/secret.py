@@ -1,7 +1,7 @@
 """Values that must not be shown."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
@@ -100,36 +100,51 @@ def token_from(text: str) -> Secret | None:
     return Secret(stripped) if stripped and stripped.isascii() and stripped.isprintable() else None
 
 
-class TokenFile:
-    """A file that holds a token, read again when it has changed; errors call it `name`."""
+def password_from(text: str) -> Secret | None:
+    """Returns the stripped password; None if it is empty or has control characters."""
+    stripped = text.strip()
+    return Secret(stripped) if stripped and stripped.isprintable() else None
 
-    __slots__ = ("_name", "_path", "_seen", "_token")
 
-    def __init__(self, path: Path, name: str) -> None:
+class SecretFile:
+    """A file that holds a token or a password, read again when it has changed.
+
+    Args:
+        path: The file.
+        name: What errors call it.
+        takes: What it has to hold, for errors.
+        parse: Returns the secret in a text; None if there is none.
+    """
+
+    __slots__ = ("_name", "_parse", "_path", "_seen", "_takes", "_token")
+
+    def __init__(self, path: Path, name: str, takes: str, parse: Callable[[str], Secret | None]) -> None:
         self._path = path
         self._name = name
+        self._takes = takes
+        self._parse = parse
         self._seen: tuple[int, int, int] | None = None
         self._token: Secret | None = None
 
-    def token(self) -> Secret:
-        """Returns the token that the file holds now, or raises a `SettingsError` that does not show its content."""
+    def secret(self) -> Secret:
+        """Returns the secret that the file holds now, or raises a `SettingsError` that does not show its content."""
         trouble = None
         try:
             stat = self._path.stat()
             seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
             if self._token is None or seen != self._seen:
-                self._token = _read(self._path)
+                self._token = _read(self._path, self._parse)
                 self._seen = seen
         except OSError as error:
             self._token, trouble = None, error.strerror or type(error).__name__
         # Not raised in `_read`: a traceback can show the local variables of its frames.
         if self._token is None:
-            why = trouble or "takes a file with one token of printable ASCII characters; its content is not shown"
+            why = trouble or f"takes a file with {self._takes}; its content is not shown"
             raise SettingsError(f"{self._name}: {str(self._path)!a}: {why}")
         return self._token
 
 
-def _read(path: Path) -> Secret | None:
+def _read(path: Path, parse: Callable[[str], Secret | None]) -> Secret | None:
     with path.open("rb") as file:
         data = file.read(_MAX_TOKEN_BYTES + 1)
-    return token_from(data.decode(errors="replace")) if len(data) <= _MAX_TOKEN_BYTES else None
+    return parse(data.decode(errors="replace")) if len(data) <= _MAX_TOKEN_BYTES else None

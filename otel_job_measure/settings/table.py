@@ -66,10 +66,19 @@ class Values:
     """The fields of `Settings`, in the order of docs/settings.md."""
 
     influxdb_url: str | None = _influxdb("URL", _URL.format("localhost:8086") + _BARE, parsers.url(normalized))
-    influxdb_token: Secret | None = _influxdb("TOKEN", "a token of printable ASCII characters", parsers.secret)
+    influxdb_token: Secret | None = _influxdb("TOKEN", "a token of printable ASCII characters", parsers.token)
     influxdb_token_file: Path | None = _influxdb("TOKEN_FILE", "the path of a file with a token", parsers.path)
+    influxdb_username: str | None = _influxdb(
+        "USERNAME", "the name of a user, without a colon, on one line", parsers.username
+    )
+    influxdb_password: Secret | None = _influxdb("PASSWORD", "a password of printable characters", parsers.password)
+    influxdb_password_file: Path | None = _influxdb("PASSWORD_FILE", "the path of a file with a password", parsers.path)
     influxdb_org: str | None = _influxdb("ORG", "the organization's name or id, on one line", parsers.line)
-    influxdb_bucket: str | None = _influxdb("BUCKET", "the bucket's name or id, on one line", parsers.line)
+    influxdb_bucket: str | None = _influxdb(
+        "BUCKET",
+        "the bucket's name or id, or for InfluxDB 1.x `database` or `database/retention policy`, on one line",
+        parsers.line,
+    )
     influxdb_client_certificate: Path | None = _influxdb("CLIENT_CERTIFICATE", _PEM, parsers.file)
     influxdb_client_key: Path | None = _influxdb("CLIENT_KEY", _KEY, parsers.file)
     sink: Literal["influxdb", "otlp"] = _choice("SINK", names.SINK_INFLUXDB, names.SINK_OTLP)

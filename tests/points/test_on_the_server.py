@@ -1,17 +1,23 @@
-"""What was written is what the real InfluxDB gives back."""
+"""What was written is what InfluxDB gives back: real servers of generations 1 and 2, and the parser of generation 3."""
 
+import contextlib
 import json
+import os
 import time
+from collections.abc import Iterable
+from pathlib import Path
 from urllib.parse import urlencode
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from otel_job_measure.errors import LineProtocolError
+from otel_job_measure.errors import LineProtocolError, SettingsError
 from otel_job_measure.points import (
     DefaultTags,
     Ending,
     Outcome,
+    Point,
     clean_field,
     clean_tag,
     ending_lines,
@@ -20,9 +26,11 @@ from otel_job_measure.points import (
     start_line,
 )
 from otel_job_measure.points.rows import Series
+from otel_job_measure.settings import Settings
 from tests.points.test_line_protocol import INVALID, VALID
 from tests.points.texts import NAMES, TEXTS
-from tests.support.influx import InfluxServer
+from tests.support.grammar3 import grammar3, read_by_3
+from tests.support.influx import InfluxServer, Row
 from tests.support.influxd import request
 
 # Distinct for InfluxDB also where two names are the same to it; the hour before now, which any range finds.
@@ -50,19 +58,32 @@ def rows_of(texts: list[str]) -> bytes:
     return bytes(data)
 
 
+def in_order(points: Iterable[Row | Point]) -> list[tuple[object, ...]]:
+    """Returns points in an order of their own: InfluxDB gives those of one time as it likes."""
+    shown = [(at.time_ns, at.measurement, sorted(at.tags.items()), sorted(at.fields.items())) for at in points]
+    return sorted(shown, key=repr)
+
+
 def check(influx: InfluxServer, texts: list[str]) -> None:
     """Writes the rows in one request and compares every tag and field of every row that comes back."""
     bucket = influx.new_bucket()
     data = rows_of(texts)
     influx.write(data, bucket)
-    # InfluxDB gives rows in the order of time, and two at one time as it likes.
-    expected = [parse(line) for line in lines(data)]
-    found = influx.lines(bucket)
-    assert sorted((row.time_ns, row.measurement, sorted(row.tags.items())) for row in found) == sorted(
-        (point.time_ns, point.measurement, sorted(point.tags.items())) for point in expected
-    )
-    fields = {(row.time_ns, row.measurement): dict(row.fields) for row in found}
-    assert fields == {(point.time_ns, point.measurement): dict(point.fields) for point in expected}
+    assert in_order(influx.lines(bucket)) == in_order(map(parse, lines(data)))
+
+
+def check_3(program: Path, texts: list[str]) -> None:
+    """Compares every tag and field of every row with what the parser of InfluxDB 3 reads."""
+    data = rows_of(texts)
+    found = read_by_3(program, data)
+    assert [one for one in found if "error" in one] == []
+    assert in_order(Row(**one) for one in found) == in_order(map(parse, lines(data)))
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    """The parser of InfluxDB 3."""
+    return grammar3(os.environ)
 
 
 def test_nasty_names_come_back_from_flux(influx: InfluxServer, bucket: str) -> None:
@@ -81,16 +102,72 @@ def test_nasty_names_come_back_from_flux(influx: InfluxServer, bucket: str) -> N
         assert (record["host"], record["error_message"]) == (clean_field(name), clean_field(name))
 
 
-def test_nasty_names_come_back_exactly(influx: InfluxServer) -> None:
+def test_nasty_names_come_back_exactly(real_influx: InfluxServer) -> None:
     """Every row of every name, tags and fields, as `parse` reads them too."""
-    check(influx, NAMES)
+    check(real_influx, NAMES)
 
 
 @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(texts=st.lists(TEXTS.filter(bool), min_size=60, max_size=120))
-def test_any_names_come_back_exactly(influx: InfluxServer, texts: list[str]) -> None:
+def test_any_names_come_back_exactly(real_influx: InfluxServer, texts: list[str]) -> None:
     """Arbitrary names, many in one request: one that breaks its line would break others too."""
-    check(influx, texts)
+    check(real_influx, texts)
+
+
+def test_influxdb_3_reads_nasty_names_alike(program: Path) -> None:
+    """No line is refused, and no tag or field means anything else there."""
+    check_3(program, NAMES)
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(texts=st.lists(TEXTS.filter(bool), min_size=60, max_size=120))
+def test_influxdb_3_reads_any_names_alike(program: Path, texts: list[str]) -> None:
+    """Arbitrary names, many in one request."""
+    check_3(program, texts)
+
+
+@settings(max_examples=20)
+@given(keys=st.lists(st.text(st.characters(exclude_categories=()), max_size=40), max_size=8))
+def test_any_name_of_a_further_tag_is_refused_or_read_alike(program: Path, keys: list[str]) -> None:
+    """The settings refuse the names of tags that a generation has no way to say."""
+    names: list[str] = []
+    for key in keys:
+        with contextlib.suppress(SettingsError):
+            names += Settings(tags=(key,)).tags
+    data = start_line(Series("j", DefaultTags(more=tuple((name, "x") for name in dict.fromkeys(names)))), "u", 1)
+    [found] = read_by_3(program, data)
+    assert "error" not in found, found
+    assert Row(**found).tags == parse(data).tags
+
+
+@pytest.mark.parametrize("value", [1e-07, 1.5e-300, 1e16, 1.7976931348623157e308, 5e-324, -0.0, 12.25, 1e22])
+def test_influxdb_3_reads_any_duration_alike(program: Path, value: float) -> None:
+    """Python writes some numbers with an exponent."""
+    ending = Ending(uuid="u", outcome=Outcome(), end_ns=1, duration_s=value, lag_s=-value, attempt=2**63 - 1)
+    data = ending_lines(Series("j", DefaultTags()), ending, run_row=True, error_message=False)
+    found, _ = read_by_3(program, data)
+    assert found["fields"] == dict(parse(lines(data)[0]).fields)
+    assert found["fields"]["duration"] == value
+
+
+@pytest.mark.parametrize(
+    ("tag", "by_2", "by_3"),
+    [
+        ("a\tb", "a\tb", None),
+        (r"C:\Jobs\\ nightly", "C:\\Jobs\\ nightly", None),
+        (r"a\\b", r"a\\b", r"a\b"),
+        (r"a\\,b", "a\\,b", None),
+    ],
+)
+def test_why_tags_are_changed(real_influx: InfluxServer, program: Path, tag: str, by_2: str, by_3: str | None) -> None:
+    """Lines that older versions wrote: generations 1 and 2 take them as they are, generation 3 does not."""
+    bucket = real_influx.new_bucket()
+    data = f'scheduling-job,job={tag} status="start",uuid="u" {FIRST_NS}'.encode()
+    real_influx.write(data, bucket)
+    assert [row.tags["job"] for row in real_influx.lines(bucket)] == [by_2]
+    assert parse(data).tags["job"] == by_2
+    found = [one.get("tags", {}).get("job") for one in read_by_3(program, data)]
+    assert found == [by_3]
 
 
 def test_influxdb_reads_and_refuses_the_same_lines(influx: InfluxServer, bucket: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.influx import HOW_TO_GET_ONE, Row, fresh_server, own_server
 from tests.support.influx1 import fresh_server_1
-from tests.support.influxd import VERSION, VERSIONS_1, binary_path
+from tests.support.influxd import VERSION, VERSIONS_1, binary_path, is_ci
 
 
 class AnyInflux(Protocol):
@@ -70,7 +70,7 @@ def _built(environment: Mapping[str, str], version: str) -> Path:
     """Returns the program of a version; without it the test is skipped, and fails under CI."""
     binary = binary_path(environment, version)
     if not binary.exists():
-        if environment.get("CI", "").lower() in {"1", "true"}:
+        if is_ci(environment):
             pytest.fail(HOW_TO_GET_ONE, pytrace=False)
         pytest.skip(HOW_TO_GET_ONE)
     return binary
@@ -91,10 +91,14 @@ def _open_1(version: str, environment: Mapping[str, str], folder: Path) -> Abstr
     return fresh_server_1(_built(environment, version), folder, version)
 
 
-GENERATIONS: Final[dict[str, Opener]] = {
+REAL: Final[dict[str, Opener]] = {
     **{version: partial(_open_1, version) for version in VERSIONS_1},
     VERSION: _open_2,
 }
+"""The real servers."""
+
+GENERATIONS: Final[dict[str, Opener]] = {**REAL}
+"""All of them: the real ones, and stubs of servers that cannot be had."""
 
 
 class Opened:

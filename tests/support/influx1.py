@@ -18,6 +18,12 @@ USER: Final = "admin"
 class InfluxServer1(InfluxServer):
     """A server of generation 1; `token` is its administrator and the password, or empty if it asks for neither."""
 
+    def variables(self, bucket: str | None = None) -> dict[str, str]:
+        """Returns the environment variables that send a process's points to `bucket`."""
+        user, _, password = self.token.partition(":")
+        where = {"INFLUXDB_URL": self.url, "INFLUXDB_BUCKET": bucket or self.bucket}
+        return where | ({"INFLUXDB_USERNAME": user, "INFLUXDB_PASSWORD": password} if user else {})
+
     def new_bucket(self, retention_s: int = 0) -> str:
         """Makes an empty database whose points are kept for `retention_s` (0: for ever) and returns its name."""
         name = f"test-{secrets.token_hex(6)}"

@@ -27,6 +27,8 @@ from otel_job_measure.delivery.server_sink import never_collect_in_children
 from otel_job_measure.settings import Destination, Settings
 
 _VARIABLES: Final = Variables(url=names.ENV_INFLUXDB_URL, ca_file=f"{names.ENV_PREFIX}CA_FILE")
+_ANY_ORG: Final = "-"
+"""For servers that have no organizations, some of which want one to be named."""
 
 
 class _Api(ApiClient):
@@ -102,13 +104,13 @@ class Wire:
         bounded(api.rest_client.pool_manager, deadline := Deadline())
         return cls(destination, api, deadline)
 
-    def post(self, body: bytes, *, token: str | None, timeout_s: float, masked: Masked) -> Response:
+    def post(self, body: bytes, *, authorization: str | None, timeout_s: float, masked: Masked) -> Response:
         """Writes a gzipped body of line protocol with times in ns; raises `NoAnswer`."""
-        if token is not None:
-            self._api.set_default_header("Authorization", f"Token {token}")
+        if authorization is not None:
+            self._api.set_default_header("Authorization", authorization)
         send = partial(
             self._service.post_write_with_http_info,
-            self._destination.org,
+            self._destination.org or _ANY_ORG,
             self._destination.bucket,
             body,
             precision="ns",

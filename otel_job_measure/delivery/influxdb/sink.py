@@ -1,6 +1,7 @@
 """The sink that writes to InfluxDB."""
 
 import gzip
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol
 
@@ -20,7 +21,7 @@ _COMPRESSION: Final = 1
 
 
 class _Wire(Protocol):
-    def post(self, body: bytes, *, token: str | None, timeout_s: float, masked: Masked) -> Response: ...
+    def post(self, body: bytes, *, authorization: str | None, timeout_s: float, masked: Masked) -> Response: ...
     def secrets(self) -> Iterable[str]: ...
     def close(self) -> None: ...
 
@@ -70,10 +71,19 @@ class InfluxSink(ServerSink):
 
     def _request(self, lines: Sequence[bytes], timeout_s: float) -> Verdict:
         body = gzip.compress(body_of(lines), _COMPRESSION, mtime=0)
-        token = self._settings.token() if self._client is None else None
+        authorization = self._authorization() if self._client is None else None
         wire: _Wire = self._connected()
-        response = wire.post(body, token=token, timeout_s=timeout_s, masked=self._masked)
+        response = wire.post(body, authorization=authorization, timeout_s=timeout_s, masked=self._masked)
         return judge(response, now_s=self._clock.wall_ns() / 1e9, masked=self._masked)
+
+    def _authorization(self) -> str | None:
+        """Returns the header that names the sender; None for an InfluxDB 1.x without users."""
+        settings = self._settings
+        if settings.influxdb_username is not None:
+            # Unlike `Token user:password`, this takes any password.
+            return f"Basic {b64encode(f'{settings.influxdb_username}:{settings.password()}'.encode()).decode()}"
+        has_token = settings.influxdb_token is not None or settings.influxdb_token_file is not None
+        return f"Token {settings.token()}" if has_token or settings.influxdb_org is not None else None
 
     def _secrets(self) -> Iterable[str]:
         wire: _Wire = self._wire
