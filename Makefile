@@ -25,7 +25,7 @@ help:
 setup: $(STAMP)
 
 # If ensurepip is missing, `python3 -m venv` leaves a .venv without pip. It is made again.
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml scripts/otel-job-measure otel_job_measure/__main__.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@echo 'setting up .venv (about half a minute)'

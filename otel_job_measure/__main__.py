@@ -1,8 +1,168 @@
-"""`python -m otel_job_measure`, for a PATH without the command."""
+#!python
+"""Starts the command line: as `python -m otel_job_measure`, and as the second half of the installed script.
 
+It is also installed beside that script, as `otel-job-measure-python`. There it runs apart from the package: it finds
+the package, and it runs the command of `exec` even if the package is missing or broken. So it first imports only `os`
+and `sys`. docs/decisions/0011-launcher.md has the reasons.
+"""
+
+import os
 import sys
 
-from otel_job_measure.cli import main
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable, Sequence
+else:
+    import _signal as signal  # the part of `signal` that needs no file of the standard library
+
+VALUES = ("--env-file", "--keep-output", "--kill-after", "--timeout")
+"""The options of `exec` that can have their value in the next word."""
+_DIGITS = 100_000  # of a variable: the system takes 128 KiB
+_ROOM = 65_536
+_PACKAGE = "otel_job_measure"
+_TRIES = "_OTEL_JOB_MEASURE_TRIES"
+_PIECE = "_OTEL_JOB_MEASURE_%d_%d"
+
+
+class Given:
+    """The command of `exec`, and what it would find without us: its environment, and the signals that it ignores."""
+
+    def __init__(self, words: "Sequence[str]") -> None:
+        self.command = [os.fsencode(word) for word in words]
+        self.ignored: frozenset[int] = frozenset()
+        self.mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        self.environment = self._handed_over() or _environment_of("self") or dict(os.environb)
+        if words and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # it ends us as it would end the command
+
+    def _handed_over(self) -> dict[bytes, bytes]:
+        """Returns the environment that the script has handed over, because a shell changes its own."""
+        pieces: list[str] = []
+        while (piece := os.environ.pop(_PIECE % (os.getpid(), len(pieces)), None)) is not None:
+            pieces.append(piece)
+        if pieces:
+            mask = int(pieces[0], 16)
+            self.ignored = frozenset(number for number in range(1, 65) if mask >> number - 1 & 1)
+        environment = _parsed(bytes.fromhex("".join(pieces[1:])))
+        if environment:
+            for name in os.environb.keys() - environment.keys():
+                del os.environb[name]
+            os.environb.update(environment)
+        return environment
+
+    def replace_us(self) -> int:
+        """Becomes the command; returns a shell's exit code if that cannot be."""
+        for number in {signal.SIGPIPE, signal.SIGXFSZ} - self.ignored:  # Python ignores both
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
+        try:
+            os.execvpe(self.command[0], self.command, self.environment)  # noqa: S606 - without a shell
+        except OSError as error:
+            if error.errno == 8:  # noqa: PLR2004 - ENOEXEC, which a shell runs by itself
+                os.execve("/bin/sh", [b"sh", b"-c", b'exec "$0" "$@"', *self.command], self.environment)  # noqa: S606
+            _complain(f"{os.fsdecode(self.command[0])}: {error.strerror}")
+            return 127 if error.errno == 2 else 126  # noqa: PLR2004 - ENOENT
+
+
+def command_of(words: "Sequence[str]") -> "Sequence[str]":
+    """Returns the command that `exec` should run; none for another command of ours, or for wrong usage."""
+    rest = [*words[1:]] if words[:1] == ["exec"] else []
+    while rest and rest[0].startswith("-"):
+        option = rest.pop(0)
+        if option in {"--", "-h", "--help"} or (option in VALUES and (not rest or rest.pop(0) == "--")):
+            return []
+    command = rest[2:] if rest[1:2] == ["--"] else rest[1:]
+    return [] if command[:1] and command[0].startswith("-") else command
+
+
+def find_package() -> None:
+    """Extends `sys.path` until the package is found: by what a Python of its own has, then by what users install."""
+    import site  # noqa: PLC0415 - `-S` has left it out
+
+    shown = sys.stdout, sys.stderr
+    sys.stdout = sys.stderr = None  # the output belongs to the command
+    customize, site.execsitecustomize = site.execsitecustomize, lambda: None
+    beside = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    ways: list[Callable[[], object]] = [
+        site.main,
+        lambda: site.addsitedir(beside),  # pip install --target
+        lambda: site.addsitedir(site.getusersitepackages()),
+        lambda: sys.path.extend(filter(os.path.isabs, os.environ.get("PYTHONPATH", "").split(os.pathsep))),
+        customize,
+    ]
+    if not sys.flags.no_site:
+        del ways[0]
+    while not _is_found() and ways:
+        try:
+            ways.pop(0)()
+        except BaseException:  # noqa: BLE001, S112 - a `.pth` file can raise anything
+            continue
+    sys.stdout, sys.stderr = shown
+
+
+def start(words: "Sequence[str]") -> int:
+    """Runs a command of ours. If it fails before the command of `exec` is started, that one takes our place."""
+    given = Given(command_of(words))
+    usage: type[BaseException] = SystemExit
+    try:
+        find_package()
+        from otel_job_measure import cli  # noqa: PLC0415 - may be broken
+
+        usage = cli.WrongUsage
+        return cli.main(words, given.environment)
+    except BaseException as error:
+        if not given.command or (usage is not SystemExit and isinstance(error, usage)):
+            raise
+        said = "; ".join(str(error).split("\n")) if isinstance(error, Exception) else ""
+        _complain(f"{type(error).__name__}: {said}; the command runs and is not measured")
+    return given.replace_us()
+
+
+def try_out(pid: str) -> None:
+    """Tells the installed script that this interpreter starts, which signals it ignores, and its environment."""
+    ignored = _read(f"/proc/{pid}/status").partition(b"\nSigIgn:")[2].split()
+    block = _read(f"/proc/{pid}/environ")
+    digits = block.hex() if 3 * len(block) + _ROOM < os.sysconf("SC_ARG_MAX") else ""
+    pieces = [digits[at : at + _DIGITS] for at in range(0, len(digits), _DIGITS)]
+    print(ignored[0].decode() if ignored else "0", *pieces, "starts")  # noqa: T201 - to the script
+
+
+def _is_found() -> bool:
+    return any(finder.find_spec(_PACKAGE, None) is not None for finder in sys.meta_path)
+
+
+def _environment_of(process: str) -> dict[bytes, bytes]:
+    """Returns the environment that a process was started with; Python adds LC_CTYPE to its own under cron's locale."""
+    return _parsed(_read(f"/proc/{process}/environ"))
+
+
+def _parsed(block: bytes) -> dict[bytes, bytes]:
+    environment: dict[bytes, bytes] = {}
+    for entry in block.split(b"\0"):
+        name, equals, value = entry.partition(b"=")
+        if name and equals:  # Python hands on no others
+            environment.setdefault(name, value)  # of two with one name, getenv sees the first
+    return environment
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _complain(message: str) -> None:
+    try:
+        os.write(2, f"otel-job-measure: {message}\n".encode(errors="surrogateescape"))
+    except OSError:
+        pass
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if len(sys.argv) == 1 and _TRIES in os.environ:
+        try_out(os.environ[_TRIES])
+    else:
+        sys.exit(start(sys.argv[1:]))

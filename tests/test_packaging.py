@@ -3,7 +3,7 @@ import json
 import os
 import subprocess
 import sys
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -170,9 +170,3 @@ def test_the_watch_sees() -> None:
 def test_the_types_are_shipped() -> None:
     """Type checkers of users find the marker that the package is typed."""
     assert resources.files("otel_job_measure").joinpath("py.typed").is_file()
-
-
-def test_the_command_is_the_cli() -> None:
-    """The distribution's command is the package's command line."""
-    [command] = metadata.distribution("otel-job-measure").entry_points.select(group="console_scripts")
-    assert (command.name, command.value) == ("otel-job-measure", "otel_job_measure.cli:main")

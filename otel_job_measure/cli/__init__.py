@@ -4,8 +4,9 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import NoReturn
 
 from otel_job_measure.errors import JobMeasureError
 
@@ -19,10 +20,26 @@ _COMMANDS = {
 _VERSION = "--version"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command and returns 0, or 1 if it could not do its work; `exec` returns the exit code of its command."""
+class WrongUsage(SystemExit):
+    """The command line is wrong, or asks only for help: nothing is run. The message is printed already."""
+
+
+def main(argv: Sequence[str] | None = None, environment: Mapping[bytes, bytes] | None = None) -> int:
+    """Runs a command of ours.
+
+    Args:
+        argv: The words of the command line; by default those of the process.
+        environment: The environment for the command of `exec`; by default that of the process.
+
+    Returns:
+        0, or 1 if the command could not do its work; for `exec`, the exit code of its command.
+
+    Raises:
+        WrongUsage: The command line is wrong.
+        BaseException: `exec` has failed, and its command is not started.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="otel-job-measure", description="Measures scheduled and background jobs, with InfluxDB as their store."
     )
     parser.add_argument(_VERSION, action=_Version, nargs=0, help="print the version and exit")
@@ -33,7 +50,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments, unknown = parser.parse_known_args(words)
     if unknown:
         _refuse(arguments.parser, unknown)
+    arguments.words, arguments.environment = words, environment
     return _finished(arguments)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose exit is told from every other `SystemExit`; those of the commands have this class too."""
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        if message:
+            self._print_message(message, sys.stderr)
+        raise WrongUsage(status)
 
 
 class _Version(argparse.Action):

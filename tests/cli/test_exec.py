@@ -3,6 +3,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -259,6 +260,10 @@ def test_a_default_env_file_of_another_user_is_passed_over(
         (["job", "--env-file", "x", "true"], "--env-file is not a command"),
         (["--env", "x", "job", "true"], "unrecognized arguments: --env"),
         ([], "the following arguments are required: NAME"),
+        (["--env-file=x", "--", "echo", "hello"], "there is no job's name before `--`"),
+        (["--env-file", "--", "echo", "hello"], "expected one argument"),
+        (["-x", "--", "echo", "hello"], "unrecognized arguments: -x"),
+        (["--", "echo", "hello"], "there is no job's name before `--`"),
     ],
 )
 def test_wrong_usage_is_told_and_runs_nothing(arguments: list[str], words: str, state_dir: Path) -> None:
@@ -281,8 +286,8 @@ def test_only_appending_loads_nothing_heavy() -> None:
     """Where nothing is sent, no SDK, client, table library or database is loaded."""
     asked: list[dict[str, str]] = [{}, {"OTEL_JOB_MEASURE_SHIP": "off"}]
     for variables in asked:
-        environment = uncovered() | variables | {"PYTHONPROFILEIMPORTTIME": "1"}
-        done = run([*EXEC, "true"], environment=environment)
+        command = [sys.executable, "-X", "importtime", "-m", "otel_job_measure", *EXEC[1:], "true"]
+        done = run(command, environment=uncovered() | variables)
         loaded = {text.rpartition("|")[2].strip() for text in done.stderr.decode().splitlines()}
         assert "otel_job_measure.spans.recorder" in loaded
         heavy = (

@@ -4,7 +4,7 @@ import argparse
 import logging
 import os
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from otel_job_measure.cli import options
 from otel_job_measure.cli.exec import process, spawn
@@ -21,9 +21,9 @@ SIGKILL ends exec itself, the command goes on, and the run is recorded as failed
 class Given:
     """The command as it would run without `exec`."""
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], environment: Mapping[bytes, bytes] | None) -> None:
         self.arguments = [os.fsencode(argument) for argument in arguments]
-        self.environment = spawn.inherited_environment()
+        self.environment = dict(os.environb if environment is None else environment)
         self.mask: Iterable[signal.Signals | int] = signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
     def replace_us(self) -> int:
@@ -72,7 +72,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code; if a signal killed it, this process dies of the same signal."""
-    given = Given(_command(args))
+    given = Given(_command(args), args.environment)
     logging.basicConfig(format="otel-job-measure: %(message)s")
     try:
         process.fill_closed_files()
@@ -97,6 +97,8 @@ def run(args: argparse.Namespace) -> int:
 def _command(args: argparse.Namespace) -> Sequence[str]:
     """Returns the command: all remaining words, without a `--` before them."""
     words: Sequence[str] = args.command[1:] if args.command[:1] == ["--"] else args.command
+    if "--" in args.words and args.name not in args.words[: args.words.index("--")]:
+        args.parser.error("there is no job's name before `--`; a name cannot look like an option")
     if not words:
         args.parser.error("there is no command after the job's name")
     if words[0].startswith("-"):

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import NoReturn, TypeVar, assert_never
 
 NOT_FOUND = 127
@@ -31,23 +30,6 @@ class NotStarted(Exception):  # noqa: N818 - an outcome that `exec` passes on, n
 
 class NoRoom(NotStarted):
     """The system has no further process to give; the command can still replace this one."""
-
-
-def inherited_environment() -> dict[bytes, bytes]:
-    """Returns the environment that this process was started with, byte for byte.
-
-    Python adds LC_CTYPE to its own under the C locale, which is cron's.
-    """
-    try:
-        block = Path("/proc/self/environ").read_bytes()
-    except OSError:
-        return dict(os.environb)
-    environment: dict[bytes, bytes] = {}
-    for entry in block.split(b"\0"):
-        name, equals, value = entry.partition(b"=")
-        if name and equals:  # Python hands on no others
-            environment.setdefault(name, value)  # of two with one name, getenv sees the first
-    return environment
 
 
 def start(arguments: Sequence[bytes], environment: Mapping[bytes, bytes], mask: Iterable[signal.Signals | int]) -> int:
