@@ -11,11 +11,12 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import BusyHistoryError, DamagedHistoryError, HistoryError
 from otel_job_measure.history import ingest, queries
-from otel_job_measure.history.database import Database
+from otel_job_measure.history.database import LONGEST_S, Database
 from otel_job_measure.history.ingest import BESIDE_JOBS, FIRST_BYTES, Pace, Stretch, next_room, stretches
 from otel_job_measure.history.pruning import Pruning
 from otel_job_measure.history.row_parser import LineReader
 from otel_job_measure.history.run_record import Batch, RunRecord
+from otel_job_measure.history.schema import Schema
 from otel_job_measure.journal.interfaces import Chunk, Segment
 from otel_job_measure.journal.segment import destination_of
 
@@ -29,6 +30,8 @@ _READ: Final = 4 * 1024 * 1024
 _PRUNINGS: Final = 20
 _RUNS_AT_ONCE: Final = 1000
 _FOLDER: Final = Path(__file__).parent
+_FORMER: Final = (1, 2)
+"""The former versions of the schema."""
 
 
 class Behind(NamedTuple):
@@ -62,9 +65,12 @@ class History:
         self._database = Database(
             path,
             clock=self._clock,
-            schema=(_FOLDER / "schema.sql").read_text(),
-            upgrades=[(_FOLDER / "upgrades" / name).read_text() for name in ("1.sql", "2.sql")],
-            views=(_FOLDER / "views.sql").read_text(),
+            schema=Schema(
+                (_FOLDER / "schema.sql").read_text(),
+                views=(_FOLDER / "views.sql").read_text(),
+                former=[(_FOLDER / "former" / f"{version}.sql").read_text() for version in _FORMER],
+                upgrades=[(_FOLDER / "upgrades" / f"{version}.sql").read_text() for version in _FORMER],
+            ),
         )
         self._pruning = Pruning(retention_s, self._clock)
         self._reader = LineReader()
@@ -261,7 +267,7 @@ class History:
         repaired = False
         while True:
             try:
-                with self._database.transaction(writes=writes) as connection:
+                with self._database.transaction(writes=writes, within_s=patience_s or LONGEST_S) as connection:
                     return operation(connection)
             except BusyHistoryError:
                 if self._clock.monotonic_ns() >= ends_ns:

@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from otel_job_measure import names
-from otel_job_measure.history.run_record import RUN_ROW, VALUES, Batch, Key, Known, Run, ending_of, values_of
+from otel_job_measure.history.rows import COLUMNS, SELECT, UUID, Row, is_sound, key_in, row_of, run_of
+from otel_job_measure.history.run_record import Batch, Run
 from otel_job_measure.journal.interfaces import Chunk
 
 if TYPE_CHECKING:
@@ -18,15 +18,6 @@ FIRST_BYTES: Final = 64 * 1024
 LEAST_BYTES: Final = 16 * 1024
 """The least size of a transaction on a slow machine."""
 
-_VALUES: Final = tuple(each.column for each in VALUES)
-COLUMNS: Final = (
-    *("id", "job", "datacenter", "project", "stage", "tags", "uuid", "destination", "started_ns", "ended_ns"),
-    *("status", "reason", "success", *_VALUES, "ending_rows"),
-    *("lost_ns", "lost_rows", "lost_status", "lost_reason", "lost_values", "settled"),
-)
-"""The columns of `runs`, in the order in which they are read and written here."""
-
-SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM runs"  # noqa: S608 - constant names
 _NOTE: Final = """
 INSERT INTO segments VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET folded = ?, at_ns = excluded.at_ns
 WHERE folded >= ? AND folded < ?
@@ -36,13 +27,11 @@ INSERT INTO last_runs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at_ns 
 WHERE (excluded.at_ns > at_ns OR excluded.uuid = uuid OR at_ns > ?) AND (excluded.at_ns, excluded.uuid) <> (at_ns, uuid)
 """
 _AT_ONCE: Final = 200
+_MOST_ALIKE: Final = 10 * _AT_ONCE
+"""How many rows may share the times or uuids of so many runs; a foreign file may have any number."""
+_MOST_POSITIONS: Final = 300_000
 _SECOND_ENDING_NS: Final = 3600 * 1_000_000_000
 """How long after an ending of a run another one may come that is stamped earlier than it."""
-_HOST: Final = _VALUES.index("host")
-_UUID: Final = COLUMNS.index("uuid")
-
-Row = tuple[Any, ...]
-"""A row of `runs` with the columns of `COLUMNS`."""
 
 
 class Pace(NamedTuple):
@@ -105,12 +94,12 @@ def fold(connection: "sqlite3.Connection", batch: Batch, noted: Sequence[Stretch
     rows: list[Row] = []
     left = iter(batch.runs.values())
     while some := list(islice(left, _AT_ONCE)):
-        known = {(row[_UUID], Key._make(row[1:6])): row for row in _known(connection, some)}
+        known = {(row[UUID], key_in(row)): row for row in _known(connection, some) if is_sound(row)}
         for run in some:
             row = known.get((run.uuid, run.key))
             if row is not None:
                 run.take(run_of(row))
-            new = _row(None if row is None else row[0], run)
+            new = row_of(None if row is None else row[0], run)
             if new != row:
                 rows.append(new)
     _put(connection, rows)
@@ -136,7 +125,9 @@ def _known(connection: "sqlite3.Connection", runs: Sequence[Run]) -> Iterator[Ro
     random. So runs are found by their times, and only unsettled ones by their uuid.
     """
     places = {(run.uuid, run.key) for run in runs}
-    newest = connection.execute("SELECT max(started_ns) FROM runs").fetchone()[0] or 0
+    newest = (
+        connection.execute("SELECT max(started_ns) FROM runs WHERE started_ns < ?", (2**63 - 1,)).fetchone()[0] or 0
+    )
     starts = [run.started_ns for run in runs if run.started_ns is not None and run.started_ns <= newest]
     ends = [end_ns for run in runs if run.started_ns is None for end_ns in run.endings]
     for row in chain(
@@ -144,7 +135,7 @@ def _known(connection: "sqlite3.Connection", runs: Sequence[Run]) -> Iterator[Ro
         _found(connection, "ended_ns", ends),
         _found(connection, "settled = 0 AND uuid", [run.uuid for run in runs]),
     ):
-        places.discard((row[_UUID], Key._make(row[1:6])))
+        places.discard((row[UUID], key_in(row)))
         yield row
     yield from _ended_before(
         connection, [run for run in runs if run.started_ns is None and (run.uuid, run.key) in places]
@@ -163,53 +154,8 @@ def _ended_before(connection: "sqlite3.Connection", runs: Sequence[Run]) -> Iter
 def _found(connection: "sqlite3.Connection", wanted: str, values: Sequence[object]) -> Iterable[Row]:
     if not values:
         return ()
-    return connection.execute(f"{SELECT} WHERE {wanted} IN ({', '.join('?' * len(values))})", values)
-
-
-def _row(run_id: int | None, run: Run) -> Row:
-    begun = (run_id, *run.key, run.uuid, run.destination, run.started_ns)
-    if not run.endings:
-        values: list[Any] = [None] * len(_VALUES)
-        values[_HOST] = run.host
-        return (*begun, None, names.STATUS_START, None, None, *values, 0, *_NOT_LOST, 0)
-    (ending, rows), *others = run.ranked() if len(run.endings) > 1 else run.endings.values()
-    outcome, values = ending.outcome, list(values_of(ending))
-    if not rows & RUN_ROW:
-        values[_HOST] = run.host
-    lost = _lost(others[0]) if others else _NOT_LOST
-    ended = (ending.end_ns, outcome.status, outcome.reason or None, outcome.success)
-    return (*begun, *ended, *values, rows, *lost, int(run.settled))
-
-
-_NOT_LOST: Final = (None, 0, None, None, None)
-
-
-def _lost(known: Known) -> Row:
-    (ending, rows), outcome = known, known.ending.outcome
-    values = {name: value for name, value in zip(_VALUES, values_of(ending), strict=True) if value is not None}
-    return ending.end_ns, rows, outcome.status, outcome.reason or None, json.dumps(values, ensure_ascii=False)
-
-
-def run_of(row: Row) -> Run:
-    """Returns the run of a row."""
-    cells: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
-    uuid = cells["uuid"]
-    run = Run(uuid, Key._make(row[1:6]))
-    run.destination, run.started_ns = cells["destination"], cells["started_ns"]
-    values = {name: cells[name] for name in _VALUES}
-    if not cells["ending_rows"] & RUN_ROW:
-        run.host = values.pop("host")
-    if cells["ended_ns"] is not None:
-        reason = _reason(cells["status"], cells["reason"])
-        run.end(ending_of(uuid, cells["ended_ns"], reason, values), cells["ending_rows"])
-    if cells["lost_ns"] is not None:
-        reason = _reason(cells["lost_status"], cells["lost_reason"])
-        run.end(ending_of(uuid, cells["lost_ns"], reason, json.loads(cells["lost_values"])), cells["lost_rows"])
-    return run
-
-
-def _reason(status: str, reason: str | None) -> str | None:
-    return None if status == names.STATUS_END else reason or ""
+    marks = ", ".join("?" * len(values))
+    return connection.execute(f"{SELECT} WHERE {wanted} IN ({marks}) LIMIT {_MOST_ALIKE}", values)
 
 
 def _note_last(connection: "sqlite3.Connection", runs: Iterable[Run], now_ns: int) -> None:
@@ -236,7 +182,10 @@ def _note_further_tags(connection: "sqlite3.Connection", texts: set[str]) -> boo
 
 def positions(connection: "sqlite3.Connection") -> dict[str, int]:
     """Returns how many bytes of each segment are in."""
-    return dict(connection.execute("SELECT name, folded FROM segments").fetchall())
+    # A foreign file may have other types, and any number.
+    wanted = "typeof(folded) = 'integer' AND typeof(name) = 'text' AND length(name) < 256"
+    query = f"SELECT name, folded FROM segments WHERE {wanted} LIMIT {_MOST_POSITIONS}"  # noqa: S608 - constant
+    return dict(connection.execute(query).fetchall())
 
 
 def forget(connection: "sqlite3.Connection", segments: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 from otel_job_measure import names
-from otel_job_measure.history.ingest import COLUMNS, SELECT, Row, run_of
+from otel_job_measure.history.rows import COLUMNS, SELECT, Row, runs_of
 from otel_job_measure.history.run_record import OLD_ROW, RUN_ROW, RUNNING, Run, RunRecord, record_of
 from otel_job_measure.points.rows import ending_lines, series, start_line
 from otel_job_measure.points.tags import DefaultTags
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 WORDS: Final = (RUNNING, names.STATUS_END, names.STATUS_FAILED, *names.REASONS)
 """What runs can be filtered by: a status or a reason."""
 
+_MOST_CHARACTERS: Final = 4 * 1024 * 1024
 EVER: Final = -(2**63)
 """A time before all others, in ns."""
 
@@ -42,7 +43,7 @@ def latest(
     """Returns the latest runs, the newest first; see `History.latest`."""
     wanted, values = _wanted(job, words)
     values |= {"since": EVER if since_ns is None else since_ns, "limit": limit}
-    return [record_of(run_of(row)) for row in connection.execute(_LATEST.format(wanted=wanted), values)]
+    return [record_of(run) for run in runs_of(connection.execute(_LATEST.format(wanted=wanted), values))]
 
 
 def _wanted(job: str | None, words: Sequence[str]) -> tuple[str, dict[str, object]]:
@@ -59,13 +60,20 @@ def _wanted(job: str | None, words: Sequence[str]) -> tuple[str, dict[str, objec
 
 
 def rows_after(connection: "sqlite3.Connection", row_id: int, since_ns: int, limit: int) -> list[Row]:
-    """Returns the next runs, in the order of their row ids, that started or ended since a time."""
-    return connection.execute(_AFTER, (row_id, since_ns, since_ns, limit)).fetchall()
+    """Returns the next runs, in the order of their row ids, started or ended since a time; fewer large ones."""
+    rows: list[Row] = []
+    size = 0
+    for row in connection.execute(_AFTER, (row_id, since_ns, since_ns, limit)):
+        rows.append(row)
+        size += sum(len(value) for value in row if isinstance(value, str | bytes))
+        if size > _MOST_CHARACTERS:
+            break
+    return rows
 
 
 def lines_of(rows: Sequence[Row], destinations: Collection[str] | None) -> bytes:
     """Returns the rows of runs as they were first written; a run of unknown destination is always wanted."""
-    runs = map(run_of, rows)
+    runs = runs_of(rows)
     wanted = (run for run in runs if destinations is None or not run.destination or run.destination in destinations)
     return b"".join(map(_lines, wanted))
 

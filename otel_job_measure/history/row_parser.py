@@ -17,6 +17,8 @@ from otel_job_measure.points.line_protocol import parse
 from otel_job_measure.points.outcome import Ending
 
 _KEPT: Final = 4096
+_LONGEST: Final = 64 * 1024
+"""A line with more characters is not this package's. A row has the texts of at most four lines, and must hold them."""
 _PATTERNS: Final = {
     "string": r'"(?P<{name}>[^"\\]*+)"',
     "float": r"(?P<{name}>-?[0-9]++(?:\.[0-9]++)?(?:e[-+]?[0-9]{{1,2}})?)",
@@ -51,7 +53,7 @@ class LineReader:
     def read(self, data: bytes, batch: Batch) -> None:
         """Puts whole lines into a batch; lines that are not rows of runs are ignored."""
         for line in data.decode("utf-8", "replace").split("\n"):
-            if not line or line[0] == "#":
+            if not line or line[0] == "#" or len(line) > _LONGEST:
                 continue
             is_run_row = line.startswith(_RUN_ROW)
             found = _run_row(line) if is_run_row else _point_row(line)

@@ -4,16 +4,19 @@ import json
 import os
 import re
 import shlex
+import sqlite3
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from otel_job_measure import JobMeasure
 from otel_job_measure.cli import main
+from otel_job_measure.history import ingest
 from otel_job_measure.history.history import History
 from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.journal.interfaces import Chunk
@@ -213,12 +216,14 @@ def test_what_living_processes_have_written_is_listed_at_once(
         journal.close(delivered=False)
 
 
-def test_what_is_not_in_yet_is_told(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_in_yet_is_told(
+    recorded: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the history takes nothing more, the runs that are in it are listed, and the rest is counted."""
     journal = journal_in(recorded)
     line = Lines(uuid="eeeeeeeeeeee")
     journal.begin(line.uuid, line.start(journal.stamp()))
-    rows(recorded / "history.db", "CREATE TRIGGER t BEFORE INSERT ON segments BEGIN SELECT RAISE(ABORT, 'no'); END")
+    monkeypatch.setattr(ingest, "fold", _full)
     try:
         assert main(["runs", "--json"]) == 0
     finally:
@@ -226,8 +231,12 @@ def test_what_is_not_in_yet_is_told(recorded: Path, capsys: pytest.CaptureFixtur
     captured = capsys.readouterr()
     assert len(captured.out.splitlines()) == 4
     assert re.fullmatch(
-        r"1 points \(\d+ bytes\) are not in the list yet: the history .* cannot be used: no\n", captured.err
+        r"1 points \(\d+ bytes\) are not in the list yet: the history .* cannot be used: no room\n", captured.err
     )
+
+
+def _full(*_: object) -> NoReturn:
+    raise sqlite3.OperationalError("no room")
 
 
 def test_a_history_that_another_process_holds_is_waited_for(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,11 +14,10 @@ import pytest
 
 from otel_job_measure import JobMeasure
 from otel_job_measure.cli import main
-from otel_job_measure.clock import SystemClock
-from otel_job_measure.history.database import Database
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.settings import Arguments, Settings
 from tests.delivery.support import Reply, TinyServer
+from tests.history.support import history_in
 from tests.runtime.support import DEAD, delivered, history, run, segments, there, variables
 from tests.support.exec_ import COMMAND
 
@@ -142,8 +141,7 @@ class TestOnce:
     def test_a_history_that_is_in_use_is_no_failure(self, server: TinyServer, state_dir: Path) -> None:
         """InfluxDB has everything; the segment stays until the history has it too."""
         left("a", server.url, state_dir=state_dir)
-        database = Database(state_dir / "history.db", clock=SystemClock(), schema="", upgrades=[""])
-        with database.transaction():
+        with history_in(state_dir)._database.transaction():
             assert main(ONCE) == 0
         assert delivered(server) == ["a"]
         assert len(segments(state_dir)) == 1

@@ -13,6 +13,7 @@ import pytest
 
 from otel_job_measure.errors import BusyHistoryError, DamagedHistoryError, HistoryError, NewerHistoryError
 from otel_job_measure.history.database import Database
+from otel_job_measure.history.schema import Schema
 from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.testing import ManualClock
 
@@ -29,9 +30,9 @@ _MANY = (
 
 def database(folder: Path, *versions: str) -> Database:
     """Returns a database with a schema, and what other versions added to it."""
-    return Database(
-        folder / "history.db", clock=ManualClock(), schema="".join(versions) or _FIRST, upgrades=versions[1:]
-    )
+    former = ["".join(versions[:number]) for number in range(1, len(versions))]
+    schema = Schema("".join(versions) or _FIRST, former=former, upgrades=versions[1:])
+    return Database(folder / "history.db", clock=ManualClock(), schema=schema)
 
 
 def use(opened: Database) -> list[tuple[object, ...]]:
@@ -171,7 +172,7 @@ def test_what_belongs_to_a_damaged_file_goes_with_it(tmp_path: Path) -> None:
     use(opened)
     with closing(sqlite3.connect(tmp_path / "history.db")) as other:
         other.execute("PRAGMA journal_mode = WAL")
-        other.execute("CREATE TABLE theirs (id)")
+        other.execute("INSERT INTO runs VALUES (1000, '')")
         other.commit()
         damage(tmp_path / "history.db")
         with pytest.raises(DamagedHistoryError):
@@ -231,13 +232,13 @@ def test_a_place_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     with pytest.raises(HistoryError, match=r"history\.db cannot be locked: .*No such file"):
         use(database(tmp_path / "missing"))
     (tmp_path / "history.db").mkdir()
-    with pytest.raises(HistoryError, match=r"history\.db cannot be used: unable to open"):
+    with pytest.raises(HistoryError, match=r"history\.db cannot be used: .*no regular file"):
         use(database(tmp_path))
 
 
 def test_whether_there_is_a_file_cannot_always_be_told(tmp_path: Path) -> None:
     """A name that the file system refuses is an error that says so, not a history that is empty."""
-    opened = Database(tmp_path / ("x" * 300), clock=ManualClock(), schema=_FIRST)
+    opened = Database(tmp_path / ("x" * 300), clock=ManualClock(), schema=Schema(_FIRST))
     with pytest.raises(HistoryError, match=r"cannot be read: .*too long"):
         opened.exists()
 
@@ -246,7 +247,7 @@ def test_a_damaged_file_that_cannot_be_set_aside_stays(tmp_path: Path) -> None:
     """Then nothing is begun anew, and the error says both."""
     path = tmp_path / f"{'x' * 235}.db"
     path.write_bytes(b"no database" * 1000)
-    opened = Database(path, clock=ManualClock(), schema=_FIRST)
+    opened = Database(path, clock=ManualClock(), schema=Schema(_FIRST))
     with pytest.raises(HistoryError, match=r"is damaged and cannot be set aside: .*too long"):
         use(opened)
     assert path.read_bytes() == b"no database" * 1000
@@ -259,14 +260,15 @@ def test_a_killed_process_leaves_what_was_committed(tmp_path: Path) -> None:
     script = """
 import os, pathlib, sys
 from otel_job_measure.history.database import Database
+from otel_job_measure.history.schema import Schema
 from otel_job_measure.testing import ManualClock
-opened = Database(pathlib.Path(sys.argv[1]), clock=ManualClock(), schema="")
+opened = Database(pathlib.Path(sys.argv[1]), clock=ManualClock(), schema=Schema(sys.argv[2]))
 with opened.transaction() as connection:
     connection.execute("PRAGMA cache_size = 2")  # so that changed pages reach the file at once
     connection.execute("UPDATE runs SET text = 'changed'")
     os.kill(os.getpid(), 9)
 """
-    command = [sys.executable, "-c", script, str(tmp_path / "history.db")]
+    command = [sys.executable, "-c", script, str(tmp_path / "history.db"), _MANY]
     killed = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert killed.returncode == -9, killed.stderr
     assert (tmp_path / "history.db-journal").stat().st_size > 4096

@@ -1,9 +1,9 @@
 -- From version 1 of the history to version 2. The views are made again afterwards.
 
-DROP VIEW "scheduling-job";
-DROP VIEW "scheduling-job-run";
-DROP VIEW old_points;
-DROP VIEW run_points;
+DROP VIEW IF EXISTS "scheduling-job";
+DROP VIEW IF EXISTS "scheduling-job-run";
+DROP VIEW IF EXISTS old_points;
+DROP VIEW IF EXISTS run_points;
 
 ALTER TABLE runs ADD COLUMN destination TEXT;
 ALTER TABLE runs ADD COLUMN attempt INTEGER;
