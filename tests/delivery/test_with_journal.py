@@ -1,4 +1,4 @@
-"""The shipper between the real journal, the real history and the real server."""
+"""The shipper between the real journal, the real history and a server of each generation."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.runtime.assembly import StoreOpener, identity_of
 from otel_job_measure.settings import Settings
 from tests.delivery.support import ListRejects
-from tests.support.influx import InfluxServer
+from tests.support.generations import AnyInflux
 
 LONG_S = 60.0
 TAGS = DefaultTags(datacenter=None, project=None, stage=None, more=())
@@ -29,15 +29,8 @@ TAGS = DefaultTags(datacenter=None, project=None, stage=None, more=())
 class Process:
     """What a process has of the way from a point to its sinks."""
 
-    def __init__(self, influx: InfluxServer, bucket: str, folder: Path, *, timeout_s: float = 10.0) -> None:
-        settings = Settings(
-            influxdb_url=influx.url,
-            influxdb_token=influx.token,
-            influxdb_org=influx.org,
-            influxdb_bucket=bucket,
-            state_dir=folder,
-            timeout_s=timeout_s,
-        )
+    def __init__(self, influx: AnyInflux, bucket: str, folder: Path, *, timeout_s: float = 10.0) -> None:
+        settings = Settings(**influx.arguments(bucket), state_dir=folder, timeout_s=timeout_s)
         clock = SystemClock()
         self.counters = Counters()
         opener = StoreOpener(settings, clock, self.counters)
@@ -71,23 +64,23 @@ class Process:
 
 
 @pytest.fixture
-def process(influx: InfluxServer, bucket: str, tmp_path: Path) -> Iterator[Process]:
+def process(any_influx: AnyInflux, any_bucket: str, tmp_path: Path) -> Iterator[Process]:
     """A process that delivers to a bucket of its own."""
-    process = Process(influx, bucket, tmp_path / "shared", timeout_s=0.5)
+    process = Process(any_influx, any_bucket, tmp_path / "shared", timeout_s=0.5)
     yield process
     process.end()
 
 
-def rows(influx: InfluxServer, bucket: str) -> int:
+def rows(influx: AnyInflux, bucket: str) -> int:
     """Returns how many points a bucket has."""
     return len(influx.lines(bucket))
 
 
-def test_nothing_is_lost_while_the_server_is_stopped(influx: InfluxServer, bucket: str, process: Process) -> None:
+def test_nothing_is_lost_while_the_server_is_stopped(any_influx: AnyInflux, any_bucket: str, process: Process) -> None:
     """Points that come before, while and after the server is stopped are all there, and health has seen it."""
     process.start_runs(10)
     assert process.arrives()
-    with influx.stopped(hard=True):
+    with any_influx.stopped(hard=True):
         for _ in range(5):
             process.start_runs(20)
             assert not process.arrives(unless_down=True)
@@ -95,18 +88,18 @@ def test_nothing_is_lost_while_the_server_is_stopped(influx: InfluxServer, bucke
         assert (process.sink.reachable, process.shipper.pending) == (False, 100)
     process.start_runs(10)
     assert process.arrives()
-    assert rows(influx, bucket) == 120
+    assert rows(any_influx, any_bucket) == 120
     assert (process.sink.reachable, process.shipper.known_down, process.shipper.pending) == (True, False, 0)
     assert process.counters.now().delivered == 120
 
 
-def test_nothing_is_lost_while_the_server_is_frozen(influx: InfluxServer, bucket: str, process: Process) -> None:
+def test_nothing_is_lost_while_the_server_is_frozen(any_influx: AnyInflux, any_bucket: str, process: Process) -> None:
     """What the server accepted without an answer is sent again, and is there once."""
-    with influx.frozen():
+    with any_influx.frozen():
         process.start_runs(30)
         assert not process.arrives(unless_down=True)
     assert process.arrives()
-    assert rows(influx, bucket) == 30
+    assert rows(any_influx, any_bucket) == 30
 
 
 def test_a_process_leaves_nothing_behind(process: Process) -> None:
@@ -118,22 +111,22 @@ def test_a_process_leaves_nothing_behind(process: Process) -> None:
 
 
 def test_what_a_process_leaves_the_next_one_sends(
-    influx: InfluxServer, bucket: str, process: Process, tmp_path: Path
+    any_influx: AnyInflux, any_bucket: str, process: Process, tmp_path: Path
 ) -> None:
     """Points that were not sent at the end of a process are sent by the next one, in the same folder."""
-    with influx.stopped():
+    with any_influx.stopped():
         process.start_runs(50)
         assert not process.end()
     assert len(process.state.ready_segments()) == 1
-    after = Process(influx, bucket, tmp_path / "shared")
+    after = Process(any_influx, any_bucket, tmp_path / "shared")
     after.start_runs(1)
     assert after.end()
-    assert rows(influx, bucket) == 51
+    assert rows(any_influx, any_bucket) == 51
     assert process.state.ready_segments() == []
 
 
-def test_a_start_is_there_while_the_run_goes_on(influx: InfluxServer, bucket: str, process: Process) -> None:
+def test_a_start_is_there_while_the_run_goes_on(any_influx: AnyInflux, any_bucket: str, process: Process) -> None:
     """A job that waits until a query has seen its own start sees it."""
     process.start_runs(1)
     assert process.arrives(unless_down=True)
-    assert rows(influx, bucket) == 1
+    assert rows(any_influx, any_bucket) == 1

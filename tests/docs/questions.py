@@ -92,7 +92,8 @@ class Question:
         columns: The columns of the answer's keys.
         flux: The column of the value in Flux, where the page has a query in it that can say it.
         influxql: The same in InfluxQL.
-        sql: The same in SQL.
+        sql: The same in SQL, of the history.
+        postgresql: The same in SQL, of InfluxDB 3.
         number: Which of several blocks of a language under one heading.
     """
 
@@ -102,6 +103,7 @@ class Question:
     flux: str | None = None
     influxql: str | None = None
     sql: str | None = None
+    postgresql: str | None = None
     number: int = 0
 
 
@@ -112,6 +114,7 @@ QUESTIONS = [
         flux="_value",
         influxql="runs",
         sql="runs",
+        postgresql="runs",
     ),
     Question(
         "Success rate",
@@ -119,6 +122,7 @@ QUESTIONS = [
         flux="_value",
         influxql="rate",
         sql="rate",
+        postgresql="rate",
     ),
     Question(
         "Average duration",
@@ -126,12 +130,14 @@ QUESTIONS = [
         flux="_value",
         influxql="seconds",
         sql="seconds",
+        postgresql="seconds",
     ),
     Question(
         "95th percentile of the duration",
         lambda asked: p95(asked, lambda n: math.ceil(95 * n / 100)),
         flux="_value",
         sql="seconds",
+        postgresql="seconds",
     ),
     Question(
         "95th percentile of the duration",
@@ -144,9 +150,10 @@ QUESTIONS = [
         columns=("job", "uuid"),
         flux="start",
         sql="started_ns",
+        postgresql="start",
     ),
     Question("Open runs", open_by_job, influxql="open"),
-    Question("Last success", last_success, flux="_time", influxql="time", sql="time"),
+    Question("Last success", last_success, flux="_time", influxql="time", sql="time", postgresql="time"),
     Question(
         "Failures by reason",
         lambda asked: counted((run.job, run.reason) for run in asked.ended() if run.reason),
@@ -154,6 +161,7 @@ QUESTIONS = [
         flux="_value",
         influxql="failures",
         sql="failures",
+        postgresql="failures",
     ),
     Question(
         "Failures by error type",
@@ -161,13 +169,14 @@ QUESTIONS = [
         columns=("job", "error_type"),
         flux="_value",
         sql="failures",
+        postgresql="failures",
     ),
     Question(
         "Failures by error type",
         lambda asked: counted((run.job,) for run in asked.ended() if run.error_type == "ValueError"),
         influxql="failures",
     ),
-    Question("Deadman: jobs that have gone quiet", gone_quiet, flux="_time", sql="time"),
+    Question("Deadman: jobs that have gone quiet", gone_quiet, flux="_time", sql="time", postgresql="time"),
     Question("Deadman: jobs that have gone quiet", last_start, influxql="time"),
     Question(
         "Runs in each hour, as it was",
@@ -201,16 +210,17 @@ QUESTIONS = [
 
 
 def plain(name: str, value: object) -> Any:  # noqa: ANN401 - what a query gives
-    """Returns a value in a form that all three languages have: times are whole microseconds."""
+    """Returns a value in a form that all languages have: times are whole microseconds."""
     if isinstance(value, datetime):
         return round(value.timestamp() * 10**6)
-    if name in {"time", "started_ns"}:
+    if name in {"time", "start", "started_ns"}:
         return cast("int", value) // 1000
     return value
 
 
-def answer(question: Question, language: str, rows: Iterable[Mapping[str, Any]]) -> WriteResult:
+def answer(question: Question, place: str, rows: Iterable[Mapping[str, Any]]) -> WriteResult:
     """Returns what a query gave, by key."""
+    language = place.partition(" ")[0]
     value = getattr(question, language)
     found: WriteResult = {}
     for row in rows:

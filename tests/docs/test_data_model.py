@@ -1,4 +1,4 @@
-"""docs/data-model.md: every row and every query on the page is run, and the three languages say the same."""
+"""docs/data-model.md: every row and every query on the page is run, and all languages and servers say the same."""
 
 import math
 import re
@@ -6,38 +6,46 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from otel_job_measure.history.history import History
 from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, start_line
-from tests.docs.asked import BLOCKS, LANGUAGES, PAGE, Asked
+from tests.docs.asked import BLOCKS, LANGUAGES, PAGE, PLACES, Asked, Bucket
 from tests.docs.data_set import DAY, HOUR, Fact, facts, old_rows, our_rows
-from tests.docs.questions import QUESTIONS, Question, answer, p95
+from tests.docs.questions import QUESTIONS, Question, WriteResult, answer, p95
+from tests.docs.tables import tables_of
 from tests.history.support import chunk
-from tests.support.influx import InfluxServer
+from tests.support.generations import REAL, Opened
+from tests.support.influxd import VERSION
+
+if TYPE_CHECKING:
+    from tests.support.influx import InfluxServer
 
 
-def told_of(influx: InfluxServer, folder: Path, now_ns: int, runs: Sequence[Fact]) -> Asked:
-    """Runs in all three places, and without the lost one twice more, to compare the old with the new."""
-    influx.start()
-    names = [influx.new_bucket() for _ in range(3)]
+def told_of(generations: Opened, folder: Path, now_ns: int, runs: Sequence[Fact]) -> Asked:
+    """Runs in all places, and in the servers without the lost one twice more, to compare the old with the new."""
     survived = [run for run in runs if not run.is_lost]
-    for bucket, rows in zip(names, (our_rows(runs), old_rows(survived), our_rows(survived)), strict=True):
-        influx.write(rows, bucket)
+    buckets: dict[str, Bucket] = {}
+    for version in REAL:
+        influx = cast("InfluxServer", generations.get(version))
+        names = [influx.new_bucket() for _ in range(3)]
+        for bucket, rows in zip(names, (our_rows(runs), old_rows(survived), our_rows(survived)), strict=True):
+            influx.write(rows, bucket)
+        buckets[version] = Bucket(influx, names[0], (names[1], names[2]))
     history = History(folder / "history.db", retention_s=30 * 86_400)
     with history._database.transaction():  # also the history of no runs has its tables
         pass
     history.fold([chunk(our_rows(runs))])
-    return Asked(now_ns, runs, influx, names[0], (names[1], names[2]), history.path)
+    return Asked(now_ns, runs, buckets, history.path, tables_of(our_rows(runs)))
 
 
 @pytest.fixture(scope="module")
-def asked(influx: InfluxServer, tmp_path_factory: pytest.TempPathFactory) -> Asked:
+def asked(generations: Opened, tmp_path_factory: pytest.TempPathFactory) -> Asked:
     """One set of runs of all kinds."""
     now_ns = time.time_ns()
-    return told_of(influx, tmp_path_factory.mktemp("history"), now_ns, facts(now_ns))
+    return told_of(generations, tmp_path_factory.mktemp("history"), now_ns, facts(now_ns))
 
 
 SITUATIONS: dict[str, Callable[[list[Fact]], list[Fact]]] = {
@@ -50,38 +58,48 @@ SITUATIONS: dict[str, Callable[[list[Fact]], list[Fact]]] = {
 
 
 @pytest.fixture(scope="module", params=SITUATIONS)
-def few(influx: InfluxServer, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Asked:
+def few(generations: Opened, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Asked:
     """Sets of runs that lack what a query may take for granted."""
     now_ns = time.time_ns()
     runs = SITUATIONS[str(request.param)](facts(now_ns))
-    return told_of(influx, tmp_path_factory.mktemp("history"), now_ns, runs)
+    return told_of(generations, tmp_path_factory.mktemp("history"), now_ns, runs)
+
+
+def language_of(place: str) -> str:
+    """Returns the language that is asked in a place."""
+    return place.partition(" ")[0]
 
 
 CASES = [
-    pytest.param(question, language, id=f"{question.heading}-{question.number}-{language}")
+    pytest.param(question, place, id=f"{question.heading}-{question.number}-{place}")
     for question in QUESTIONS
-    for language in LANGUAGES
-    if getattr(question, language)
+    for place in PLACES
+    if getattr(question, language_of(place))
 ]
 
 
-@pytest.mark.parametrize(("question", "language"), CASES)
-def test_each_query_gives_what_a_plain_calculation_gives(asked: Asked, question: Question, language: str) -> None:
-    """So the three languages agree with each other, wherever they can say it."""
+def found_by(question: Question, place: str, asked: Asked) -> WriteResult:
+    """Returns what the page's query gives."""
+    query = BLOCKS[question.heading, language_of(place)][question.number]
+    return answer(question, place, asked.ask(place, query))
+
+
+@pytest.mark.parametrize(("question", "place"), CASES)
+def test_each_query_gives_what_a_plain_calculation_gives(asked: Asked, question: Question, place: str) -> None:
+    """So the languages and servers agree with each other, wherever they can say it."""
     expected = question.expected(asked)
-    query = BLOCKS[question.heading, language][question.number]
-    found = answer(question, language, asked.ask(language, query))
     assert len(expected) > 1
     # Flux counts whole milliseconds of each pair, and is one short now and then.
-    assert found == pytest.approx(expected, abs=1 if getattr(question, language) == "elapsed" else None)
+    is_elapsed = getattr(question, language_of(place)) == "elapsed"
+    assert found_by(question, place, asked) == pytest.approx(expected, abs=1 if is_elapsed else None)
 
 
-@pytest.mark.parametrize(("question", "language"), CASES)
-def test_each_query_is_right_about_few_runs(few: Asked, question: Question, language: str) -> None:
+@pytest.mark.parametrize(("question", "place"), CASES)
+def test_each_query_is_right_about_few_runs(few: Asked, question: Question, place: str) -> None:
     """An empty bucket, one row, only failures and only open runs are no special case."""
-    found = answer(question, language, few.ask(language, BLOCKS[question.heading, language][question.number]))
+    is_elapsed = getattr(question, language_of(place)) == "elapsed"
     expected = question.expected(few)
-    assert found == pytest.approx(expected, abs=1 if getattr(question, language) == "elapsed" else None)
+    assert found_by(question, place, few) == pytest.approx(expected, abs=1 if is_elapsed else None)
 
 
 def test_no_query_of_the_page_is_left_out() -> None:
@@ -108,8 +126,9 @@ def test_the_percentiles_of_the_languages_really_differ(asked: Asked) -> None:
 def test_a_group_by_a_field_is_one_group_without_a_word(asked: Asked) -> None:
     """As the page says of InfluxQL and error types."""
     query = 'SELECT count("error_type") AS "n" FROM "scheduling-job-run" WHERE time > now() - 24h GROUP BY "error_type"'
-    (row,) = asked.influx.influxql(query, asked.bucket)
-    assert row["n"] == len([run for run in asked.ended() if run.error_type])
+    for version in REAL:
+        (row,) = asked.ask(f"influxql {version}", query)
+        assert row["n"] == len([run for run in asked.ended() if run.error_type])
 
 
 _ALL_ROWS = 'from(bucket: "jobs") |> range(start: -24h) |> filter(fn: (r) => r._measurement == "scheduling-job")'
@@ -141,12 +160,15 @@ def in_milliseconds(row: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-@pytest.mark.parametrize(("language", "query"), OLD)
-def test_an_old_query_gives_on_our_rows_what_it_gave_on_the_old_ones(asked: Asked, language: str, query: str) -> None:
+OLD_CASES = [(place, query) for place in PLACES for language, query in OLD if language_of(place) == language]
+
+
+@pytest.mark.parametrize(("place", "query"), OLD_CASES)
+def test_an_old_query_gives_on_our_rows_what_it_gave_on_the_old_ones(asked: Asked, place: str, query: str) -> None:
     """Row for row and column for column, and durations to the millisecond, which is what the old clock had."""
     then, now = (
-        sorted((in_milliseconds(row) for row in asked.ask(language, query, bucket)), key=_order)
-        for bucket in asked.then_and_now
+        sorted((in_milliseconds(row) for row in asked.ask(place, query, bucket)), key=_order)
+        for bucket in asked.buckets[place.partition(" ")[2] or VERSION].then_and_now
     )
     if re.search(r"now\(\) - 24h GROUP BY [\"*]", query):
         # Without a window it is stamped with the beginning of the range, which has moved on in between.
@@ -223,7 +245,7 @@ def test_the_views_have_what_influxdb_has(asked: Asked) -> None:
     """As the page says: the very rows, in both measurements."""
     for measurement in ("scheduling-job", "scheduling-job-run"):
         shown = asked.ask("sql", f'SELECT * FROM "{measurement}"')  # noqa: S608 - ours
-        there = asked.influx.influxql(f'SELECT * FROM "{measurement}"', asked.bucket)  # noqa: S608 - ours
+        there = asked.ask("influxql", f'SELECT * FROM "{measurement}"')  # noqa: S608 - ours
         # InfluxQL leaves out a column that no row has a value for.
         without_nothing = [{k: v for k, v in row.items() if v is not None} for row in (*shown, *there)]
         assert len(shown) == len(there) > 50
