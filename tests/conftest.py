@@ -71,6 +71,12 @@ def bucket(influx: InfluxServer) -> str:
     return influx.new_bucket()
 
 
+@pytest.fixture
+def real_bucket(real_influx: InfluxServer) -> str:
+    """A bucket of that server for one test alone."""
+    return real_influx.new_bucket()
+
+
 @pytest.fixture(autouse=True)
 def _server_runs(request: pytest.FixtureRequest) -> None:
     """Starts the server again where the test before left it stopped."""
