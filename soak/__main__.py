@@ -24,8 +24,8 @@ from typing import Any, Final
 from soak.fault import Fault, NotHereError, all_faults
 from soak.ground import ground_for
 from soak.tally import Row, as_markdown, as_text
-from tests.support.influx import HOW_TO_GET_ONE, fresh_server
-from tests.support.influxd import binary_path
+from tests.support.generations import GENERATIONS, is_there
+from tests.support.influx import HOW_TO_GET_ONE
 from tests.support.processes import ROOT
 
 ALL_S: Final = 1140.0
@@ -39,13 +39,12 @@ _END: Final = "<!-- the table of `make soak` ends -->"
 
 def one(fault: Fault, seed: int, times: int) -> Row:
     """Tries one fault in this process, on a server of its own where it takes one."""
-    binary = binary_path(os.environ)
-    if fault.influx and not binary.exists():
+    if fault.influx and not is_there(os.environ, fault.generation):
         return Row(fault=fault.name, tried=0, skipped=HOW_TO_GET_ONE)
     with tempfile.TemporaryDirectory(prefix="faults-") as name:
         folder = Path(name)
         (folder / "influxd").mkdir()
-        server = fresh_server(binary, folder / "influxd") if fault.influx else nullcontext()
+        server = GENERATIONS[fault.generation](os.environ, folder / "influxd") if fault.influx else nullcontext()
         with (
             server as influx,
             ground_for(fault, folder / "ground", seed, times, influx=influx, patience_s=_PATIENCE_S) as ground,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from soak import scenarios
+from tests.support.influxd import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,7 @@ class Fault:
         brief: How often in `make test`.
         long: How often in `make soak`.
         influx: Whether it takes a real InfluxDB.
+        generation: Which one, a key of `GENERATIONS`.
         alone: Whether it tells what something costs on a machine that does nothing else.
     """
 
@@ -40,11 +42,12 @@ class Fault:
     brief: int
     long: int
     influx: bool
+    generation: str
     alone: bool
 
 
 def fault(
-    name: str, *, brief: int, long: int, influx: bool = False, alone: bool = False
+    name: str, *, brief: int, long: int, influx: bool = False, generation: str = VERSION, alone: bool = False
 ) -> "Callable[[Scenario], Scenario]":
     """Puts a scenario on the list.
 
@@ -53,11 +56,20 @@ def fault(
         brief: How often it is tried in `make test`.
         long: How often in `make soak`.
         influx: Whether it takes a real InfluxDB.
+        generation: Which one, a key of `GENERATIONS`.
         alone: Whether `make soak` tries nothing else meanwhile.
     """
 
     def add(scenario: "Scenario") -> "Scenario":
-        _faults[name] = Fault(name=name, scenario=scenario, brief=brief, long=long, influx=influx, alone=alone)
+        _faults[name] = Fault(
+            name=name,
+            scenario=scenario,
+            brief=brief,
+            long=long,
+            influx=influx,
+            generation=generation,
+            alone=alone,
+        )
         return scenario
 
     return add

@@ -12,10 +12,10 @@ from otel_job_measure.runtime.assembly import boot_id
 from otel_job_measure.runtime.history_reader import up_to_date
 from otel_job_measure.settings import Settings
 from soak.books import Found
-from tests.support.influx import InfluxServer
+from tests.support.generations import AnyInflux
 
 
-def in_influx(server: InfluxServer, bucket: str) -> list[Found]:
+def in_influx(server: AnyInflux, bucket: str) -> list[Found]:
     """Returns the points of a bucket."""
     return [_found(row.measurement, row.tags, row.fields, row.time_ns) for row in server.lines(bucket)]
 

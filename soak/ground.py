@@ -17,7 +17,7 @@ from soak.books import Books, Compared, Found
 from soak.fault import Fault
 from soak.stepping import held
 from soak.tally import Row
-from tests.support.influx import InfluxServer
+from tests.support.generations import AnyInflux
 from tests.support.processes import ROOT
 
 NOBODY: Final = "http://127.0.0.1:9"
@@ -51,7 +51,7 @@ class Ground:
     folder: Path
     rng: random.Random
     times: int
-    influx: InfluxServer | None = None
+    influx: AnyInflux | None = None
     patience_s: float = 60.0
     books: Books = field(default_factory=Books)
     started: list[App] = field(default_factory=list[App])
@@ -63,7 +63,7 @@ class Ground:
         return self.folder / "state"
 
     @property
-    def server(self) -> InfluxServer:
+    def server(self) -> AnyInflux:
         """Returns the real server of a fault that asks for one."""
         assert self.influx is not None, "say influx=True where the fault is made"
         return self.influx
@@ -194,7 +194,7 @@ class Ground:
 
 @contextmanager
 def ground_for(
-    fault: Fault, folder: Path, seed: int, times: int, *, influx: InfluxServer | None = None, patience_s: float = 60.0
+    fault: Fault, folder: Path, seed: int, times: int, *, influx: AnyInflux | None = None, patience_s: float = 60.0
 ) -> Generator[Ground]:
     """Gives a ground to a scenario; none of its processes outlives it."""
     rng = random.Random(f"{seed} {fault.name}")

@@ -10,13 +10,13 @@ import pytest
 from soak.fault import Fault, NotHereError, all_faults
 from soak.ground import ground_for
 from soak.tally import as_text
-from tests.support.influx import InfluxServer
+from tests.support.generations import AnyInflux, Opened
 
 _SEED: Final = int(os.environ.get("FAULTS_SEED") or random.SystemRandom().randrange(1_000_000))
 _FAULTS: Final = all_faults()
 
 
-def stands(fault: Fault, folder: Path, influx: InfluxServer | None) -> None:
+def stands(fault: Fault, folder: Path, influx: AnyInflux | None) -> None:
     """Lets a fault happen a few times; nothing is lost, nothing is doubled, nothing else is broken."""
     with ground_for(fault, folder, _SEED, fault.brief, influx=influx) as ground:
         try:
@@ -37,6 +37,6 @@ def test_nothing_is_lost(fault: Fault, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", [pytest.param(fault, id=fault.name) for fault in _FAULTS if fault.influx])
-def test_nothing_is_lost_on_the_way_to_influxdb(fault: Fault, tmp_path: Path, influx: InfluxServer) -> None:
+def test_nothing_is_lost_on_the_way_to_influxdb(fault: Fault, tmp_path: Path, generations: Opened) -> None:
     """Whatever goes wrong between the processes and the server, a query gives each point once."""
-    stands(fault, tmp_path / "ground", influx)
+    stands(fault, tmp_path / "ground", generations.get(fault.generation))

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from soak.asked import Asked
 from soak.fault import fault
@@ -12,6 +12,9 @@ from soak.secrecy import keeps_secret
 from soak.tally import Row
 from tests.delivery.exchange import Exchange, Play, Reply
 from tests.delivery.support import CA_FILE, TinyServer
+
+if TYPE_CHECKING:
+    from tests.support.influx import InfluxServer
 
 _RUNS: Final = 20
 _PASSWORD: Final = "the-password-of-a-proxy"
@@ -120,7 +123,7 @@ def between(ground: Ground, *, tls: bool = False, host: str = "127.0.0.1") -> Ge
 
 def variables_of(ground: Ground, bucket: str, url: str, **more: str) -> dict[str, str]:
     """Returns what sends a process's points to a bucket by way of another address; the token may only write."""
-    token = ground.server.write_only_token(bucket)
+    token = cast("InfluxServer", ground.server).write_only_token(bucket)
     given = ground.server.variables(bucket) | {"INFLUXDB_URL": url, "INFLUXDB_TOKEN": token}
     return given | {"OTEL_JOB_MEASURE_TIMEOUT": "0.3", "OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT": "1"} | more
 

@@ -16,6 +16,7 @@ _PROCESSES = 20
 _HOUR_S = 3600
 
 
+@fault("InfluxDB 1.13 killed and started again under 20 processes", brief=1, long=8, influx=True, generation="1.13.2")
 @fault("InfluxDB killed and started again under 20 processes", brief=1, long=15, influx=True)
 def server_killed(ground: Ground) -> Row:
     """By SIGKILL, at a random moment. InfluxDB keeps what it acknowledged; the rest is sent again."""
@@ -30,7 +31,7 @@ def server_killed(ground: Ground) -> Row:
     ground.moment(0.5)
     assert herd.end() == 0, herd.stderr
     ground.ship(**variables)
-    keeps_secret(ground, ground.server.token)
+    keeps_secret(ground, ground.server.token.rpartition(":")[2])
     return ground.row(in_influx(ground.server, bucket))
 
 

@@ -26,6 +26,11 @@ class AnyInflux(Protocol):
         """Returns its address."""
         ...
 
+    @property
+    def token(self) -> str:
+        """Returns the secret that it knows its writer by: a token, `user:password`, or nothing."""
+        ...
+
     def arguments(self, bucket: str | None = None) -> dict[str, Any]:
         """Returns the arguments of `Settings` that send points to `bucket`."""
         ...
@@ -64,6 +69,11 @@ class AnyInflux(Protocol):
 
 
 Opener = Callable[[Mapping[str, str], Path], AbstractContextManager[AnyInflux]]
+
+
+def is_there(environment: Mapping[str, str], name: str) -> bool:
+    """Returns whether a server can be opened; a stub always can."""
+    return name not in REAL or binary_path(environment, name).exists()
 
 
 def _built(environment: Mapping[str, str], version: str) -> Path:

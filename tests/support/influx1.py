@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from tests.support.influx import InfluxServer
-from tests.support.influxd import MAX_BYTES_1, process_1
+from tests.support.influxd import process_1
 
 USER: Final = "admin"
 
@@ -55,7 +55,7 @@ class InfluxServer1(InfluxServer):
 
 @contextmanager
 def fresh_server_1(
-    binary: Path, folder: Path, version: str, *, auth: bool = True, max_bytes: int = MAX_BYTES_1
+    binary: Path, folder: Path, version: str, *, auth: bool = True, **limits: int
 ) -> Generator[InfluxServer1]:
     """Starts a server with an empty folder and one database, and stops it at the end.
 
@@ -64,9 +64,9 @@ def fresh_server_1(
         folder: Where its data are.
         version: Its version.
         auth: Whether it asks for user and password.
-        max_bytes: The largest body that it takes.
+        **limits: More arguments of `process_1`.
     """
-    process = process_1(binary, folder, auth=auth, max_bytes=max_bytes)
+    process = process_1(binary, folder, auth=auth, **limits)
     try:
         process.start()
         token = f"{USER}:{secrets.token_hex(16)}" if auth else ""

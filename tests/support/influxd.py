@@ -14,7 +14,7 @@ VERSION: Final = "2.7.12"
 VERSIONS_1: Final = ("1.8.10", "1.13.2")
 """The oldest and the newest 1.x that the package promises to write to."""
 
-# Tags of any number of values, and no measurements of the server's own.
+# Without measurements of the server's own.
 _CONFIGURATION_1: Final = """
 reporting-disabled = true
 bind-address = "127.0.0.1:{rpc}"
@@ -23,6 +23,7 @@ dir = "{folder}/meta"
 [data]
 dir = "{folder}/data"
 wal-dir = "{folder}/wal"
+max-values-per-tag = {max_values_per_tag}
 [monitor]
 store-enabled = false
 [http]
@@ -33,8 +34,6 @@ max-body-size = {max_bytes}
 [logging]
 level = "error"
 """
-MAX_BYTES_1: Final = 25_000_000
-"""The largest body that a 1.x takes by default."""
 
 
 class ServerProcess(WatchedProcess):
@@ -68,13 +67,28 @@ class ServerProcess(WatchedProcess):
         return request("GET", f"{self.url}/health", timeout_s=5).status == HTTPStatus.OK
 
 
-def process_1(binary: Path, folder: Path, *, auth: bool = True, max_bytes: int = MAX_BYTES_1) -> ServerProcess:
-    """Returns the process of a 1.x, not yet started."""
+def process_1(
+    binary: Path, folder: Path, *, auth: bool = True, max_bytes: int = 25_000_000, max_values_per_tag: int = 100_000
+) -> ServerProcess:
+    """Returns the process of a 1.x, not yet started.
+
+    Args:
+        binary: The program.
+        folder: Where its data are.
+        auth: Whether it asks for user and password.
+        max_bytes: The largest body that it takes.
+        max_values_per_tag: How many values of a tag it takes in a database; 0 for any number.
+    """
 
     def arguments(port: int) -> list[str]:
         configuration = folder / "influxdb.conf"
         text = _CONFIGURATION_1.format(
-            rpc=free_port(), folder=folder, port=port, auth=str(auth).lower(), max_bytes=max_bytes
+            rpc=free_port(),
+            folder=folder,
+            port=port,
+            auth=str(auth).lower(),
+            max_bytes=max_bytes,
+            max_values_per_tag=max_values_per_tag,
         )
         configuration.write_text(text)
         return ["-config", str(configuration)]
