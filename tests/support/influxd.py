@@ -42,12 +42,19 @@ class ServerProcess(WatchedProcess):
     Args:
         binary: The program.
         folder: Where its data are.
-        arguments: What it is started with, its port beside it.
+        arguments: Returns what it is started with on a port; None for those of generation 2.
+        port: Where it listens; None for a free port.
     """
 
-    def __init__(self, binary: Path, folder: Path, arguments: Callable[[int], Sequence[str]] | None = None) -> None:
+    def __init__(
+        self,
+        binary: Path,
+        folder: Path,
+        arguments: Callable[[int], Sequence[str]] | None = None,
+        port: int | None = None,
+    ) -> None:
         self.binary = binary
-        self.port = free_port()
+        self.port = port or free_port()
         of_2 = [
             f"--bolt-path={folder / 'influxd.bolt'}",
             f"--engine-path={folder / 'engine'}",
@@ -68,7 +75,13 @@ class ServerProcess(WatchedProcess):
 
 
 def process_1(
-    binary: Path, folder: Path, *, auth: bool = True, max_bytes: int = 25_000_000, max_values_per_tag: int = 100_000
+    binary: Path,
+    folder: Path,
+    *,
+    auth: bool = True,
+    max_bytes: int = 25_000_000,
+    max_values_per_tag: int = 100_000,
+    port: int | None = None,
 ) -> ServerProcess:
     """Returns the process of a 1.x, not yet started.
 
@@ -78,6 +91,7 @@ def process_1(
         auth: Whether it asks for user and password.
         max_bytes: The largest body that it takes.
         max_values_per_tag: How many values of a tag it takes in a database; 0 for any number.
+        port: Where it listens; None for a free port.
     """
 
     def arguments(port: int) -> list[str]:
@@ -93,7 +107,7 @@ def process_1(
         configuration.write_text(text)
         return ["-config", str(configuration)]
 
-    return ServerProcess(binary, folder, arguments)
+    return ServerProcess(binary, folder, arguments, port)
 
 
 def binary_path(environment: Mapping[str, str], version: str = VERSION) -> Path:
