@@ -30,11 +30,15 @@ class Given:
 
     def __init__(self, words: "Sequence[str]") -> None:
         self.command = [os.fsencode(word) for word in words]
+        self.environment = dict(os.environb)
         self.ignored: frozenset[int] = frozenset()
         self.mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-        self.environment = self._handed_over() or _environment_of("self") or dict(os.environb)
-        if words and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+
+    def read(self) -> None:
+        """Reads what the command would find."""
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # it ends us as it would end the command
+        self.environment = self._handed_over() or _environment_of("self") or self.environment
 
     def _handed_over(self) -> dict[bytes, bytes]:
         """Returns the environment that the script has handed over, because a shell changes its own."""
@@ -86,8 +90,10 @@ def find_package() -> None:
     beside = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     ways: list[Callable[[], object]] = [
         site.main,
-        lambda: site.addsitedir(beside),  # pip install --target
-        lambda: site.addsitedir(site.getusersitepackages()),
+        lambda: site.addsitedir(beside),  # of pip install --target
+        lambda: site.addsitedir(
+            f"{beside}/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+        ),  # --user, --prefix
         lambda: sys.path.extend(filter(os.path.isabs, os.environ.get("PYTHONPATH", "").split(os.pathsep))),
         customize,
     ]
@@ -106,6 +112,8 @@ def start(words: "Sequence[str]") -> int:
     given = Given(command_of(words))
     usage: type[BaseException] = SystemExit
     try:
+        if given.command:
+            given.read()
         find_package()
         from otel_job_measure import cli  # noqa: PLC0415 - may be broken
 
@@ -114,8 +122,7 @@ def start(words: "Sequence[str]") -> int:
     except BaseException as error:
         if not given.command or (usage is not SystemExit and isinstance(error, usage)):
             raise
-        said = "; ".join(str(error).split("\n")) if isinstance(error, Exception) else ""
-        _complain(f"{type(error).__name__}: {said}; the command runs and is not measured")
+        _complain(f"{type(error).__name__}: ", error, "; the command runs and is not measured")
     return given.replace_us()
 
 
@@ -154,15 +161,19 @@ def _read(path: str) -> bytes:
         return b""
 
 
-def _complain(message: str) -> None:
+def _complain(*parts: object) -> None:
+    """Writes one line to stderr; whatever prevents that, the command comes first."""
     try:
-        os.write(2, f"otel-job-measure: {message}\n".encode(errors="surrogateescape"))
-    except OSError:
+        line = "; ".join("".join(map(str, parts)).split("\n"))
+        os.write(2, f"otel-job-measure: {line}\n".encode(errors="surrogateescape"))
+    except BaseException:  # noqa: BLE001, S110 - the message of an exception can raise anything
         pass
 
 
 if __name__ == "__main__":
     if len(sys.argv) == 1 and _TRIES in os.environ:
         try_out(os.environ[_TRIES])
+    elif sys.argv[1:2] == ["exec"]:
+        os._exit(start(sys.argv[1:]))  # nothing at the exit of Python may change the exit code
     else:
         sys.exit(start(sys.argv[1:]))

@@ -93,8 +93,14 @@ def _refuse(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
 
 
 def _finished(arguments: argparse.Namespace) -> int:
-    """Runs a command; an error of the package or the system becomes one line on stderr and exit code 1."""
+    """Runs a command; an error of the package or the system becomes one line on stderr and exit code 1.
+
+    `exec` has its own errors, and returns the exit code of its command.
+    """
     exit_code: int
+    if hasattr(arguments, "command"):
+        exit_code = arguments.run(arguments)
+        return exit_code
     try:
         exit_code = arguments.run(arguments)
         if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] - None if the parent closed it

@@ -79,7 +79,7 @@ def complain(message: str) -> None:
         os.write(_STDERR, f"otel-job-measure: {message}\n".encode(errors="surrogateescape"))
 
 
-def in_one_line(error: Exception) -> str:
+def in_one_line(error: BaseException) -> str:
     """Returns an error's message in one line; its class if it has none."""
     return "; ".join(str(error).split("\n")) or type(error).__name__
 

@@ -18,6 +18,16 @@ of the command. If the measurement fails, one line on stderr says so, and the co
 SIGKILL ends exec itself, the command goes on, and the run is recorded as failed, reason lost."""
 
 
+class _OneLine(logging.Formatter):
+    """Shows an exception by its message: stderr belongs to the command."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        error = record.exc_info[1] if record.exc_info else None
+        record.exc_info = record.exc_text = None
+        line = "; ".join(super().format(record).split("\n"))
+        return line if error is None else f"{line}: {in_one_line(error)}"
+
+
 class Given:
     """The command as it would run without `exec`."""
 
@@ -49,8 +59,13 @@ class Given:
             measured.note(ending)
             measured.deliver()
             return ending
-        started = process.Child(pid, measured.keep_up, measured.note)
-        return started.wait(measured.deliver if measured.delivers else None)
+        child: process.Child | None = None
+        try:
+            child = process.Child(pid, measured.keep_up, measured.note)
+            return child.wait(measured.deliver if measured.delivers else None)
+        except BaseException as error:  # noqa: BLE001 - the command is running: its end is waited for, whatever fails
+            complain(f"{in_one_line(error)}; signals to exec no longer reach the command")
+            return (child and child.ending) or process.ending_of(pid)
 
 
 # The class has no public name.
@@ -73,8 +88,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code; if a signal killed it, this process dies of the same signal."""
     given = Given(_command(args), args.environment)
-    logging.basicConfig(format="otel-job-measure: %(message)s")
     try:
+        handler = logging.StreamHandler()
+        handler.setFormatter(_OneLine("otel-job-measure: %(message)s"))
+        logging.basicConfig(handlers=[handler])
         process.fill_closed_files()
         given.mask = process.hold_signals()
         options.load_env_file(args.env_file)
@@ -86,11 +103,14 @@ def run(args: argparse.Namespace) -> int:
     if measured is None:
         return given.replace_us()
     ending = given.run(measured)
-    measured.end(ending)
-    process.leave_on_signals(ending)
-    measured.close()
-    if ending.signal is not None:
-        process.die_of(ending.signal)
+    try:
+        measured.end(ending)
+        process.leave_on_signals(ending)
+        measured.close()
+        if ending.signal is not None:
+            process.die_of(ending.signal)
+    except BaseException as error:  # noqa: BLE001 - the exit code is the command's, whatever fails here
+        complain(f"{in_one_line(error)}; the rest is not measured")
     return ending.code
 
 

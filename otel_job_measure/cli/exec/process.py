@@ -68,6 +68,8 @@ class Child:
 
     def __init__(self, pid: int, keep_up: Callable[[], None], note: Callable[[Ending], None]) -> None:
         self.pid = pid
+        self.ending: Ending | None = None
+        """How the command ended, as soon as that is known."""
         self._keep_up = keep_up
         self._note = note
         # The command has not seen what came before it was started, not even from a terminal.
@@ -95,22 +97,15 @@ class Child:
         return endings[0]
 
     def _watch(self) -> Ending:
-        while (ending := self._ending()) is None:
+        while (ending := _looked(self.pid, os.WNOHANG)) is None:
             info = signal.sigtimedwait(_HELD, _KEEP_UP_S)
             if info is None:
                 self._keep_up()
             elif self._is_for_it(info) and not _came_to_all(info):
                 self._pass_on(info.si_signo)
+        self.ending = ending
         self._note(ending)
         return ending
-
-    def _ending(self) -> Ending | None:
-        change = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG)
-        if change is None:
-            return None
-        if change.si_code == os.CLD_EXITED:
-            return Ending(code=change.si_status)
-        return Ending(code=128 + change.si_status, signal=change.si_status)
 
     def _is_for_it(self, info: "signal.struct_siginfo") -> bool:
         return info.si_signo != signal.SIGCHLD and info.si_pid != self.pid
@@ -118,6 +113,22 @@ class Child:
     def _pass_on(self, number: int) -> None:
         with suppress(PermissionError):  # the command has more rights than this process
             os.kill(self.pid, number)
+
+
+def ending_of(pid: int) -> Ending:
+    """Waits for the end of a process and reaps it; without any signal being passed on."""
+    while (ending := _looked(pid, 0)) is None:
+        pass
+    return ending
+
+
+def _looked(pid: int, how: int) -> Ending | None:
+    change = os.waitid(os.P_PID, pid, os.WEXITED | how)
+    if change is None:
+        return None
+    if change.si_code == os.CLD_EXITED:
+        return Ending(code=change.si_status)
+    return Ending(code=128 + change.si_status, signal=change.si_status)
 
 
 def leave_on_signals(ending: Ending) -> None:
