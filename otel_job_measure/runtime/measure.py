@@ -309,4 +309,12 @@ def _known(client: "InfluxDBClient") -> Arguments:
     """Returns what a client of the app's own knows already."""
     own: Any = client  # it has no types
     # A client that signs in with a password has no token. Delivery uses the client's rights, not this text.
-    return {"influxdb_url": own.url, "influxdb_org": own.org, "influxdb_token": own.token or "the-client's-own"}
+    return {
+        "influxdb_url": own.url,
+        "influxdb_org": own.org,
+        "influxdb_token": own.token or "the-client's-own",
+        "influxdb_token_file": None,
+        "influxdb_username": None,
+        "influxdb_password": None,
+        "influxdb_password_file": None,
+    }

@@ -11,8 +11,8 @@ from otel_job_measure.settings.secret import Secret
 from otel_job_measure.settings.table import BY_ARGUMENT, SETTINGS, named
 
 _ALL_OR_NONE: Final = (
-    "to send runs to InfluxDB set its URL, token, org and bucket (for InfluxDB 1.x its URL and bucket, and"
-    f" {names.ENV_INFLUXDB_USERNAME} and {names.ENV_INFLUXDB_PASSWORD} if it has users);"
+    "to send runs to InfluxDB set its URL, token, org and bucket (InfluxDB 3 takes any org; InfluxDB 1.x needs its URL"
+    f" and bucket, and {names.ENV_INFLUXDB_USERNAME} and {names.ENV_INFLUXDB_PASSWORD} if it has users);"
     " to keep them on this machine only, set none of them"
 )
 _ONE_OF: Final = (
@@ -71,17 +71,18 @@ def _missing(given: AbstractSet[str], *, ship: bool, is_pair: bool) -> list[str]
     wanted = ["influxdb_url", "influxdb_org", "influxdb_bucket"]
     has_token = not given.isdisjoint({"influxdb_token", "influxdb_token_file"})
     has_password = not given.isdisjoint({"influxdb_password", "influxdb_password_file"})
+    has_user = has_password or "influxdb_username" in given
     if given.isdisjoint(wanted) and not (ship and has_token):
         return []
     missing = [argument for argument in wanted if argument not in given]
-    is_1x = missing == ["influxdb_org"] and (is_pair or not has_token)
-    if is_1x:
-        missing = []
-    if has_password and "influxdb_username" not in given:
+    is_open = missing == ["influxdb_org"] and not (has_token or has_user)
+    if has_user or is_pair or is_open:
+        missing = [argument for argument in missing if argument != "influxdb_org"]
+    if has_user and "influxdb_username" not in given:
         missing.append("influxdb_username")
-    elif "influxdb_username" in given and ship and not has_password:
+    elif has_user and ship and not has_password:
         missing.append("influxdb_password")
-    elif "influxdb_username" not in given and ship and not (has_token or is_1x):
+    elif ship and not (has_user or has_token or is_open):
         missing.append("influxdb_token")
     return missing
 

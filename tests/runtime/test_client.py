@@ -60,6 +60,15 @@ def test_it_completes_ready_settings(client: Any, server: TinyServer) -> None:  
     assert server.requests[0].lines[0].startswith(b"scheduling-job,job=nightly,project=billing ")
 
 
+def test_credentials_for_another_program_do_not_count_beside_it(client: Any, server: TinyServer) -> None:  # noqa: ANN401 - it has no types
+    """Variables of ready settings that are not about a destination leave the client's rights alone."""
+    strays = {"INFLUXDB_USERNAME": "u", "INFLUXDB_PASSWORD": "p"}
+    measure = JobMeasure(Settings.from_env(strays), influxdb_client=client, influxdb_bucket="jobs")
+    run(measure, "nightly")
+    assert measure.close(10)
+    assert server.requests[0].headers["Authorization"] == "Token the app's"
+
+
 def test_settings_that_are_complete_stay_so(client: Any, server: TinyServer) -> None:  # noqa: ANN401 - it has no types
     """What ready settings say of the destination is said."""
     settings = Settings(influxdb_url=server.url, influxdb_token="t", influxdb_org="o", influxdb_bucket="b")

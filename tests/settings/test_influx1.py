@@ -42,7 +42,8 @@ def test_no_org_is_needed(credentials: dict[str, str]) -> None:
         (URL | {"INFLUXDB_USERNAME": "u"}, ["INFLUXDB_PASSWORD"]),
         (URL | {"INFLUXDB_PASSWORD": "p"}, ["INFLUXDB_USERNAME"]),
         (URL | {"INFLUXDB_PASSWORD_FILE": "/run/password"}, ["INFLUXDB_USERNAME"]),
-        (USER | {"INFLUXDB_URL": "http://h"}, ["INFLUXDB_ORG", "INFLUXDB_BUCKET"]),
+        (USER | {"INFLUXDB_URL": "http://h"}, ["INFLUXDB_BUCKET"]),
+        ({"INFLUXDB_TOKEN": "u:p", "INFLUXDB_BUCKET": "b"}, ["INFLUXDB_URL"]),
     ],
 )
 def test_what_is_missing_is_named(given: dict[str, str], lacking: list[str]) -> None:
