@@ -20,7 +20,8 @@ def test_no_token_is_shown_or_kept(processes: Processes, runs: Runs, secrets: Se
     """Whether a token is right or refused, and whatever fails, it is in no file, log at DEBUG or output."""
     refused = "refused-token-of-a-test"
     secrets.tokens.append(refused)
-    wrong = runs.variables | {"INFLUXDB_TOKEN": refused}
+    name = runs.influx.secret_variable
+    wrong = runs.variables | {name: refused}
     for variables in (runs.variables, wrong, wrong | {"INFLUXDB_URL": f"{runs.influx.url}/nowhere"}):
         app = processes.driver(**variables)
         uuids = [app.run("shy"), app.tell("fail", "shy")]
@@ -36,8 +37,8 @@ def test_no_token_is_shown_or_kept(processes: Processes, runs: Runs, secrets: Se
         app.run("shy")
         assert app.tell("flush", "0.1") is False
         assert app.end() == 0
-    bad = processes.driver(**runs.variables | {"INFLUXDB_TOKEN": f"{runs.influx.token}\x07"})
-    assert (bad.end(), "INFLUXDB_TOKEN" in bad.stderr) == (1, True)
+    bad = processes.driver(**runs.variables | {name: f"{runs.variables[name]}\x07"})
+    assert (bad.end(), name in bad.stderr) == (1, True)
     assert holders(tmp_path, secrets) == []
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from otel_job_measure.settings import Settings
 from tests.acceptance.recorded import Runs
 from tests.support.influx import InfluxServer
 from tests.support.processes import SHIP, Processes, until
@@ -13,8 +14,8 @@ pytestmark = pytest.mark.acceptance
 
 
 def spooled(variables: Mapping[str, str]) -> dict[str, str]:
-    """Returns the variables of a process that only writes: it has no token."""
-    return {**variables, "INFLUXDB_TOKEN": "", "OTEL_JOB_MEASURE_SHIP": "off"}
+    """Returns the variables of a process that only writes: it has neither a token nor a password."""
+    return {**variables, "INFLUXDB_TOKEN": "", "INFLUXDB_PASSWORD": "", "OTEL_JOB_MEASURE_SHIP": "off"}
 
 
 def accepted(points: int) -> tuple[int, str, str]:
@@ -80,7 +81,9 @@ def test_redirect_sends_what_waits_for_a_destination_that_is_gone(
     assert app.end() == 0
     code, said, stderr = processes.ship(**runs.variables)
     assert (code, said) == accepted(0)[:2]
-    assert f"wait for {influx.url} org={influx.org} bucket={old.bucket};" in stderr
+    waiting = Settings(**influx.arguments(old.bucket)).destination
+    assert waiting is not None
+    assert f"wait for {waiting.label};" in stderr
     assert runs.outcomes() == {}
     assert processes.ship("--redirect", **runs.variables) == accepted(3)
     assert (runs.outcomes(), old.outcomes()) == ({uuid: "end"}, {})

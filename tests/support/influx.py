@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -36,6 +36,9 @@ class Row:
 class InfluxServer:
     """A server of generation 2, with a token that may do everything, and what tests ask of it."""
 
+    secret_variable: ClassVar[str] = "INFLUXDB_TOKEN"
+    """The variable of what nobody may see."""
+
     url: str
     token: str = field(repr=False)
     org: str
@@ -59,7 +62,10 @@ class InfluxServer:
 
     def new_bucket(self, retention_s: int = 0) -> str:
         """Makes an empty bucket that keeps points for `retention_s` (0: for ever) and returns its name."""
-        name = f"test-{secrets.token_hex(6)}"
+        return self.make_bucket(f"test-{secrets.token_hex(6)}", retention_s)
+
+    def make_bucket(self, name: str, retention_s: int = 0) -> str:
+        """Makes an empty bucket with a name, and returns that."""
         rules = [{"type": "expire", "everySeconds": retention_s}] if retention_s else []
         made = self._api("POST", "buckets", {"orgID": self._org_id(), "name": name, "retentionRules": rules})
         self._made.append(f"buckets/{made['id']}")

@@ -5,7 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import urlencode
 
 from tests.support.influx import InfluxServer
@@ -18,15 +18,16 @@ USER: Final = "admin"
 class InfluxServer1(InfluxServer):
     """A server of generation 1; `token` is its administrator and the password, or empty if it asks for neither."""
 
+    secret_variable: ClassVar[str] = "INFLUXDB_PASSWORD"
+
     def variables(self, bucket: str | None = None) -> dict[str, str]:
         """Returns the environment variables that send a process's points to `bucket`."""
         user, _, password = self.token.partition(":")
         where = {"INFLUXDB_URL": self.url, "INFLUXDB_BUCKET": bucket or self.bucket}
         return where | ({"INFLUXDB_USERNAME": user, "INFLUXDB_PASSWORD": password} if user else {})
 
-    def new_bucket(self, retention_s: int = 0) -> str:
+    def make_bucket(self, name: str, retention_s: int = 0) -> str:
         """Makes an empty database whose points are kept for `retention_s` (0: for ever) and returns its name."""
-        name = f"test-{secrets.token_hex(6)}"
         self.command(f'CREATE DATABASE "{name}"' + (f" WITH DURATION {retention_s}s" if retention_s else ""))
         self._made.append(name)
         return name

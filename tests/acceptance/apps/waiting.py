@@ -17,8 +17,8 @@ def wait() -> None:
     environ = os.environ
     influx = InfluxServer(
         url=environ["INFLUXDB_URL"],
-        token=environ["INFLUXDB_TOKEN"],
-        org=environ["INFLUXDB_ORG"],
+        token=environ.get("INFLUXDB_TOKEN") or f"{environ['INFLUXDB_USERNAME']}:{environ['INFLUXDB_PASSWORD']}",
+        org=environ.get("INFLUXDB_ORG", "-"),
         bucket=environ["INFLUXDB_BUCKET"],
     )
     for row in until(influx.lines, "the start is in InfluxDB"):
