@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from otel_job_measure import names
 from otel_job_measure.cli import options
 from otel_job_measure.history.queries import WORDS
 from otel_job_measure.history.run_record import RunRecord
-from otel_job_measure.points.text import clean_tag
+from otel_job_measure.journal.kept_output import STREAMS
+from otel_job_measure.points.text import clean_tag, printable
 
 _DESCRIPTION = """Lists the latest runs, newest first. It first reads the points of all processes, also of running ones,
 into the local history. If no server is configured, this takes the points out of the journal. If you configure one
@@ -42,6 +44,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--limit", metavar="N", type=_limit, default=_LIMIT, help=f"list at most N runs (default: {_LIMIT})"
     )
+    parser.add_argument(
+        "--output",
+        metavar="UUID",
+        help="show the end of what the command of one failed run wrote, if `exec --keep-output` kept it",
+    )
     parser.add_argument("--json", action="store_true", help="JSON lines, for programs")
     parser.set_defaults(run=run, parser=parser)
 
@@ -53,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     from otel_job_measure.runtime.history_reader import up_to_date  # noqa: PLC0415 - not for --help
 
     history, behind = up_to_date(settings)
+    if args.output is not None:
+        return _show_output(args.output, history.output(args.output), as_json=args.json)
     runs = history.latest(job=args.job, words=args.status, since_ns=args.since, limit=args.limit)
     if args.json:
         for record in runs:
@@ -95,6 +104,21 @@ def as_object(run: RunRecord) -> dict[str, Any]:
         "error_type": run.error_type,
         "error_message": run.error_message,
     }
+
+
+def _show_output(uuid: str, kept: Mapping[str, bytes], *, as_json: bool) -> int:
+    if not kept:
+        print(f"No output of a run {printable(uuid)} is kept.", file=sys.stderr)
+        return 1
+    texts = {stream: kept.get(stream, b"").decode("utf-8", "replace") for stream in STREAMS}
+    if as_json:
+        print(json.dumps({"uuid": uuid, **texts}))
+        return 0
+    for stream, text in texts.items():
+        if text:
+            print(f"{stream}, the last {len(kept[stream])} bytes:")
+            print("\n".join(printable(line.expandtabs()) for line in text.removesuffix("\n").split("\n")))
+    return 0
 
 
 def _nothing(args: argparse.Namespace, where: Path) -> str:

@@ -160,6 +160,12 @@ class History:
             if lines := queries.lines_of(rows, destinations):
                 yield lines
 
+    def output(self, uuid: str, *, patience_s: float = 5.0) -> Mapping[str, bytes]:
+        """Returns the end of what the command of a run wrote, by `stdout` and `stderr`, if it was kept."""
+        if not self._database.exists():
+            return {}
+        return self._patiently(lambda connection: queries.output(connection, uuid), patience_s, writes=False)
+
     def catch_up(self, segments: Sequence[Segment], *, within_s: float = 10.0) -> Behind:
         """Ingests what segments contain at this moment, as far as that is possible, and returns what is not in."""
         ends_ns = self._clock.monotonic_ns() + int(within_s * 1e9)
@@ -210,7 +216,7 @@ class History:
             told.host, told.destination = stretch.host or None, destination_of(stretch.segment) or None
             self._reader.read(stretch.data, told)
         gone = set(self._gone)
-        if not told.runs and not gone:
+        if not told.runs and not told.outputs and not gone:
             self._note_later(batch)
             return False
         noted = [self._with_unnoted(stretch) for stretch in batch]

@@ -26,6 +26,8 @@ _LAST: Final = """
 INSERT INTO last_runs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at_ns = excluded.at_ns, uuid = excluded.uuid
 WHERE (excluded.at_ns > at_ns OR excluded.uuid = uuid OR at_ns > ?) AND (excluded.at_ns, excluded.uuid) <> (at_ns, uuid)
 """
+_KEEP: Final = "REPLACE INTO output SELECT id, ?, ? FROM runs WHERE ended_ns = ? AND uuid = ?"
+"""An output without its run is left out: it comes after the run's ending, in the same segment."""
 _AT_ONCE: Final = 200
 _MOST_ALIKE: Final = 10 * _AT_ONCE
 """How many rows may share the times or uuids of so many runs; a foreign file may have any number."""
@@ -103,6 +105,7 @@ def fold(connection: "sqlite3.Connection", batch: Batch, noted: Sequence[Stretch
             if new != row:
                 rows.append(new)
     _put(connection, rows)
+    connection.executemany(_KEEP, ((each.stream, each.data, each.end_ns, each.uuid) for each in batch.outputs))
     _note_last(connection, batch.runs.values(), now_ns)
     # A file that was begun anew has not seen the beginning of a segment, which then has to come again.
     notes = ((s.segment, s.end if s.begin == 0 else 0, now_ns, s.end, s.begin, s.end) for s in noted)

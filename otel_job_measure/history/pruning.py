@@ -168,7 +168,9 @@ def _pass(connection: "sqlite3.Connection", column: str, condition: str, bounds:
     at_ns, run_id = place or (_NEVER, 0)
     values = {"at_ns": at_ns, "id": run_id, "old_ns": bounds.old_ns, "n": _AT_ONCE}
     found = connection.execute(_OLD.format(column=column), values).fetchall()
-    connection.executemany(_DELETE.format(condition=condition), [(each, bounds.before_id) for each, _ in found])
+    delete = _DELETE.format(condition=condition)
+    deleted = [(each,) for each, _ in found if connection.execute(delete, (each, bounds.before_id)).rowcount]
+    connection.executemany("DELETE FROM output WHERE run_id = ?", deleted)
     if len(found) == _AT_ONCE:
         last_id, last_ns = found[-1]
         connection.execute("REPLACE INTO pruning VALUES (?, ?, ?)", (column, last_ns, last_id))

@@ -34,6 +34,9 @@ SELECT {", ".join(COLUMNS)} FROM (
 )
 ORDER BY at_ns DESC, uuid LIMIT :limit
 """  # noqa: S608 - constant names
+_OUTPUT: Final = (
+    "SELECT stream, data FROM output JOIN runs ON runs.id = run_id WHERE uuid = ? ORDER BY stream DESC LIMIT 2"
+)
 _AFTER: Final = f"{SELECT} WHERE id > ? AND (started_ns >= ? OR ended_ns >= ?) ORDER BY id LIMIT ?"
 
 
@@ -69,6 +72,12 @@ def rows_after(connection: "sqlite3.Connection", row_id: int, since_ns: int, lim
         if size > _MOST_CHARACTERS:
             break
     return rows
+
+
+def output(connection: "sqlite3.Connection", uuid: str) -> dict[str, bytes]:
+    """Returns what is kept of a run's output, by the stream; it goes through all kept ones, which are few."""
+    found: list[tuple[object, object]] = connection.execute(_OUTPUT, (uuid,)).fetchall()
+    return {stream: data for stream, data in found if isinstance(stream, str) and isinstance(data, bytes)}
 
 
 def lines_of(rows: Sequence[Row], destinations: Collection[str] | None) -> bytes:

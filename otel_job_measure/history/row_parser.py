@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from otel_job_measure import names
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.history.run_record import OLD_ROW, OUTCOMES, RUN_ROW, VALUES, Batch, Key, ending_of, key_of
+from otel_job_measure.journal.kept_output import BEGIN, decode
 from otel_job_measure.points.fields import RUN_FIELDS, UUID
 from otel_job_measure.points.line_protocol import parse
 from otel_job_measure.points.outcome import Ending
@@ -53,6 +54,8 @@ class LineReader:
     def read(self, data: bytes, batch: Batch) -> None:
         """Puts whole lines into a batch; lines that are not rows of runs are ignored."""
         for line in data.decode("utf-8", "replace").split("\n"):
+            if line.startswith(BEGIN) and (kept := decode(line)) is not None:
+                batch.outputs.append(kept)
             if not line or line[0] == "#" or len(line) > _LONGEST:
                 continue
             is_run_row = line.startswith(_RUN_ROW)

@@ -4,12 +4,15 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_job_measure import names
 from otel_job_measure.points.fields import RUN_FIELDS, TAG_NAMES
 from otel_job_measure.points.line_protocol import FieldValue, Point
 from otel_job_measure.points.outcome import ENDED, Ending, Outcome
+
+if TYPE_CHECKING:
+    from otel_job_measure.journal.kept_output import KeptOutput
 
 RUNNING: Final = "running"
 """The status of a run that is still open."""
@@ -138,6 +141,7 @@ class Batch:
 
     def __init__(self) -> None:
         self.runs: dict[Place, Run] = {}
+        self.outputs: list[KeptOutput] = []
         self.host: str | None = None
         """The host of the rows that are read now."""
         self.destination: str | None = None

@@ -67,6 +67,14 @@ CREATE TABLE last_runs (
     PRIMARY KEY (job, project, stage, what)
 ) WITHOUT ROWID;
 
+-- The end of what a failed command wrote to stdout and stderr (`exec --keep-output`). It goes with its run.
+CREATE TABLE output (
+    run_id INTEGER NOT NULL,
+    stream TEXT NOT NULL,        -- stdout, stderr
+    data BLOB NOT NULL,
+    PRIMARY KEY (run_id, stream)
+);
+
 -- How far pruning has come, and what it has told.
 CREATE TABLE pruning (
     what TEXT PRIMARY KEY,       -- ended_ns, started_ns: the index that it goes through; gap, future: what was logged

@@ -104,6 +104,10 @@ class SegmentJournal:
         if uuid in life.open_runs or life.queue:
             self._append(b"# released %s\n" % uuid.encode(), 0, None, uuid)
 
+    def comment(self, line: bytes) -> None:
+        """Appends a comment, which no server gets."""
+        self._append(line, 0, None, None)
+
     def tail(self) -> Position:
         """Returns the place after everything that was appended so far; what waits in memory comes behind it."""
         life = self._current()

@@ -12,6 +12,7 @@ from otel_job_measure import names
 from otel_job_measure.history.ingest import fold
 from otel_job_measure.history.row_parser import LineReader
 from otel_job_measure.history.run_record import Batch
+from otel_job_measure.journal.kept_output import KeptOutput, encode
 from otel_job_measure.points import DefaultTags, Ending, Outcome, ending_lines
 from tests.history.support import FAILED, LOST, NOW_NS, SECOND, TAGS, Lines, chunk, history_in, rows, runs
 
@@ -292,3 +293,18 @@ def test_reasons_are_kept_as_they_come(tmp_path: Path) -> None:
         lines = Lines(uuid=f"run-{number}")
         history.fold([chunk(lines.start() + lines.end(outcome=Outcome(reason=reason)), segment=reason)])
     assert [run["reason"] for run in runs(history)] == list(names.REASONS)
+
+
+def test_a_commands_output_finds_its_run_later(tmp_path: Path) -> None:
+    """It may come in a transaction of its own, again, or for a run that is not there."""
+    history = history_in(tmp_path)
+    history.fold([chunk(Lines(uuid="a").start() + Lines(uuid="a").end())])
+    comment = encode(KeptOutput("a", NOW_NS + SECOND, "stderr", b"\xff\0"))
+    nowhere = encode(KeptOutput("b", NOW_NS + SECOND, "stderr", b"b")) + encode(KeptOutput("a", NOW_NS, "stdout", b"c"))
+    for number in range(2):
+        history.fold([chunk(comment + nowhere, f"segment-{number}")])
+    assert history.output("a") == {"stderr": b"\xff\0"}
+    assert history.output("b") == {}
+    history.fold([chunk(Lines(uuid="a").old_end(NOW_NS + SECOND), "again")])
+    assert history.output("a") == {"stderr": b"\xff\0"}
+    assert history_in(tmp_path / "none").output("a") == {}

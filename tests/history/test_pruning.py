@@ -7,6 +7,7 @@ import pytest
 
 from otel_job_measure.history.history import History
 from otel_job_measure.journal.file_lock import Lock, lock
+from otel_job_measure.journal.kept_output import KeptOutput, encode
 from otel_job_measure.testing import ManualClock
 from tests.history.support import DAY, FAILED, NOW_NS, SECOND, Lines, chunk, history_in, no_pause, rows, uuids
 
@@ -73,6 +74,21 @@ def test_the_last_run_and_the_last_success_of_each_job_stay(tmp_path: Path) -> N
     assert _left(history) == ["failed", "last", "good"]
     _pruned(history, clock, _whole("newer", clock.wall_ns()), "two")
     assert _left(history) == ["newer", "failed", "good"]
+
+
+def test_a_commands_output_goes_with_its_run(tmp_path: Path) -> None:
+    """Those of the last run stay as long as it."""
+    clock = ManualClock(wall=NOW_NS)
+    history = history_in(tmp_path, clock, retention_s=_RETENTION_S)
+    data = b""
+    for number, uuid in enumerate(("first", "last")):
+        at_ns = NOW_NS - 9 * DAY + number
+        data += Lines(uuid=uuid).start(at_ns) + Lines(uuid=uuid).end(at_ns + SECOND, FAILED)
+        data += encode(KeptOutput(uuid, at_ns + SECOND, "stdout", uuid.encode()))
+    history.fold([chunk(data + _steady(NOW_NS - 9 * DAY, NOW_NS))])
+    assert _left(history) == ["last"]
+    assert rows(history.path, "SELECT stream, data FROM output") == [{"stream": "stdout", "data": b"last"}]
+    assert history.output("last") == {"stdout": b"last"}
 
 
 def test_a_job_is_its_name_project_and_stage(tmp_path: Path) -> None:

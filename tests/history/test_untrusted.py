@@ -61,8 +61,8 @@ def change(history: History, script: str) -> None:
             "the index 'runs_unsettled'",
         ),
         ("PRAGMA user_version = -3", "the version -3"),
-        ("PRAGMA user_version = 1", "the table 'last_runs'"),
-        ("PRAGMA user_version = 2", "the table 'last_runs'"),
+        ("PRAGMA user_version = 1", "the index 'sqlite_autoindex_output_1'"),
+        ("PRAGMA user_version = 2", "the index 'sqlite_autoindex_output_1'"),
         ("PRAGMA user_version = 0", "the version 0"),
     ],
 )

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 import signal
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -10,12 +11,15 @@ from otel_job_measure.cli import options
 from otel_job_measure.cli.exec import process, spawn
 from otel_job_measure.cli.exec.run import MeasuredCommand
 from otel_job_measure.cli.options import complain, in_one_line
+from otel_job_measure.journal.kept_output import MOST_BYTES
 from otel_job_measure.settings import Settings
 
-_USAGE = "%(prog)s [-h] [--env-file FILE] NAME -- COMMAND [ARG ...]"
+_USAGE = "%(prog)s [-h] [--env-file FILE] [--keep-output SIZE] NAME -- COMMAND [ARG ...]"
 _DESCRIPTION = """Runs COMMAND and measures it as a run of the job NAME. Input, output, signals and exit code are those
 of the command. If the measurement fails, one line on stderr says so, and the command runs all the same. If
 SIGKILL ends exec itself, the command goes on, and the run is recorded as failed, reason lost."""
+
+_is_size = re.compile(r"([0-9]{1,6}) ?(?:(k|kb|kib)|b|)", re.IGNORECASE).fullmatch
 
 
 class _OneLine(logging.Formatter):
@@ -47,7 +51,8 @@ class Given:
     def run(self, measured: MeasuredCommand) -> process.Ending:
         """Runs the command as a child process, and returns how it ended."""
         try:
-            pid = spawn.start(self.arguments, self.environment | measured.variables, self.mask)
+            with measured.attached():
+                pid = spawn.start(self.arguments, self.environment | measured.variables, self.mask)
         except spawn.NoRoom as reason:
             complain(f"{reason}: the command replaces this process, so its end is not measured")
             ending = process.Ending(code=self.replace_us())
@@ -75,6 +80,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "exec", help="run a command and measure it", usage=_USAGE, description=_DESCRIPTION, allow_abbrev=False
     )
     options.add_env_file(parser)
+    parser.add_argument(
+        "--keep-output",
+        metavar="SIZE",
+        type=_size,
+        help="keep the last bytes of stdout and stderr of a failed command in the local history: 4k, at most 64k",
+    )
     parser.add_argument("name", metavar="NAME", type=_name, help="the job's name")
     parser.add_argument(
         "command",
@@ -97,6 +108,8 @@ def run(args: argparse.Namespace) -> int:
         options.load_env_file(args.env_file)
         settings = Settings.from_env()
         measured = None if settings.disabled else MeasuredCommand(args.name, settings)
+        if measured is not None and args.keep_output:
+            measured.watch_output(args.keep_output)
     except Exception as error:  # noqa: BLE001 - the command runs whatever fails here
         complain(f"{in_one_line(error)}; the command runs and is not measured")
         measured = None
@@ -106,6 +119,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         measured.end(ending)
         process.leave_on_signals(ending)
+        measured.keep_output(ending)
         measured.close()
         if ending.signal is not None:
             process.die_of(ending.signal)
@@ -124,6 +138,16 @@ def _command(args: argparse.Namespace) -> Sequence[str]:
     if words[0].startswith("-"):
         args.parser.error(f"{words[0]} is not a command; put the options of exec before the job's name")
     return words
+
+
+def _size(text: str) -> int:
+    found = _is_size(text)
+    size = int(found[1]) * (1024 if found[2] else 1) if found else 0
+    if not 1 <= size <= MOST_BYTES:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a size; it takes 1 to {MOST_BYTES} bytes, such as 4k or 64KiB"
+        )
+    return size
 
 
 def _name(text: str) -> str:

@@ -2,8 +2,8 @@
 
 import signal
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from otel_job_measure import names
@@ -11,6 +11,7 @@ from otel_job_measure.cli.exec import tracing
 from otel_job_measure.cli.exec.process import Ending
 from otel_job_measure.cli.options import complain, in_one_line
 from otel_job_measure.clock import SystemClock
+from otel_job_measure.errors import HistoryError, SettingsError
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.runtime.pipeline import Pipeline
@@ -19,6 +20,7 @@ from otel_job_measure.settings.model import LOCAL
 from otel_job_measure.spans.run import Run
 
 if TYPE_CHECKING:
+    from otel_job_measure.cli.exec.output import Output
     from otel_job_measure.cli.exec.span import RunSpan
 
 
@@ -39,6 +41,21 @@ class CommandRecorder:
         if self._delivers:
             self._pipeline.ship()
             self._pipeline.journal.wake()
+
+    @property
+    def has_history(self) -> bool:
+        """Returns whether the journal's points come into a local history."""
+        return self._pipeline.settings.history and not self._pipeline.settings.in_memory
+
+    def keep(self, uuid: str, end_ns: int, outputs: Mapping[str, bytes]) -> None:
+        """Appends the end of a command's output, as comments, which no server gets, without this program's secrets."""
+        from otel_job_measure.journal.kept_output import KeptOutput, encode  # noqa: PLC0415 - only for this option
+        from otel_job_measure.settings.secret import mask  # noqa: PLC0415 - the same
+
+        secrets = [secret.encode().decode("latin-1") for secret in _secrets_of(self._pipeline.settings)]
+        for stream, data in outputs.items():
+            masked = mask(data.decode("latin-1"), secrets).encode("latin-1")
+            self._pipeline.journal.comment(encode(KeptOutput(uuid, end_ns, stream, masked)))
 
     def keep_up(self) -> None:
         """Writes a heartbeat and waiting points; without a shipper it also does maintenance, if it is due."""
@@ -80,6 +97,7 @@ class MeasuredCommand:
         self._recorder = self._opened.recorder
         self._run = Run(name)
         self._span: RunSpan | None = None
+        self._output: Output | None = None
         self.variables: dict[bytes, bytes] = {}
         """Variables for the command: the run's span as the parent of its own."""
         with _going_on("the run has no span"):
@@ -93,6 +111,34 @@ class MeasuredCommand:
         self._recorder.start(self._run)
         self.delivers = self._span is not None or (settings.ship and settings.destination is not None)
         """Whether `deliver` has anything to do while the command runs."""
+
+    def watch_output(self, limit: int) -> None:
+        """Prepares to keep the end of stdout and stderr, at most so many bytes of each."""
+        with _going_on("the output is not kept"):
+            if not self._opened.has_history:
+                raise HistoryError("there is no local history to keep it in")
+            from otel_job_measure.cli.exec.output import Output  # noqa: PLC0415 - only for this option
+
+            self._output = Output(limit)
+            if alone := self._output.left_alone:
+                complain(f"the output is kept only of files, pipes and sockets, not of {' and '.join(alone)} here")
+
+    @contextmanager
+    def attached(self) -> Generator[None]:
+        """Has the command that is started in the block write to where its output is kept."""
+        with ExitStack() as stack:
+            with _going_on("the output is not kept"):
+                if self._output is not None:
+                    stack.enter_context(self._output.attached())
+            yield
+
+    def keep_output(self, ending: Ending) -> None:
+        """Hands on the rest of the output, and appends its end to the journal if the command failed."""
+        with _going_on("the output is not kept"):
+            if self._output is not None:
+                kept = self._output.kept(self._timeout_s)
+                if outcome_of(ending) is not ENDED:
+                    self._opened.keep(self._run.uuid, self._run.end_ns, kept)
 
     def deliver(self) -> None:
         """Imports the libraries that send points and spans, and begins to send."""
@@ -137,6 +183,13 @@ def outcome_of(ending: Ending) -> Outcome:
     if ending.code != 0:
         return Outcome(reason=names.REASON_EXIT, error_type=f"exit {ending.code}")
     return ENDED
+
+
+def _secrets_of(settings: Settings) -> Iterator[str]:
+    for read in (settings.token, settings.password):
+        with suppress(SettingsError):
+            yield read()
+    yield from settings.headers().values()
 
 
 def _signal_name(number: int) -> str:

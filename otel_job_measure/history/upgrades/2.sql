@@ -10,6 +10,13 @@ CREATE TABLE last_runs (
     PRIMARY KEY (job, project, stage, what)
 ) WITHOUT ROWID;
 
+CREATE TABLE output (
+    run_id INTEGER NOT NULL,
+    stream TEXT NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (run_id, stream)
+);
+
 CREATE TABLE pruning (
     what TEXT PRIMARY KEY,
     at_ns INTEGER NOT NULL,
