@@ -68,8 +68,8 @@ class Database:
                     yield connection
                     connection.execute("COMMIT")
             except sqlite3.Error as error:
-                if deadline.raised is not None:
-                    raise deadline.raised from None
+                if _kind(error) == sqlite3.SQLITE_INTERRUPT and (raised := deadline.raised()) is not None:
+                    raise raised from None
                 raise self._judged(error) from error
 
     @contextmanager
@@ -114,8 +114,7 @@ class Database:
 
     def _judged(self, error: sqlite3.Error) -> HistoryError:
         """Returns the error to raise; sets a damaged file aside, while the lock is still held."""
-        # The low byte is the kind, the others are details; errors of Python's own have no code.
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        code = _kind(error)
         if code in _BUSY:
             return BusyHistoryError(f"the history {self.path} is in use by another program")
         if code == sqlite3.SQLITE_INTERRUPT:
@@ -142,6 +141,11 @@ class Database:
             if with_suffix.exists():
                 with_suffix.rename(aside.with_name(aside.name + suffix))
         return aside
+
+
+def _kind(error: sqlite3.Error) -> int:
+    # The low byte is the kind, the others are details; errors of Python's own have no code.
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _make_private(path: Path) -> None:

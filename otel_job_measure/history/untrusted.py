@@ -43,8 +43,7 @@ class Deadline:
     """Interrupts SQLite after so many seconds, and when a signal handler raises."""
 
     def __init__(self, within_s: float, clock: Clock) -> None:
-        self.raised: BaseException | None = None
-        """What a signal handler raised meanwhile; SQLite's driver would swallow it."""
+        self._raised: BaseException | None = None
         self._clock = clock
         self._ends_ns = clock.monotonic_ns() + int(within_s * 1e9)
 
@@ -52,11 +51,18 @@ class Deadline:
         """Interrupts a connection from now on."""
         connection.set_progress_handler(self._is_over, _OPERATIONS)
 
+    def raised(self) -> BaseException | None:
+        """Returns what a signal handler raised if it interrupted SQLite, whose driver swallows it."""
+        if self._raised is None and self._clock.monotonic_ns() <= self._ends_ns:
+            # The handler ran before the first line of `_is_over`. By default, only that of Ctrl-C raises.
+            return KeyboardInterrupt()
+        return self._raised
+
     def _is_over(self) -> bool:
         try:
-            return self.raised is not None or self._clock.monotonic_ns() > self._ends_ns
-        except BaseException as error:  # noqa: BLE001 - a signal handler's, which the transaction raises again
-            self.raised = error
+            return self._raised is not None or self._clock.monotonic_ns() > self._ends_ns
+        except BaseException as error:  # noqa: BLE001 - the transaction raises it again
+            self._raised = error
             return True
 
 

@@ -17,6 +17,7 @@ from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import LineProtocolError, StateDirError
 from otel_job_measure.journal.file_lock import Lock, lock
 from otel_job_measure.journal.interfaces import Identity, SegmentHeader
+from otel_job_measure.journal.kept_output import BEGIN
 from otel_job_measure.journal.segment import MARK, SUFFIX, create, decode_header, destination_of
 from otel_job_measure.journal.state_dir import StateDir
 
@@ -24,6 +25,8 @@ _log = logging.getLogger(names.LOGGER)
 _FILE_BYTES = 1024 * 1024
 """A file holds at most this much, so that `max_bytes` can delete the oldest."""
 _TRIES = 1000
+_OUTPUT = BEGIN.encode()
+"""The end of a command's output, in a segment that was set aside: it is no message of a server."""
 _PAUSE_S = 0.005
 _dated = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (.*)").fullmatch
 
@@ -192,7 +195,7 @@ def _letters(file: str, data: bytes) -> Iterator[DeadLetter]:
     message = b""
     for line in data.split(b"\n"):
         if line.startswith(b"#"):
-            message = b"" if line.startswith(MARK) else line[2:]
+            message = b"" if line.startswith((MARK, _OUTPUT)) else line[2:]
         elif line:
             dated = _dated(message)
             yield DeadLetter(

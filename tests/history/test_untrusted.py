@@ -5,6 +5,8 @@ import os
 import random
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -153,6 +155,26 @@ def test_sqlite_is_interrupted_by_a_signal(history: History) -> None:
             connection.execute(_ENDLESS)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_a_process_in_the_middle_of_sqlite(history: History) -> None:
+    """As a user has it: the signal comes while no line of Python runs."""
+    script = f"""
+import pathlib, sys
+from tests.history.support import history_in
+with history_in(pathlib.Path(sys.argv[1]))._database.transaction() as connection:
+    print("ready", flush=True)
+    connection.execute({_ENDLESS!r})
+"""
+    command = [sys.executable, "-c", script, str(history.path.parent)]
+    for _ in range(3):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGINT, errors
+        assert errors.rstrip().endswith("KeyboardInterrupt")
 
 
 def _plant(path: Path, kind: str, target: Path) -> None:

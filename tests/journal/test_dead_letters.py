@@ -16,6 +16,7 @@ from otel_job_measure.journal.dead_letters import (
     retry,
 )
 from otel_job_measure.journal.file_lock import lock
+from otel_job_measure.journal.kept_output import KeptOutput, encode
 from otel_job_measure.journal.segment import SegmentFile
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.testing import ManualClock
@@ -83,6 +84,14 @@ def test_lines_without_a_header_a_time_or_a_message_are_found_too(state: StateDi
     (state.rejected / "here-1.lp").write_bytes(b"# unable to parse\nbad\n\nworse \xff\r x\n# cut\ntorn")
     found = [(letter.line, letter.message, letter.refused_at) for letter in dead_letters(state)[0]]
     assert found == [(b"bad", "unable to parse", None), (b"worse \xff\r x", "", None), (b"torn", "cut", None)]
+
+
+def test_a_commands_output_in_a_segment_that_was_set_aside_is_no_message(state: StateDir) -> None:
+    """It is long, and it is not for a terminal."""
+    comment = encode(KeptOutput("u", 1, "stdout", b"secret"))
+    (state.rejected / "d-1.lp").write_bytes(b"damaged\n" + comment + b'scheduling-job,job=j uuid="u",status="end" 1\n')
+    letters, _ = dead_letters(state)
+    assert [letter.message for letter in letters] == ["", ""]
 
 
 def test_a_retry_moves_the_lines_of_one_destination_to_the_segments_that_wait(state: StateDir) -> None:
