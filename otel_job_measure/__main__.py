@@ -118,7 +118,7 @@ def start(words: "Sequence[str]") -> int:
         from otel_job_measure import cli  # noqa: PLC0415 - may be broken
 
         usage = cli.WrongUsage
-        return cli.main(words, given.environment)
+        return cli.main(words, given.environment, given.ignored)
     except BaseException as error:
         if not given.command or (usage is not SystemExit and isinstance(error, usage)):
             raise

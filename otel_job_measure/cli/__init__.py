@@ -4,7 +4,7 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
@@ -24,12 +24,17 @@ class WrongUsage(SystemExit):
     """The command line is wrong, or asks only for help: nothing is run. The message is printed already."""
 
 
-def main(argv: Sequence[str] | None = None, environment: Mapping[bytes, bytes] | None = None) -> int:
+def main(
+    argv: Sequence[str] | None = None,
+    environment: Mapping[bytes, bytes] | None = None,
+    ignored: Collection[int] = (),
+) -> int:
     """Runs a command of ours.
 
     Args:
         argv: The words of the command line; by default those of the process.
         environment: The environment for the command of `exec`; by default that of the process.
+        ignored: Signals that the parent ignores, for the command of `exec`; Python itself ignores some.
 
     Returns:
         0, or 1 if the command could not do its work; for `exec`, the exit code of its command.
@@ -50,7 +55,7 @@ def main(argv: Sequence[str] | None = None, environment: Mapping[bytes, bytes] |
     arguments, unknown = parser.parse_known_args(words)
     if unknown:
         _refuse(arguments.parser, unknown)
-    arguments.words, arguments.environment = words, environment
+    arguments.words, arguments.environment, arguments.ignored = words, environment, ignored
     return _finished(arguments)
 
 

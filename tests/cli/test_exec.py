@@ -72,19 +72,6 @@ def test_the_start_is_there_before_the_command(state_dir: Path) -> None:
     assert b'status="start"' in done.stdout
 
 
-def test_a_killed_exec_leaves_its_run_open(state_dir: Path) -> None:
-    """SIGKILL takes us and not the command; the journal has the start alone, for an adopter to close."""
-    with running([*EXEC, "sh", "-c", "echo ready; read line; echo $line"]) as process:
-        assert line(process.stdout) == "ready"
-        process.kill()
-        assert process.wait() == -signal.SIGKILL
-        assert process.stdin is not None
-        process.stdin.write("still here\n")
-        process.stdin.flush()
-        assert line(process.stdout) == "still here"
-    assert [point.fields["status"] for point in points(state_dir)] == ["start"]
-
-
 def test_default_tags_come_from_variables_and_the_resource(state_dir: Path) -> None:
     """The tags are those that a Python job would have: variables first, then the resource, read without the SDK."""
     environment = os.environ | {
@@ -146,7 +133,7 @@ def test_a_failure_of_ours_afterwards_leaves_the_exit_code_alone(method: str) ->
 
 def test_where_the_system_has_no_room_for_us_the_command_takes_our_place(state_dir: Path) -> None:
     """When no process can be started, as at a limit of the user's, the command still runs; its end is unknown."""
-    broken = "import os\ndef broken(*args, **more): raise BlockingIOError(11, 'no room')\nos.posix_spawn = broken"
+    broken = "import os\ndef broken(): raise BlockingIOError(11, 'no room')\nos.fork = broken"
     done = run([*patched(broken), *GO_ON])
     assert (done.returncode, done.stdout) == (3, ON)
     assert done.stderr == (

@@ -20,6 +20,9 @@ for number in range(64):
 with open(sys.argv[1], "w") as report: print(files, file=report)
 """
 
+# Blocked, ignored and caught signals, as the kernel tells them of a process that changes none.
+DISPOSITIONS = ["grep", "^Sig[BIC]", "/proc/self/status"]
+
 
 def both_ways(command: list[str], prelude: str = "") -> tuple[bytes, bytes]:
     """Returns what a command says under `exec`, and alone, after the same words to a shell."""
@@ -70,8 +73,11 @@ def test_open_files_are_the_commands_own(closed: str, tmp_path: Path) -> None:
         ("", ["sh", "-c", "cut -d ' ' -f 5-8 /proc/$$/stat"]),
         ("trap '' INT HUP USR1", ["sh", "-c", "trap 'echo INT' INT; kill -INT $$; kill -USR1 $$; echo on"]),
         ("", ["sh", "-c", "(kill -PIPE $(exec sh -c 'echo $PPID'); echo on); echo $?"]),
+        ("trap '' PIPE XFSZ CHLD INT QUIT", DISPOSITIONS),
+        ("", DISPOSITIONS),
+        ("trap '' PIPE", DISPOSITIONS),
     ],
-    ids=["environment", "limits", "group", "ignored", "pipe"],
+    ids=["environment", "limits", "group", "ignored", "pipe", "background", "plain", "service"],
 )
 def test_the_command_finds_what_it_would_find_without_us(prelude: str, command: list[str]) -> None:
     """Environment, folder, umask, limits, process group, session and ignored signals are as without us."""

@@ -5,7 +5,7 @@ import logging
 import os
 import re
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from otel_job_measure.cli import options
 from otel_job_measure.cli.exec import process, spawn
@@ -14,10 +14,10 @@ from otel_job_measure.cli.options import complain, in_one_line
 from otel_job_measure.journal.kept_output import MOST_BYTES
 from otel_job_measure.settings import Settings
 
-_USAGE = "%(prog)s [-h] [--env-file FILE] [--keep-output SIZE] NAME -- COMMAND [ARG ...]"
+_USAGE = "%(prog)s [-h] [--env-file FILE] [--keep-output SIZE] [--keep-running] NAME -- COMMAND [ARG ...]"
 _DESCRIPTION = """Runs COMMAND and measures it as a run of the job NAME. Input, output, signals and exit code are those
 of the command. If the measurement fails, one line on stderr says so, and the command runs all the same. If
-SIGKILL ends exec itself, the command goes on, and the run is recorded as failed, reason lost."""
+SIGKILL ends exec itself, it ends the command too, and the run is recorded as failed, reason lost."""
 
 _is_size = re.compile(r"([0-9]{1,6}) ?(?:(k|kb|kib)|b|)", re.IGNORECASE).fullmatch
 
@@ -35,24 +35,29 @@ class _OneLine(logging.Formatter):
 class Given:
     """The command as it would run without `exec`."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[bytes, bytes] | None) -> None:
-        self.arguments = [os.fsencode(argument) for argument in arguments]
-        self.environment = dict(os.environb if environment is None else environment)
-        self.mask: Iterable[signal.Signals | int] = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.arguments = [os.fsencode(argument) for argument in _command(args)]
+        self.environment = dict(os.environb if args.environment is None else args.environment)
+        # Read before this process changes its own.
+        self.inherited = spawn.Inherited(signal.pthread_sigmask(signal.SIG_BLOCK, ()), process.ignored(args.ignored))
+        self.outlives: bool = args.keep_running
 
     def replace_us(self) -> int:
         """Replaces this process by the command; returns a shell's exit code if the command cannot be run."""
         try:
-            spawn.replace(self.arguments, self.environment, self.mask)
+            spawn.replace(self.arguments, self.environment, self.inherited)
         except spawn.NotStarted as reason:
             complain(str(reason))
             return reason.code
 
     def run(self, measured: MeasuredCommand) -> process.Ending:
         """Runs the command as a child process, and returns how it ended."""
+        environment = self.environment | measured.variables
+        start = spawn.Start(self.arguments, environment, self.inherited, outlives=self.outlives)
         try:
             with measured.attached():
-                pid = spawn.start(self.arguments, self.environment | measured.variables, self.mask)
+                held = spawn.HeldCommand(start)
+            child = process.Child(held, measured.keep_up, measured.note)
         except spawn.NoRoom as reason:
             complain(f"{reason}: the command replaces this process, so its end is not measured")
             ending = process.Ending(code=self.replace_us())
@@ -64,13 +69,11 @@ class Given:
             measured.note(ending)
             measured.deliver()
             return ending
-        child: process.Child | None = None
         try:
-            child = process.Child(pid, measured.keep_up, measured.note)
             return child.wait(measured.deliver if measured.delivers else None)
         except BaseException as error:  # noqa: BLE001 - the command is running: its end is waited for, whatever fails
             complain(f"{in_one_line(error)}; signals to exec no longer reach the command")
-            return (child and child.ending) or process.ending_of(pid)
+            return child.ending or process.ending_of(child.pid)
 
 
 # The class has no public name.
@@ -86,6 +89,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         type=_size,
         help="keep the last bytes of stdout and stderr of a failed command in the local history: 4k, at most 64k",
     )
+    parser.add_argument("--keep-running", action="store_true", help="let the command go on if SIGKILL ends exec itself")
     parser.add_argument("name", metavar="NAME", type=_name, help="the job's name")
     parser.add_argument(
         "command",
@@ -98,13 +102,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code; if a signal killed it, this process dies of the same signal."""
-    given = Given(_command(args), args.environment)
+    given = Given(args)
     try:
         handler = logging.StreamHandler()
         handler.setFormatter(_OneLine("otel-job-measure: %(message)s"))
         logging.basicConfig(handlers=[handler])
         process.fill_closed_files()
-        given.mask = process.hold_signals()
+        process.hold_signals()
         options.load_env_file(args.env_file)
         settings = Settings.from_env()
         measured = None if settings.disabled else MeasuredCommand(args.name, settings)

@@ -13,11 +13,12 @@ import os
 import resource
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from types import FrameType
 from typing import Final, NamedTuple, NoReturn
 
+from otel_job_measure.cli.exec.spawn import HeldCommand
 from otel_job_measure.errors import JobMeasureError
 
 _OWN: Final = {
@@ -45,8 +46,16 @@ def fill_closed_files() -> None:
     os.close(filler)
 
 
-def hold_signals() -> set[signal.Signals | int]:
-    """Blocks every signal that may be meant for the command, and returns those that were blocked before.
+def ignored(told: Collection[int]) -> frozenset[int]:
+    """Returns the signals that this process was started with as ignored, if `told` are those that Python changed.
+
+    Call it before `hold_signals`.
+    """
+    return frozenset(told) | {number for number in (signal.SIGCHLD,) if signal.getsignal(number) is signal.SIG_IGN}
+
+
+def hold_signals() -> None:
+    """Blocks every signal that may be meant for the command.
 
     Threads started later inherit it. It raises `JobMeasureError` if the system cannot tell which process sent a signal.
     """
@@ -56,26 +65,28 @@ def hold_signals() -> set[signal.Signals | int]:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback if the command replaces this process
-    return signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
 
 
 class Child:
-    """A command that was started while signals were held.
+    """A command that is started while signals are held.
 
     `keep_up` is called every ten seconds while the command runs, `note` at once by the thread that sees the command's
-    end. Neither may raise.
+    end. Neither may raise. The constructor raises `spawn.NotStarted` as `HeldCommand.let_go` does.
     """
 
-    def __init__(self, pid: int, keep_up: Callable[[], None], note: Callable[[Ending], None]) -> None:
-        self.pid = pid
+    def __init__(self, held: HeldCommand, keep_up: Callable[[], None], note: Callable[[Ending], None]) -> None:
+        self.pid = held.pid
         self.ending: Ending | None = None
         """How the command ended, as soon as that is known."""
         self._keep_up = keep_up
         self._note = note
-        # The command has not seen what came before it was started, not even from a terminal.
+        # The command has not seen what came before its process was there, not even from a terminal. What came to both
+        # since then is pending there too, and stays one signal.
         while (info := signal.sigtimedwait(_HELD, 0)) is not None:
-            if self._is_for_it(info):
+            if info.si_signo != signal.SIGCHLD:
                 self._pass_on(info.si_signo)
+        held.let_go()
 
     def wait(self, meanwhile: Callable[[], None] | None = None) -> Ending:
         """Passes signals on until the command has ended and is reaped; signals are still held then.

@@ -4,8 +4,11 @@ import errno
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NoReturn, TypeVar, assert_never
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple, NoReturn, TypeVar, assert_never
+
+from otel_job_measure.cli.exec import own_number, parent_death
 
 NOT_FOUND = 127
 """The exit code of shells for a command that does not exist."""
@@ -14,8 +17,9 @@ NOT_RUNNABLE = 126
 
 _T = TypeVar("_T")
 _SHELL = b"/bin/sh"
-# Python ignores these two from its start on; a command expects their defaults.
-_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+# Python ignores the first two from its start on; a parent that ignores the third would cost `exec` the exit code.
+_CHANGED = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD)
+_GO = b"!"
 _LOOK = 80
 """How much of a file shells read to tell a script from a binary."""
 
@@ -32,30 +36,102 @@ class NoRoom(NotStarted):
     """The system has no further process to give; the command can still replace this one."""
 
 
-def start(arguments: Sequence[bytes], environment: Mapping[bytes, bytes], mask: Iterable[signal.Signals | int]) -> int:
-    """Starts the command with this process's open files, folder and process group, and returns its process id.
+class Inherited(NamedTuple):
+    """What the command has from the parent of `exec`, and what Python or `exec` changed for itself."""
 
-    PATH of the given environment is searched for the command; the signals of `mask` are blocked in it. It raises
-    `NotStarted` if the command does not exist or cannot be run, and `NoRoom` if the system is out of resources.
+    mask: Iterable[signal.Signals | int] = ()
+    """Blocked signals."""
+    ignored: Collection[signal.Signals | int] = ()
+    """Ignored signals, of those that `exec` or Python handle otherwise."""
+
+
+class Start(NamedTuple):
+    """A command, and what is done in its process before it runs."""
+
+    arguments: Sequence[bytes]
+    environment: Mapping[bytes, bytes]
+    inherited: Inherited
+    outlives: bool = False
+    """Whether the command goes on if this process dies of SIGKILL."""
+    prepare: Callable[[], None] = lambda: None
+    """Called in the command's process; an `OSError` of it is told as one of the command."""
+
+
+class HeldCommand:
+    """A process that becomes the command at `let_go`; until then it holds back the same signals as this process.
+
+    The constructor forks. Call it in the main thread, which lives as long as this process: the kernel ends a command
+    that does not outlive it together with the thread that forked it. It raises `NoRoom` if the system is out of
+    resources.
     """
-    return _tried(
-        lambda path, words: os.posix_spawn(path, words, environment, setsigmask=mask, setsigdef=_IGNORED_BY_PYTHON),
-        arguments,
-        environment,
-    )
+
+    def __init__(self, start: Start) -> None:
+        parent = os.getpid()
+        told, tell = os.pipe()
+        heard, say = os.pipe()
+        try:
+            self.pid = os.fork()
+        except OSError as error:
+            for descriptor in (told, tell, heard, say):
+                os.close(descriptor)
+            raise _not_started(start.arguments[0], error) from error
+        if not self.pid:
+            _become(start, parent, (told, tell), say)
+        os.close(told)
+        os.close(say)
+        self._tell = tell
+        self._heard = heard
+
+    def let_go(self) -> None:
+        """Starts the command.
+
+        It raises `NotStarted` if the command does not exist or cannot be run, and `NoRoom` if the system is out of
+        resources. The process is gone then.
+        """
+        with suppress(BrokenPipeError):  # a signal has killed it already
+            os.write(self._tell, _GO)
+        os.close(self._tell)
+        with open(self._heard, "rb") as file:  # noqa: PTH123 - a descriptor
+            said = file.read()
+        if said:
+            os.waitpid(self.pid, 0)
+            kind, code, message = said.split(b"\n", 2)
+            raise (NoRoom if kind == b"NoRoom" else NotStarted)(int(code), os.fsdecode(message))
 
 
-def replace(
-    arguments: Sequence[bytes], environment: Mapping[bytes, bytes], mask: Iterable[signal.Signals | int]
-) -> NoReturn:
-    """Replaces this process by the command; arguments and errors are those of `start`."""
+def _become(start: Start, parent: int, go: tuple[int, int], say: int) -> NoReturn:
+    """Waits for the word to go, in the child, then becomes the command; its parent hears why if it cannot."""
+    told, tell = go
+    try:
+        os.close(tell)
+        if not start.outlives:
+            parent_death.die_with(parent)
+        if os.read(told, len(_GO)):
+            try:
+                start.prepare()
+            except OSError as error:
+                raise _not_started(start.arguments[0], error) from error
+            replace(start.arguments, own_number.for_this_process(start.environment, parent), start.inherited)
+    except BaseException as reason:  # noqa: BLE001 - whatever it is, the parent can still become the command
+        told_as = reason if isinstance(reason, NotStarted) else NoRoom(NOT_RUNNABLE, repr(reason))
+        os.write(say, b"%s\n%d\n%s" % (type(told_as).__name__.encode(), told_as.code, os.fsencode(str(told_as))))
+    finally:
+        os._exit(NOT_RUNNABLE)
+
+
+def replace(arguments: Sequence[bytes], environment: Mapping[bytes, bytes], inherited: Inherited) -> NoReturn:
+    """Replaces this process by the command, with this process's open files, folder and process group.
+
+    PATH of the given environment is searched for the command. It raises `NotStarted` if the command does not exist or
+    cannot be run, and `NoRoom` if the system is out of resources.
+    """
 
     def execute(path: bytes, words: list[bytes]) -> NoReturn:
         os.execve(path, words, environment)  # noqa: S606 - without a shell, as the user asked
 
-    for number in _IGNORED_BY_PYTHON:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    for number in _CHANGED:
+        signal.signal(number, signal.SIG_IGN if number in inherited.ignored else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, inherited.mask)
     assert_never(_tried(execute, arguments, environment))
 
 
@@ -73,9 +149,13 @@ def _tried(
         # Every shell runs a script without a first line `#!` by itself.
         return execute(_SHELL, [b"sh", path, *arguments[1:]])
     except OSError as error:
-        kind = NoRoom if error.errno in (errno.EAGAIN, errno.ENOMEM) else NotStarted
-        code = NOT_FOUND if error.errno == errno.ENOENT else NOT_RUNNABLE
-        raise kind(code, f"{os.fsdecode(name)}: {os.strerror(error.errno or 0)}") from error
+        raise _not_started(name, error) from error
+
+
+def _not_started(name: bytes, error: OSError) -> NotStarted:
+    kind = NoRoom if error.errno in (errno.EAGAIN, errno.ENOMEM) else NotStarted
+    code = NOT_FOUND if error.errno == errno.ENOENT else NOT_RUNNABLE
+    return kind(code, f"{os.fsdecode(name)}: {os.strerror(error.errno or 0)}")
 
 
 def _found(name: bytes, environment: Mapping[bytes, bytes]) -> bytes:
