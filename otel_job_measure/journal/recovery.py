@@ -3,11 +3,11 @@
 import logging
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from otel_job_measure import names
-from otel_job_measure.clock import Clock
+from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal import slots
 from otel_job_measure.journal.segment import SUFFIX, TEMPORARY_SUFFIX, SegmentFile
@@ -18,8 +18,10 @@ from otel_job_measure.points.line_protocol import parse
 from otel_job_measure.points.outcome import Ending, Outcome
 from otel_job_measure.points.rows import Series, ending_lines
 from otel_job_measure.points.tags import DefaultTags
+from otel_job_measure.rate_limited_log import RateLimitedLog
 
 _log = logging.getLogger(names.LOGGER)
+_once = RateLimitedLog(_log, SystemClock(), every_s=1e9)
 _SILENCE_NS = 600_000_000_000
 """How long a slot must be silent if its lock cannot tell: another boot, or no lock file."""
 _AHEAD_NS = 60_000_000_000
@@ -79,7 +81,7 @@ def _recover_held(state: StateDir, slot: Slot, clock: Clock, boot_id: str) -> in
             return None
         runs = read_runs(newest, others)
         held, ended = _said_elsewhere(state, folder, runs.started.keys())
-        if held and _age_ns(segments, clock) < _HOLD_NS:
+        if held and _quiet_ns((segment.path for segment in segments), clock) < _HOLD_NS:
             return None
         lost = close_runs(newest, runs, ended_elsewhere=ended)
     for segment in segments:  # the newest last, for the same reason
@@ -113,22 +115,22 @@ def _said_elsewhere(state: StateDir, own: Path, wanted: Collection[bytes]) -> tu
     return held.intersection(wanted), ended.intersection(wanted)
 
 
-def _age_ns(segments: Sequence[SegmentFile], clock: Clock) -> int:
-    """Returns how long ago a slot gave its last sign of life."""
-    return abs(clock.wall_ns() - max(segment.path.stat().st_mtime_ns for segment in segments))
-
-
 def _is_silent(folder: Path, clock: Clock) -> bool:
-    """Returns whether a slot has been silent for long enough; a sign of life from the future counts from now on."""
+    return _quiet_ns(folder.iterdir(), clock) > _SILENCE_NS
+
+
+def _quiet_ns(paths: Iterable[Path], clock: Clock) -> int:
+    """Returns how long ago the newest of some files was written; a time of the future counts from now on."""
     now_ns = clock.wall_ns()
-    silent_ns = _SILENCE_NS + 1
-    for entry in folder.iterdir():
-        ago_ns = now_ns - entry.stat().st_mtime_ns
+    quiet_ns = _SILENCE_NS + 1
+    for path in paths:
+        ago_ns = now_ns - path.stat().st_mtime_ns
         if ago_ns < -_AHEAD_NS:  # the clock was set back, and may not reach that time for years
-            _touch(entry, now_ns)
+            _once.warning("ahead", "%s was written in the future: the clock is or was wrong", path)
+            _touch(path, now_ns)
             ago_ns = 0
-        silent_ns = min(silent_ns, ago_ns)
-    return silent_ns > _SILENCE_NS
+        quiet_ns = min(quiet_ns, ago_ns)
+    return quiet_ns
 
 
 def _touch(path: Path, now_ns: int) -> None:

@@ -199,7 +199,8 @@ def _hand_on(reader: int, target: int | None, asked: int, done: int, shared: mma
 
 
 def _keep(shared: mmap.mmap, tail: bytes, data: bytes) -> bytes:
-    kept = (tail + data)[_LENGTH - len(shared) :]
+    limit = len(shared) - _LENGTH
+    kept = data[-limit:] if len(data) >= limit else (tail + data)[-limit:]
     shared[:_LENGTH] = bytes(_LENGTH)
     shared[_LENGTH : _LENGTH + len(kept)] = kept
     shared[:_LENGTH] = len(kept).to_bytes(_LENGTH, sys.byteorder)
