@@ -6,7 +6,7 @@ import pytest
 
 from tests.acceptance.conftest import Secrets
 from tests.acceptance.recorded import Runs
-from tests.support.processes import Processes
+from tests.support.processes import Processes, until
 
 pytestmark = pytest.mark.acceptance
 
@@ -17,6 +17,7 @@ def test_nothing_is_lost_while_the_server_is_down(processes: Processes, runs: Ru
     app = processes.driver(**runs.variables)
     before = app.begin("before")
     runs.become({before: "start"}, "the first start is in InfluxDB")
+    until(lambda: app.tell("health")["pending"] == 0, "the process knows that it is there")
     with runs.influx.stopped(hard=hard):
         app.go_on(before)
         uuids = [before, *app.tell("many", "during", "2", "50")]

@@ -14,7 +14,7 @@ from otel_job_measure.settings import Settings
 from tests.delivery.support import TinyServer
 from tests.journal.support import IDENTITY
 from tests.runtime.support import history, segments, variables
-from tests.support.influx import InfluxServer
+from tests.support.generations import AnyInflux
 
 COMMAND = ["rejected", "--env-file", os.devnull]
 SHIP = ["ship", "--once", "--env-file", os.devnull]
@@ -158,15 +158,15 @@ def test_in_memory_there_is_nothing_to_show(
 
 
 def test_a_point_that_influxdb_refused_is_corrected_and_arrives(
-    influx: InfluxServer,
-    bucket: str,
+    any_influx: AnyInflux,
+    any_bucket: str,
     state_dir: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
-    """Against the real one: refused, seen, corrected, and there."""
-    for name, value in influx.variables(bucket).items():
+    """Against each generation: refused, seen, corrected, and there."""
+    for name, value in any_influx.variables(any_bucket).items():
         monkeypatch.setenv(name, value)
     refuse(state_dir, BAD, OTHER)
     assert main([*COMMAND, "--retry"]) == 0
@@ -179,4 +179,4 @@ def test_a_point_that_influxdb_refused_is_corrected_and_arrives(
     assert main([*COMMAND, "--retry", "--from", str(file)]) == 0
     assert main(SHIP) == 0
     assert kept(state_dir) == []
-    assert sorted(row.tags["job"] for row in influx.lines(bucket)) == ["hourly", "nightly"]
+    assert sorted(row.tags["job"] for row in any_influx.lines(any_bucket)) == ["hourly", "nightly"]

@@ -14,7 +14,8 @@ is_built() { [[ -x "$target" ]] && [[ "$(printf 'm f=1i 2\n' | "$target")" == *'
 build() {
     find_rust
     cp -r "$source_folder" "$work/lp3"
-    CARGO_TARGET_DIR="$work/target" cargo build --quiet --release --manifest-path "$work/lp3/Cargo.toml" >&2
+    # Of each crate the newest version that this Rust can compile.
+    CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS=fallback CARGO_TARGET_DIR="$work/target" cargo build --quiet --release --manifest-path "$work/lp3/Cargo.toml" >&2
     keep "$work/target/release/lp3" "$target"
     is_built || fail "the parser that was built doesn't work."
 }
