@@ -12,6 +12,7 @@
     │   ├── BusyHistoryError              another process is using it
     │   ├── DamagedHistoryError           it was damaged and has been set aside
     │   └── NewerHistoryError             it was written by a newer version
+    ├── ScheduleError (ValueError)        a schedule or a limit of what should happen is wrong
     └── MissingDependencyError (ImportError)   an optional library is not installed
 
 Set-up errors are raised at once. The package never raises into a job, except for programming errors (`UsageError`,
@@ -41,6 +42,10 @@ class StateDirError(JobMeasureError, OSError):
 
 class LineProtocolError(JobMeasureError, ValueError):
     """A line is not line protocol."""
+
+
+class ScheduleError(JobMeasureError, ValueError):
+    """A schedule or a limit is wrong; the message says which, what it got and what it takes."""
 
 
 class HistoryError(JobMeasureError):

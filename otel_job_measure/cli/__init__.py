@@ -13,6 +13,7 @@ from otel_job_measure.errors import JobMeasureError
 _COMMANDS = {
     "demo": "otel_job_measure.cli.demo",
     "exec": "otel_job_measure.cli.exec.command",
+    "expected": "otel_job_measure.cli.expected",
     "rejected": "otel_job_measure.cli.rejected",
     "runs": "otel_job_measure.cli.runs",
     "ship": "otel_job_measure.cli.ship",
