@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from otel_job_measure.cli import options
 from otel_job_measure.cli.exec import process, spawn
+from otel_job_measure.cli.exec.arrivals import service_manager
 from otel_job_measure.cli.exec.run import MeasuredCommand
 from otel_job_measure.cli.options import complain, in_one_line
 from otel_job_measure.journal.kept_output import MOST_BYTES
@@ -57,7 +58,7 @@ class Given:
         try:
             with measured.attached():
                 held = spawn.HeldCommand(start)
-            child = process.Child(held, measured.keep_up, measured.note)
+            child = process.Child(held, service_manager(self.environment), measured.keep_up, measured.note)
         except spawn.NoRoom as reason:
             complain(f"{reason}: the command replaces this process, so its end is not measured")
             ending = process.Ending(code=self.replace_us())

@@ -4,9 +4,11 @@ From `hold_signals` on, every signal that may be meant for the command is blocke
 started; then `Child.wait` passes it on. One thread passes signals on and reaps the command, so a signal never reaches
 another process that got the command's number.
 
-A terminal sends its signals (Ctrl-C, a new size) to the whole process group, so the command has them already.
-Stopping and continuing (Ctrl-Z, `fg`) are left to the kernel's defaults: they too reach the whole group. A signal that
-a process sends to the group cannot be told from one sent to `exec` alone: it is passed on.
+A signal that the whole process group got, from a terminal (Ctrl-C, a new size) or a process, is not passed on: the
+command has it already. Stopping and continuing (Ctrl-Z, `fg`) are left to the kernel's defaults: they too reach the
+whole group.
+
+If this process is the first of a container, orphans become its children. It reaps them.
 """
 
 import os
@@ -18,16 +20,11 @@ from contextlib import suppress
 from types import FrameType
 from typing import Final, NamedTuple, NoReturn
 
+from otel_job_measure.cli.exec import sentinel
+from otel_job_measure.cli.exec.arrivals import HELD, Arrivals
 from otel_job_measure.cli.exec.spawn import HeldCommand
 from otel_job_measure.errors import JobMeasureError
 
-_OWN: Final = {
-    signal.Signals[f"SIG{name}"] for name in ["BUS", "FPE", "ILL", "PIPE", "SEGV", "SYS", "TRAP", "XCPU", "XFSZ"]
-}
-"""Faults and limits of this process, and what Python ignores so that a write fails instead."""
-_JOB_CONTROL: Final = {signal.SIGCONT, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
-_HELD: Final = frozenset(signal.valid_signals() - _OWN - _JOB_CONTROL - {signal.SIGKILL})
-_FROM_A_TERMINAL: Final = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH}
 _KEEP_UP_S: Final = 10.0
 _TO_LEAVE: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
@@ -65,7 +62,7 @@ def hold_signals() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback if the command replaces this process
-    signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
 
 
 class Child:
@@ -75,18 +72,26 @@ class Child:
     end. Neither may raise. The constructor raises `spawn.NotStarted` as `HeldCommand.let_go` does.
     """
 
-    def __init__(self, held: HeldCommand, keep_up: Callable[[], None], note: Callable[[Ending], None]) -> None:
+    def __init__(
+        self, held: HeldCommand, manager: int | None, keep_up: Callable[[], None], note: Callable[[Ending], None]
+    ) -> None:
         self.pid = held.pid
         self.ending: Ending | None = None
         """How the command ended, as soon as that is known."""
         self._keep_up = keep_up
         self._note = note
+        self._sentinel = sentinel.start(HELD)
+        self._arrivals = Arrivals(held.pid, self._sentinel, manager)
         # The command has not seen what came before its process was there, not even from a terminal. What came to both
         # since then is pending there too, and stays one signal.
-        while (info := signal.sigtimedwait(_HELD, 0)) is not None:
-            if info.si_signo != signal.SIGCHLD:
-                self._pass_on(info.si_signo)
-        held.let_go()
+        for number in self._arrivals.settle():
+            if number != signal.SIGCHLD:
+                self._pass_on(number)
+        try:
+            held.let_go()
+        except BaseException:
+            self._end_sentinel()
+            raise
 
     def wait(self, meanwhile: Callable[[], None] | None = None) -> Ending:
         """Passes signals on until the command has ended and is reaped; signals are still held then.
@@ -109,21 +114,36 @@ class Child:
 
     def _watch(self) -> Ending:
         while (ending := _looked(self.pid, os.WNOHANG)) is None:
-            info = signal.sigtimedwait(_HELD, _KEEP_UP_S)
+            info = signal.sigtimedwait(HELD, _KEEP_UP_S)
             if info is None:
                 self._keep_up()
-            elif self._is_for_it(info) and not _came_to_all(info):
-                self._pass_on(info.si_signo)
+            elif info.si_signo == signal.SIGCHLD:
+                self._reap_others()
+            else:
+                for _ in range(self._arrivals.to_pass_on(info)):
+                    self._pass_on(info.si_signo)
         self.ending = ending
         self._note(ending)
+        self._end_sentinel()
         return ending
-
-    def _is_for_it(self, info: "signal.struct_siginfo") -> bool:
-        return info.si_signo != signal.SIGCHLD and info.si_pid != self.pid
 
     def _pass_on(self, number: int) -> None:
         with suppress(PermissionError):  # the command has more rights than this process
             os.kill(self.pid, number)
+
+    def _reap_others(self) -> None:
+        while (change := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+            if change.si_pid == self.pid:
+                return
+            if self._sentinel is not None and change.si_pid == self._sentinel.pid:
+                self._sentinel.is_reaped = True
+            with suppress(ChildProcessError):
+                os.waitpid(change.si_pid, os.WNOHANG)
+
+    def _end_sentinel(self) -> None:
+        if self._sentinel is not None:
+            self._sentinel.end()
+            self._sentinel = None
 
 
 def ending_of(pid: int) -> Ending:
@@ -151,7 +171,7 @@ def leave_on_signals(ending: Ending) -> None:
             die_of(ending.signal)
         os._exit(ending.code)
 
-    while signal.sigtimedwait(_HELD, 0) is not None:
+    while signal.sigtimedwait(HELD, 0) is not None:
         pass  # these were meant for the command
     for number in _TO_LEAVE:
         if signal.getsignal(number) != signal.SIG_IGN:
@@ -172,10 +192,3 @@ def die_of(number: int) -> NoReturn:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
     os.kill(os.getpid(), number)
     os._exit(128 + number)
-
-
-def _came_to_all(info: "signal.struct_siginfo") -> bool:
-    """Returns whether a terminal sent a signal, which then has reached the command too."""
-    if info.si_signo == signal.SIGHUP and os.getsid(0) == os.getpid():
-        return False  # a terminal that closes tells only the leader of its session: this process
-    return info.si_code > 0 and info.si_signo in _FROM_A_TERMINAL  # above 0: from the kernel
