@@ -54,9 +54,9 @@ class LineReader:
     def read(self, data: bytes, batch: Batch) -> None:
         """Puts whole lines into a batch; lines that are not rows of runs are ignored."""
         for line in data.decode("utf-8", "replace").split("\n"):
-            if line.startswith(BEGIN) and (kept := decode(line)) is not None:
-                batch.outputs.append(kept)
             if not line or line[0] == "#" or len(line) > _LONGEST:
+                if line.startswith(BEGIN) and (kept := decode(line)) is not None:
+                    batch.outputs.append(kept)
                 continue
             is_run_row = line.startswith(_RUN_ROW)
             found = _run_row(line) if is_run_row else _point_row(line)

@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -341,3 +342,51 @@ def test_output_arrives_while_the_command_runs() -> None:
         process.stdin.write(b"two\n")
         process.stdin.flush()
         assert process.stdout.readline() == b"two\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_to_the_whole_group_does_not_cut_the_output(number: signal.Signals) -> None:
+    """What the command says when it is told to end still arrives."""
+    script = f"trap 'echo bye; exit 3' {number}; echo ready; while :; do read line; done"
+    with subprocess.Popen(
+        [*KEEP, "bash", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == b"ready\n"
+        os.killpg(process.pid, number)
+        process.stdin.close()
+        assert process.stdout.read().startswith(b"bye\n")
+        assert process.wait(60) == 3
+        process.stdin = None
+    assert kept()["stdout"].startswith(b"ready\nbye\n")
+
+
+def test_a_command_that_outlives_exec_keeps_its_output() -> None:
+    """With `--keep-running`, the command goes on after SIGKILL to `exec`, and what it says arrives."""
+    keep = [*COMMAND, "exec", "--keep-running", "--keep-output", "4k", "job", "--"]
+    with subprocess.Popen(
+        [*keep, "sh", "-c", "echo ready; read line; echo $line"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.kill()
+        process.wait(60)
+        process.stdin.write(b"later\n")
+        process.stdin.close()
+        assert process.stdout.read() == b"later\n"
+        process.stdin = None
+
+
+def test_a_backfill_sends_no_output(server: TinyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows of the history arrive, and nothing else of it."""
+    run([*KEEP, "sh", "-c", "echo XYZZY; exit 1"])
+    assert kept() == {"stdout": b"XYZZY\n"}
+    for name, value in variables(server.url).items():
+        monkeypatch.setenv(name, value)
+    assert run([*COMMAND, "ship", "--backfill"]).returncode == 0
+    bodies = b"".join(request.body for request in server.requests)
+    assert b"scheduling-job-run," in bodies
+    assert b"#" not in bodies
+    assert b"XYZZY" not in bodies
