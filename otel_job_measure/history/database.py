@@ -24,6 +24,7 @@ from otel_job_measure.history.schema import Schema
 from otel_job_measure.history.untrusted import COMPANIONS, Deadline, check_files, harden
 from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.journal.private_files import open_private
+from otel_job_measure.points.text import printable
 
 _log = logging.getLogger(names.LOGGER)
 _JOURNAL_LIMIT: Final = f"PRAGMA journal_size_limit = {1024 * 1024}"
@@ -114,19 +115,19 @@ class Database:
 
     def _judged(self, error: sqlite3.Error) -> HistoryError:
         """Returns the error to raise; sets a damaged file aside, while the lock is still held."""
-        code = _kind(error)
+        code, why = _kind(error), printable(str(error))  # SQLite repeats names that it found in the file
         if code in _BUSY:
             return BusyHistoryError(f"the history {self.path} is in use by another program")
         if code == sqlite3.SQLITE_INTERRUPT:
             return HistoryError(f"the history {self.path} cannot be used: SQLite takes too long with it")
         if code not in _DAMAGED:
-            return HistoryError(f"the history {self.path} cannot be used: {error}")
+            return HistoryError(f"the history {self.path} cannot be used: {why}")
         try:
             aside = self._set_aside()
         except OSError as os_error:
             return HistoryError(f"the history {self.path} is damaged and cannot be set aside: {os_error}")
-        _log.error("the history was damaged (%s): it is kept as %s, and a new one is begun", error, aside)
-        return DamagedHistoryError(f"the history was damaged ({error}); it is kept as {aside}")
+        _log.error("the history was damaged (%s): it is kept as %s, and a new one is begun", why, aside)
+        return DamagedHistoryError(f"the history was damaged ({why}); it is kept as {aside}")
 
     def _set_aside(self) -> Path:
         now = datetime.fromtimestamp(self._clock.wall_ns() / 1e9, UTC)

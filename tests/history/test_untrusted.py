@@ -82,6 +82,17 @@ def test_a_schema_that_is_not_ours_is_refused(history: History, script: str, wha
     assert history.path.exists()
 
 
+def test_what_sqlite_says_of_a_file_is_safe_to_show(history: History, caplog: pytest.LogCaptureFixture) -> None:
+    """It repeats names in the file, and a terminal would act on them."""
+    change(
+        history, "INSERT INTO sqlite_schema VALUES ('table', char(27) || ']52;c;aGk=' || char(7), 'x', 2, 'CREATE NO')"
+    )
+    assert uuids(history_in(history.path.parent)) == []
+    assert "]52;c" in caplog.text
+    assert "\x1b" not in caplog.text
+    assert "\x07" not in caplog.text
+
+
 def test_ten_thousand_foreign_tables_are_refused(history: History) -> None:
     """However many there are, a hundred are looked at."""
     change(history, "BEGIN;" + "".join(f"CREATE TABLE t{n} (id);" for n in range(10_000)) + "COMMIT")
