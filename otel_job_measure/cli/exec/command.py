@@ -11,11 +11,15 @@ from otel_job_measure.cli import options
 from otel_job_measure.cli.exec import process, spawn
 from otel_job_measure.cli.exec.arrivals import service_manager
 from otel_job_measure.cli.exec.run import MeasuredCommand
+from otel_job_measure.cli.exec.time_limit import MOST_S, TimeLimit
+from otel_job_measure.cli.exec.unmeasured import Unmeasured
 from otel_job_measure.cli.options import complain, in_one_line
 from otel_job_measure.journal.kept_output import MOST_BYTES
 from otel_job_measure.settings import Settings
+from otel_job_measure.settings.parsers import RefusedError, seconds
 
-_USAGE = "%(prog)s [-h] [--env-file FILE] [--keep-output SIZE] [--keep-running] NAME -- COMMAND [ARG ...]"
+_USAGE = """%(prog)s [-h] [--env-file FILE] [--keep-output SIZE] [--keep-running]
+    [--timeout TIME [--kill-after TIME]] NAME -- COMMAND [ARG ...]"""
 _DESCRIPTION = """Runs COMMAND and measures it as a run of the job NAME. Input, output, signals and exit code are those
 of the command. If the measurement fails, one line on stderr says so, and the command runs all the same. If
 SIGKILL ends exec itself, it ends the command too, and the run is recorded as failed, reason lost."""
@@ -42,16 +46,20 @@ class Given:
         # Read before this process changes its own.
         self.inherited = spawn.Inherited(signal.pthread_sigmask(signal.SIG_BLOCK, ()), process.ignored(args.ignored))
         self.outlives: bool = args.keep_running
+        self.limit_s: float = args.timeout
+        self._kill_after_s: float = args.kill_after
 
     def replace_us(self) -> int:
         """Replaces this process by the command; returns a shell's exit code if the command cannot be run."""
+        if self.limit_s:
+            signal.setitimer(signal.ITIMER_REAL, self.limit_s)  # an alarm outlasts this process
         try:
             spawn.replace(self.arguments, self.environment, self.inherited)
         except spawn.NotStarted as reason:
             complain(str(reason))
             return reason.code
 
-    def run(self, measured: MeasuredCommand) -> process.Ending:
+    def run(self, measured: MeasuredCommand | Unmeasured) -> process.Ending:
         """Runs the command as a child process, and returns how it ended."""
         environment = self.environment | measured.variables
         start = spawn.Start(self.arguments, environment, self.inherited, outlives=self.outlives)
@@ -71,7 +79,8 @@ class Given:
             measured.deliver()
             return ending
         try:
-            return child.wait(measured.deliver if measured.delivers else None)
+            limit = TimeLimit(self.limit_s, self._kill_after_s)
+            return child.wait(limit, measured.deliver if measured.delivers else None)
         except BaseException as error:  # noqa: BLE001 - the command is running: its end is waited for, whatever fails
             complain(f"{in_one_line(error)}; signals to exec no longer reach the command")
             return child.ending or process.ending_of(child.pid)
@@ -91,6 +100,20 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="keep the last bytes of stdout and stderr of a failed command in the local history: 4k, at most 64k",
     )
     parser.add_argument("--keep-running", action="store_true", help="let the command go on if SIGKILL ends exec itself")
+    parser.add_argument(
+        "--timeout",
+        metavar="TIME",
+        type=_time,
+        default=0.0,
+        help="end the command with SIGTERM after so long: 90s, 10m, 1h, 1d; the exit code is 124, the reason timeout",
+    )
+    parser.add_argument(
+        "--kill-after",
+        metavar="TIME",
+        type=_time,
+        default=0.0,
+        help="end it with SIGKILL if it still runs so long after that; the exit code is then 137",
+    )
     parser.add_argument("name", metavar="NAME", type=_name, help="the job's name")
     parser.add_argument(
         "command",
@@ -104,6 +127,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit code; if a signal killed it, this process dies of the same signal."""
     given = Given(args)
+    measured: MeasuredCommand | Unmeasured | None = None
     try:
         handler = logging.StreamHandler()
         handler.setFormatter(_OneLine("otel-job-measure: %(message)s"))
@@ -112,14 +136,16 @@ def run(args: argparse.Namespace) -> int:
         process.hold_signals()
         options.load_env_file(args.env_file)
         settings = Settings.from_env()
-        measured = None if settings.disabled else MeasuredCommand(args.name, settings)
-        if measured is not None and args.keep_output:
-            measured.watch_output(args.keep_output)
+        if not settings.disabled:
+            measured = MeasuredCommand(args.name, settings)
+            if args.keep_output:
+                measured.watch_output(args.keep_output)
     except Exception as error:  # noqa: BLE001 - the command runs whatever fails here
         complain(f"{in_one_line(error)}; the command runs and is not measured")
         measured = None
-    if measured is None:
+    if measured is None and not given.limit_s:
         return given.replace_us()
+    measured = measured or Unmeasured()
     ending = given.run(measured)
     try:
         measured.end(ending)
@@ -153,6 +179,16 @@ def _size(text: str) -> int:
             f"{text!r} is not a size; it takes 1 to {MOST_BYTES} bytes, such as 4k or 64KiB"
         )
     return size
+
+
+def _time(text: str) -> float:
+    try:
+        return seconds(least=0, most=MOST_S)(text)
+    except RefusedError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time; it takes a number of seconds or one with a unit, such as 90s, 10m, 1h or 1d, "
+            "up to a year; 0 is no limit"
+        ) from None
 
 
 def _name(text: str) -> str:

@@ -23,6 +23,7 @@ from typing import Final, NamedTuple, NoReturn
 from otel_job_measure.cli.exec import sentinel
 from otel_job_measure.cli.exec.arrivals import HELD, Arrivals
 from otel_job_measure.cli.exec.spawn import HeldCommand
+from otel_job_measure.cli.exec.time_limit import EXCEEDED, KILLED, TimeLimit
 from otel_job_measure.errors import JobMeasureError
 
 _KEEP_UP_S: Final = 10.0
@@ -34,6 +35,8 @@ class Ending(NamedTuple):
 
     code: int
     signal: int | None = None
+    timed_out: bool = False
+    """Whether it has exceeded its time limit; the exit code is then that of `exec`, and the signal is none."""
 
 
 def fill_closed_files() -> None:
@@ -93,28 +96,30 @@ class Child:
             self._end_sentinel()
             raise
 
-    def wait(self, meanwhile: Callable[[], None] | None = None) -> Ending:
+    def wait(self, limit: TimeLimit, meanwhile: Callable[[], None] | None = None) -> Ending:
         """Passes signals on until the command has ended and is reaped; signals are still held then.
 
         If there is something to do `meanwhile`, this thread does it, and another one watches the command.
         """
         if meanwhile is None:
-            return self._watch()
+            return self._watch(limit)
         endings: list[Ending] = []
-        watch = threading.Thread(target=lambda: endings.append(self._watch()), name="exec-watch", daemon=True)
+        watch = threading.Thread(target=lambda: endings.append(self._watch(limit)), name="exec-watch", daemon=True)
         try:
             watch.start()
         except RuntimeError:  # the system has no thread to give: the command comes first
-            endings.append(self._watch())
+            endings.append(self._watch(limit))
             meanwhile()
         else:
             meanwhile()
             watch.join()
         return endings[0]
 
-    def _watch(self) -> Ending:
+    def _watch(self, limit: TimeLimit) -> Ending:
         while (ending := _looked(self.pid, os.WNOHANG)) is None:
-            info = signal.sigtimedwait(HELD, _KEEP_UP_S)
+            for number in limit.due():
+                self._pass_on(number)
+            info = signal.sigtimedwait(HELD, limit.wait_s(_KEEP_UP_S))
             if info is None:
                 self._keep_up()
             elif info.si_signo == signal.SIGCHLD:
@@ -122,6 +127,9 @@ class Child:
             else:
                 for _ in range(self._arrivals.to_pass_on(info)):
                     self._pass_on(info.si_signo)
+        if limit.is_exceeded:
+            code = KILLED if ending.signal == signal.SIGKILL else EXCEEDED
+            ending = Ending(code=code, timed_out=True)
         self.ending = ending
         self._note(ending)
         self._end_sentinel()

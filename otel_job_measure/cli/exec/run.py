@@ -178,6 +178,8 @@ class MeasuredCommand:
 
 def outcome_of(ending: Ending) -> Outcome:
     """Returns the outcome of a run: exit code 0 is `end`, anything else `failed`."""
+    if ending.timed_out:
+        return Outcome(reason=names.REASON_TIMEOUT, error_type="time limit")
     if ending.signal is not None:
         return Outcome(reason=names.REASON_SIGNAL, error_type=_signal_name(ending.signal))
     if ending.code != 0:
