@@ -5,7 +5,8 @@ import logging
 import os
 import re
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from otel_job_measure.cli import options
 from otel_job_measure.cli.exec import process, spawn
@@ -17,6 +18,9 @@ from otel_job_measure.cli.options import complain, in_one_line
 from otel_job_measure.journal.kept_output import MOST_BYTES
 from otel_job_measure.settings import Settings
 from otel_job_measure.settings.parsers import RefusedError, seconds
+
+if TYPE_CHECKING:
+    from otel_job_measure.cli.exec.notify import Relay
 
 _USAGE = """%(prog)s [-h] [--env-file FILE] [--keep-output SIZE] [--keep-running]
     [--timeout TIME [--kill-after TIME]] NAME -- COMMAND [ARG ...]"""
@@ -61,7 +65,8 @@ class Given:
 
     def run(self, measured: MeasuredCommand | Unmeasured) -> process.Ending:
         """Runs the command as a child process, and returns how it ended."""
-        environment = self.environment | measured.variables
+        relay = _relay(self.environment)
+        environment = self.environment | measured.variables | ({} if relay is None else relay.variables)
         start = spawn.Start(self.arguments, environment, self.inherited, outlives=self.outlives)
         try:
             with measured.attached():
@@ -79,11 +84,28 @@ class Given:
             measured.deliver()
             return ending
         try:
+            if relay is not None:
+                relay.start(child.pid)
             limit = TimeLimit(self.limit_s, self._kill_after_s)
             return child.wait(limit, measured.deliver if measured.delivers else None)
         except BaseException as error:  # noqa: BLE001 - the command is running: its end is waited for, whatever fails
             complain(f"{in_one_line(error)}; signals to exec no longer reach the command")
             return child.ending or process.ending_of(child.pid)
+        finally:
+            if relay is not None:
+                relay.finish()
+
+
+def _relay(environment: Mapping[bytes, bytes]) -> "Relay | None":
+    if b"NOTIFY_SOCKET" not in environment:
+        return None
+    try:
+        from otel_job_measure.cli.exec import notify  # noqa: PLC0415 - only for services of systemd
+
+        return notify.relay(environment)
+    except Exception as error:  # noqa: BLE001 - the command comes first
+        complain(f"{in_one_line(error)}; the command may be unable to notify systemd")
+        return None
 
 
 # The class has no public name.
