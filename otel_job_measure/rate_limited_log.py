@@ -1,9 +1,11 @@
 """Logging at a bounded rate: each kind of message at most once a minute."""
 
 import logging
+from pathlib import PurePath
 from typing import Final, Literal
 
 from otel_job_measure.clock import Clock
+from otel_job_measure.printable import printable
 
 EVERY_S: Final = 60.0
 
@@ -44,5 +46,10 @@ class RateLimitedLog:
         if last_ns is not None and now_ns - last_ns < self._every_ns:
             return False
         self._last_ns[kind] = now_ns
-        self._log.log(level, message, *values, exc_info=error)
+        self._log.log(level, message, *map(_safe, values), exc_info=error)
         return True
+
+
+def _safe(value: object) -> object:
+    """Returns a value without control characters: paths and errors can have those of another program's choice."""
+    return printable(str(value)) if isinstance(value, str | PurePath | Exception) else value

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from otel_job_measure.errors import JobMeasureError
+from otel_job_measure.printable import in_lines, printable
 
 _COMMANDS = {
     "demo": "otel_job_measure.cli.demo",
@@ -19,6 +20,7 @@ _COMMANDS = {
     "ship": "otel_job_measure.cli.ship",
 }
 _VERSION = "--version"
+_MOST_MESSAGE = 1000
 
 
 class WrongUsage(SystemExit):
@@ -62,6 +64,9 @@ def main(
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose exit is told from every other `SystemExit`; those of the commands have this class too."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message[:_MOST_MESSAGE]))
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         if message:
@@ -116,7 +121,7 @@ def _finished(arguments: argparse.Namespace) -> int:
         return 0
     except (JobMeasureError, OSError) as error:
         _drop_output()
-        print(f"otel-job-measure: {error}", file=sys.stderr)
+        print(f"otel-job-measure: {in_lines(str(error))}", file=sys.stderr)
         return 1
     return exit_code
 

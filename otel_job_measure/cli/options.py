@@ -1,9 +1,11 @@
 """What the commands share: `--env-file`, `--state-dir`, and one line on stderr."""
 
 import argparse
+import logging
 import os
 import re
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,14 +13,16 @@ from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.errors import StateDirError
+from otel_job_measure.printable import in_lines, printable
 from otel_job_measure.settings import Settings, parse_env_file
 from otel_job_measure.settings.parsers import MEMORY
 
 DEFAULT: Final = Path("/etc/otel-job-measure.env")
 _STDERR = 2
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_is_ago = re.compile(r"(\d+(?:\.\d+)?)([smhdw])").fullmatch
+_is_ago = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)([smhdw])").fullmatch
 _LAST_NS = 2**63 - 1
+_SHOWN = 80
 _STATE_DIR = f"{names.ENV_PREFIX}STATE_DIR"
 _LOCAL = ("HOME", "XDG_STATE_HOME", _STATE_DIR, f"{names.ENV_PREFIX}HISTORY", f"{names.ENV_PREFIX}RETENTION")
 
@@ -67,16 +71,47 @@ def since_ns(text: str) -> int:
     if ago is not None:
         return max(-_LAST_NS, time.time_ns() - int(float(ago[1]) * _UNITS_S[ago[2]] * 1e9))
     try:
-        return min(_LAST_NS, int(datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1e9))
+        # Python reads the digits of every script.
+        at = datetime.fromisoformat(text if text.isascii() else "")
+        return min(_LAST_NS, int(at.astimezone(UTC).timestamp() * 1e9))
     except (ValueError, OverflowError):
-        message = f"{text!r} is not a time; it takes 30m, 2h, 7d, 2w or an ISO time like 2026-11-24T03:00"
-        raise argparse.ArgumentTypeError(message) from None
+        takes = "it takes 30m, 2h, 7d, 2w or an ISO time like 2026-11-24T03:00"
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a time; {takes}") from None
+
+
+def count(least: int, most: int) -> Callable[[str], int]:
+    """Returns what reads a number within bounds."""
+
+    def read(text: str) -> int:
+        if text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a number from {least} to {most}")
+
+    return read
+
+
+def shown(text: str) -> str:
+    """Returns a word of the command line as errors show it."""
+    return f"{text!a}" if len(text) <= _SHOWN else f"{text[:_SHOWN]!a}… ({len(text)} characters)"
 
 
 def complain(message: str) -> None:
     """Writes one line to stderr, behind the program's name; a closed stderr is no error."""
     with suppress(OSError):
-        os.write(_STDERR, f"otel-job-measure: {message}\n".encode(errors="surrogateescape"))
+        os.write(_STDERR, f"otel-job-measure: {printable(message)}\n".encode())
+
+
+def log_to_stderr() -> None:
+    """Writes warnings to stderr, with escapes in place of what a terminal would act on."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """Formats a record."""
+        return in_lines(super().format(record))
 
 
 def in_one_line(error: BaseException) -> str:

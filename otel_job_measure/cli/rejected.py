@@ -15,6 +15,7 @@ from otel_job_measure.journal.interfaces import Identity
 from otel_job_measure.journal.segment import destination_of
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.line_protocol import parse
+from otel_job_measure.printable import printable
 from otel_job_measure.runtime.assembly import identity_of
 from otel_job_measure.runtime.history_reader import opened
 from otel_job_measure.settings import Settings
@@ -60,8 +61,7 @@ def run(args: argparse.Namespace) -> int:
         for letter in letters:
             print(json.dumps(_as_object(letter)))
     elif args.lines:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(_as_text(letters, sizes))
+        _print_text(_as_text(letters, sizes))
     elif letters:
         from otel_job_measure.cli.table import print_dead_letters  # noqa: PLC0415 - rich, only for people
 
@@ -87,7 +87,8 @@ def _retry(args: argparse.Namespace) -> int:
             print(f"{others} lines stay: another destination refused them", file=sys.stderr)
     else:
         count = _retry_from(state, identity, args.file)
-    print(f"{count} lines are queued for {settings.destination.label}; `otel-job-measure ship --once` sends them now")
+    where = printable(settings.destination.label)
+    print(f"{count} lines are queued for {where}; `otel-job-measure ship --once` sends them now")
     return 0
 
 
@@ -106,6 +107,14 @@ def _retry_from(state: StateDir, identity: Identity, file: str) -> int:
         put_into_ready(state, identity, b"".join(line + b"\n" for line in lines))
     discard(state, sizes)
     return len(lines)
+
+
+def _print_text(text: bytes) -> None:
+    """Prints lines as they are, for a file; a terminal gets escapes in place of what it would act on."""
+    sys.stdout.flush()
+    if sys.stdout.isatty():
+        text = b"\n".join(printable(line.decode(errors="replace")).encode() for line in text.split(b"\n"))
+    sys.stdout.buffer.write(text)
 
 
 def _as_text(letters: Sequence[DeadLetter], sizes: dict[str, int]) -> bytes:

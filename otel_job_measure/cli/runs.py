@@ -13,7 +13,8 @@ from otel_job_measure.cli import options
 from otel_job_measure.history.queries import WORDS
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.journal.kept_output import STREAMS
-from otel_job_measure.points.text import clean_tag, printable
+from otel_job_measure.points.text import clean_tag
+from otel_job_measure.printable import printable
 
 _DESCRIPTION = """Lists the latest runs, newest first. It first reads the points of all processes, also of running ones,
 into the local history. If no server is configured, this takes the points out of the journal. If you configure one
@@ -42,7 +43,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="only runs that began since then: 30m, 2h, 7d or an ISO time",
     )
     parser.add_argument(
-        "--limit", metavar="N", type=_limit, default=_LIMIT, help=f"list at most N runs (default: {_LIMIT})"
+        "--limit",
+        metavar="N",
+        type=options.count(1, _MOST),
+        default=_LIMIT,
+        help=f"list at most N runs (default: {_LIMIT})",
     )
     parser.add_argument(
         "--output",
@@ -71,9 +76,12 @@ def run(args: argparse.Namespace) -> int:
 
         print_runs(runs)
     else:
-        print(_nothing(args, settings.state_path), file=sys.stderr)
+        print(printable(_nothing(args, settings.state_path)), file=sys.stderr)
     if behind.points:
-        print(f"{behind.points} points ({behind.bytes} bytes) are not in the list yet: {behind.why}", file=sys.stderr)
+        print(
+            f"{behind.points} points ({behind.bytes} bytes) are not in the list yet: {printable(behind.why)}",
+            file=sys.stderr,
+        )
     return 0
 
 
@@ -137,9 +145,3 @@ def _iso(time_ns: int | None) -> str | None:
 def _job(text: str) -> str:
     """Returns a job's name as its rows have it, because rows replace some characters."""
     return clean_tag(text) or names.UNNAMED
-
-
-def _limit(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text[:20]) <= _MOST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {_MOST}")
-    return int(text)

@@ -1,7 +1,6 @@
 """`otel-job-measure ship`: delivers the points of other processes."""
 
 import argparse
-import logging
 import signal
 import sys
 from types import FrameType
@@ -17,6 +16,7 @@ from otel_job_measure.delivery.flush_waiters import Bell
 from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.maintenance import Bound
+from otel_job_measure.printable import printable
 from otel_job_measure.runtime.assembly import boot_id, history_sink, server_sink
 from otel_job_measure.runtime.history_reader import opened
 from otel_job_measure.runtime.offline_source import OfflineSource
@@ -27,9 +27,9 @@ _LOOK_S = 1.0
 _TRIES = 20
 _PAUSE_S = 0.05
 _DESCRIPTION = """Sends to InfluxDB, or to an OTLP receiver, the points of processes with OTEL_JOB_MEASURE_SHIP=off, and
-those that ended processes could not send. It runs until SIGTERM or SIGINT. With --backfill it sends the runs of the
-local history instead, and exits: for runs from before a server was configured, or for a new bucket. Points that the
-server has already overwrite themselves."""
+those that ended processes could not send. It runs until SIGTERM or SIGINT; a second one ends it at once. With
+--backfill it sends the runs of the local history instead, and exits: for runs from before a server was configured, or
+for a new bucket. Points that the server has already overwrite themselves."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage] - its only name
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     """Delivers until a signal stops it, or once; returns 1 if something could not be sent."""
     if args.since is not None and not args.backfill:
         args.parser.error("--since is only valid with --backfill")
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    options.log_to_stderr()
     options.load_env_file(args.env_file)
     arguments = {} if args.state_dir is None else {"state_dir": args.state_dir}
     settings = Settings.from_env(**arguments)
@@ -86,7 +86,7 @@ class _Shipment:
         there = state.ready_destinations()
         others = there if _ALL in redirected else set(redirected)
         for unknown in sorted(others - there):
-            print(f"nothing waits for a destination {unknown!r}", file=sys.stderr)
+            print(f"nothing waits for a destination {options.shown(unknown)}", file=sys.stderr)
         bound = Bound(max_bytes=settings.max_bytes, counters=self._counters, is_delivered=self._has_delivered)
         self._source = OfflineSource(
             state, settings.destination_id, others, clock=clock, boot_id=boot_id(), bound=bound
@@ -131,14 +131,15 @@ class _Shipment:
     def _has_delivered(self, segment: str) -> bool:
         return self._loop.has_delivered(segment)
 
-    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
         self._stopped = True
+        signal.signal(number, signal.SIG_DFL)  # a second signal ends the process at once
         self._bell.ring()
 
     def _tell_of_others(self) -> None:
         for (destination, label), sizes in sorted(self._source.waiting_elsewhere().items()):
             print(
-                f"{sum(sizes)} bytes (segments: {len(sizes)}) wait for {label}; if no process has "
-                f"that destination any more, `--redirect {destination}` sends them to this one",
+                f"{sum(sizes)} bytes (segments: {len(sizes)}) wait for {printable(label)}; if no process has "
+                f"that destination any more, `--redirect {printable(destination)}` sends them to this one",
                 file=sys.stderr,
             )

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from otel_job_measure import names
 from otel_job_measure.history.run_record import RUNNING, RunRecord
-from otel_job_measure.points.text import printable
+from otel_job_measure.printable import printable
 
 if TYPE_CHECKING:
     from otel_job_measure.journal.dead_letters import DeadLetter
@@ -57,7 +57,7 @@ def print_dead_letters(found: "Sequence[tuple[DeadLetter, str | None]]") -> None
     table.add_column("message", overflow="fold")
     for letter, job in found:
         at = (letter.refused_at or "").replace("T", " ").removesuffix("Z")
-        table.add_row(at, Text(printable(job or "")), Text(printable(letter.message)))
+        table.add_row(Text(printable(at)), Text(printable(job or "")), Text(printable(letter.message)))
     console.print(table)
 
 
@@ -97,8 +97,8 @@ _COLUMNS: Final[Mapping[str, Callable[[RunRecord], str]]] = {
     "started": _started,
     "took": lambda run: took(run.duration_s),
     "late": lambda run: took(run.lag_s),
-    "status": lambda run: run.status,
-    "reason": lambda run: run.reason or "",
+    "status": lambda run: printable(run.status),
+    "reason": lambda run: printable(run.reason or ""),
     "attempt": lambda run: str(run.attempt or ""),
     "uuid": lambda run: shortened(run.uuid, _MOST_UUID),
 }

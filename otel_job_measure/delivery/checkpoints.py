@@ -96,7 +96,7 @@ def _read(path: Path) -> dict[str, dict[str, int]]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        _log.warning("%s cannot be read, so its points are sent again: %s", path, error)
+        _log.warning("%a cannot be read, so its points are sent again: %s", str(path), error)
         return {}
 
 

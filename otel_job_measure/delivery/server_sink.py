@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from otel_job_measure import forks, names
 from otel_job_measure.clock import Clock, SystemClock
@@ -25,6 +26,7 @@ from otel_job_measure.settings.secret import mask
 
 _log = logging.getLogger(names.LOGGER)
 
+_once = RateLimitedLog(_log, SystemClock(), every_s=1e9)
 _GO_S: Final = 5.0
 _LEAST_TIMEOUT_S: Final = 0.05
 _MOST_UNFINISHED: Final = 4
@@ -64,6 +66,8 @@ class ServerSink(ABC):
         self._counters = counters
         self._dead_letters = dead_letters
         self._proxy = settings.proxy_for(url)
+        if _is_open(url):
+            _once.warning("open", "points and secrets are not encrypted on their way to %s: use https://", url)
         self._label = label
         self._most_timeout_s = timeout_s
         self._clock = clock or SystemClock()
@@ -87,9 +91,9 @@ class ServerSink(ABC):
             return self._write(tuple(chunks), deadline_ns)
         except Exception as error:  # noqa: BLE001 - a bug of ours or of a library: the points wait
             # Not with its message: that of an HTTP library can hold a header, and so the token.
-            where = "".join(traceback.format_tb(error.__traceback__))
+            where = "".join(traceback.format_tb(error.__traceback__)).replace("%", "%%")
             kind = type(error).__name__
-            self._limited_log.warning("bug", "sending to %s failed with %s at\n%s", self.title, kind, where)
+            self._limited_log.warning("bug", f"sending to %s failed with %s at\n{where}", self.title, kind)
             return WriteResult(ack=Ack.RETRY, message=f"sending failed with {kind}")
 
     def forget(self, segments: Sequence[str]) -> None:  # noqa: B027 - the protocol's
@@ -181,6 +185,12 @@ class ServerSink(ABC):
             self._dead_letters.put(line, message)
         except Exception:  # noqa: BLE001 - a full disk must not stop the other lines
             self._limited_log.bug("dead letters", "a point that %s refused could not be kept", self.title)
+
+
+def _is_open(url: str) -> bool:
+    """Returns whether requests to another machine are not encrypted."""
+    host = urlsplit(url).hostname or ""
+    return url.startswith("http:") and host not in {"localhost", "::1"} and not host.startswith("127.")
 
 
 def load(client: str) -> ModuleType:

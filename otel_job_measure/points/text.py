@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from otel_job_measure.clock import SystemClock
+from otel_job_measure.printable import printable as printable  # noqa: PLC0414 - rows and terminals need it
 from otel_job_measure.rate_limited_log import RateLimitedLog
 
 MAX_BYTES: Final = 1024
@@ -24,9 +25,6 @@ _VISIBLE = {ord("\n"): r"\n", ord("\r"): r"\r", ord("\0"): r"\0"}
 _SEPARATORS = str.maketrans({",": r"\,", " ": r"\ ", "=": r"\="})
 # Compiled here, because `re` cannot compile a pattern while the interpreter shuts down, and runs end there too.
 _slashed = re.compile(r"\\(?=[\\ ,=]|\Z)").sub
-
-_UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
-"""Characters without a picture that `str.isprintable` takes for letters; so are variation selectors."""
 
 _INVISIBLE = r"a newline, CR or NUL is written as \n, \r or \0"
 _INVALID = "invalid Unicode is written as U+FFFD"
@@ -54,13 +52,6 @@ def clean_tag(text: str) -> str:
     return clean
 
 
-def printable(text: str) -> str:
-    """Returns a text with an escape in place of each character that a terminal or a log would act on or not show."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(c if _is_seen(c) else c.encode("unicode_escape").decode() for c in text)
-
-
 def valid(text: str) -> str:
     """Returns the nearest text that is UTF-8, with U+FFFD in place of invalid Unicode, cut at 64 Ki characters."""
     text = text[:_MOST_CHARS]  # cut first: a replacement takes 0.3 µs, and a job's name may have millions
@@ -79,10 +70,6 @@ def quote(text: str) -> str:
     """Returns the value of a string field, with its quotes."""
     escaped = text.replace("\\", r"\\").replace('"', r"\"")
     return f'"{escaped}"'
-
-
-def _is_seen(char: str) -> bool:
-    return char.isprintable() and char not in _UNSEEN and not "\ufe00" <= char <= "\ufe0f" and char < "\U000e0000"
 
 
 def _has_surrogate(text: str) -> bool:

@@ -44,7 +44,7 @@ def broken(good: Mapping[str, object], bad: AbstractSet[str]) -> list[str]:
     problems += _of_other_sink(good, bad, names.SINK_OTLP if is_otlp else names.SINK_INFLUXDB)
     if is_otlp and good.get("otlp_protocol") != GRPC:
         problems += [
-            f"{named(argument)}: got {str(good[argument])!a} (it must begin with http:// or https://); host and port"
+            f"{named(argument)}: got a value that is not shown (it must begin with http:// or https://); host and port"
             f" alone are taken if {named('otlp_protocol')} is 'grpc'"
             for argument in ("otlp_endpoint", "otlp_logs_endpoint")
             if "/" not in str(good.get(argument, "/"))

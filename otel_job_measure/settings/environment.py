@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from functools import partial
@@ -17,6 +18,7 @@ from otel_job_measure.errors import SettingsError
 from otel_job_measure.forks import fork_gate
 from otel_job_measure.rate_limited_log import RateLimitedLog
 from otel_job_measure.settings.destination import UrlError, checked_proxy
+from otel_job_measure.settings.secret import warn_of_mode
 from otel_job_measure.settings.table import BY_ARGUMENT, SETTINGS, is_set
 
 _TOKENS: Final = frozenset({"influxdb_token", "influxdb_token_file"})
@@ -36,6 +38,7 @@ _OF_OTHER_TOOLS: Final = {
 }
 """The variables of `influx`, `influxdb3` and version 3's client library, and the settings that they stand for."""
 _SHOWN_LINES: Final = 5
+_SECRET_ENDS: Final = ("TOKEN", "PASSWORD", "HEADERS", "PROXY")
 _FOLDER: Final = "otel-job-measure"
 # Compiled at the first use: most processes need none of them, and `exec` starts with every line of a crontab.
 _assignment = partial(re.fullmatch, r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
@@ -118,10 +121,14 @@ def parse_env_file(path: Path | str) -> dict[str, str]:
     expanded. If a name occurs twice, the last line counts. Any other line is logged by its number and left out.
     """
     try:
-        lines = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")
+        with Path(path).open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            lines = file.read().removeprefix(codecs.BOM_UTF8).split(b"\n")
     except OSError as error:
         raise SettingsError(f"{str(path)!a}: {error.strerror or type(error).__name__}") from None
     assigned = [_assigned(line) for line in lines]
+    if stat.S_ISREG(mode) and any(found and found[0].endswith(_SECRET_ENDS) for found in assigned):
+        warn_of_mode(Path(path), mode, "the env file")
     wrong = [str(number) for number, found in enumerate(assigned, start=1) if found is None]
     if wrong:
         shown = f"{', '.join(wrong[:_SHOWN_LINES])}{', …' if len(wrong) > _SHOWN_LINES else ''}"

@@ -35,6 +35,9 @@ _BYTES = {
     for unit, base in (("", 1000), ("b", 1000), ("ib", 1024))
 }
 # Compiled at the first use: most processes need none of them, and `exec` starts with every line of a crontab.
+_is_plain_address = partial(
+    re.fullmatch, r"(?:[a-z0-9]{1,10}://)?(?:localhost|(?:[a-z0-9-]{1,63}\.){1,9}[a-z0-9-]{1,63})(?::[0-9]{1,5})?/?"
+)
 _has_controls = partial(re.search, "[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _quantity = partial(re.fullmatch, r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-z]*)")
 
@@ -136,7 +139,7 @@ def url(check: Callable[[str], str]) -> Callable[[object], str]:
         try:
             return check(value)
         except UrlError as error:
-            why, hidden = str(error), any(mark in value for mark in "@?#")
+            why, hidden = str(error), not _is_plain_address(value)  # it may be a token, or have a password
         raise RefusedError(why, hidden=hidden)
 
     return convert

@@ -1,5 +1,6 @@
 """Values that must not be shown."""
 
+import logging
 import re
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
@@ -7,16 +8,22 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from otel_job_measure.clock import SystemClock
 from otel_job_measure.errors import SettingsError
+from otel_job_measure.rate_limited_log import RateLimitedLog
 
 _MAX_TOKEN_BYTES: Final = 64 * 1024
 # Compiled at the first use: most processes need none of them, and `exec` starts with every line of a crontab.
 _userinfo = partial(re.sub, r"(?<=//)[^/?#]*@")
 _LONG: Final = 8
 _SHORT: Final = 4
+_LONGEST_NAME: Final = 40
+_OTHERS_READ, _OTHERS_WRITE = 0o004, 0o002
 _AFTER_CREDENTIAL: Final = r"(?i:(?P<before>(?:token|bearer|basic|authorization|password|secret|key)[\"'\s:=]{1,9}))"
 _FOLDED: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 """ASCII in lower case, so that `%2F` is `%2f`; other letters may change their length."""
+
+_once = RateLimitedLog(logging.getLogger(__name__), SystemClock(), every_s=1e9)
 
 
 class Secret:
@@ -133,6 +140,7 @@ class SecretFile:
             stat = self._path.stat()
             seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
             if self._token is None or seen != self._seen:
+                warn_of_mode(self._path, stat.st_mode, self._name)
                 self._token = _read(self._path, self._parse)
                 self._seen = seen
         except OSError as error:
@@ -140,8 +148,21 @@ class SecretFile:
         # Not raised in `_read`: a traceback can show the local variables of its frames.
         if self._token is None:
             why = trouble or f"takes a file with {self._takes}; its content is not shown"
-            raise SettingsError(f"{self._name}: {str(self._path)!a}: {why}")
+            raise SettingsError(f"{self._name}: {_shown(self._path)}: {why}")
         return self._token
+
+
+def warn_of_mode(path: Path, mode: int, name: str) -> None:
+    """Warns once if every user may read or write a file with secrets."""
+    may = [word for bit, word in ((_OTHERS_READ, "read"), (_OTHERS_WRITE, "write")) if mode & bit]
+    if may:
+        message = "%s: every user of this machine may %s %s; `chmod o-rw` takes that away"
+        _once.warning(f"mode of {path}", message, name, " and ".join(may), _shown(path))
+
+
+def _shown(path: Path) -> str:
+    """Returns a path, without a name that is long enough to be a token in the wrong variable."""
+    return f"{str(path)!a}" if len(path.name) <= _LONGEST_NAME else f"a file with a long name in {str(path.parent)!a}"
 
 
 def _read(path: Path, parse: Callable[[str], Secret | None]) -> Secret | None:

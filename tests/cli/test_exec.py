@@ -306,6 +306,7 @@ def test_the_rows_are_in_influxdb_and_the_start_while_it_runs(
     """With a server set, and a token that may only write, the start arrives while the command runs, the rest after."""
     secret = tmp_path / "token"
     secret.write_text(influx.write_only_token(bucket))
+    secret.chmod(0o600)
     variables = influx.variables(bucket) | {"INFLUXDB_TOKEN": "", "INFLUXDB_TOKEN_FILE": str(secret)}
     with running([*EXEC, *LISTEN], environment=os.environ | variables) as process:
         assert line(process.stdout) == "ready"

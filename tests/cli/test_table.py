@@ -12,7 +12,7 @@ from rich.cells import cell_len
 
 from otel_job_measure.cli.table import print_runs, shortened, took
 from otel_job_measure.history.run_record import RUNNING, RunRecord
-from otel_job_measure.points.text import printable
+from otel_job_measure.printable import printable
 from tests.points.texts import TEXTS
 
 RUN = RunRecord(

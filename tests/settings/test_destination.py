@@ -72,11 +72,11 @@ def test_a_url_has_one_spelling(url: str, expected: str) -> None:
     ],
 )
 def test_a_wrong_url_is_one_clear_error(url: str) -> None:
-    """It names the variable and the argument, and what a URL looks like."""
+    """It names the variable and the argument, and what a URL looks like; it shows no more than a plain address."""
     (line,) = problems(SERVER | {"INFLUXDB_URL": url})
     assert line.startswith("INFLUXDB_URL (argument influxdb_url): got ")
     assert "http://localhost:8086" in line
-    assert ("not shown" in line) == ("?" in url or "#" in url)
+    assert ("not shown" in line) == (line.split(": got ")[1][0] != "'")
     (line,) = problems(SERVER | {"OTEL_JOB_MEASURE_INFLUXDB_URL": url})
     assert line.startswith("OTEL_JOB_MEASURE_INFLUXDB_URL (argument influxdb_url): got ")
 

@@ -232,3 +232,31 @@ def test_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         Settings.from_env(SERVER, proxy=PROXY)
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"INFLUXDB_URL": TOKEN},
+        {"INFLUXDB_URL": f"http://{TOKEN}/x y"},
+        {"INFLUXDB_URL": f"http://localhost:{TOKEN}"},
+        {"INFLUXDB_URL": f"http://localhost/{TOKEN}/api/v2"},
+        {f"{PREFIX}PROXY": f"http://user:{TOKEN}"},
+        {f"{PREFIX}PROXY": f"user:{TOKEN}"},
+        {f"{PREFIX}SINK": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": TOKEN.lower().replace("_", "")},
+    ],
+)
+def test_a_secret_in_the_wrong_variable_is_not_shown(wrong: dict[str, str]) -> None:
+    """People mix variables up; an error shows no more of a URL than a plain address."""
+    with pytest.raises(SettingsError) as caught:
+        from_env((SERVER if f"{PREFIX}SINK" not in wrong else {}) | wrong)
+    assert TOKEN.lower().replace("_", "") not in str(caught.value).lower().replace("_", "")
+    assert "not shown" in str(caught.value)
+
+
+def test_a_token_in_place_of_its_file_is_not_shown(tmp_path: Path) -> None:
+    """A name of more than 40 characters may be the token itself."""
+    token = "x" * 88
+    with pytest.raises(SettingsError, match=r"a file with a long name in .*: No such file") as caught:
+        server(tmp_path / token).token()
+    assert token not in shown_by(caught.value).replace(f"PosixPath('{tmp_path / token}')", "")
