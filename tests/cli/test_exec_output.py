@@ -390,3 +390,13 @@ def test_a_backfill_sends_no_output(server: TinyServer, monkeypatch: pytest.Monk
     assert b"scheduling-job-run," in bodies
     assert b"#" not in bodies
     assert b"XYZZY" not in bodies
+
+
+def test_a_slow_reader_gets_all_after_exec_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`exec` waits for it no longer than for its own delivery; the rest arrives later."""
+    monkeypatch.setenv("OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT", "1")
+    script = "import os, sys; os.write(1, bytes(65536) + b'x' * 65536 + b'y' * 20_000); sys.exit(3)"
+    with subprocess.Popen([*KEEP, sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.wait(60) == 3
+        assert process.stdout.read() == bytes(65536) + b"x" * 65536 + b"y" * 20_000
