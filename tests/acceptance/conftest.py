@@ -4,11 +4,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from tests.acceptance.recorded import Runs
+from tests.support.generations import KNOWS_1X, Opened
 from tests.support.influx import InfluxServer
+from tests.support.influxd import VERSION, VERSIONS_1
 from tests.support.processes import Processes
 
 
@@ -26,10 +29,16 @@ class Secrets:
         return path
 
 
+@pytest.fixture(params=[VERSIONS_1[-1], VERSION] if KNOWS_1X else [VERSION])
+def influx(request: pytest.FixtureRequest, generations: Opened) -> InfluxServer:
+    """A real server of generation 1, then one of generation 2."""
+    return cast("InfluxServer", generations.get(str(request.param)))
+
+
 @pytest.fixture
 def secrets(influx: InfluxServer, tmp_path: Path) -> Iterator[Secrets]:
-    """The test's tokens: when it is over, none of them is in any file, log or output of any process."""
-    found = Secrets(tokens=[influx.token])
+    """The test's tokens and passwords: when it is over, none is in any file, log or output of any process."""
+    found = Secrets(tokens=[influx.token.rpartition(":")[2]])
     yield found
     assert holders(tmp_path, found) == []
 
