@@ -78,11 +78,12 @@ before = set(sys.modules)
 sys.addaudithook(hook)
 """
 # Every module of the package, even those that nothing imports, but for those that only `delivery.libraries` loads:
-# they bring urllib3, which binds a socket to find out whether the machine has IPv6.
+# they bring urllib3, which binds a socket to find out whether the machine has IPv6. The hook is PyInstaller's.
 IMPORT_ALL = """
 import importlib, pathlib, otel_job_measure
 folder = pathlib.Path(otel_job_measure.__file__).parent
 LOADED_LATE = {"__main__", "http", "client", "http_client", "grpc_client", "messages", "children"}
+LOADED_LATE.add("hook-otel_job_measure")
 for path in sorted(folder.rglob("*.py")):
     parts = path.relative_to(folder.parent).with_suffix("").parts
     if parts[-1] not in LOADED_LATE:

@@ -1,24 +1,16 @@
 """The command `otel-job-measure`."""
 
 import argparse
-import importlib
 import os
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from types import ModuleType
 from typing import NoReturn
 
 from otel_job_measure.errors import JobMeasureError
 from otel_job_measure.printable import in_lines, printable
 
-_COMMANDS = {
-    "demo": "otel_job_measure.cli.demo",
-    "exec": "otel_job_measure.cli.exec.command",
-    "expected": "otel_job_measure.cli.expected",
-    "rejected": "otel_job_measure.cli.rejected",
-    "runs": "otel_job_measure.cli.runs",
-    "ship": "otel_job_measure.cli.ship",
-}
 _VERSION = "--version"
 _MOST_MESSAGE = 1000
 
@@ -54,7 +46,7 @@ def main(
     # With `prog` given, argparse does not format the usage of the whole program first.
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=parser.prog)
     for name in _needed(words):
-        importlib.import_module(_COMMANDS[name]).add_parser(commands)
+        _COMMANDS[name]().add_parser(commands)
     arguments, unknown = parser.parse_known_args(words)
     if unknown:
         _refuse(arguments.parser, unknown)
@@ -82,6 +74,53 @@ class _Version(argparse.Action):
 
         print(f"{parser.prog} {version() or '(not installed)'}")
         parser.exit()
+
+
+def _demo() -> ModuleType:
+    from otel_job_measure.cli import demo  # noqa: PLC0415 - see `_needed`
+
+    return demo
+
+
+def _exec() -> ModuleType:
+    from otel_job_measure.cli.exec import command  # noqa: PLC0415 - see `_needed`
+
+    return command
+
+
+def _expected() -> ModuleType:
+    from otel_job_measure.cli import expected  # noqa: PLC0415 - see `_needed`
+
+    return expected
+
+
+def _rejected() -> ModuleType:
+    from otel_job_measure.cli import rejected  # noqa: PLC0415 - see `_needed`
+
+    return rejected
+
+
+def _runs() -> ModuleType:
+    from otel_job_measure.cli import runs  # noqa: PLC0415 - see `_needed`
+
+    return runs
+
+
+def _ship() -> ModuleType:
+    from otel_job_measure.cli import ship  # noqa: PLC0415 - see `_needed`
+
+    return ship
+
+
+# Each import is a statement, because tools that freeze an app follow no computed name.
+_COMMANDS: dict[str, Callable[[], ModuleType]] = {
+    "demo": _demo,
+    "exec": _exec,
+    "expected": _expected,
+    "rejected": _rejected,
+    "runs": _runs,
+    "ship": _ship,
+}
 
 
 def _needed(words: Sequence[str]) -> Iterable[str]:

@@ -6,9 +6,8 @@ import os
 import traceback
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from types import ModuleType
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from otel_job_measure import forks, names
@@ -24,6 +23,7 @@ from otel_job_measure.rate_limited_log import RateLimitedLog
 from otel_job_measure.settings import Settings
 from otel_job_measure.settings.secret import mask
 
+_T = TypeVar("_T")
 _log = logging.getLogger(names.LOGGER)
 
 _once = RateLimitedLog(_log, SystemClock(), every_s=1e9)
@@ -193,12 +193,15 @@ def _is_open(url: str) -> bool:
     return url.startswith("http:") and host not in {"localhost", "::1"} and not host.startswith("127.")
 
 
-def load(client: str) -> ModuleType:
-    """Imports a module of `otel_job_measure.delivery` and everything its requests may need, while forks wait."""
+def load(client: Callable[[], _T]) -> _T:
+    """Imports everything that requests may need, then calls a function that imports a client, while forks wait.
+
+    The import of ours is a statement in that function, because tools that freeze an app follow no computed name.
+    """
     with forks.fork_gate():
         for name in _LATER:
             importlib.import_module(name)
-        return importlib.import_module(f"otel_job_measure.delivery.{client}")
+        return client()
 
 
 def never_collect_in_children(connections: object) -> None:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from importlib import resources
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
@@ -29,7 +30,6 @@ _POLL_S: Final = 0.005
 _READ: Final = 4 * 1024 * 1024
 _PRUNINGS: Final = 20
 _RUNS_AT_ONCE: Final = 1000
-_FOLDER: Final = Path(__file__).parent
 _FORMER: Final = (1, 2)
 """The former versions of the schema."""
 
@@ -66,10 +66,10 @@ class History:
             path,
             clock=self._clock,
             schema=Schema(
-                (_FOLDER / "schema.sql").read_text(),
-                views=(_FOLDER / "views.sql").read_text(),
-                former=[(_FOLDER / "former" / f"{version}.sql").read_text() for version in _FORMER],
-                upgrades=[(_FOLDER / "upgrades" / f"{version}.sql").read_text() for version in _FORMER],
+                _read("schema.sql"),
+                views=_read("views.sql"),
+                former=[_read(f"former/{version}.sql") for version in _FORMER],
+                upgrades=[_read(f"upgrades/{version}.sql") for version in _FORMER],
             ),
         )
         self._pruning = Pruning(retention_s, self._clock)
@@ -285,3 +285,8 @@ class History:
                 if repaired:
                     raise
                 repaired = True
+
+
+def _read(name: str) -> str:
+    """Returns a file beside this module, which may be in an archive."""
+    return resources.files("otel_job_measure.history").joinpath(name).read_text(encoding="utf-8")

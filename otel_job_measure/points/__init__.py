@@ -1,6 +1,5 @@
 """From a run to its rows in line protocol, and back."""
 
-import importlib
 from typing import TYPE_CHECKING
 
 from otel_job_measure.points.outcome import ENDED, Ending, Outcome
@@ -38,6 +37,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(importlib.import_module(f"{__name__}.line_protocol"), name)
+    from otel_job_measure.points import line_protocol  # noqa: PLC0415 - see above
+
+    found: object = getattr(line_protocol, name)
     globals()[name] = found
     return found

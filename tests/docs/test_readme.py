@@ -1,7 +1,6 @@
 """The README and the pages: their examples run, their commands exist, their links lead somewhere."""
 
 import argparse
-import importlib
 import re
 import shlex
 from importlib import metadata
@@ -77,8 +76,8 @@ def parser() -> argparse.ArgumentParser:
     """Returns a command line with every command."""
     made = argparse.ArgumentParser(prog="otel-job-measure")
     commands = made.add_subparsers(required=True)
-    for module in cli._COMMANDS.values():
-        importlib.import_module(module).add_parser(commands)
+    for command in cli._COMMANDS.values():
+        command().add_parser(commands)
     return made
 
 

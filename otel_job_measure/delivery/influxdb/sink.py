@@ -3,6 +3,7 @@
 import gzip
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
+from types import ModuleType
 from typing import Any, Final, Protocol
 
 from otel_job_measure import names
@@ -24,6 +25,12 @@ class _Wire(Protocol):
     def post(self, body: bytes, *, authorization: str | None, timeout_s: float, masked: Masked) -> Response: ...
     def secrets(self) -> Iterable[str]: ...
     def close(self) -> None: ...
+
+
+def _client() -> ModuleType:
+    from otel_job_measure.delivery.influxdb import client  # noqa: PLC0415 - loads influxdb-client
+
+    return client
 
 
 class InfluxSink(ServerSink):
@@ -48,7 +55,7 @@ class InfluxSink(ServerSink):
             )
         self._destination = settings.destination
         self._client = client
-        self._library = load("influxdb.client")
+        self._library = load(_client)
         super().__init__(
             settings,
             counters,

@@ -70,10 +70,22 @@ class OtlpSink(ServerSink):
         return (secret for value in self._settings.headers().values() for secret in echoes.of_header(value))
 
 
+def _grpc_client() -> tuple[ModuleType, ModuleType]:
+    from otel_job_measure.delivery.otlp import grpc_client, log_records  # noqa: PLC0415 - loads an extra's libraries
+
+    return log_records, grpc_client
+
+
+def _http_client() -> tuple[ModuleType, ModuleType]:
+    from otel_job_measure.delivery.otlp import http_client, log_records  # noqa: PLC0415 - loads an extra's libraries
+
+    return log_records, http_client
+
+
 def _loaded(protocol: str) -> tuple[ModuleType, ModuleType]:
-    client, extra = ("otlp.grpc_client", "otlp-grpc") if protocol == GRPC else ("otlp.http_client", "otlp")
+    client, extra = (_grpc_client, "otlp-grpc") if protocol == GRPC else (_http_client, "otlp")
     try:
-        return load("otlp.log_records"), load(client)
+        return load(client)
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"{names.ENV_SINK}={names.SINK_OTLP} with {protocol} needs {error.name}, which is not installed:"
