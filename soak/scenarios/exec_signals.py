@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 _ENDS: Final = signal.SIGUSR2
 """The listening command exits with 7 at it."""
-_SENT: Final = sorted(HELD - {_ENDS, signal.SIGCHLD})
+_PROBE: Final = signal.SIGALRM
+"""What is told after another signal was told, when the wrapper has dealt with that one to the end."""
+_SENT: Final = sorted(HELD - {_ENDS, _PROBE, signal.SIGCHLD})
 _EXEC: Final = ("exec", "--env-file", "/dev/null", "job", "--")
 
 
@@ -33,7 +35,9 @@ def signals(ground: "Ground") -> "Row":
                 send(app.pid, number)
                 told = app.line()
                 ground.expect(told == str(int(number)), f"{send.__name__} {number!r} is told as {told}")
-                ground.until(partial(_is_done, app), "the wrapper has dealt with a signal")
+                ground.until(partial(_is_taken, app), "the wrapper has taken a signal")
+                app.send(_PROBE)
+                ground.expect(app.line() == str(int(_PROBE)), f"{send.__name__} {number!r} comes twice")
         app.send(_ENDS)
         ground.expect(app.line() == "", "a signal came twice")
         ground.expect(app.end() == 7, "the exit code is not the command's")
@@ -47,5 +51,5 @@ def signals(ground: "Ground") -> "Row":
     return ground.row(points)
 
 
-def _is_done(app: "App") -> bool:
+def _is_taken(app: "App") -> bool:
     return "ShdPnd:\t0000000000000000" in Path(f"/proc/{app.pid}/status").read_text()
