@@ -82,9 +82,11 @@ def test_a_user_with_odd_characters(influx1: InfluxServer1, odd_user: dict[str, 
     """In variables, in an env file with quotes, and with the password in a file of its own."""
     assert called([*EXEC, "true"], odd_user).stderr == ""
     env_file = tmp_path / "env"
+    env_file.touch(mode=0o600)
     env_file.write_text("".join(f"{name}='{value}'\n" for name, value in odd_user.items()))
     assert called([*COMMAND, "exec", "--env-file", str(env_file), "job", "--", "true"], {}).stderr == ""
     secret = tmp_path / "password"
+    secret.touch(mode=0o600)
     secret.write_text(f"{ODD}\n")
     in_a_file = odd_user | {"INFLUXDB_PASSWORD": "", "INFLUXDB_PASSWORD_FILE": str(secret)}
     assert called([*EXEC, "true"], in_a_file).stderr == ""
