@@ -20,9 +20,12 @@ VALUES = ("--env-file", "--keep-output", "--kill-after", "--timeout")
 """The options of `exec` that can have their value in the next word."""
 _DIGITS = 100_000  # of a variable: the system takes 128 KiB
 _ROOM = 65_536
+_RESERVE = 1024 * 1024  # bytes for the last resort, if memory runs out
 _PACKAGE = "otel_job_measure"
 _TRIES = "_OTEL_JOB_MEASURE_TRIES"
 _PIECE = "_OTEL_JOB_MEASURE_%d_%d"
+_KNOWN = "."
+_OURS = b"_OTEL_JOB_MEASURE_%d_" % os.getpid()
 
 
 class Given:
@@ -38,27 +41,31 @@ class Given:
         """Reads what the command would find."""
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # it ends us as it would end the command
-        self.environment = self._handed_over() or _environment_of("self") or self.environment
+        found = self._handed_over()
+        if found is None:
+            found = _parsed(_read("/proc/self/environ")) or dict(os.environb)
+        self.environment = {name: value for name, value in found.items() if not name.startswith(_OURS)}
 
-    def _handed_over(self) -> dict[bytes, bytes]:
-        """Returns the environment that the script has handed over, because a shell changes its own."""
+    def _handed_over(self) -> dict[bytes, bytes] | None:
+        """Returns the environment that the script has handed over, if it has: a shell changes its own."""
         pieces: list[str] = []
         while (piece := os.environ.pop(_PIECE % (os.getpid(), len(pieces)), None)) is not None:
             pieces.append(piece)
         if pieces:
             mask = int(pieces[0], 16)
             self.ignored = frozenset(number for number in range(1, 65) if mask >> number - 1 & 1)
-        environment = _parsed(bytes.fromhex("".join(pieces[1:])))
-        if environment:
-            for name in os.environb.keys() - environment.keys():
-                del os.environb[name]
-            os.environb.update(environment)
+        if len(pieces) < 2:  # noqa: PLR2004 - the first has the signals
+            return None
+        environment = _parsed(bytes.fromhex("".join(pieces[1:]).removeprefix(_KNOWN)))
+        for name in os.environb.keys() - environment.keys():
+            del os.environb[name]
+        os.environb.update(environment)
         return environment
 
     def replace_us(self) -> int:
         """Becomes the command; returns a shell's exit code if that cannot be."""
-        for number in {signal.SIGPIPE, signal.SIGXFSZ} - self.ignored:  # Python ignores both
-            signal.signal(number, signal.SIG_DFL)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):  # Python or `exec` has changed them
+            signal.signal(number, signal.SIG_IGN if number in self.ignored else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
         try:
             os.execvpe(self.command[0], self.command, self.environment)  # noqa: S606 - without a shell
@@ -110,6 +117,7 @@ def find_package() -> None:
 def start(words: "Sequence[str]") -> int:
     """Runs a command of ours. If it fails before the command of `exec` is started, that one takes our place."""
     given = Given(command_of(words))
+    reserve = bytearray(_RESERVE if given.command else 0)
     usage: type[BaseException] = SystemExit
     try:
         if given.command:
@@ -122,15 +130,17 @@ def start(words: "Sequence[str]") -> int:
     except BaseException as error:
         if not given.command or (usage is not SystemExit and isinstance(error, usage)):
             raise
+        del reserve
         _complain(f"{type(error).__name__}: ", error, "; the command runs and is not measured")
     return given.replace_us()
 
 
 def try_out(pid: str) -> None:
     """Tells the installed script that this interpreter starts, which signals it ignores, and its environment."""
+    bytearray(4 * _RESERVE)  # raises if there is too little memory to go on
     ignored = _read(f"/proc/{pid}/status").partition(b"\nSigIgn:")[2].split()
     block = _read(f"/proc/{pid}/environ")
-    digits = block.hex() if 3 * len(block) + _ROOM < os.sysconf("SC_ARG_MAX") else ""
+    digits = _KNOWN + block.hex() if ignored and 3 * len(block) + _ROOM < os.sysconf("SC_ARG_MAX") else ""
     pieces = [digits[at : at + _DIGITS] for at in range(0, len(digits), _DIGITS)]
     print(ignored[0].decode() if ignored else "0", *pieces, "starts")  # noqa: T201 - to the script
 
@@ -139,12 +149,8 @@ def _is_found() -> bool:
     return any(finder.find_spec(_PACKAGE, None) is not None for finder in sys.meta_path)
 
 
-def _environment_of(process: str) -> dict[bytes, bytes]:
-    """Returns the environment that a process was started with; Python adds LC_CTYPE to its own under cron's locale."""
-    return _parsed(_read(f"/proc/{process}/environ"))
-
-
 def _parsed(block: bytes) -> dict[bytes, bytes]:
+    """Returns the environment that a process was started with; Python adds LC_CTYPE to its own under cron's locale."""
     environment: dict[bytes, bytes] = {}
     for entry in block.split(b"\0"):
         name, equals, value = entry.partition(b"=")

@@ -107,10 +107,13 @@ def test_modules_of_the_command_are_not_for_us(where: str, tmp_path: Path, state
 )
 def test_the_environment_is_the_commands(shell: Sequence[str], environment: dict[str, str], state_dir: Path) -> None:
     """Whatever shell `sh` is, the command gets its environment unchanged, in its order."""
-    variables = environment | {"OTEL_JOB_MEASURE_STATE_DIR": str(state_dir)}
-    done = run([*shell_of(shell), *EXEC, "/usr/bin/env", "-0"], environment=variables)
+    file = state_dir.with_name("env")
+    file.write_text(f"OTEL_JOB_MEASURE_STATE_DIR={state_dir}\n")
+    command = [*COMMAND, "exec", "--env-file", str(file), "job", "--", "/usr/bin/env", "-0"]
+    done = run([*shell_of(shell), *command], environment=environment)
     assert done.stderr == b""
-    assert done.stdout == b"".join(os.fsencode(f"{name}={value}\0") for name, value in variables.items())
+    assert done.stdout == b"".join(os.fsencode(f"{name}={value}\0") for name, value in environment.items())
+    assert is_measured(state_dir)
 
 
 def shell_of(shell: Sequence[str]) -> list[str]:

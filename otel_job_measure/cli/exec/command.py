@@ -68,6 +68,7 @@ class Given:
         relay = _relay(self.environment)
         environment = self.environment | measured.variables | ({} if relay is None else relay.variables)
         start = spawn.Start(self.arguments, environment, self.inherited, outlives=self.outlives)
+        held: spawn.HeldCommand | None = None
         try:
             with measured.attached():
                 held = spawn.HeldCommand(start)
@@ -83,6 +84,11 @@ class Given:
             measured.note(ending)
             measured.deliver()
             return ending
+        except BaseException as error:
+            if held is None or not held.is_let_go:
+                raise  # the command is not started
+            complain(f"{in_one_line(error)}; signals to exec do not reach the command")
+            return process.ending_of(held.pid)
         try:
             if relay is not None:
                 relay.start(child.pid)

@@ -81,6 +81,7 @@ class HeldCommand:
         os.close(say)
         self._tell = tell
         self._heard = heard
+        self.is_let_go = False
 
     def let_go(self) -> None:
         """Starts the command.
@@ -88,12 +89,14 @@ class HeldCommand:
         It raises `NotStarted` if the command does not exist or cannot be run, and `NoRoom` if the system is out of
         resources. The process is gone then.
         """
+        self.is_let_go = True
         with suppress(BrokenPipeError):  # a signal has killed it already
             os.write(self._tell, _GO)
         os.close(self._tell)
         with open(self._heard, "rb") as file:  # noqa: PTH123 - a descriptor
             said = file.read()
         if said:
+            self.is_let_go = False
             os.waitpid(self.pid, 0)
             kind, code, message = said.split(b"\n", 2)
             raise (NoRoom if kind == b"NoRoom" else NotStarted)(int(code), os.fsdecode(message))
