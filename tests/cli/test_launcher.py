@@ -1,5 +1,6 @@
 """The installed script: what stands between cron and the command, whatever the environment and the interpreter are."""
 
+import argparse
 import os
 import shutil
 import stat
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from otel_job_measure.__main__ import command_of
+from otel_job_measure.__main__ import VALUES, command_of
+from otel_job_measure.cli.exec.command import add_parser
 from tests.support.exec_ import COMMAND, EXEC, points, run, running
 
 SHELLS = [["/bin/sh"], ["bash", "--posix"], ["busybox", "sh"]]
@@ -220,6 +222,19 @@ def test_both_halves_find_the_same_command(words: list[str], command: list[str],
     text = Path(program).read_text().partition('\nojm_count_words "$@"')[0]
     done = run(["sh", "-c", f'{text}\nojm_count_words "$@"; echo "$ojm_words"', "sh", *words])
     assert words[int(done.stdout) :] == command if int(done.stdout) else not command
+
+
+def test_both_halves_know_every_option_that_takes_a_value() -> None:
+    """An option of `exec` that takes a value is in the lists of both halves, or its value would count as the name."""
+    parsers = argparse.ArgumentParser().add_subparsers()
+    add_parser(parsers)
+    [parser] = parsers.choices.values()
+    options = {
+        word for action in parser._actions if action.nargs is None for word in action.option_strings if word[:2] == "--"
+    }
+    assert options == set(VALUES)
+    [line] = [line for line in Path(COMMAND[0]).read_text().splitlines() if line.endswith(") shift ;;")]
+    assert options == set(line.partition(")")[0].strip().split(" | "))
 
 
 def test_a_link_to_the_script_is_followed(tmp_path: Path, state_dir: Path) -> None:
