@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import sys
 import threading
 from collections.abc import Sequence
 from typing import Final
@@ -180,6 +181,7 @@ class Shipper:
             if now_ns >= self._start_after_ns:
                 thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
                 try:
+                    _warn_without_threads()
                     thread.start()
                     self._thread = thread
                 except RuntimeError as error:  # the interpreter is going down, or there are too many threads
@@ -261,3 +263,12 @@ class Shipper:
         if self._over:  # since it was asked
             self._answer_waiters()
         return waiter
+
+
+def _warn_without_threads() -> None:
+    """Warns in a worker of uWSGI in which threads stand still between requests."""
+    if getattr(sys.modules.get("uwsgi"), "has_threads", 1) == 0:
+        _log.warning(
+            "uWSGI runs without threads, so points are sent late: start it with --enable-threads, "
+            "or have them sent by `otel-job-measure ship`"
+        )
