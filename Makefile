@@ -8,7 +8,7 @@ WORKERS ?= auto
 PYTEST ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo servers test soak lint types imports pytest bench bench-long bench-quick bench-scale format clean
+.PHONY: fuzz lowest help setup demo servers test soak lint types imports pytest bench bench-long bench-quick bench-scale format clean
 
 help:
 	@echo 'make demo      runs real jobs and measures them; needs no server'
@@ -19,6 +19,7 @@ help:
 	@echo 'make bench-scale  calculates a fleet; writes the numbers of docs/scale.md'
 	@echo 'make servers   builds InfluxDB 1 and 2, a collector and Telegraf for the tests (once, about fifteen minutes)'
 	@echo 'make soak      tries every fault of docs/reliability.md at length (at most 20 minutes); prints a table'
+	@echo 'make fuzz      tries hostile input for ten minutes; make lowest tries the lowest versions of the libraries'
 	@echo 'make setup     makes the virtual environment .venv (PYTHON=python3.12 selects another Python)'
 	@echo 'make lint, make types, make imports, make pytest, make format, make clean'
 
@@ -40,6 +41,14 @@ servers:
 	tests/servers/build.sh
 
 test: lint types imports pytest
+
+# Ten minutes of hostile input for everything that reads what others write; `make test` tries some seconds of it.
+fuzz: setup
+	FUZZ_EXAMPLES=20000 timeout 1200 $(BIN)/pytest -q -n $(WORKERS) --maxprocesses 4 --timeout 1200 tests/fuzz
+
+# The lowest version of each library that pyproject.toml allows.
+lowest:
+	tests/lowest.sh
 
 # SOAK='--only SIGKILL' tries some faults; SOAK='--markdown docs/reliability.md' writes the table to that page.
 SOAK ?=

@@ -254,3 +254,14 @@ def test_the_resource_is_read_as_the_sdk_reads_it(monkeypatch: pytest.MonkeyPatc
             monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", attributes)
             monkeypatch.setenv("OTEL_SERVICE_NAME", service)
             assert tracing.resource() == dict(OTELResourceDetector().detect().attributes)
+
+
+def test_the_exporter_follows_no_redirect(collector: Backend) -> None:
+    """It would take the headers with it, and a key among them."""
+    redirecting = Backend(307, f"{collector.url}/v1/traces")
+    variables = environment(redirecting, OTEL_EXPORTER_OTLP_HEADERS="api-key=very-secret")
+    done = run([*EXEC, "true"], environment=variables)
+    asked = redirecting.spans()
+    redirecting.close()
+    assert (done.returncode, len(asked), collector.spans()) == (0, 1, [])
+    assert b"very-secret" not in done.stderr

@@ -16,6 +16,7 @@ from otel_job_measure import JobMeasure
 from otel_job_measure.cli import main
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.settings import Arguments, Settings
+from tests.delivery.exchange import Exchange
 from tests.delivery.support import Reply, TinyServer
 from tests.history.support import history_in
 from tests.runtime.support import DEAD, delivered, history, run, segments, there, variables
@@ -318,3 +319,21 @@ class TestBackfill:
         with pytest.raises(SystemExit) as ended:
             main([*ONCE, "--since", "1d"])
         assert ended.value.code == 2
+
+
+def test_a_second_signal_ends_it_at_once(server: TinyServer, state_dir: Path) -> None:
+    """The first one waits for the request that is under way, and the last look; nothing is lost by the second."""
+    left("one", server.url, state_dir=state_dir)
+    asked = threading.Event()
+
+    def hang(exchange: Exchange) -> None:
+        asked.set()
+        exchange.hang()
+
+    server.play = hang
+    more = {"OTEL_JOB_MEASURE_TIMEOUT": "100"}
+    process = subprocess.Popen([*COMMAND, "ship", "--env-file", os.devnull], env=os.environ | more)
+    assert asked.wait(60)
+    while process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == -signal.SIGTERM

@@ -14,9 +14,10 @@ class Backend:
 
     Args:
         code: What it answers.
+        location: The address that it redirects to.
     """
 
-    def __init__(self, code: int = 200) -> None:
+    def __init__(self, code: int = 200, location: str = "") -> None:
         self._requests: Queue[tuple[str, bytes]] = Queue()
         backend = self
 
@@ -27,6 +28,8 @@ class Backend:
                     body = gzip.decompress(body)
                 backend._requests.put((self.path, body))
                 self.send_response(code)
+                if location:
+                    self.send_header("Location", location)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

@@ -96,7 +96,13 @@ def _made(module: str) -> SpanExporter:
         return over_grpc.OTLPSpanExporter()
     from opentelemetry.exporter.otlp.proto.http import trace_exporter as over_http  # noqa: PLC0415 - see `load`
 
-    return over_http.OTLPSpanExporter()
+    if any(name.endswith("_CREDENTIAL_PROVIDER") for name in os.environ):  # the user's own session
+        return over_http.OTLPSpanExporter()
+    import requests  # noqa: PLC0415 - the exporter has it
+
+    session = requests.Session()
+    session.max_redirects = 0  # the exporter would follow a redirect, and take its headers along
+    return over_http.OTLPSpanExporter(session=session)
 
 
 class _Delivery(logging.Handler, SpanExporter):

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Tries the package with the lowest version of each library that pyproject.toml allows: makes a virtual environment
+# (.venv-lowest) and runs the tests of delivery in it. `make lowest` runs it, and so does CI.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+readonly venv=.venv-lowest
+"${PYTHON:-python3}" -m venv --clear "$venv"
+mapfile -t lowest < <(
+    "$venv/bin/python" - <<'PYTHON'
+import re
+import tomllib
+
+project = tomllib.load(open("pyproject.toml", "rb"))["project"]
+extras = project["optional-dependencies"]
+for each in [*project["dependencies"], *extras["otlp"], *extras["otlp-grpc"]]:
+    if found := re.match(r"([A-Za-z0-9-]+)>=([0-9.]+)", each):
+        print(f"{found[1]}=={found[2]}")
+PYTHON
+)
+"$venv/bin/python" -m pip install --quiet --upgrade 'pip>=25.1'
+"$venv/bin/python" -m pip install --quiet --editable '.[otlp,otlp-grpc]' "${lowest[@]}" \
+    hypothesis pytest pytest-randomly pytest-timeout pysocks
+"$venv/bin/python" -m pytest -q -p no:cacheprovider tests/delivery/test_{influx_tiny,influx_ways,hostile_servers,secrets}.py \
+    tests/delivery/test_otlp_{http,grpc}.py tests/points/test_line_protocol.py
