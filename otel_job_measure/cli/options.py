@@ -13,6 +13,7 @@ from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.errors import StateDirError
+from otel_job_measure.journal.rights import Rights, owner_of
 from otel_job_measure.printable import in_lines, printable
 from otel_job_measure.settings import Settings, parse_env_file
 from otel_job_measure.settings.parsers import MEMORY
@@ -62,7 +63,20 @@ def local_settings(args: argparse.Namespace) -> Settings:
     variables = {name: os.environ[name] for name in _LOCAL if name in os.environ}
     if str(args.state_dir or variables.get(_STATE_DIR)) == MEMORY:
         raise StateDirError(f"{_STATE_DIR} is 'memory': nothing is kept on disk, so there is nothing to show")
-    return Settings.from_env(variables, ship=False, state_dir=args.state_dir)
+    return with_owners_rights(Settings.from_env(variables, ship=False, state_dir=args.state_dir))
+
+
+def with_owners_rights(settings: Settings) -> Settings:
+    """Has this command go on with the rights of the state directory's owner, and returns the settings.
+
+    Only a command of root in another user's state directory changes its rights.
+    """
+    if not settings.in_memory and os.geteuid() == 0 and (owner := owner_of(settings.state_path)):
+        from otel_job_measure.cli import preloaded  # noqa: PLC0415 - rarely needed
+
+        preloaded.load(settings)
+        Rights.of_user(owner).take()
+    return settings
 
 
 def since_ns(text: str) -> int:

@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _retry(args: argparse.Namespace) -> int:
     options.load_env_file(args.env_file)
-    settings = Settings.from_env(state_dir=args.state_dir)
+    settings = options.with_owners_rights(Settings.from_env(state_dir=args.state_dir))
     if settings.destination is None:
         raise SettingsError(
             "there is no destination to send to: set INFLUXDB_URL, INFLUXDB_ORG and INFLUXDB_BUCKET, or "

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     options.log_to_stderr()
     options.load_env_file(args.env_file)
     arguments = {} if args.state_dir is None else {"state_dir": args.state_dir}
-    settings = Settings.from_env(**arguments)
+    settings = options.with_owners_rights(Settings.from_env(**arguments))
     if args.backfill:
         return backfill(settings, since_ns=args.since, redirected=None if _ALL in args.redirect else args.redirect)
     shipment = _Shipment(settings, args.redirect)

@@ -10,11 +10,13 @@ from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.journal.private_files import open_private
+from otel_job_measure.journal.private_files import open_private, read_private
 from otel_job_measure.rate_limited_log import RateLimitedLog
 
 _log = logging.getLogger(names.LOGGER)
 _FORMAT: Final = 1
+_MOST_BYTES: Final = 64 * 1024 * 1024
+"""More than the offsets of a million segments."""
 
 
 class Checkpoints:
@@ -86,7 +88,7 @@ class FileCheckpoints(Checkpoints):
 
 def _read(path: Path) -> dict[str, dict[str, int]]:
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_private(path, _MOST_BYTES))
         if content["format"] != _FORMAT:
             return {}
         return {

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from importlib import resources
 from itertools import chain
 from pathlib import Path
@@ -287,6 +288,7 @@ class History:
                 repaired = True
 
 
+@cache  # a process may give up the right to read the package
 def _read(name: str) -> str:
     """Returns a file beside this module, which may be in an archive."""
     return resources.files("otel_job_measure.history").joinpath(name).read_text(encoding="utf-8")

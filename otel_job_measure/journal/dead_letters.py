@@ -18,7 +18,8 @@ from otel_job_measure.errors import LineProtocolError, StateDirError
 from otel_job_measure.journal.file_lock import Lock, lock
 from otel_job_measure.journal.interfaces import Identity, SegmentHeader
 from otel_job_measure.journal.kept_output import BEGIN
-from otel_job_measure.journal.segment import MARK, SUFFIX, create, decode_header, destination_of
+from otel_job_measure.journal.private_files import names_in, read_private
+from otel_job_measure.journal.segment import MARK, MOST_BYTES, SUFFIX, create, decode_header, destination_of
 from otel_job_measure.journal.state_dir import StateDir
 
 _log = logging.getLogger(names.LOGGER)
@@ -75,7 +76,7 @@ class DeadLetterFiles:
 
 def _has_room(path: Path) -> bool:
     try:
-        return path.stat().st_size < _FILE_BYTES
+        return path.lstat().st_size < _FILE_BYTES
     except FileNotFoundError:  # a command has moved it
         return False
 
@@ -107,8 +108,11 @@ def dead_letters(state: StateDir) -> tuple[list[DeadLetter], dict[str, int]]:
     sizes: dict[str, int] = {}
     for path in _files(state):
         try:
-            data = path.read_bytes()
+            data = read_private(path, MOST_BYTES)
         except FileNotFoundError:
+            continue
+        except OSError as error:
+            _log.error("%s is left out: %s", path, error)
             continue
         sizes[path.name] = len(data)
         letters += _letters(path.name, data)
@@ -124,7 +128,7 @@ def retry(state: StateDir, identity: Identity, *, clock: Clock | None = None) ->
         taken = _locked(path)
         if taken is not None:
             try:
-                data = path.read_bytes()
+                data = read_private(path, MOST_BYTES)
                 count += len(list(_letters(path.name, data)))
                 if _has_header(data):
                     path.rename(state.ready / path.name)
@@ -143,7 +147,7 @@ def discard(state: StateDir, sizes: Mapping[str, int]) -> int:
         taken = _locked(path) if path.name in sizes else None
         if taken is not None:
             try:
-                data = path.read_bytes()
+                data = read_private(path, MOST_BYTES)
                 gone, later = data[: sizes[path.name]], data[sizes[path.name] :]
                 count += len(list(_letters(path.name, gone)))
                 if later:  # only files with a header grow
@@ -174,7 +178,7 @@ def _has_header(data: bytes) -> bool:
 
 def _files(state: StateDir) -> list[Path]:
     try:
-        return sorted(path for path in state.rejected.iterdir() if path.suffix == SUFFIX)
+        return [state.rejected / name for name in sorted(names_in(state.rejected)) if name.endswith(SUFFIX)]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -184,8 +188,12 @@ def _files(state: StateDir) -> list[Path]:
 def _locked(path: Path, pause: Callable[[float], None] = time.sleep) -> Lock | None:
     """Takes a file's lock, which a process holds only while it adds a line; None if the file is gone."""
     for _ in range(_TRIES):
-        taken = lock(path, create=False)
-        if taken is not None or not path.exists():
+        try:
+            taken = lock(path, create=False)
+        except OSError as error:
+            _log.error("%s is left where it is: %s", path, error)
+            return None
+        if taken is not None or not os.path.lexists(path):
             return taken
         pause(_PAUSE_S)
     raise StateDirError(f"{path} is in use by another process")

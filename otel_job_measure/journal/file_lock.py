@@ -53,7 +53,7 @@ class Lock:
         lock again, and without the lock a recovery pass would end its runs as lost.
         """
         try:
-            found = self.path.stat()
+            found = self.path.lstat()
         except PermissionError:
             return True
         except OSError:  # it is gone, or a folder above it is
@@ -128,7 +128,7 @@ def _close_all_of(paths: Iterable[Path]) -> None:
     files: set[tuple[int, int]] = set()
     for path in paths:
         with contextlib.suppress(OSError):
-            status = path.stat()
+            status = path.lstat()
             files.add((status.st_dev, status.st_ino))
     with contextlib.suppress(OSError):
         for entry in os.listdir(_DESCRIPTORS):  # noqa: PTH208 - numbers

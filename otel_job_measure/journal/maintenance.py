@@ -13,6 +13,7 @@ from otel_job_measure.clock import Clock
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Identity, Segment
 from otel_job_measure.journal.journal import SegmentJournal
+from otel_job_measure.journal.private_files import open_private
 from otel_job_measure.journal.recovery import recover_slots
 from otel_job_measure.journal.segment import SUFFIX, SegmentFile
 from otel_job_measure.journal.state_dir import StateDir
@@ -142,5 +143,5 @@ def _files(state: StateDir) -> Iterator[_File]:
 
 
 def _points_in(path: str) -> int:
-    with Path(path).open("rb") as file:
+    with os.fdopen(open_private(path, os.O_RDONLY), "rb") as file:
         return sum(1 for line in file if not line.startswith(b"#"))

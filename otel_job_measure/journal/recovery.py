@@ -10,6 +10,7 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal import slots
+from otel_job_measure.journal.private_files import names_in, open_private
 from otel_job_measure.journal.segment import SUFFIX, TEMPORARY_SUFFIX, SegmentFile
 from otel_job_measure.journal.slots import Slot
 from otel_job_measure.journal.state_dir import StateDir
@@ -44,16 +45,16 @@ def recover_slots(state: StateDir, *, clock: Clock, boot_id: str) -> int:
         except FileNotFoundError:
             continue  # a person has deleted it
         except OSError as error:  # another user's, or a full disk: the other slots and the bound come all the same
-            _log.warning("the segments in %s cannot be recovered now: %s", folder, error)
+            _once.warning(f"unrecovered {folder}", "the segments in %s cannot be recovered now: %s", folder, error)
     if lost:
         _log.warning("runs recorded as lost, because their process died: %d", lost)
     return lost
 
 
 def _recover_slot(state: StateDir, folder: Path, clock: Clock, boot_id: str) -> int:
-    if not any(entry.suffix in {SUFFIX, TEMPORARY_SUFFIX} for entry in folder.iterdir()):
+    if not any(name.endswith((SUFFIX, TEMPORARY_SUFFIX)) for name in names_in(folder)):
         return 0
-    is_missing = not (folder / "lock").exists()
+    is_missing = not os.path.lexists(folder / "lock")
     if is_missing and not _is_silent(folder, clock):
         return 0  # and the lock stays missing, so that the next pass sees it too
     slot = slots.hold(folder, create=is_missing)
@@ -124,7 +125,7 @@ def _quiet_ns(paths: Iterable[Path], clock: Clock) -> int:
     now_ns = clock.wall_ns()
     quiet_ns = _SILENCE_NS + 1
     for path in paths:
-        ago_ns = now_ns - path.stat().st_mtime_ns
+        ago_ns = now_ns - path.lstat().st_mtime_ns
         if ago_ns < -_AHEAD_NS:  # the clock was set back, and may not reach that time for years
             _once.warning("ahead", "%s was written in the future: the clock is or was wrong", path)
             _touch(path, now_ns)
@@ -254,7 +255,7 @@ def _ending_of(line: bytes, *, reason: str | None, end_ns: int, host: str, run_r
 
 
 def _append(segment: SegmentFile, end: int, lines: bytes) -> None:
-    fd = os.open(segment.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = open_private(segment.path, os.O_WRONLY | os.O_APPEND)
     try:
         os.ftruncate(fd, end)  # the line that its writer was killed in
         if os.write(fd, lines) != len(lines):

@@ -13,7 +13,8 @@ FORMAT = 1
 SUFFIX = ".lp"
 TEMPORARY_SUFFIX = ".tmp"
 MARK = b"# otel-job-measure "
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+MOST_BYTES = 64 * 1024 * 1024
+"""No segment has more: a new one begins at 16 MiB, with the starts of the runs that are open."""
 _TAIL = 64 * 1024
 _SMALL = 4096
 """What is read at once when a closed segment is opened: most hold one run. A thousand of them take 4 MiB."""
@@ -91,7 +92,9 @@ class SegmentFile:
     @classmethod
     def open(cls, path: Path | str, *, is_closed: bool = False) -> "SegmentFile":
         """Reads a segment's header, and the rest with it if it is small and no longer written."""
-        with os.fdopen(os.open(path, _READ), "rb", buffering=0) as file:
+        with os.fdopen(open_private(path, os.O_RDONLY), "rb", buffering=0) as file:
+            if (size := os.fstat(file.fileno()).st_size) > MOST_BYTES:
+                raise OSError(f"it has {size} bytes, more than a segment ever has")
             data = file.read(_SMALL + 1)
             is_small = len(data) <= _SMALL
             end = data.find(b"\n") + 1
@@ -122,7 +125,7 @@ class SegmentFile:
         except OSError:
             return 0
         try:
-            return _last_newline(fd, os.fstat(fd).st_size)
+            return _last_newline(fd, min(os.fstat(fd).st_size, MOST_BYTES))
         finally:
             os.close(fd)
 
@@ -173,11 +176,11 @@ class SegmentFile:
 
     def _open(self) -> int:
         try:
-            return os.open(self._path, _READ)
+            return open_private(self._path, os.O_RDONLY)
         except FileNotFoundError:
             if self.elsewhere is None:
                 raise
-            return os.open(self.elsewhere / self.name, _READ)
+            return open_private(self.elsewhere / self.name, os.O_RDONLY)
 
 
 def create(folder: Path, header: SegmentHeader, lines: bytes = b"") -> tuple[int, SegmentFile]:

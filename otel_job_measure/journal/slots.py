@@ -1,18 +1,22 @@
 """Slots: one per living journal. Its flock says that the process lives; its number ends the process's timestamps."""
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal.file_lock import Lock, lock
-from otel_job_measure.journal.private_files import make_folder, open_private, touch
+from otel_job_measure.journal.private_files import make_folder, names_in, open_private, refuse_strangers, touch
 from otel_job_measure.journal.segment import SUFFIX
 from otel_job_measure.journal.state_dir import StateDir
 
 COUNT = 1000
 _QUIET_NS = 2_000_000_000
 """How long a slot rests: the next process to take it is by then past every timestamp that was given in it."""
+_PLANTED = {errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENXIO}
+"""What opening gives for a link, a file in the place of a folder, a folder in that of a file, a pipe: other slots may
+be fine."""
 _SOON_NS = 86_400_000_000_000
 """How far ahead a release may be for its timestamps to come again soon. A clock that was further ahead was wrong."""
 
@@ -50,12 +54,19 @@ def any_slot() -> int:
 def take(state: StateDir, clock: Clock) -> Slot:
     """Takes a free slot; the search begins at random, so that hosts differ by chance."""
     begin = any_slot()
+    refused: OSError | None = None
     for may_be_ahead in (False, True):
         for number in (*range(begin, COUNT), *range(begin)):
-            slot = take_number(state, number, clock, may_be_ahead=may_be_ahead)
+            try:
+                slot = take_number(state, number, clock, may_be_ahead=may_be_ahead)
+            except OSError as error:
+                if error.errno not in _PLANTED and not isinstance(error, PermissionError):
+                    raise
+                refused = error
+                continue
             if slot is not None:
                 return slot
-    raise OSError(f"all {COUNT} slots of {state.root} are taken")
+    raise OSError(f"all {COUNT} slots of {state.root} are taken or cannot be used") from refused
 
 
 def take_number(state: StateDir, number: int, clock: Clock, *, may_be_ahead: bool = False) -> Slot | None:
@@ -71,6 +82,7 @@ def take_number(state: StateDir, number: int, clock: Clock, *, may_be_ahead: boo
             return None
     except FileNotFoundError:
         make_folder(folder)
+        refuse_strangers(folder)
     is_new = _create_lock_file(folder / "lock")
     slot = hold(folder)
     if slot is None or is_new:
@@ -89,9 +101,12 @@ def hold(folder: Path, *, create: bool = False) -> Slot | None:
 
 def is_living(folder: Path) -> bool:
     """Returns whether a process holds a slot's lock."""
-    slot = hold(folder)
+    try:
+        slot = hold(folder)
+    except OSError:  # what lies there is no lock of ours
+        return False
     if slot is None:
-        return (folder / "lock").exists()
+        return os.path.lexists(folder / "lock")
     slot.abandon()
     return False
 
@@ -111,4 +126,4 @@ def _is_resting(fd: int, clock: Clock, *, may_be_ahead: bool) -> bool:
 
 
 def _has_segments(folder: Path) -> bool:
-    return any(entry.suffix == SUFFIX for entry in folder.iterdir())
+    return any(name.endswith(SUFFIX) for name in names_in(folder))

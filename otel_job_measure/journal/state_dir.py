@@ -10,12 +10,13 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal.file_lock import IS_AVAILABLE, lock
-from otel_job_measure.journal.private_files import make_folder, refuse_strangers, touch
+from otel_job_measure.journal.private_files import make_folder, names_in, open_private, refuse_strangers, touch
+from otel_job_measure.journal.rights import refuse_as_root
 from otel_job_measure.journal.segment import SUFFIX, SegmentFile, destination_of
 from otel_job_measure.rate_limited_log import RateLimitedLog
 
 _log = logging.getLogger(names.LOGGER)
-_limited_log = RateLimitedLog(_log, SystemClock())
+_once = RateLimitedLog(_log, SystemClock(), every_s=1e9)
 _WINDOW = 1000
 _MAINTAINED_NS = 20_000_000_000
 """How long the maintenance by one process is enough for all; each of them comes every 30 s."""
@@ -39,6 +40,7 @@ class StateDir:
         """Makes the folders that are missing."""
         if not IS_AVAILABLE:  # pragma: no cover - every system with tests has one
             raise OSError("this system has no flock")
+        refuse_as_root(self.root)
         for folder in (self.root, self.slots, self.ready, self.rejected):
             is_root = folder is self.root
             make_folder(folder, is_root=is_root)
@@ -47,6 +49,7 @@ class StateDir:
 
     def check_usable(self) -> None:
         """Makes sure that the state directory can be used or made, and makes nothing."""
+        refuse_as_root(self.root)
         if self.root.exists():
             for folder in (self.root, self.slots, self.ready, self.rejected):
                 if folder is self.root or folder.exists():
@@ -62,6 +65,9 @@ class StateDir:
             taken = lock(self._adopt_lock)
         except PermissionError:
             taken = None
+        except OSError as error:  # a full disk, or no regular file
+            _once.log(logging.ERROR, "adopt.lock", "%s cannot be locked: %s", self._adopt_lock, error)
+            taken = None
         if taken is None:
             yield False
             return
@@ -73,13 +79,13 @@ class StateDir:
     def needs_maintenance(self, clock: Clock) -> bool:
         """Returns whether no process has maintained the state directory for 20 s."""
         with contextlib.suppress(OSError):
-            return not 0 <= clock.wall_ns() - self._adopt_lock.stat().st_mtime_ns < _MAINTAINED_NS
+            return not 0 <= clock.wall_ns() - self._adopt_lock.lstat().st_mtime_ns < _MAINTAINED_NS
         return True
 
     def note_maintenance(self, clock: Clock) -> None:
         """Tells all processes that the state directory was maintained now; the caller holds `adopt.lock`."""
         with contextlib.suppress(OSError):
-            fd = os.open(self._adopt_lock, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            fd = open_private(self._adopt_lock, os.O_RDWR)
             try:
                 touch(fd, clock.wall_ns())
             finally:
@@ -120,8 +126,9 @@ class StateDir:
 
     def slot_folders(self) -> list[Path]:
         """Returns the folders of the slots that were ever used."""
-        with contextlib.suppress(OSError):
-            return sorted(entry for entry in self.slots.iterdir() if entry.name.isdigit())
+        with contextlib.suppress(OSError), os.scandir(self.slots) as entries:
+            found = [entry.name for entry in entries if entry.name.isdigit() and entry.is_dir(follow_symlinks=False)]
+            return [self.slots / name for name in sorted(found)]
         return []
 
     def set_aside(self, path: Path) -> None:
@@ -130,7 +137,7 @@ class StateDir:
         Where it lies it would be in the way for ever: of the slot's next process, and of each reader of `ready/`.
         """
         with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_size == 0:
+            if path.lstat().st_size == 0:
                 path.unlink()
                 return
             path.rename(self.rejected / path.name)
@@ -151,8 +158,8 @@ class StateDir:
 
 
 def _names_in(folder: Path) -> list[str]:
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-        return [name for name in os.listdir(folder) if name.endswith(SUFFIX)]  # noqa: PTH208 - a hundred thousand names, not as many paths
+    with contextlib.suppress(OSError):
+        return [name for name in names_in(folder) if name.endswith(SUFFIX)]
     return []
 
 
@@ -167,5 +174,5 @@ def _opened(folder: Path, name: str, *, is_closed: bool) -> list[SegmentFile]:
     except FileNotFoundError:
         return []  # shipped and deleted since the folder was listed
     except OSError as error:
-        _limited_log.log(logging.ERROR, "unreadable", "%s cannot be read and is left where it is: %s", path, error)
+        _once.log(logging.ERROR, f"unreadable {path}", "%s cannot be read and is left where it is: %s", path, error)
         return []

@@ -143,6 +143,8 @@ class SecretFile:
                 warn_of_mode(self._path, stat.st_mode, self._name)
                 self._token = _read(self._path, self._parse)
                 self._seen = seen
+        except PermissionError as error:  # it was read before this process gave up its rights
+            trouble = error.strerror
         except OSError as error:
             self._token, trouble = None, error.strerror or type(error).__name__
         # Not raised in `_read`: a traceback can show the local variables of its frames.

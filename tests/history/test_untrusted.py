@@ -203,6 +203,7 @@ def _plant(path: Path, kind: str, target: Path) -> None:
     else:
         path.write_bytes(target.read_bytes())
         os.chown(path, 12345, 12345)
+        path.chmod(0o2770 if path.is_dir() else 0o660)
 
 
 @pytest.mark.parametrize("suffix", ["", "-journal", "-wal", "-shm"])
@@ -329,6 +330,7 @@ def test_a_write_ahead_log_of_another_user_maps_no_memory(tmp_path: Path, histor
     change(history, "PRAGMA journal_mode = WAL")
     for path in (tmp_path, *tmp_path.glob("history*")):
         os.chown(path, 12345, 12345)
+        path.chmod(0o2770 if path.is_dir() else 0o660)
     opened = history_in(tmp_path)._database
     with opened.transaction() as connection:
         assert connection.execute("SELECT count(*) FROM runs").fetchone() == (2,)

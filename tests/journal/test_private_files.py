@@ -6,16 +6,12 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.delivery.checkpoints import FileCheckpoints
 from otel_job_measure.errors import HistoryError
 from otel_job_measure.history.history import History
-from otel_job_measure.journal.dead_letters import DeadLetterFiles, dead_letters, discard
 from otel_job_measure.journal.file_lock import lock
+from otel_job_measure.journal.private_files import open_private, read_private
 from otel_job_measure.journal.segment import SegmentFile
 from otel_job_measure.journal.state_dir import StateDir
-from otel_job_measure.runtime.history_reader import up_to_date
-from otel_job_measure.settings import Settings
-from tests.journal.support import IDENTITY, begin, finish, journal_in
 
 SOMEBODY, SOMEBODY_ELSE = 54_321, 54_322
 
@@ -87,40 +83,47 @@ def test_links_in_the_place_of_files_are_not_followed(tmp_path: Path) -> None:
     assert victim.read_bytes() == b"# otel-job-measure {}\nprecious\n"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave its files in another user's folder")
-@pytest.mark.parametrize("is_there", [True, False])
-def test_what_root_makes_in_a_users_folder_is_the_users(tmp_path: Path, *, is_there: bool) -> None:
-    """Root can read and ship the runs of other users without taking their files away."""
-    os.chown(tmp_path, SOMEBODY, SOMEBODY)
-    if is_there:
-        (tmp_path / "state").mkdir()
-        os.chown(tmp_path / "state", SOMEBODY, SOMEBODY)
-    state = StateDir(tmp_path / "state")
-    state.make()
-    journal = journal_in(state.root)
-    finish(journal, begin(journal))
-    DeadLetterFiles(state.rejected, IDENTITY._replace(destination="here")).put(b"first", "no")
-    _, sizes = dead_letters(state)
-    DeadLetterFiles(state.rejected, IDENTITY._replace(destination="here")).put(b"second", "no")
-    assert discard(state, sizes) == 1
-    FileCheckpoints(state.positions, "here").advance({"a": 1})
-    up_to_date(Settings(state_dir=state.root))
-    journal.close(delivered=False)
-    made = [state.root, *state.root.rglob("*")]
-    assert {"history.db", "history.lock", "adopt.lock", "shipped.json", "lock"} < {path.name for path in made}
-    assert {path: path.stat().st_uid for path in made} == dict.fromkeys(made, SOMEBODY)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+@pytest.mark.parametrize("place", ["state", "state/below/it", "state-link", "link/state"])
+def test_an_app_of_root_does_not_use_a_folder_of_another_user(tmp_path: Path, place: str) -> None:
+    """It could not take that user's rights without taking them in its jobs too; nothing is made or followed."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "roots").mkdir()
+    (tmp_path / "state-link").symlink_to(tmp_path / "roots")
+    (tmp_path / "link").symlink_to(tmp_path)
+    for path in ("state", "state-link", "link"):
+        os.chown(tmp_path / path, SOMEBODY, SOMEBODY, follow_symlinks=False)
+    for attempt in (StateDir(tmp_path / place).make, StateDir(tmp_path / place).check_usable):
+        with pytest.raises(PermissionError, match="belongs to user 54321"):
+            attempt()
+    assert not list((tmp_path / "state").iterdir())
+    assert not list((tmp_path / "roots").iterdir())
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_a_file_with_a_second_name_is_not_given_away(tmp_path: Path) -> None:
-    """A user could have put it there, in the hope that root makes it theirs."""
-    secret = tmp_path / "secret"
-    secret.touch(0o600)
-    folder = tmp_path / "theirs"
-    folder.mkdir()
-    os.chown(folder, SOMEBODY, SOMEBODY)
-    (folder / "adopt.lock").hardlink_to(secret)
-    taken = lock(folder / "adopt.lock")
-    assert taken is not None
-    taken.release()
-    assert secret.stat().st_uid == 0
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link", "device"])
+def test_what_is_no_regular_file_is_not_opened(tmp_path: Path, kind: str) -> None:
+    """A pipe would block and a device has no end."""
+    path = tmp_path / "ready-0.lp"
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case "link":
+            path.symlink_to("/dev/null")
+        case _:
+            path = Path("/dev/zero")
+    for flags in (os.O_RDONLY, os.O_RDWR, os.O_RDWR | os.O_CREAT, os.O_WRONLY | os.O_APPEND):
+        with pytest.raises(OSError, match=r"no regular file|directory|symbolic|No such device"):
+            open_private(path, flags)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    """A sparse file has any size without taking room."""
+    path = tmp_path / "shipped.json"
+    with path.open("wb") as file:
+        file.truncate(8 * 1024**3)
+    with pytest.raises(OSError, match="has more than 100 bytes"):
+        read_private(path, 100)
+    with pytest.raises(OSError, match="more than a segment ever has"):
+        SegmentFile.open(path)

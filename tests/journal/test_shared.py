@@ -93,13 +93,24 @@ def test_a_slot_of_one_user_is_taken_by_another(shared: Path) -> None:
     assert not list(shared.rglob("*.lp"))
 
 
-@pytest.mark.parametrize("mode", [0o770, 0o2750, 0o2777, 0o700])
+@pytest.mark.parametrize("mode", [0o770, 0o2750, 0o700])
 def test_a_folder_of_another_user_that_is_not_shared_is_refused(shared: Path, mode: int) -> None:
     """The setgid bit and the group's right to write say that it is shared; a right of all users says nothing."""
     os.chown(shared, ANNA, GROUP)
     shared.chmod(mode)
     assert as_user(BEN, lambda: journal_in(shared).stamp()) == 1
     assert as_user(ANNA, lambda: journal_in(shared).stamp()) == 0
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o2777])
+def test_a_folder_that_every_user_can_write_is_refused(shared: Path, mode: int) -> None:
+    """Another user could plant a history that all can read, or take files away; its owner and root refuse it too."""
+    shared.chmod(mode)
+    for user in (0, BEN):
+        assert as_user(user, lambda: journal_in(shared).stamp()) == 1
+    with pytest.raises(PermissionError, match=r"every user can write .*: use a folder in it"):
+        StateDir(shared).check_usable()
+    assert list(shared.iterdir()) == []
 
 
 def test_a_shared_folder_is_refused_to_users_outside_its_group(shared: Path) -> None:

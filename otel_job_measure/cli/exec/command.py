@@ -16,6 +16,7 @@ from otel_job_measure.cli.exec.time_limit import MOST_S, TimeLimit
 from otel_job_measure.cli.exec.unmeasured import Unmeasured
 from otel_job_measure.cli.options import complain, in_one_line
 from otel_job_measure.journal.kept_output import MOST_BYTES
+from otel_job_measure.journal.rights import Rights
 from otel_job_measure.settings import Settings
 from otel_job_measure.settings.parsers import RefusedError, seconds
 
@@ -48,7 +49,9 @@ class Given:
         self.arguments = [os.fsencode(argument) for argument in _command(args)]
         self.environment = dict(os.environb if args.environment is None else args.environment)
         # Read before this process changes its own.
-        self.inherited = spawn.Inherited(signal.pthread_sigmask(signal.SIG_BLOCK, ()), process.ignored(args.ignored))
+        self.inherited = spawn.Inherited(
+            signal.pthread_sigmask(signal.SIG_BLOCK, ()), process.ignored(args.ignored), Rights.of_this_process()
+        )
         self.outlives: bool = args.keep_running
         self.limit_s: float = args.timeout
         self._kill_after_s: float = args.kill_after
@@ -163,7 +166,7 @@ def run(args: argparse.Namespace) -> int:
         process.fill_closed_files()
         process.hold_signals()
         options.load_env_file(args.env_file)
-        settings = Settings.from_env()
+        settings = options.with_owners_rights(Settings.from_env())
         if not settings.disabled:
             measured = MeasuredCommand(args.name, settings)
             if args.keep_output:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import NamedTuple, NoReturn, TypeVar, assert_never
 
 from otel_job_measure.cli.exec import own_number, parent_death
+from otel_job_measure.journal.rights import Rights
 
 NOT_FOUND = 127
 """The exit code of shells for a command that does not exist."""
@@ -43,6 +44,8 @@ class Inherited(NamedTuple):
     """Blocked signals."""
     ignored: Collection[signal.Signals | int] = ()
     """Ignored signals, of those that `exec` or Python handle otherwise."""
+    rights: Rights | None = None
+    """The user and groups of `exec` itself, which may have taken those of the state directory's owner since."""
 
 
 class Start(NamedTuple):
@@ -107,6 +110,8 @@ def _become(start: Start, parent: int, go: tuple[int, int], say: int) -> NoRetur
     told, tell = go
     try:
         os.close(tell)
+        if start.inherited.rights is not None:  # first: a change of the user makes the kernel forget the next
+            start.inherited.rights.take()
         if not start.outlives:
             parent_death.die_with(parent)
         if os.read(told, len(_GO)):
@@ -132,6 +137,8 @@ def replace(arguments: Sequence[bytes], environment: Mapping[bytes, bytes], inhe
     def execute(path: bytes, words: list[bytes]) -> NoReturn:
         os.execve(path, words, environment)  # noqa: S606 - without a shell, as the user asked
 
+    if inherited.rights is not None:
+        inherited.rights.take()
     for number in _CHANGED:
         signal.signal(number, signal.SIG_IGN if number in inherited.ignored else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, inherited.mask)

@@ -1,0 +1,198 @@
+"""Root's commands in the state directory of another user, who has planted something in it."""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support.exec_ import COMMAND
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can attack as another user")
+M: Final = 54_321
+SECRET: Final = "# otel-job-measure {}\nthe secret of root\n"
+FILES: Final = ("history.db", "history.db-journal", "history.db-wal", "history.lock", "adopt.lock", "shipped.json")
+LINES: Final = ("ready/0123456789abcdef-0.lp", "rejected/0123456789abcdef-0.lp", "slots/007/0123456789abcdef-0.lp")
+LOCKS: Final = tuple(f"slots/{number:03}/lock" for number in range(10))
+FOLDERS: Final = ("ready", "rejected", "slots")
+SLOTS: Final = tuple(f"slots/{number:03}" for number in range(1000))
+SERVER: Final = {
+    "INFLUXDB_URL": "http://127.0.0.1:1",
+    "INFLUXDB_TOKEN": "t",
+    "INFLUXDB_ORG": "o",
+    "INFLUXDB_BUCKET": "b",
+}
+
+
+@pytest.fixture
+def place() -> Generator[Path]:
+    """A folder that every user can look into, with a folder of M's and one of root's."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        place.chmod(0o755)
+        (place / "theirs").mkdir()
+        os.chown(place / "theirs", M, M)
+        (place / "roots").mkdir()
+        for name in ("secret", "a.lp", "0123456789abcdef-0.lp", "lock"):
+            (place / "roots" / name).write_text(SECRET)
+            (place / "roots" / name).chmod(0o600)
+        yield place
+
+
+def run(place: Path, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Runs a command as root, on M's state directory."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(place / "home"),
+        "OTEL_JOB_MEASURE_STATE_DIR": str(place / "theirs" / "state"),
+        "OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT": "1s",
+        **variables,
+    }
+    return subprocess.run(
+        [*COMMAND, *words], env=environment, capture_output=True, text=True, timeout=100, check=False, errors="replace"
+    )
+
+
+def everything(folder: Path) -> dict[str, tuple[object, ...]]:
+    """Returns what can be seen of a folder: names, kinds, owners, times, contents."""
+    found: dict[str, tuple[object, ...]] = {}
+    for path in (folder, *sorted(folder.rglob("*"))):
+        status = path.lstat()
+        content = path.read_bytes() if stat.S_ISREG(status.st_mode) else b""
+        found[str(path)] = (status.st_ino, status.st_mode, status.st_uid, status.st_mtime_ns, content)
+    return found
+
+
+def link_to(target: str) -> Callable[[Path, Path], None]:
+    """Returns a way to plant a link to something of root's."""
+    return lambda path, place: path.symlink_to(place / target)
+
+
+def pipe(path: Path, _place: Path) -> None:
+    """Plants a pipe, which blocks a process that opens it."""
+    os.mkfifo(path)
+
+
+def device(path: Path, _place: Path) -> None:
+    """Plants a device that never ends (or, where none can be made, a link to it)."""
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 5))
+    except PermissionError:
+        path.symlink_to("/dev/zero")
+
+
+def sparse(path: Path, _place: Path) -> None:
+    """Plants a file of one line of 8 GiB."""
+    with path.open("wb") as file:
+        file.write(b"# otel-job-measure {")
+        file.truncate(8 * 1024**3)
+
+
+def folder_instead(path: Path, _place: Path) -> None:
+    """Plants a folder."""
+    path.mkdir()
+    (path / "something").touch()
+
+
+def plant(place: Path, names: tuple[str, ...], what: Callable[[Path, Path], None]) -> None:
+    """Has M put something in the place of files or folders."""
+    state = place / "theirs" / "state"
+    for name in names:
+        path = state / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+        what(path, place)
+    for folder, folders, files in os.walk(state):
+        for name in (*folders, *files):
+            os.chown(Path(folder) / name, M, M, follow_symlinks=False)
+
+
+PLANTS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Path, Path], None]]]] = {
+    "files are links to a file": ((*FILES, *LINES, *LOCKS), link_to("roots/secret")),
+    "files are links to a folder": ((*FILES, *LINES, *LOCKS), link_to("roots")),
+    "files are pipes": ((*FILES, *LINES, *LOCKS), pipe),
+    "lines are pipes": (LINES, pipe),
+    "files are devices": ((*FILES, *LINES, *LOCKS), device),
+    "lines are devices": (LINES, device),
+    "files are sparse": ((*FILES, *LINES), sparse),
+    "lines are sparse": (LINES, sparse),
+    "files are folders": ((*FILES, *LINES, *LOCKS), folder_instead),
+    "folders are links": (FOLDERS, link_to("roots")),
+    "one folder is a link": (("rejected",), link_to("roots")),
+    "all slots are links": (SLOTS, link_to("roots")),
+    "folders are pipes": (FOLDERS, pipe),
+    "all slots are pipes": (SLOTS, pipe),
+}
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("planted", PLANTS)
+def test_root_follows_nothing_that_another_user_has_planted(place: Path, planted: str) -> None:
+    """Every command ends, the command of exec runs, and nothing of root's is read, changed, moved, deleted or made."""
+    assert run(place, "exec", "job", "--", "true").returncode == 0
+    plant(place, *PLANTS[planted])
+    before = everything(place / "roots")
+    for words in (
+        ("runs",),
+        ("rejected",),
+        ("rejected", "--lines"),
+        ("rejected", "--retry"),
+        ("rejected", "--discard"),
+        ("ship", "--once"),
+    ):
+        done = run(place, *words, **SERVER)
+        assert "Traceback" not in done.stderr, (words, done.stderr)
+        assert "the secret of root" not in done.stdout + done.stderr
+    done = run(place, "exec", "job", "--", "sh", "-c", "echo it ran; exit 7")
+    assert (done.returncode, done.stdout) == (7, "it ran\n"), done.stderr
+    assert everything(place / "roots") == before
+    made = [path for path in (place / "theirs").rglob("*") if path.lstat().st_uid != M]
+    assert made == []
+
+
+def test_what_root_makes_in_a_users_folder_is_the_users(place: Path) -> None:
+    """Root can read and ship the runs of other users without taking their files away."""
+    alone = {**SERVER, "OTEL_JOB_MEASURE_SHIP": "off"}
+    assert run(place, "exec", "job", "--", "true", **alone).returncode == 0
+    assert run(place, "exec", "job", "--", "false", **alone).returncode == 1
+    listed = run(place, "runs")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert "failed" in listed.stdout
+    assert run(place, "ship", "--once", **SERVER).returncode == 1
+    made = {path: path.lstat() for path in (place / "theirs").rglob("*")}
+    assert {"history.db", "history.lock", "adopt.lock", "lock"} <= {path.name for path in made}
+    assert {status.st_uid for status in made.values()} == {M}
+    assert {stat.S_IMODE(status.st_mode) for status in made.values()} == {0o700, 0o600}
+
+
+def test_the_command_of_exec_keeps_the_rights_of_root(place: Path) -> None:
+    """Users, groups and capabilities are those without exec, though exec itself has the rights of M."""
+    look = ("grep", "-E", "^(Uid|Gid|Groups|Cap|NoNewPrivs)", "/proc/self/status")
+    alone = subprocess.run(look, capture_output=True, text=True, check=True)
+    measured = run(place, "exec", "job", "--", *look)
+    assert (measured.returncode, measured.stdout, measured.stderr) == (0, alone.stdout, "")
+    unmeasured = run(place, "exec", "job", "--", *look, OTEL_JOB_MEASURE_MAX_BYTES="nonsense")
+    assert unmeasured.stdout == alone.stdout
+    own = run(place, "exec", "job", "--", "sh", "-c", "grep ^Uid /proc/$PPID/status")
+    assert re.match(rf"Uid:\t0\t{M}\t0\t{M}$", own.stdout.strip())
+
+
+def test_a_token_that_only_root_may_read_is_read_before(place: Path) -> None:
+    """The shipper goes on with it after it has given up its rights."""
+    token = place / "roots" / "token"
+    token.write_text("wrong-but-there\n")
+    token.chmod(0o600)
+    (place / "roots").chmod(0o700)
+    server = {**SERVER, "INFLUXDB_TOKEN": "", "INFLUXDB_TOKEN_FILE": str(token)}
+    assert run(place, "exec", "job", "--", "true", OTEL_JOB_MEASURE_SHIP="off", **server).returncode == 0
+    done = run(place, "ship", "--once", **server)
+    assert "could not be sent and wait" in done.stderr
+    assert "Permission denied" not in done.stderr
