@@ -82,7 +82,7 @@ sys.addaudithook(hook)
 IMPORT_ALL = """
 import importlib, pathlib, otel_job_measure
 folder = pathlib.Path(otel_job_measure.__file__).parent
-LOADED_LATE = {"__main__", "http", "client", "http_client", "grpc_client", "messages", "children"}
+LOADED_LATE = {"__main__", "deadline", "http", "client", "http_client", "grpc_client", "messages", "children"}
 LOADED_LATE.add("hook-otel_job_measure")
 for path in sorted(folder.rglob("*.py")):
     parts = path.relative_to(folder.parent).with_suffix("").parts
