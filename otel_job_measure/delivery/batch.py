@@ -1,12 +1,15 @@
-"""A batch of lines, and the halving that finds the lines a server refuses.
+"""A batch of lines, and the search for the lines that a server refuses.
 
-A batch is a stack of parts still to be sent. Each answer settles a part, takes lines out of it, or halves it. Settled
-lines stay settled: an unfinished batch continues where it stopped, and no line is counted twice.
+A batch is a stack of parts still to be sent. Each answer settles a part, takes lines out of it, or divides it. Settled
+lines stay settled: an unfinished batch continues where it stopped, and no line is counted twice. Refused lines become
+dead letters together, at the end.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from otel_job_measure.delivery.blame import named_in, quoted_in, split
+from otel_job_measure.delivery.doubts import Doubts, Part, Role
 from otel_job_measure.delivery.influxdb.responses import Kind, Verdict
 from otel_job_measure.delivery.lines import Points, time_of
 from otel_job_measure.journal.counters import Counters
@@ -36,100 +39,141 @@ class Batch:
     """Lines to send, without newlines, and the state of each; `reject` keeps a refused line and never raises."""
 
     def __init__(self, lines: Sequence[bytes], *, counters: Counters, reject: Reject, limit: SizeLimit) -> None:
-        self._todo: list[Sequence[bytes]] = [lines] if lines else []
+        self._todo: list[Part] = []
+        self._doubts = Doubts(self._todo)
+        self._refused: list[tuple[bytes, str]] = []
+        self._names_lie = False
         self._counters = counters
         self._reject = reject
         self._limit = limit
         self.delivered = 0
         """The number of lines that the server has accepted."""
+        self.extend(lines)
+
+    def extend(self, lines: Sequence[bytes]) -> None:
+        """Adds lines, which are sent first."""
+        if lines:
+            self._todo.append(Part(lines))
 
     def run(self, post: Post, *, enough: Callable[[], bool]) -> Verdict:
-        """Sends the lines that are not settled; returns DELIVERED, the answer that says to wait, or MORE.
+        """Sends the lines that are not settled; returns DELIVERED, the answer that says to wait, MORE or REFUSED.
 
-        MORE says that the request limit, or `enough`, ended this call: the batch can be run again at once.
+        MORE says that the request limit, or `enough`, ended this call: the batch can be run again at once. REFUSED says
+        that the server refuses every line that is left, for a reason that only it knows.
         """
         requests = 0
-        while self._todo:
-            chunk = self._next_chunk()
+        self._doubts.begin()
+        while self._todo or self._doubts.confirm():
+            part = self._next_part()
             if requests and (requests >= _MOST_REQUESTS or enough()):
                 return _UNFINISHED
             requests += 1
-            verdict = post(chunk)
+            verdict = post(part.lines)
             if verdict.kind in (Kind.HOLD, Kind.RETRY):
+                self._doubts.interrupt()
                 return verdict
             self._todo.pop()
-            self._settle(chunk, verdict)
+            if not self._settle(part, verdict):
+                self._doubts.hold()
+                return Verdict(kind=Kind.REFUSED, message=f"{verdict.message}; {verdict.advice}", server=verdict.server)
+        self._give_up()
         return Verdict(kind=Kind.DELIVERED)
 
-    def _next_chunk(self) -> Sequence[bytes]:
-        while len(chunk := self._todo[-1]) > 1 and _size(chunk) > self._limit.bytes_:
+    def _next_part(self) -> Part:
+        while len(lines := self._todo[-1].lines) > 1 and _size(lines) > self._limit.bytes_:
             self._todo.pop()
-            self._halve(chunk)
-        return chunk
+            self._halve(lines)
+        return self._todo[-1]
 
-    def _settle(self, chunk: Sequence[bytes], verdict: Verdict) -> None:
+    def _settle(self, part: Part, verdict: Verdict) -> bool:
+        """Takes a part's lines on; returns False if nothing can be told about the lines that are left."""
+        lines = part.lines
+        if part.role is Role.WITNESS:
+            settled = self._doubts.witnessed(accepted=verdict.kind is Kind.DELIVERED)
+            if settled is not None:
+                self._refused += settled
+            return settled is not None
+        if verdict.kind is Kind.UNKNOWN:
+            return self._doubts.refused(part, verdict.message)
+        if part.role is Role.AGAIN:
+            self._doubts.clear(part)
         match verdict.kind:
-            case Kind.UNPARSABLE:
-                self._without_blamed(chunk, verdict)
+            case Kind.LINES:
+                self._without_blamed(part, verdict)
             case Kind.EXPIRED:
-                self._without_expired(chunk, verdict)
-            case Kind.REFUSED | Kind.TOO_LARGE:
-                if verdict.kind is Kind.TOO_LARGE and len(chunk) > 1:
-                    self._limit.lower(_size(chunk))
-                self._halve_or_reject(chunk, verdict.message)
+                self._without_expired(lines, verdict)
+            case Kind.TOO_LARGE:
+                if len(lines) > 1:
+                    self._limit.lower(_size(lines))
+                self._halve_or_refuse(lines, verdict.message)
             case Kind.PARTIAL:
-                self._keep_all(chunk, verdict)
+                self._keep_all(lines, verdict)
             case _:
-                self.delivered += len(chunk)
-                self._counters.delivered(len(chunk))
+                self._names_lie = self._names_lie or part.role is Role.NAMED
+                self._doubts.accepted(lines[0])
+                self.delivered += len(lines)
+                self._counters.delivered(len(lines))
+        return True
 
-    def _without_blamed(self, chunk: Sequence[bytes], verdict: Verdict) -> None:
-        blamed = _find_blamed(chunk, verdict.blamed)
-        if not blamed:
-            self._halve_or_reject(chunk, verdict.message)
+    def _without_blamed(self, part: Part, verdict: Verdict) -> None:
+        """Finds refused lines by quotations, then by numbers and named fields, then by halving."""
+        lines, clues = part.lines, verdict.clues
+        quoted = quoted_in(lines, clues.quoted)
+        if quoted:
+            self._again(line for line in lines if line not in quoted)
+            self._refused += [(line, quoted[line]) for line in lines if line in quoted]
             return
-        self._again(line for line in chunk if line not in blamed)
-        for line in chunk:
-            if line in blamed:
-                self._give_up(line, blamed[line])
+        if len(lines) == 1 or clues.dropped == len(lines):
+            self._refused += [(line, verdict.message) for line in lines]
+            return
+        named = {} if self._names_lie else named_in(lines, clues)
+        if clues.numbered and len(named) == len(lines):
+            self._refused += [(line, named[at] or verdict.message) for at, line in enumerate(lines)]
+        elif 0 < len(named) < len(lines):
+            # The named lines go alone: whether the server means them shows in its answer to them.
+            suspects, others = split(lines, named)
+            self._todo += [Part(suspects, Role.NAMED), Part(others)]
+        else:
+            self._halve(lines)
 
-    def _without_expired(self, chunk: Sequence[bytes], verdict: Verdict) -> None:
-        kept = [line for line in chunk if not _is_before(line, verdict.bound_ns)]
-        if len(kept) == len(chunk) == 1:
-            kept = []  # it is the only line that the server can mean
-        if len(kept) == len(chunk):
-            self._halve(chunk)
+    def _without_expired(self, lines: Sequence[bytes], verdict: Verdict) -> None:
+        clues = verdict.clues
+        kept = [line for line in lines if not _is_before(line, clues.bound_ns)]
+        if len(kept) == len(lines) and (len(lines) == 1 or clues.dropped == len(lines)):
+            kept = []  # the server can mean no others
+        if len(kept) == len(lines):
+            self._halve(lines)
             return
-        self._counters.expired(len(chunk) - len(kept))
+        self._counters.expired(len(lines) - len(kept))
         self._again(kept)
 
-    def _keep_all(self, chunk: Sequence[bytes], verdict: Verdict) -> None:
+    def _keep_all(self, lines: Sequence[bytes], verdict: Verdict) -> None:
         """Keeps every line as a dead letter: a resend would double the accepted ones, and the refused are unknown."""
-        refused = min(verdict.refused, len(chunk))
-        self.delivered += len(chunk) - refused
-        self._counters.delivered(len(chunk) - refused)
+        refused = min(verdict.refused, len(lines))
+        self.delivered += len(lines) - refused
+        self._counters.delivered(len(lines) - refused)
         self._counters.rejected(refused)
-        for line in chunk:
+        for line in lines:
             self._reject(line, verdict.message)
 
-    def _halve_or_reject(self, chunk: Sequence[bytes], message: str) -> None:
-        if len(chunk) > 1:
-            self._halve(chunk)
+    def _halve_or_refuse(self, lines: Sequence[bytes], message: str) -> None:
+        if len(lines) > 1:
+            self._halve(lines)
         else:
-            self._give_up(chunk[0], message)
+            self._refused.append((lines[0], message))
 
-    def _halve(self, chunk: Sequence[bytes]) -> None:
-        middle = len(chunk) // 2
-        self._todo += [chunk[middle:], chunk[:middle]]  # the first half is sent first
+    def _halve(self, lines: Sequence[bytes]) -> None:
+        middle = len(lines) // 2
+        self._todo += [Part(lines[middle:]), Part(lines[:middle])]  # the first half is sent first
 
     def _again(self, lines: Iterable[bytes]) -> None:
-        rest = list(lines)
-        if rest:
-            self._todo.append(rest)
+        self.extend(list(lines))
 
-    def _give_up(self, line: bytes, message: str) -> None:
-        self._counters.rejected(1)
-        self._reject(line, message)
+    def _give_up(self) -> None:
+        self._counters.rejected(len(self._refused))
+        for line, message in self._refused:
+            self._reject(line, message)
+        self._refused.clear()
 
 
 def _size(lines: Sequence[bytes]) -> int:
@@ -139,19 +183,3 @@ def _size(lines: Sequence[bytes]) -> int:
 def _is_before(line: bytes, bound_ns: int | None) -> bool:
     time_ns = time_of(line)
     return bound_ns is not None and time_ns is not None and time_ns < bound_ns
-
-
-def _find_blamed(lines: Sequence[bytes], entries: Sequence[str]) -> dict[bytes, str]:
-    """Returns the lines that the server quoted, each with the server's reason."""
-    by_text = {line.decode(errors="replace"): line for line in lines}
-    found: dict[bytes, str] = {}
-    for entry in entries:
-        # A line may hold the very characters that end the quotation: the right end is the one that gives a line.
-        end = entry.find("': ")
-        while end >= 0:
-            line = by_text.get(entry[:end])
-            if line is not None:
-                found[line] = entry[end + 3 :]
-                break
-            end = entry.find("': ", end + 1)
-    return found

@@ -17,6 +17,8 @@ _log = logging.getLogger(names.LOGGER)
 
 MAX_BATCH: Final = 900_000
 SLOW_S: Final = 1.0
+_MOST_REFUSED: Final = 4 * MAX_BATCH
+"""How much comes behind points that are refused for an unknown reason."""
 _LEAST_READ: Final = 4096
 _LEAST_LINGER_S: Final = 0.05
 _MOST_LINGER_S: Final = 1.0
@@ -133,6 +135,7 @@ class Consumer:
         self._failing_since_ns = 0
         # The batch that is not done, of this process's own segments and of those left by others.
         self._held_batch: dict[bool, tuple[Chunk, ...]] = {False: (), True: ()}
+        self._refused = {False: False, True: False}
         self._not_before_ns = 0
         self._server_asked = False
         self._linger_until_ns = 0
@@ -198,12 +201,17 @@ class Consumer:
         deadline_ns: int | None = None,
         settled: Callable[[int], None] | None = None,
     ) -> Served:
-        """Writes one batch of own segments or of left ones; a batch that is not done comes again unchanged.
+        """Writes one batch of own segments or of left ones; a batch that is not done comes again.
+
+        It comes unchanged, but with later points behind it if the sink refused it for an unknown reason: if the sink
+        takes those, the fault is in lines of the batch.
 
         `settled` gets the number of settled points before the offsets show it: a flush that ends then must not
         count them as pending.
         """
-        chunks = self._held(listing, left=left) or self._collect(listing)
+        chunks = self._held(listing, left=left)
+        if not chunks or self._refused[left]:
+            chunks += self._collect(listing, chunks)
         self._held_batch[left] = chunks
         began_ns = self._clock.monotonic_ns()
         if not chunks:
@@ -213,6 +221,7 @@ class Consumer:
         result = self._write(chunks, deadline_ns)
         took_s = (self._clock.monotonic_ns() - began_ns) / 1e9
         self.slow = took_s >= SLOW_S
+        self._refused[left] = result.ack is Ack.REFUSED
         if result.ack is Ack.DONE:
             self._held_batch[left] = ()
             self._done(chunks, took_s, settled)
@@ -252,17 +261,18 @@ class Consumer:
         here = {segment.name for segment, _ in listing} if chunks else ()
         return chunks if all(chunk.segment in here for chunk in chunks) else ()
 
-    def _collect(self, listing: Sequence[Listed]) -> tuple[Chunk, ...]:
+    def _collect(self, listing: Sequence[Listed], before: Sequence[Chunk]) -> tuple[Chunk, ...]:
         chunks: list[Chunk] = []
-        room = MAX_BATCH
+        read = {chunk.segment: chunk.end for chunk in before}
+        room = min(MAX_BATCH, _MOST_REFUSED - sum(len(chunk.data) for chunk in before))
         for segment, size in listing:
-            offset = self.committed_offset(segment.name)
+            if room < _LEAST_READ:
+                break
+            offset = read.get(segment.name) or self.committed_offset(segment.name)
             data = segment.read(offset, room) if offset < size else b""
             if data:
                 chunks.append(Chunk(segment=segment.name, offset=offset, data=data, host=segment.header.host))
                 room -= len(data)
-            if room < _LEAST_READ:
-                break
         return tuple(chunks)
 
     def _write(self, chunks: Sequence[Chunk], deadline_ns: int | None) -> WriteResult:

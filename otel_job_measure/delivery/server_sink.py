@@ -30,7 +30,7 @@ _once = RateLimitedLog(_log, SystemClock(), every_s=1e9)
 _GO_S: Final = 5.0
 _LEAST_TIMEOUT_S: Final = 0.05
 _MOST_UNFINISHED: Final = 4
-_ACKS: Final = {Kind.MORE: Ack.MORE, Kind.HOLD: Ack.HOLD}
+_ACKS: Final = {Kind.MORE: Ack.MORE, Kind.HOLD: Ack.HOLD, Kind.REFUSED: Ack.REFUSED}
 _LATER: Final = (
     "email.message",  # by the first answer with headers
     "encodings.idna",  # by the first host with a name
@@ -78,6 +78,7 @@ class ServerSink(ABC):
         """Whether the server answered the last request; None before the first."""
         self.last_success_ns: int | None = None
         """The time at which the server last accepted points, in ns since 1970."""
+        self._masked_last = ("", "")
         self._pid = os.getpid()
         self._wire = self._connect()
 
@@ -128,12 +129,7 @@ class ServerSink(ABC):
         return mask(message, (form for secret in secrets if secret for form in echoes.forms(secret)))
 
     def _write(self, chunks: tuple[Chunk, ...], deadline_ns: int | None) -> WriteResult:
-        batch = self._unfinished.pop(chunks, None) or Batch(
-            points_of(chunk.data for chunk in chunks),
-            counters=self._counters,
-            reject=self._reject,
-            limit=self._limit,
-        )
+        batch = self._batch_of(chunks)
         before = batch.delivered
         over_ns = self._clock.monotonic_ns() + int(_GO_S * 1e9)
         verdict = batch.run(
@@ -148,6 +144,16 @@ class ServerSink(ABC):
             del self._unfinished[next(iter(self._unfinished))]
         self._unfinished[chunks] = batch
         return WriteResult(ack=_ACKS.get(verdict.kind, Ack.RETRY), wait_s=verdict.wait_s, message=verdict.message)
+
+    def _batch_of(self, chunks: tuple[Chunk, ...]) -> Batch:
+        """Returns the batch of these chunks, or of the first of them with the others behind it, or a new one."""
+        known = next((known for known in self._unfinished if known == chunks[: len(known)]), ())
+        batch = self._unfinished.pop(known, None)
+        lines = points_of(chunk.data for chunk in chunks[len(known) :])
+        if batch is not None:
+            batch.extend(lines)
+            return batch
+        return Batch(lines, counters=self._counters, reject=self._reject, limit=self._limit)
 
     def _post(self, lines: Sequence[bytes], deadline_ns: int | None) -> Verdict:
         verdict = self._answer(lines, self._timeout_s(deadline_ns))
@@ -173,8 +179,15 @@ class ServerSink(ABC):
         left_s = (deadline_ns - self._clock.monotonic_ns()) / 1e9
         return max(_LEAST_TIMEOUT_S, min(self._most_timeout_s, left_s))
 
+    @property
+    def server(self) -> str | None:
+        """Returns the name and version of the server; None if it does not say."""
+        return None
+
     def _reject(self, line: bytes, message: str) -> None:
-        message = self._masked(message)
+        if message != self._masked_last[0]:  # thousands of lines can be refused with the same words
+            self._masked_last = (message, self._masked(message))
+        message = self._masked_last[1]
         self._limited_log.warning(
             "rejected",
             "%s refuses a point: %s; `otel-job-measure rejected` shows all refused points",

@@ -175,6 +175,9 @@ class Ack(Enum):
     """The sink may have none or some; give it the same chunks again, later and later."""
     HOLD = "hold"
     """Blocked until the configuration changes; give it the same chunks again in a minute."""
+    REFUSED = "refused"
+    """The sink refuses every line that it has not settled, and cannot tell why: give it the same chunks again, with
+    later ones behind them."""
 
 
 class WriteResult(NamedTuple):
@@ -216,7 +219,8 @@ class Sink(Protocol):
                 the sink sends at most one request, so that the caller can stop after a slow one.
 
         Returns:
-            The state of the chunks. After anything but DONE the same chunks come again.
+            The state of the chunks. After anything but DONE the same chunks come again, after REFUSED with others
+            behind them.
         """
         ...
 

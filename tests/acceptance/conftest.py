@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from tests.acceptance.recorded import Runs
-from tests.support.generations import KNOWS_1X, Opened
+from tests.support.generations import Opened
 from tests.support.influx import InfluxServer
 from tests.support.influxd import VERSION, VERSIONS_1
 from tests.support.processes import Processes
@@ -29,7 +29,7 @@ class Secrets:
         return path
 
 
-@pytest.fixture(params=[VERSIONS_1[-1], VERSION] if KNOWS_1X else [VERSION])
+@pytest.fixture(params=[VERSIONS_1[-1], VERSION])
 def influx(request: pytest.FixtureRequest, generations: Opened) -> InfluxServer:
     """A real server of generation 1, then one of generation 2."""
     return cast("InfluxServer", generations.get(str(request.param)))

@@ -35,7 +35,7 @@ def retention(bound: str) -> str:
         (Response(status=200, body=b"<html><title>Log in</title></html>"), Kind.RETRY, "200 OK: Log in"),
         (response(201), Kind.RETRY, "201"),
         (response(202), Kind.RETRY, "202"),
-        (response(400, "unable to parse 'x': missing fields"), Kind.UNPARSABLE, "missing fields"),
+        (response(400, "unable to parse 'x': missing fields"), Kind.LINES, "missing fields"),
         (response(400, "Please provide either orgID or org"), Kind.HOLD, "INFLUXDB_ORG"),
         (response(400, "invalid precision; valid precision units are ns"), Kind.HOLD, "INFLUXDB_URL"),
         (
@@ -53,7 +53,7 @@ def retention(bound: str) -> str:
         (response(307, location="http://["), Kind.HOLD, "redirects, here to ''"),
         (response(308), Kind.HOLD, "INFLUXDB_URL to the server itself"),
         (response(413), Kind.TOO_LARGE, "413"),
-        (response(422, f"{PARTIAL}field type conflict: input field x dropped=1"), Kind.REFUSED, "type conflict"),
+        (response(422, f"{PARTIAL}field type conflict: input field x dropped=1"), Kind.LINES, "type conflict"),
         (response(422, retention("2026-11-24T00:24:22Z")), Kind.EXPIRED, "retention"),
         (response(407), Kind.RETRY, "407"),
         (response(408), Kind.RETRY, "408"),
@@ -81,7 +81,7 @@ def test_nothing_but_204_is_delivered(status: int, body: bytes) -> None:
 def test_each_blamed_line_comes_with_its_reason() -> None:
     """Every line that the body quotes is found, also one with quotes and colons of its own."""
     message = "unable to parse 'a': missing fields\nunable to parse 'b 'so': x': invalid field format"
-    assert judge(response(400, message), now_s=NOW_S).blamed == (
+    assert judge(response(400, message), now_s=NOW_S).clues.quoted == (
         "a': missing fields",
         "b 'so': x': invalid field format",
     )
@@ -101,7 +101,7 @@ def test_each_blamed_line_comes_with_its_reason() -> None:
 def test_the_bound_of_the_retention_is_exact(bound: str, expected_ns: int | None) -> None:
     """The bound is read to the nanosecond, since the server is exact to it; one that can't be read is none."""
     verdict = judge(response(422, retention(bound)), now_s=NOW_S)
-    assert (verdict.kind, verdict.bound_ns) == (Kind.EXPIRED, expected_ns)
+    assert (verdict.kind, verdict.clues.bound_ns) == (Kind.EXPIRED, expected_ns)
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,10 @@ from otel_job_measure.delivery.influxdb.responses import Verdict
 from otel_job_measure.journal.interfaces import Ack
 from tests.delivery.support import line
 from tests.delivery.test_influx_real import HOUR_NS, Wire
-from tests.support.generations import KNOWS_1X, Opened
+from tests.support.generations import Opened
 from tests.support.influx1 import InfluxServer1, fresh_server_1
 from tests.support.influxd import VERSIONS_1
 
-pytestmark = pytest.mark.skipif(not KNOWS_1X, reason="delivery does not yet know the words of InfluxDB 1.x")
 NOW_NS = time.time_ns() // 1000 * 1000
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from otel_job_measure.delivery.batch import Batch, SizeLimit
 from otel_job_measure.delivery.influxdb.responses import Kind, Verdict
+from otel_job_measure.delivery.influxdb.words import Clues
 from otel_job_measure.delivery.lines import body_of, first_point, points_of, time_of
 from otel_job_measure.journal.counters import Counters
 
@@ -45,14 +46,14 @@ class Server:
         unparsable = [line for line in lines if line.startswith((b"bad", b"hidden"))]
         if unparsable:
             quoted = [line.decode() + "': no field" for line in unparsable if not line.startswith(b"hidden")]
-            return Verdict(kind=Kind.UNPARSABLE, blamed=tuple(quoted) or ("something else': x",))
+            return Verdict(kind=Kind.LINES, clues=Clues(quoted=tuple(quoted) or ("something else': x",)))
         conflicts = {line for line in lines if line.startswith(b"conflict")}
         old = {line for line in lines if line.startswith(b"old")}
         self.stored |= set(lines) - conflicts - old
         if conflicts:
-            return Verdict(kind=Kind.REFUSED, message="type conflict")
+            return Verdict(kind=Kind.LINES, message="type conflict")
         if old:
-            return Verdict(kind=Kind.EXPIRED, bound_ns=BOUND_NS)
+            return Verdict(kind=Kind.EXPIRED, clues=Clues(bound_ns=BOUND_NS))
         return Verdict(kind=Kind.DELIVERED)
 
 

@@ -11,14 +11,14 @@ from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Ack
 from otel_job_measure.settings import Settings
 from tests.delivery.support import ListRejects, chunks_of, line, segment
-from tests.support.generations import KNOWS_1X, REAL, AnyInflux, Opened
+from tests.support.generations import REAL, AnyInflux, Opened
 from tests.support.influx import InfluxServer
 from tests.support.influxd import VERSION, VERSIONS_1
 
 HOUR_NS = 3_600_000_000_000
 
 
-@pytest.fixture(params=REAL if KNOWS_1X else [VERSION])
+@pytest.fixture(params=REAL)
 def real_influx(request: pytest.FixtureRequest, generations: Opened) -> InfluxServer:
     """A real server of each generation whose words delivery knows."""
     return cast("InfluxServer", generations.get(str(request.param)))

@@ -131,7 +131,7 @@ def test_a_rejects_folder_that_fails_stops_nothing(tiny: TinyServer, caplog: pyt
 
     counters = Counters()
     sink = InfluxSink(settings_for(tiny.url), counters, Full())
-    tiny.replies = [Reply(422, {}, b'{"message":"field type conflict"}')] * 3
+    tiny.replies = [Reply(422, {}, b'{"message":"partial write: field type conflict"}')] * 3
     assert sink.write(chunks_of(segment("a", line(1), line(2)))).ack is Ack.DONE
     assert counters.now().rejected == 2
     assert caplog.records[-1].message == "a point that InfluxDB refused could not be kept"

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -101,9 +100,6 @@ def _open_2(environment: Mapping[str, str], folder: Path) -> Generator[AnyInflux
 def _open_1(version: str, environment: Mapping[str, str], folder: Path) -> AbstractContextManager[AnyInflux]:
     return fresh_server_1(_built(environment, version), folder, version)
 
-
-KNOWS_1X: Final = find_spec("otel_job_measure.delivery.influxdb.words") is not None
-"""Whether delivery knows what 1.x says about lines and settings; until it does, the tests of these words wait."""
 
 REAL: Final[dict[str, Opener]] = {
     **{version: partial(_open_1, version) for version in VERSIONS_1},

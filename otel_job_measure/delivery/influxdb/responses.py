@@ -5,24 +5,39 @@ Only 204 says that points were kept: a login page comes with 200, a queue in fro
 
 import json
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from http import HTTPStatus
-from typing import Final
+from typing import Final, cast
 from urllib.parse import urlsplit
 
 from otel_job_measure import names
+from otel_job_measure.delivery.influxdb.advice import UNKNOWN, Server, advice_for, server_of
+from otel_job_measure.delivery.influxdb.words import Clues, Meaning, clues_in, meaning_of
 
 _MOST_CHARS: Final = 300
-_UNPARSABLE: Final = "unable to parse '"
-_EXPIRED: Final = "outside retention policy"
-_find_bound = re.compile(r"Lower Bound at (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)").search
-_names_org = re.compile(r"\borg(id|anization)?\b").search
-_markup = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL).sub
-_SERVER_VARIABLES: Final = (names.ENV_INFLUXDB_URL, names.ENV_INFLUXDB_ORG, names.ENV_INFLUXDB_BUCKET)
+_MOST_READ: Final = 64 * 1024
+_MOST_BODY: Final = 4 * 1024 * 1024
+# A tag inside another one ends the search, so that time stays in proportion to the text.
+_markup = re.compile(
+    r"<(script|style)\b[^<]*+(?:<(?!/?\1\b)[^<]*+)*+</\1\s*+>|<[^<>]*+>",
+    re.IGNORECASE,
+).sub
+_LATER: Final = frozenset(
+    {
+        HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.TOO_EARLY,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    }
+)
+_OF_THE_REQUEST: Final = frozenset(
+    {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
+)
 
 
 class Kind(Enum):
@@ -30,12 +45,12 @@ class Kind(Enum):
 
     DELIVERED = "delivered"
     """The server has them all."""
-    UNPARSABLE = "unparsable"
-    """It kept none; its body quotes the lines that it cannot read."""
+    LINES = "lines"
+    """It refuses some lines, or all, and kept the others or none. The clues can tell which lines."""
     EXPIRED = "expired"
-    """It kept the lines that are not older than a bound."""
-    REFUSED = "refused"
-    """It kept all but some, and does not say which."""
+    """It refuses the lines that are older than a bound."""
+    UNKNOWN = "unknown"
+    """It kept none, or some, for a reason that only it knows: lines or the request can be at fault."""
     PARTIAL = "partial"
     """It kept all but some, does not say which, and would store the others twice."""
     TOO_LARGE = "too large"
@@ -46,6 +61,8 @@ class Kind(Enum):
     """It may have kept them or not: send them again later."""
     MORE = "more"
     """A part of the lines is settled: send the rest at once. No answer means this; only a batch does."""
+    REFUSED = "refused"
+    """Every line that is left was refused for an unknown reason. No answer means this; only a batch does."""
 
 
 class NoAnswer(Exception):  # noqa: N818 - not an error of the program: the server did not answer
@@ -54,6 +71,9 @@ class NoAnswer(Exception):  # noqa: N818 - not an error of the program: the serv
     def __init__(self, message: str, *, hold: bool) -> None:
         super().__init__(message)
         self.hold = hold
+
+
+NO_CLUES: Final = Clues()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,42 +92,75 @@ class Verdict:
     kind: Kind
     message: str = ""
     """The answer as text, for a log or a dead letter, and what to set."""
-    blamed: tuple[str, ...] = ()
-    """What follows `unable to parse '` for each unreadable line: the line, `': ` and the reason; secrets unmasked."""
-    bound_ns: int | None = None
-    """The start of the bucket's retention, in ns since 1970; None if unknown."""
+    advice: str = ""
+    """What to set if every line is refused for an unknown reason."""
+    clues: Clues = NO_CLUES
+    """What the answer tells of the lines that it refuses."""
     wait_s: float | None = None
     """The wait that the server asked for, in seconds."""
     reached: bool | None = True
     """Whether the answer can be the server's own; None if no request was sent."""
     refused: int = 0
     """The number of refused lines, if the server does not say which."""
+    server: Server = UNKNOWN
+    """The server that answered."""
 
 
 Masked = Callable[[str], str]
 
 
-def judge(response: Response, *, now_s: float, masked: Masked = str) -> Verdict:
-    """Returns the meaning of InfluxDB's answer to a write; `masked` hides secrets that the server repeats."""
+def judge(response: Response, *, now_s: float, masked: Masked = str, known: Server = UNKNOWN) -> Verdict:
+    """Returns the meaning of InfluxDB's answer to a write.
+
+    Args:
+        response: The answer.
+        now_s: The time, in seconds since 1970.
+        masked: Hides secrets that the server repeats.
+        known: The server that answered before; a proxy's answer does not say which server is behind it.
+    """
     status = response.status
+    told = server_of(response.headers)
     if status == HTTPStatus.NO_CONTENT:
-        return Verdict(kind=Kind.DELIVERED)
-    text = _message(response.body)
-    message = said("InfluxDB", status, masked(text))
-    if status == HTTPStatus.BAD_REQUEST and _UNPARSABLE in text:
-        return Verdict(kind=Kind.UNPARSABLE, message=message, blamed=_blamed(text))
-    if status == HTTPStatus.UNPROCESSABLE_ENTITY:
-        kind = Kind.EXPIRED if _EXPIRED in text else Kind.REFUSED
-        return Verdict(kind=kind, message=message, bound_ns=_bound_ns(text) if kind is Kind.EXPIRED else None)
+        return Verdict(kind=Kind.DELIVERED, server=told)
+    server = told if told.generation else known
+    text, data = _words(response.body)
+    message = said("InfluxDB", status, masked(text[:_MOST_READ]))
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return Verdict(kind=Kind.TOO_LARGE, message=message)
-    redirected = 300 <= status < 400  # noqa: PLR2004 - the class of redirects
-    if redirected or status in _ADVICE:
-        advice = _advice(status, text, masked(without_secrets(response.headers.get("location", ""))))
-        return Verdict(kind=Kind.HOLD, message=f"{message}; {advice}", reached=not redirected)
-    wait_s = retry_after_s(response.headers, now_s)
-    client_error = 400 <= status < 500  # noqa: PLR2004 - the class of client errors
-    return Verdict(kind=Kind.RETRY, message=message, wait_s=wait_s, reached=client_error)
+        return Verdict(kind=Kind.TOO_LARGE, message=message, server=server)
+    if 300 <= status < 400:  # noqa: PLR2004 - the class of redirects
+        where = masked(without_secrets(response.headers.get("location", "")))
+        advice = f"set {names.ENV_INFLUXDB_URL} to the server itself: redirects, here to {where!r}, are not followed"
+        return Verdict(kind=Kind.HOLD, message=f"{message}; {advice}", reached=False, server=server)
+    kind = _kind(status, text)
+    if kind is Kind.RETRY:
+        wait_s, reached = retry_after_s(response.headers, now_s), 400 <= status < 500  # noqa: PLR2004 - client errors
+        return Verdict(kind=kind, message=message, wait_s=wait_s, reached=reached, server=server)
+    advice = masked(advice_for(status, text, server))
+    if kind is Kind.HOLD:
+        return Verdict(kind=kind, message=f"{message}; {advice}", server=server)
+    clues = NO_CLUES if kind is Kind.UNKNOWN else clues_in(text, data)
+    return Verdict(kind=kind, message=message, advice=advice, clues=clues, server=server)
+
+
+def _kind(status: int, text: str) -> Kind:
+    """Returns the state of the lines after an error, by its status and its words."""
+    meaning = meaning_of(text)
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR and meaning is Meaning.REQUEST:
+        return Kind.HOLD  # 1.x: a retention policy that is missing
+    if not 400 <= status < 500 or status in _LATER:  # noqa: PLR2004 - the class of client errors
+        return Kind.RETRY
+    if meaning is Meaning.EXPIRED:
+        return Kind.EXPIRED
+    if status in _OF_THE_REQUEST and not (status == HTTPStatus.FORBIDDEN and _is_page(text)):
+        return Kind.HOLD
+    if meaning is Meaning.REQUEST:
+        return Kind.HOLD
+    return Kind.UNKNOWN if meaning is None else Kind.LINES
+
+
+def _is_page(text: str) -> bool:
+    """Returns whether a text is a page: a firewall's, which can dislike a single line."""
+    return text.lstrip()[:1] == "<"
 
 
 def short(text: str) -> str:
@@ -117,13 +170,28 @@ def short(text: str) -> str:
     return line if len(line) <= _MOST_CHARS else f"{line[:_MOST_CHARS]}…"
 
 
-def _message(body: bytes) -> str:
-    text = body.decode(errors="replace")
+def _words(body: bytes) -> tuple[str, object]:
+    """Returns an answer's text, and the list of lines that version 3 can add to it."""
+    text = _plain(body).decode(errors="replace")
     try:
-        content = json.loads(text)
-        return str(content["message"])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return text
+        content: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return text, None
+    if not isinstance(content, dict):
+        return text, None
+    found = cast("dict[str, object]", content)
+    words = (found.get(key) for key in ("message", "error"))
+    return next((each for each in words if isinstance(each, str) and each), text), found.get("data")
+
+
+def _plain(body: bytes) -> bytes:
+    """Returns a body without its gzip: some servers compress without being asked."""
+    if not body.startswith(b"\x1f\x8b"):
+        return body
+    try:
+        return zlib.decompressobj(31).decompress(body, _MOST_BODY)
+    except zlib.error:
+        return body
 
 
 def said(server: str, status: int, text: str) -> str:
@@ -134,23 +202,6 @@ def said(server: str, status: int, text: str) -> str:
         phrase = ""
     more = short(text)
     return f"{server} answered {status}{phrase}" + (f": {more}" if more else "")
-
-
-def _blamed(message: str) -> tuple[str, ...]:
-    # A line has no newline in it, so this is the only place where one entry ends and the next begins.
-    return tuple(message.partition(_UNPARSABLE)[2].split(f"\n{_UNPARSABLE}"))
-
-
-def _bound_ns(message: str) -> int | None:
-    found = _find_bound(message)
-    if found is None:
-        return None
-    whole, fraction, zone = found.groups(default="")
-    try:
-        seconds = int(datetime.fromisoformat(whole + zone).timestamp())
-    except ValueError:
-        return None
-    return seconds * 1_000_000_000 + int(fraction.ljust(9, "0"))
 
 
 def retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:
@@ -171,28 +222,6 @@ def _date_s(value: str) -> float | None:
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-
-
-_ADVICE: Final[Mapping[int, str]] = {
-    400: f"check {', '.join(_SERVER_VARIABLES)}",
-    401: f"set {names.ENV_INFLUXDB_TOKEN} or {names.ENV_INFLUXDB_TOKEN_FILE} to a token that the server knows",
-    403: f"let the token of {names.ENV_INFLUXDB_TOKEN} write to {names.ENV_INFLUXDB_BUCKET}, or set another",
-    404: f"set {names.ENV_INFLUXDB_URL} to the address of an InfluxDB server",
-    405: f"set {names.ENV_INFLUXDB_URL} to the address of an InfluxDB server",
-}
-
-
-def _advice(status: int, text: str, where: str) -> str:
-    lower = text.lower()
-    if status not in _ADVICE:
-        return f"set {names.ENV_INFLUXDB_URL} to the server itself: redirects, here to {where!r}, are not followed"
-    if "https server" in lower:
-        return f"let {names.ENV_INFLUXDB_URL} begin with https://"
-    if status == HTTPStatus.NOT_FOUND and lower.startswith("bucket "):
-        return f"make the bucket, or set {names.ENV_INFLUXDB_BUCKET} to one that the server has"
-    if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND) and _names_org(lower):
-        return f"set {names.ENV_INFLUXDB_ORG} to an organization that the server has"
-    return _ADVICE[status]
 
 
 def without_secrets(url: str) -> str:

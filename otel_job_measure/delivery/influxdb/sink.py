@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
+from otel_job_measure.delivery.influxdb.advice import UNKNOWN
 from otel_job_measure.delivery.influxdb.responses import Masked, Response, Verdict, judge
 from otel_job_measure.delivery.lines import body_of
 from otel_job_measure.delivery.server_sink import ServerSink, load
@@ -55,6 +56,7 @@ class InfluxSink(ServerSink):
             )
         self._destination = settings.destination
         self._client = client
+        self._server = UNKNOWN
         self._library = load(_client)
         super().__init__(
             settings,
@@ -66,6 +68,11 @@ class InfluxSink(ServerSink):
             timeout_s=settings.timeout_s,
             clock=clock,
         )
+
+    @property
+    def server(self) -> str | None:
+        """Returns the name and version of the server, as its last answer had them; None if it does not say."""
+        return None if self._server == UNKNOWN else self._server.title
 
     def _connect(self) -> _Wire:
         wires: Any = self._library.Wire
@@ -81,7 +88,9 @@ class InfluxSink(ServerSink):
         authorization = self._authorization() if self._client is None else None
         wire: _Wire = self._connected()
         response = wire.post(body, authorization=authorization, timeout_s=timeout_s, masked=self._masked)
-        return judge(response, now_s=self._clock.wall_ns() / 1e9, masked=self._masked)
+        verdict = judge(response, now_s=self._clock.wall_ns() / 1e9, masked=self._masked, known=self._server)
+        self._server = verdict.server
+        return verdict
 
     def _authorization(self) -> str | None:
         """Returns the header that names the sender; None for an InfluxDB 1.x without users."""

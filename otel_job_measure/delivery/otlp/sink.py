@@ -8,6 +8,7 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.delivery import echoes
 from otel_job_measure.delivery.influxdb.responses import Kind, Masked, Verdict
+from otel_job_measure.delivery.influxdb.words import Clues
 from otel_job_measure.delivery.server_sink import ServerSink, load
 from otel_job_measure.errors import LineProtocolError, MissingDependencyError, SettingsError
 from otel_job_measure.journal.counters import Counters
@@ -61,7 +62,8 @@ class OtlpSink(ServerSink):
             except LineProtocolError as error:
                 blamed.append(f"{line.decode(errors='replace')}': {error}")
         if blamed:
-            return Verdict(kind=Kind.UNPARSABLE, message="no line protocol", blamed=tuple(blamed), reached=None)
+            clues = Clues(quoted=tuple(blamed))
+            return Verdict(kind=Kind.LINES, message="no line protocol", clues=clues, reached=None)
         now_s = self._clock.wall_ns() / 1e9
         wire: _Wire = self._connected()
         return wire.export(records, timeout_s=timeout_s, now_s=now_s, masked=self._masked)
