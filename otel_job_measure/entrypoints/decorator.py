@@ -5,7 +5,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypedDict, TypeVar, cast, overload
 
-from otel_job_measure.entrypoints.measured_object import MeasuredObject, measure_class
+from otel_job_measure.entrypoints.measured_class import measure_class
+from otel_job_measure.entrypoints.measured_object import MeasuredObject
 from otel_job_measure.entrypoints.wrappers import measured
 from otel_job_measure.errors import UsageError
 from otel_job_measure.spans.active_run import Opener

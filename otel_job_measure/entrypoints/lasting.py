@@ -4,15 +4,14 @@ import contextlib
 import inspect
 import types
 import weakref
-from collections.abc import Generator
-from typing import Any, Final, cast
+from collections.abc import Generator, Iterable
+from typing import Any, Final, SupportsIndex, cast
 
+from otel_job_measure.entrypoints.stand_in import SPECIAL
 from otel_job_measure.spans.active_run import ActiveRun
 
 # An awaitable that can also be used in another way stays itself; its run ends with the call.
-_OTHER_USES: Final = frozenset(
-    {"__aenter__", "__aiter__", "__call__", "__enter__", "__getitem__", "__iter__", "__len__"}
-)
+_OTHER_USES: Final = (SPECIAL | {"__call__"}) - frozenset(dir(object))
 
 
 def lasting(run: ActiveRun, result: Any) -> Any:  # noqa: ANN401 - the job's
@@ -68,14 +67,17 @@ class _Done:
         self._run.finish(GeneratorExit())
 
 
+_set: Final = object.__setattr__
+
+
 class _Awaited:
     """Stands for an awaitable that a job returned; the run ends with its first await."""
 
     __slots__ = ("__weakref__", "__wrapped__", "_run")
 
     def __init__(self, run: ActiveRun, awaitable: Any) -> None:  # noqa: ANN401 - the job's
-        self._run: ActiveRun | None = run
-        self.__wrapped__ = awaitable
+        _set(self, "_run", run)
+        _set(self, "__wrapped__", awaitable)
 
     @property  # type: ignore[misc]
     def __class__(self) -> type[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -84,8 +86,30 @@ class _Awaited:
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the job's
         return getattr(self.__wrapped__, name)
 
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self.__wrapped__, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self.__wrapped__, name)
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self.__wrapped__ == (other.__wrapped__ if type(other) is _Awaited else other))
+
+    def __hash__(self) -> int:
+        return hash(self.__wrapped__)
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
+    def __dir__(self) -> Iterable[str]:
+        return dir(self.__wrapped__)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        return self.__wrapped__.__reduce_ex__(protocol)  # type: ignore[no-any-return]
+
     def __await__(self) -> Generator[Any, Any, Any]:
-        run, self._run = self._run, None
+        run: ActiveRun | None = self._run
+        _set(self, "_run", None)
         if run is None:
             return self.__wrapped__.__await__()  # type: ignore[no-any-return]
         return _follow(run, self.__wrapped__).__await__()

@@ -1,18 +1,21 @@
-"""The measured form of callables that are no plain functions: partials, methods, builtins, objects and classes."""
+"""The measured form of callables that are no plain functions: partials, methods, builtins, objects, found classes."""
 
+import copy
 import functools
-import sys
+import inspect
 from collections.abc import Callable
 from types import MethodType
 from typing import Any, Self, cast
 
-from otel_job_measure.entrypoints.wrappers import call, measured
+from otel_job_measure.entrypoints.measured_class import is_found
+from otel_job_measure.entrypoints.stand_in import StandIn, special_methods
+from otel_job_measure.entrypoints.wrappers import measured
 from otel_job_measure.spans.active_run import ActiveRun
 
 _Opens = Callable[[], ActiveRun]
 
 
-class MeasuredObject(functools.partial[Any]):
+class MeasuredObject(functools.partial[Any], StandIn):
     """Calls a job that is no function in its run; for everything else it is that job.
 
     As a partial of a function of the job's kind it tells runners whether it is a coroutine function.
@@ -22,7 +25,15 @@ class MeasuredObject(functools.partial[Any]):
         """Makes the measured form of a job."""
         wrapper = measured(opens, job)
         wrapper.__name__ = wrapper.__qualname__ = name
-        self = super().__new__(cls, wrapper)
+        kind = cast("Any", type(job))
+        methods = special_methods(kind)
+        # Compiled and cached functions become methods in a class, as plain functions do.
+        if hasattr(kind, "__get__") and not issubclass(kind, MethodType | functools.partial):
+            methods["__get__"] = _bound
+        if not _tells(job, wrapper):  # only its `__call__` is a coroutine function, say: some runners look there
+            methods["__call__"] = staticmethod(functools.update_wrapper(wrapper, job.__call__))
+        own = cast("type[Self]", type(cls.__name__, (cls,), {**methods, "__module__": cls.__module__}))
+        self = super().__new__(own, functools.partial(wrapper).__call__ if "__call__" in methods else wrapper)
         vars(self).update(
             __wrapped__=job,
             __name__=name,
@@ -30,8 +41,6 @@ class MeasuredObject(functools.partial[Any]):
             __module__=getattr(job, "__module__", None),
             __doc__=job.__doc__,
             _opens=opens,
-            # Compiled and cached functions become methods in a class, as plain functions do.
-            _binds=hasattr(cast("Any", type(job)), "__get__") and not isinstance(job, MethodType | functools.partial),
         )
         return self
 
@@ -54,9 +63,6 @@ class MeasuredObject(functools.partial[Any]):
         """The keyword arguments of the job if it is a partial."""
         return getattr(self.__wrapped__, "keywords", {})
 
-    def __get__(self, instance: object, owner: type | None = None) -> Any:  # noqa: ANN401 - a bound method or itself
-        return MethodType(self, instance) if self._binds and instance is not None else self
-
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the job's
         return getattr(vars(self)["__wrapped__"], name)
 
@@ -78,40 +84,20 @@ class MeasuredObject(functools.partial[Any]):
     def __mro_entries__(self, bases: tuple[object, ...]) -> tuple[object, ...]:
         return (self.__wrapped__,)
 
+    def __copy__(self) -> Any:  # noqa: ANN401 - the measured form of a copy, or itself
+        return self if is_found(self) else MeasuredObject(self._opens, copy.copy(self.__wrapped__), self.__name__)
+
     def __reduce__(self) -> str | tuple[object, ...]:
-        if _is_found(self):  # where it was defined, as a cached function
+        if is_found(self):  # where it was defined, as a cached function
             return str(self.__qualname__)
         return MeasuredObject, (self._opens, self.__wrapped__, self.__name__)
 
 
-def measure_class(opens: _Opens, kind: type) -> bool:
-    """Measures each making of an instance of exactly this class, if the class is just being defined.
-
-    Returns False for a class that others may have already, and for one that cannot be changed.
-    """
-    if _is_found(kind):
-        return False
-    class_: Any = kind
-    # The one that has the arguments: `object` refuses them in the other.
-    name = "__new__" if class_.__init__ is object.__init__ and class_.__new__ is not object.__new__ else "__init__"
-    original = getattr(class_, name)
-
-    @functools.wraps(original)
-    def make(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the class's
-        if (self if name == "__new__" else type(self)) is kind:
-            return call(opens(), original, self, *args, **kwargs)
-        return original(self, *args, **kwargs)
-
-    try:
-        setattr(kind, name, make)
-    except TypeError:  # one of Python's own, or of a compiled module
-        return False
-    return True
+def _bound(self: Any, instance: object, owner: type | None = None) -> Any:  # noqa: ANN401, ARG001 - a descriptor
+    return self if instance is None else MethodType(self, instance)
 
 
-def _is_found(job: Any) -> bool:  # noqa: ANN401 - any callable
-    """Returns whether a job is the one that its module has under its name."""
-    try:
-        return functools.reduce(getattr, job.__qualname__.split("."), sys.modules[job.__module__]) is job
-    except (AttributeError, KeyError):
-        return False
+def _tells(job: Any, wrapper: Any) -> bool:  # noqa: ANN401 - any callable
+    """Returns whether `inspect` tells the same kind of a job and of its measured form."""
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    return all(is_kind(job) == is_kind(wrapper) for is_kind in kinds)

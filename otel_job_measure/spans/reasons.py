@@ -24,9 +24,15 @@ _BY_NAME: Final = {
             "eventlet.timeout.Timeout",
             "func_timeout.exceptions.FunctionTimedOut",
             "gevent.timeout.Timeout",
+            "grpc.FutureTimeoutError",
+            "httpcore.TimeoutException",
+            "httpx.TimeoutException",
             "huey.exceptions.TaskTimeout",
             "multiprocess.context.TimeoutError",
             "multiprocessing.context.TimeoutError",
+            "pexpect.exceptions.TIMEOUT",
+            "redis.exceptions.TimeoutError",
+            "requests.exceptions.Timeout",
             "rq.timeouts.BaseTimeoutException",
             "stopit.utils.TimeoutException",
             "subprocess.TimeoutExpired",
@@ -35,6 +41,7 @@ _BY_NAME: Final = {
             "trio.TooSlowError",
             "twisted.internet.defer.TimeoutError",
             "twisted.internet.error.TimeoutError",
+            "urllib3.exceptions.TimeoutError",
         ),
         names.REASON_TIMEOUT,
     ),
@@ -42,9 +49,11 @@ _BY_NAME: Final = {
         (
             "GeneratorExit",
             "asyncio.exceptions.CancelledError",
+            "celery.exceptions.TaskRevokedError",
             "concurrent.futures._base.CancelledError",
             "curio.errors.CancelledError",
             "dramatiq.middleware.shutdown.Shutdown",
+            "grpc.FutureCancelledError",
             "greenlet.GreenletExit",
             "procrastinate.exceptions.JobAborted",
             "trio.Cancelled",
@@ -66,9 +75,9 @@ _GRAVEST_FIRST: Final = (
 
 def reason_of(error: BaseException, reasons: Reasons) -> str:
     """Returns why a job failed that raised this; the user's reasons take precedence."""
-    for kind, reason in reasons.items():
-        if isinstance(error, kind):
-            return reason
+    for kind in type(error).__mro__ if reasons else ():  # the nearest class counts, in whichever order they were given
+        if kind in reasons:
+            return reasons[kind]
     known = (_BY_NAME.get(type_name(kind)) for kind in type(error).__mro__)
     return next((reason for reason in known if reason), names.REASON_ERROR)
 

@@ -227,7 +227,8 @@ def test_partials_and_callable_objects_can_be_jobs(bench: Bench) -> None:
     assert asyncio.run(measured(2)) == 3
     assert job(bench.opener, SyncCallable())() == "called"
     measured_object: Any = job(bench.opener, AsyncCallable())
-    assert inspect.iscoroutinefunction(measured_object)
+    assert inspect.iscoroutinefunction(measured_object) is inspect.iscoroutinefunction(AsyncCallable())
+    assert inspect.iscoroutinefunction(measured_object.__call__)
     assert asyncio.run(measured_object()) == "called"
     assert job(bench.opener, SyncCallable)()() == "called"
     assert [run.job for run in bench.journal.runs] == [

@@ -2,10 +2,12 @@
 
 import asyncio
 import concurrent.futures
+import copy
 import gc
 import importlib.util
 import inspect
 import logging
+import pickle
 import subprocess
 import sys
 import types
@@ -258,6 +260,43 @@ def test_other_awaitables_last_or_stay_themselves(bench: Bench) -> None:
     asyncio.run(main())
     gc.collect()
     assert [run.reason for run in bench.journal.runs] == ["end", "end", "end"]
+
+
+class Deferred:
+    def __init__(self, value: int = 1) -> None:
+        self.value = value
+
+    def __await__(self) -> Generator[Any, Any, int]:
+        return step_to(self.value).__await__()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Deferred) and self.value == other.value
+
+    def __hash__(self) -> int:
+        return 7
+
+
+class Truthy(Deferred):
+    def __bool__(self) -> bool:
+        return False
+
+
+def test_the_stand_in_of_an_awaitable_is_as_that(bench: Bench) -> None:
+    """Equal, hashed, copied and changed; one with a truth of its own is returned as it is."""
+    made: Any = bench.job(Deferred)
+    deferred: Any = bench.job(making(Deferred))()
+    assert (deferred == Deferred(), Deferred() == deferred, deferred == bench.job(making(Deferred))()) == (True,) * 3
+    assert (hash(deferred), repr(deferred)) == (7, repr(deferred.__wrapped__))
+    deferred.value = 4
+    assert (copy.copy(deferred).value, pickle.loads(pickle.dumps(deferred)).value, deferred.value) == (4, 4, 4)
+    assert asyncio.run(awaited(deferred)) == 4
+    assert type(bench.job(making(Truthy))()) is Truthy
+    assert made(3) == Deferred(3)
+
+
+async def awaited(one: Awaitable[int]) -> int:
+    """Awaits it."""
+    return await one
 
 
 def test_compiled_coroutines_last(bench: Bench, compiled: Any) -> None:  # noqa: ANN401 - a module without types

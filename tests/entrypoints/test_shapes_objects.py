@@ -1,14 +1,19 @@
 """Jobs that are no plain functions keep what they are: partials, methods, builtins, objects, classes."""
 
 import asyncio
+import copy
+import dataclasses
 import functools
 import inspect
 import types
-from collections.abc import Callable
-from typing import Any, NamedTuple, get_type_hints
+import unittest.mock
+from collections.abc import AsyncIterator, Callable
+from typing import Any, NamedTuple, Self, cast, get_type_hints
 
+import attrs
 import pytest
 
+from otel_job_measure.entrypoints.decorator import job
 from tests.spans.support import Bench
 
 
@@ -84,6 +89,7 @@ def test_attributes_and_hints_are_those_of_the_original_at_any_time(bench: Bench
     adder = Adder()
     measured: Any = bench.job(adder)
     adder.step = 5
+    copy.copy(measured).step = 9
     assert measured.step == 5
     measured.step = 7
     assert adder.step == 7
@@ -157,8 +163,9 @@ def test_classes_without_an_initializer_and_those_of_python(bench: Bench) -> Non
 
     assert isinstance(Plain(), Plain)
     make: Callable[..., Any] = Plain
-    with pytest.raises(TypeError):
-        make(1)
+    for kind in (make, type("Sub", (Plain,), {})):
+        with pytest.raises(TypeError):
+            kind(1)
     assert bench.job(int)("3") == 3
     measured: Any = bench.job(Adder)  # which others have already, so that it must not change
     assert type(measured(3)) is Adder
@@ -185,3 +192,148 @@ def test_a_measured_object_can_be_measured_and_wrapped_again(bench: Bench) -> No
     assert around(2) == 3
     assert isinstance(types.MethodType(bench.job(Adder()), 1)(), int)
     assert len(bench.journal.runs) == 3
+
+
+class Sized:
+    """A callable object with uses of its own."""
+
+    __slots__ = ("step",)
+
+    def __init__(self, step: int = 1) -> None:
+        self.step = step
+
+    def __call__(self, number: int) -> int:
+        return number + self.step
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sized) and self.step == other.step
+
+    def __hash__(self) -> int:
+        return 7
+
+    def __len__(self) -> int:
+        return 0
+
+    def __getitem__(self, key: str) -> str:
+        return key * 2
+
+    def __add__(self, other: int) -> str:
+        return f"+{other}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __format__(self, spec: str) -> str:
+        return spec
+
+
+def test_an_object_keeps_the_syntax_that_it_understands(bench: Bench) -> None:
+    """Python looks for special methods on the type; equality, hash and truth count too."""
+    measured: Any = bench.job(Sized())
+    assert (measured == Sized(), Sized() == measured, measured == bench.job(Sized()), measured == Sized(2)) == (
+        True,
+        True,
+        True,
+        False,
+    )
+    assert (hash(measured), len(measured), bool(measured), measured["a"], measured + 3) == (7, 0, False, "aa", "+3")
+    assert f"{measured:x}" == "x"
+    assert {Sized(): 1}[measured] == 1
+    with measured as entered:
+        assert entered(1) == 2
+    with pytest.raises(TypeError):
+        int(measured)
+    mock: Any = bench.job(unittest.mock.MagicMock(return_value=3))
+    assert (mock(1), len(mock), mock.call_count, list(mock)) == (3, 0, 1, [])
+    assert len(bench.journal.runs) == 2
+
+
+def test_builtins_bound_methods_and_classes_are_equal_to_themselves(bench: Bench) -> None:
+    """And hash alike; a class keeps `|` and its item syntax."""
+    numbers: list[int] = []
+    adder = Adder()
+    originals: list[Any] = [numbers.append, adder.method, len, int]
+    for original in originals:
+        measured: Any = bench.job(original)
+        assert measured == original
+        assert original == measured
+        assert {original: 1}[measured] == 1
+        assert inspect.isroutine(measured) is inspect.isroutine(original)
+    measured = bench.job(cast("Any", list[int]).__origin__)
+    assert (measured[int], measured | None) == (list[int], cast("Any", list) | None)
+
+
+class OfGenerators:
+    async def __call__(self) -> AsyncIterator[int]:
+        yield 1
+
+
+def test_inspect_tells_the_same_of_an_object_and_of_its_call(bench: Bench) -> None:
+    """Neither more nor less than without us: some runners look at the object, others at its `__call__`."""
+    originals: list[Any] = [OfGenerators(), Adder(), functools.partial(add, 1), abs]
+    for original in originals:
+        measured: Any = bench.job(original)
+        for tells in (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction):
+            assert tells(measured) is tells(original)
+            assert tells(measured.__call__) is tells(original.__call__)
+        assert inspect.isroutine(measured) is inspect.isroutine(original)
+
+
+def dataclass_of(decorate: Callable[[Any], Any], **options: bool) -> Any:  # noqa: ANN401 - a class made here
+    """Returns a data class of a decorated class."""
+
+    class Item:
+        number: int
+        names: list[str] = dataclasses.field(default_factory=list[str])
+
+    above: Any = dataclasses.dataclass(**options)
+    return above(decorate(Item))
+
+
+@pytest.mark.parametrize("options", [{}, {"slots": True}, {"frozen": True}, {"slots": True, "frozen": True}])
+def test_a_data_class_can_be_made_above_and_below(bench: Bench, options: dict[str, bool]) -> None:
+    """Whichever decorator comes first, it has its arguments, its signature, and one run for each making."""
+    plain = dataclass_of(lambda kind: kind, **options)
+    above = dataclass_of(bench.job, **options)
+    below = bench.job(dataclass_of(lambda kind: kind, **options))
+    for kind in (above, below):
+        assert str(inspect.signature(kind)) == str(inspect.signature(plain))
+        assert repr(kind(1)) == repr(plain(1))
+        assert dataclasses.replace(kind(number=2), number=3).number == 3
+        assert copy.deepcopy(kind(1)) == kind(1)
+    assert [run.status for run in bench.journal.runs] == ["end"] * 10
+
+
+def test_attrs_classes_and_inherited_initializers(bench: Bench) -> None:
+    """A decorator of attrs above ours; a class that only inherits; one that is measured twice."""
+
+    @attrs.define
+    @bench.job
+    class Point:
+        x: int
+
+    class Base:
+        def __init__(self, x: int) -> None:
+            self.x = x
+
+    @bench.job
+    class Derived(Base):
+        pass
+
+    @job(bench.opener, "outer")
+    @job(bench.opener, "inner")
+    class Twice:
+        pass
+
+    point: Any = Point
+    assert (point(x=1).x, Derived(2).x) == (1, 2)
+    assert str(inspect.signature(Derived)) == "(x: int) -> None"
+    assert not inspect.signature(Twice).parameters
+    Base(3)
+    twice: Any = Twice
+    assert type(twice()) is type(twice()) is twice
+    names = [run.job for run in bench.journal.runs]
+    assert names == ["nightly", "nightly", "inner", "outer", "inner", "outer"]

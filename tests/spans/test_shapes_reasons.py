@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import errno
 import multiprocessing
 import subprocess
 import sys
@@ -10,9 +11,12 @@ from pathlib import Path
 import anyio
 import gevent
 import greenlet
+import grpc
 import pytest
+import requests.exceptions
 import tornado.util
 import trio
+import urllib3.exceptions
 
 from otel_job_measure.spans.outcome import outcome_of
 from tests.spans.support import Bench
@@ -65,6 +69,12 @@ def anyio_timeout() -> BaseException:
     raise AssertionError("no time limit")
 
 
+def caused(error: BaseException, cause: BaseException) -> BaseException:
+    """Returns an exception with a cause: its own class counts."""
+    error.__cause__ = cause
+    return error
+
+
 REASONS: list[tuple[BaseException, str]] = [
     (OwnTimeoutError(), "timeout"),
     (named("billiard.exceptions.SoftTimeLimitExceeded"), "timeout"),
@@ -84,6 +94,17 @@ REASONS: list[tuple[BaseException, str]] = [
     (asyncio.CancelledError(), "cancelled"),
     (concurrent.futures.CancelledError(), "cancelled"),
     (named("celery.exceptions.Retry"), "error"),
+    (named("celery.exceptions.TaskRevokedError"), "cancelled"),
+    (requests.exceptions.ReadTimeout(), "timeout"),
+    (urllib3.exceptions.ConnectTimeoutError(), "timeout"),
+    (grpc.FutureTimeoutError(), "timeout"),
+    (named("httpx.TimeoutException", subclass=True), "timeout"),
+    (named("redis.exceptions.TimeoutError"), "timeout"),
+    (OSError(errno.ETIMEDOUT, "no answer"), "timeout"),
+    (SystemExit("text"), "exit"),
+    (SystemExit(bool("failed")), "exit"),
+    (caused(ValueError(), TimeoutError()), "error"),
+    (caused(OwnTimeoutError(), ValueError()), "timeout"),
     (ExceptionGroup("g", [OwnTimeoutError(), subprocess.TimeoutExpired("x", 1)]), "timeout"),
     (BaseExceptionGroup("g", [trio_cancelled(), trio.TooSlowError()]), "timeout"),
     (BaseExceptionGroup("g", [asyncio.CancelledError(), ExceptionGroup("h", [ValueError()])]), "error"),
@@ -122,6 +143,23 @@ def test_an_app_adds_reasons_of_its_own(bench: Bench) -> None:
             job(error)
     assert [run.reason for run in bench.journal.runs] == ["cancelled", "retry", "error", "cancelled"]
     assert outcome_of(group, (), {ExceptionGroup: "timeout"}).reason == "timeout"
+
+
+def test_the_nearest_class_counts_in_whichever_order_they_were_given() -> None:
+    """Of two reasons that both fit."""
+    orders: list[dict[type[BaseException], str]] = [
+        {OSError: "retry", TimeoutError: "timeout"},
+        {TimeoutError: "timeout", OSError: "retry"},
+    ]
+    for reasons in orders:
+        assert outcome_of(OwnTimeoutError(), (), reasons).reason == "timeout"
+        assert outcome_of(ConnectionError(), (), reasons).reason == "retry"
+
+
+def test_exits_that_mean_success_are_no_failures() -> None:
+    """None and zero, `False` among them."""
+    for code in (None, 0, False):
+        assert outcome_of(SystemExit(code)).status == "end"
 
 
 def test_no_library_is_imported_for_it(tmp_path: Path) -> None:
