@@ -4,7 +4,9 @@ A child of fork has its parent's memory, but must not use its parent's locks, th
 package registers a hook here, and `Order` says in which order they run.
 
 C code (uWSGI) forks without Python's hooks. So a part that is about to use something of a process compares process ids
-and calls `check`, which then runs the same hooks. `os.getpid()` takes 0.2 µs.
+and calls `check`, which then runs the same hooks. `os.getpid()` takes 0.2 µs. uWSGI's master also forks without holding
+the GIL: if a thread holds it at that moment, the child waits for it for ever. So no thread of the package runs in a
+process of which `is_forked_by_uwsgi` is true.
 
 Two things must not be under way in another thread during a fork: an import by the package (the child would hang for
 ever at the same import) and a transaction of the history (the child would lose committed rows). Both are done inside
@@ -16,6 +18,7 @@ garbage collector inside it never waits for itself.
 # loaded after the gate's hook, a fork would wait for the gate with that lock, which an import inside the gate wants.
 import logging  # noqa: F401  # pyright: ignore[reportUnusedImport]
 import os
+import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -29,6 +32,8 @@ _WEAK: Any = WeakMethod  # type checkers narrow to a weak method of unknown type
 
 _gate = threading.RLock()
 _hooks: "dict[Any, Order]" = {}
+_turns: dict[int, threading.RLock] = {}
+"""By process, because another thread of the parent may hold the parent's. Setting a default is one step."""
 _pid = 0
 """The process that the hooks last ran in; 0 until something is registered."""
 
@@ -38,12 +43,12 @@ class Order(IntEnum):
 
     LOCKS = 1
     """Descriptors of file locks are closed: only the parent holds its locks."""
-    JOURNALS = 2
-    """Journals begin anew: a slot of its own, no open runs."""
-    CONNECTIONS = 3
+    CONNECTIONS = 2
     """Connections are kept from the garbage collector, which would close them under a lock that may be held."""
-    PIPELINES = 4
+    PIPELINES = 3
     """Shippers are forgotten: their threads are the parent's."""
+    JOURNALS = 4
+    """Journals begin anew: a slot of its own, no open runs. Last, because another thread may append at once."""
 
 
 def register(order: Order, hook: _Hook) -> None:
@@ -55,8 +60,18 @@ def register(order: Order, hook: _Hook) -> None:
 
 def check() -> None:
     """Runs the hooks if C code has forked this process since they last ran."""
-    if _pid and _pid != os.getpid():
-        _begin_in_child()
+    if _pid and _pid != (pid := os.getpid()):
+        with _turns.setdefault(pid, threading.RLock()):  # threads of the child may come here at once
+            if _pid != pid:
+                _begin_in_child()
+
+
+def is_forked_by_uwsgi() -> bool:
+    """Returns whether this is a uWSGI that is about to fork: its master, or the process that loads the app for it."""
+    uwsgi: Any = sys.modules.get("uwsgi")
+    if not hasattr(uwsgi, "worker_id"):
+        return False
+    return not (uwsgi.worker_id() or uwsgi.mule_id() or uwsgi.i_am_the_spooler())
 
 
 @contextmanager
@@ -85,11 +100,11 @@ def _open_gate() -> None:
 def _begin_in_child() -> None:
     global _gate, _pid  # noqa: PLW0603 - they belong to the process
     _gate = threading.RLock()  # another thread of the parent may hold the old one
-    _pid = os.getpid()
     for hook, _ in sorted(_hooks.items(), key=lambda item: item[1]):
         function: _Hook | None = hook if type(hook) is not _WEAK else hook()
         if function is not None:
             function()
+    _pid = os.getpid()  # only now: a thread that finds it here goes on at once
 
 
 def _forget(hook: object) -> None:

@@ -31,6 +31,32 @@ assert os.waitpid(pid, 0)[1] == 0
 finish(journal, mine)
 assert journal.own()[-1].path.exists(), "the parent was taken for dead"
 """
+_TWO_THREADS_IN_C_CHILD = """
+import ctypes, os, sys, threading
+from pathlib import Path
+from otel_job_measure import forks
+from tests.journal.support import begin, finish, journal_in
+
+journal = journal_in(Path(sys.argv[1]))
+mine = begin(journal, uuid="ofitsparents")
+is_done = threading.Event()
+
+def second():
+    finish(journal, begin(journal, uuid="ofthesecondx"))
+    is_done.set()
+
+def while_hooks_run():
+    threading.Thread(target=second).start()
+    is_done.wait(0.3)  # it is not done before the hooks are
+
+forks.register(forks.Order.LOCKS, while_hooks_run)
+pid = ctypes.PyDLL(None).fork()
+if pid == 0:
+    finish(journal, begin(journal, uuid="ofthefirstxx"))
+    os._exit(0 if is_done.wait(40) and len(journal.own()) == 1 else 1)
+assert os.waitpid(pid, 0)[1] == 0
+finish(journal, mine)
+"""
 _MEASURE_IN_C_CHILD = """
 import ctypes, os, sys
 from otel_job_measure import JobMeasure
@@ -65,6 +91,15 @@ def test_a_child_that_c_code_forked_takes_a_slot_of_its_own(tmp_path: Path) -> N
     found = {path.parent for path in tmp_path.rglob("*.lp")}
     assert len(found) == 2
     assert statuses(points_in(tmp_path)) == {"ofitsparents": ["start", "end"], "ofthechildxx": ["start", "end"]}
+
+
+def test_two_threads_of_a_child_that_c_code_forked_share_one_slot(tmp_path: Path) -> None:
+    """The second waits until the hooks have run, whichever comes first."""
+    run(_TWO_THREADS_IN_C_CHILD, tmp_path)
+    assert len({path.parent for path in tmp_path.rglob("*.lp")}) == 2
+    expected = ["start", "end"]
+    found = statuses(points_in(tmp_path))
+    assert found == {"ofitsparents": expected, "ofthefirstxx": expected, "ofthesecondx": expected}
 
 
 def test_a_child_that_c_code_forked_measures_and_closes(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
-from otel_job_measure import names
+from otel_job_measure import forks, names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.delivery.consumer import Consumer
 from otel_job_measure.delivery.delivery_loop import DeliveryLoop
@@ -178,7 +178,7 @@ class Shipper:
         try:
             self._wanted = True
             now_ns = self._clock.monotonic_ns()
-            if now_ns >= self._start_after_ns:
+            if now_ns >= self._start_after_ns and not forks.is_forked_by_uwsgi():
                 thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
                 try:
                     _warn_without_threads()

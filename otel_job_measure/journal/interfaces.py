@@ -293,6 +293,10 @@ class Store(Protocol):
         """Begins a new segment, with the lines of the open runs, if the present one is full."""
         ...
 
+    def hand_over(self) -> None:
+        """Begins a new segment, with the lines of the open runs, and leaves the older ones to other processes."""
+        ...
+
     def check(self) -> bool:
         """Leaves a harmed segment for a new one; returns whether the slot is still this store's."""
         ...

@@ -157,6 +157,18 @@ class SegmentJournal:
             self._drain(life)
         self._say(life)
 
+    def hand_over(self) -> None:
+        """Leaves everything so far to the other processes of the state directory."""
+        life = self._current()
+        with life.lock:
+            if life.handle is None or life.is_draining or life.is_opening:
+                return  # the append that is under way hands over when it is done
+            try:
+                life.handle.store.hand_over()
+            except OSError as error:
+                self._note(life, logging.WARNING, "hand over", f"points wait until this process ends: {error}")
+        self._say(life)
+
     def close(self, *, delivered: bool, until: Position | None = None) -> None:
         """Gives the slot back; a later point takes another.
 

@@ -74,6 +74,9 @@ class MemoryStore:
             oldest, *self._segments = self._segments
             self._counters.dropped(oldest.points(), "memory", own=oldest.points())
 
+    def hand_over(self) -> None:
+        """Has no files that another process could take."""
+
     def check(self) -> bool:
         """Returns that nothing can be taken away."""
         return True

@@ -69,6 +69,14 @@ class SegmentWriter:
             self._limit = size + _RETRY_ROTATION
             self._begin_segment()
 
+    def hand_over(self) -> None:
+        """Begins a new segment and moves the older ones to `ready/`."""
+        older = self._segments
+        self._begin_segment()
+        self._segments = self._segments[-1:]
+        for segment in older:
+            segment.move(self.state.ready)
+
     def check(self) -> bool:
         """Leaves a harmed segment for a new one; returns whether the lock is still ours.
 

@@ -18,6 +18,7 @@ from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Journal, Position
 from otel_job_measure.journal.journal import SegmentJournal
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.runtime.assembly import StoreOpener, dies_with_process, identity_of, in_usable_place, make_shipper
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans.guard import Guards
@@ -63,6 +64,7 @@ class Pipeline:
         self._ships = False
         self._is_closed = False
         self._has_sent = False
+        self._has_handed_over = False
         self._lock = threading.RLock()
         self._closing = threading.RLock()
         self.journal = SegmentJournal(
@@ -92,6 +94,7 @@ class Pipeline:
         if _stand_ins and (last := _stand_ins[-1:]):  # a test in another thread may end between the two
             return last[0]
         if self._is_closed:
+            forks.check()
             with self._lock:
                 if self._is_closed:
                     self._is_closed = False
@@ -100,6 +103,7 @@ class Pipeline:
 
     def ship(self) -> "Shipper":
         """Returns the shipper, made at the first call in each life of the process."""
+        forks.check()
         with self._lock:
             if self._shipper is None:
                 with forks.fork_gate():
@@ -112,7 +116,7 @@ class Pipeline:
                         is_in_memory=lambda: self._opener.in_memory,
                     )
                 self._ships = True
-                self.journal.wake = self._shipper.wake
+                self.journal.wake = self._hand_over if forks.is_forked_by_uwsgi() else self._shipper.wake
                 _close_at_exit(self)
             return self._shipper
 
@@ -120,6 +124,7 @@ class Pipeline:
         """Returns the state of this process's delivery."""
         from otel_job_measure.delivery.health import health_of  # noqa: PLC0415 - `exec` does not need it
 
+        forks.check()
         return health_of(self.counters, self._shipper, self._server)
 
     def source(self) -> "JournalSource":
@@ -137,6 +142,8 @@ class Pipeline:
         """Waits, and returns whether every point so far is at its destination, or, without shipping, on disk."""
         if self.journal.waiting:
             self.journal.maintain()
+        if forks.is_forked_by_uwsgi():  # there is no thread that sends
+            return self.close(timeout_s)
         return self._arrives(self.journal.tail(), timeout_s, self._shipper)
 
     def close(self, timeout_s: float) -> bool:
@@ -160,6 +167,7 @@ class Pipeline:
         """Forgets the parent's shipper in a forked child."""
         self._lock = threading.RLock()
         self._closing = threading.RLock()
+        self._has_handed_over = False
         self._rest()
 
     def _arrives(self, mark: Position, timeout_s: float, shipper: "Shipper | None") -> bool:
@@ -169,7 +177,15 @@ class Pipeline:
             return True  # nothing was measured
         if not self.settings.ship or self.settings.destination is None:
             return not self._opener.in_memory
-        return shipper is not None and self._server is not None and shipper.wait_for(mark, timeout_s)
+        is_sent = shipper is not None and self._server is not None and shipper.wait_for(mark, timeout_s)
+        return is_sent and not self._waits_in_ready()
+
+    def _waits_in_ready(self) -> bool:
+        """Returns whether points that this process left to others may still be unsent."""
+        if self._has_handed_over:
+            left = StateDir(self.settings.state_path).ready_segments(self.settings.destination_id)
+            self._has_handed_over = bool(left)
+        return self._has_handed_over
 
     def _close(self, timeout_s: float) -> bool:
         with self._lock:
@@ -192,7 +208,18 @@ class Pipeline:
 
     def _ship_and_wake(self) -> None:
         if not sys.is_finalizing():  # nothing can be imported any more; the next process sends the rest
-            self.ship().wake()
+            self.ship()
+            self.journal.wake()
+
+    def _hand_over(self) -> None:
+        """Leaves points to uWSGI's workers while this process runs no thread; without a master, it becomes a worker."""
+        shipper = self.ship()
+        shipper.wake()
+        if not forks.is_forked_by_uwsgi():
+            self.journal.wake = shipper.wake
+        elif not self._opener.in_memory:
+            self._has_handed_over = True
+            self.journal.hand_over()
 
     def _confirm(self, mark: Position, timeout_s: float) -> bool:
         return not _stand_ins and self.ship().wait_for(mark, timeout_s, unless_down=True)
