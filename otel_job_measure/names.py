@@ -5,6 +5,7 @@ from typing import Final
 # Measurements
 POINTS: Final = "scheduling-job"
 RUNS: Final = "scheduling-job-run"
+MEASUREMENTS: Final = (POINTS, RUNS)
 
 # Tags
 TAG_JOB: Final = "job"

@@ -52,6 +52,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--since", metavar="TIME", type=since_ns, help="with --backfill: only runs since then: 30d or an ISO time"
     )
+    parser.add_argument(
+        "--any-measurement",
+        action="store_true",
+        help="also send lines of other measurements than this package's, which another process has written",
+    )
     parser.set_defaults(run=run, parser=parser)
 
 
@@ -65,19 +70,20 @@ def run(args: argparse.Namespace) -> int:
     settings = options.with_owners_rights(Settings.from_env(**arguments))
     if args.backfill:
         return backfill(settings, since_ns=args.since, redirected=None if _ALL in args.redirect else args.redirect)
-    shipment = _Shipment(settings, args.redirect)
+    shipment = _Shipment(settings, args.redirect, only_ours=not args.any_measurement)
     return shipment.once() if args.once else shipment.until_stopped()
 
 
 class _Shipment:
     """Delivers from a state directory; `redirected` has ids of other destinations, or `all`."""
 
-    def __init__(self, settings: Settings, redirected: list[str]) -> None:
+    def __init__(self, settings: Settings, redirected: list[str], *, only_ours: bool) -> None:
         clock = SystemClock()
         state = opened(settings)
         self._counters = Counters()
         checkpoints = FileCheckpoints(state.positions, settings.destination_id)
         sink = server_sink(settings, self._counters, clock=clock)
+        sink.only_ours = only_ours
         history = history_sink(settings, clock=clock, alone=True)
         self._server = Consumer(sink, EAGER, clock=clock, checkpoints=checkpoints)
         consumers = [self._server]

@@ -55,6 +55,10 @@ class Batch:
         if lines:
             self._todo.append(Part(lines))
 
+    def refuse(self, lines: Iterable[bytes], message: str) -> None:
+        """Adds lines that are refused before they are sent."""
+        self._refused += [(line, message) for line in lines]
+
     def run(self, post: Post, *, enough: Callable[[], bool]) -> Verdict:
         """Sends the lines that are not settled; returns DELIVERED, the answer that says to wait, MORE or REFUSED.
 

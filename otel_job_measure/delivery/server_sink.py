@@ -31,6 +31,8 @@ _GO_S: Final = 5.0
 _LEAST_TIMEOUT_S: Final = 0.05
 _MOST_UNFINISHED: Final = 4
 _ACKS: Final = {Kind.MORE: Ack.MORE, Kind.HOLD: Ack.HOLD, Kind.REFUSED: Ack.REFUSED}
+_OURS: Final = tuple(f"{name}{mark}".encode() for name in names.MEASUREMENTS for mark in ", ")
+_NOT_OURS: Final = "not sent: its measurement is none of this package's; `ship --any-measurement` sends it"
 _LATER: Final = (
     "email.message",  # by the first answer with headers
     "encodings.idna",  # by the first host with a name
@@ -78,6 +80,8 @@ class ServerSink(ABC):
         """Whether the server answered the last request; None before the first."""
         self.last_success_ns: int | None = None
         """The time at which the server last accepted points, in ns since 1970."""
+        self.only_ours = False
+        """Whether lines of other measurements than this package's become dead letters instead of being sent."""
         self._masked_last = ("", "")
         self._pid = os.getpid()
         self._wire = self._connect()
@@ -149,11 +153,16 @@ class ServerSink(ABC):
         """Returns the batch of these chunks, or of the first of them with the others behind it, or a new one."""
         known = next((known for known in self._unfinished if known == chunks[: len(known)]), ())
         batch = self._unfinished.pop(known, None)
-        lines = points_of(chunk.data for chunk in chunks[len(known) :])
-        if batch is not None:
+        lines: Sequence[bytes] = points_of(chunk.data for chunk in chunks[len(known) :])
+        foreign = [line for line in lines if not line.startswith(_OURS)] if self.only_ours else []
+        if foreign:
+            lines = [line for line in lines if line.startswith(_OURS)]
+        if batch is None:
+            batch = Batch(lines, counters=self._counters, reject=self._reject, limit=self._limit)
+        else:
             batch.extend(lines)
-            return batch
-        return Batch(lines, counters=self._counters, reject=self._reject, limit=self._limit)
+        batch.refuse(foreign, _NOT_OURS)
+        return batch
 
     def _post(self, lines: Sequence[bytes], deadline_ns: int | None) -> Verdict:
         verdict = self._answer(lines, self._timeout_s(deadline_ns))

@@ -176,6 +176,25 @@ class TestOnce:
         assert delivered(server) == ["a"]
 
 
+@pytest.mark.parametrize("allowed", [False, True])
+def test_lines_of_other_measurements_are_sent_only_if_told(
+    server: TinyServer, state_dir: Path, capsys: pytest.CaptureFixture[str], *, allowed: bool
+) -> None:
+    """A process that can write the state directory must not write any measurement with the shipper's token."""
+    left("job", server.url, state_dir=state_dir)
+    [segment] = state_dir.rglob("*.lp")
+    with segment.open("ab") as file:
+        file.write(b"cpu,host=a usage=1 1800000000000000000\nscheduling-job-runs x=1 1800000000000000000\n")
+    main([*ONCE, *(["--any-measurement"] if allowed else [])])
+    sent = [line.partition(b",")[0].partition(b" ")[0] for request in server.requests for line in request.lines]
+    foreign = [b"cpu", b"scheduling-job-runs"]
+    assert [name for name in sent if name in foreign] == (foreign if allowed else [])
+    assert sent.count(b"scheduling-job") == 2
+    assert f"{0 if allowed else 2} rejected" in capsys.readouterr().out
+    main(["rejected", "--lines", "--env-file", os.devnull])
+    assert ("its measurement is none of this package's" in capsys.readouterr().out) is not allowed
+
+
 @pytest.mark.parametrize(
     ("name", "value", "complaint"),
     [
