@@ -8,8 +8,11 @@ from typing import Any, Final, Protocol
 
 import pytest
 
+from tests.support.grammar3 import grammar3, program_of
 from tests.support.influx import HOW_TO_GET_ONE, Row, fresh_server, own_server
 from tests.support.influx1 import fresh_server_1
+from tests.support.influx3 import stub_3
+from tests.support.influx3_kinds import KINDS
 from tests.support.influxd import VERSION, VERSIONS_1, binary_path, is_ci
 
 
@@ -72,8 +75,8 @@ Opener = Callable[[Mapping[str, str], Path], AbstractContextManager[AnyInflux]]
 
 
 def is_there(environment: Mapping[str, str], name: str) -> bool:
-    """Returns whether a server can be opened; a stub always can."""
-    return name not in REAL or binary_path(environment, name).exists()
+    """Returns whether what a server takes is built: its program, or for a stub the parser."""
+    return (binary_path(environment, name) if name in REAL else program_of(environment)).exists()
 
 
 def _built(environment: Mapping[str, str], version: str) -> Path:
@@ -101,13 +104,17 @@ def _open_1(version: str, environment: Mapping[str, str], folder: Path) -> Abstr
     return fresh_server_1(_built(environment, version), folder, version)
 
 
+def _stub(kind: str, environment: Mapping[str, str], folder: Path) -> AbstractContextManager[AnyInflux]:
+    return stub_3(kind, folder, grammar3(environment))
+
+
 REAL: Final[dict[str, Opener]] = {
     **{version: partial(_open_1, version) for version in VERSIONS_1},
     VERSION: _open_2,
 }
 """The real servers."""
 
-GENERATIONS: Final[dict[str, Opener]] = {**REAL}
+GENERATIONS: Final[dict[str, Opener]] = {**REAL, **{kind: partial(_stub, kind) for kind in KINDS}}
 """All of them: the real ones, and stubs of servers that cannot be had."""
 
 

@@ -14,10 +14,15 @@ from tests.support.influxd import is_ci
 SCRIPT: Final = Path(__file__).parents[1] / "servers" / "lp3.sh"
 
 
+def program_of(environment: Mapping[str, str]) -> Path:
+    """Returns where `make servers` puts the program, whether it is there or not."""
+    found = subprocess.run([SCRIPT, "--path"], env=dict(environment), check=True, capture_output=True, text=True)
+    return Path(found.stdout.strip())
+
+
 def grammar3(environment: Mapping[str, str]) -> Path:
     """Returns the program; without it the test is skipped, and fails under CI."""
-    found = subprocess.run([SCRIPT, "--path"], env=dict(environment), check=True, capture_output=True, text=True)
-    program = Path(found.stdout.strip())
+    program = program_of(environment)
     if not program.exists():
         if is_ci(environment):
             pytest.fail(HOW_TO_GET_ONE, pytrace=False)

@@ -37,10 +37,10 @@ _TABLE: Final = (
     # 1 and 2
     (rf"(?:{_PARTIAL})?{_UNPARSABLE}", Meaning.LINES),
     (r"failure writing points to database: |partial write: ", Meaning.LINES),
-    # 3: Core and Enterprise 3.0-3.2, 3.4-3.8, 3.9-3.10, and `accept_partial`
+    # 3: Core and Enterprise 3.0-3.2, 3.4-3.8, 3.9-3.10, 3.11, and `accept_partial`
     (r"(?:write buffer error: )?parsing failed for write_lp endpoint", Meaning.LINES),
     (r"(?:write buffer error: )?parsing for line protocol failed", Meaning.LINES),
-    (r"(?:write buffer error: )?line protocol parse failed", Meaning.LINES),
+    (r"(?:write buffer error: )?line protocol (?:parse failed|parsing error)", Meaning.LINES),
     (r"(?:write buffer error: )?invalid column type for column ", Meaning.LINES),
     (r"partial write of line protocol occurred", Meaning.LINES),
     # 3: Serverless, Dedicated; Clustered
@@ -122,13 +122,15 @@ def meaning_of(text: str) -> Meaning | None:
 
 
 def clues_in(text: str, data: object = None) -> Clues:
-    """Returns what words about lines tell; `data` is the list of lines that version 3 can add to them."""
-    conflict = _find_conflict(text)
+    """Returns what words about lines tell; `data` is the line, or the list of lines, that version 3 can add to them."""
+    numbered = _numbered(data) or _numbers(text)
+    of_a_line = (_find_conflict(each.message) for each in numbered.values())
+    conflict = _find_conflict(text) or next(filter(None, of_a_line), None)
     at = text.rfind(" dropped=")
     dropped = _dropped(text, at) if at >= 0 else None
     return Clues(
         quoted=tuple(text.partition(_UNPARSABLE)[2].split(f"\n{_UNPARSABLE}")) if _is_quoting(text) else (),
-        numbered=_numbered(data) or _numbers(text),
+        numbered=numbered,
         conflict=None if conflict is None else _conflict(conflict),
         dropped=None if dropped is None else int(dropped[1]),
         bound_ns=_bound_ns(text),
@@ -153,7 +155,8 @@ def _numbers(text: str) -> dict[int, Numbered]:
 
 def _numbered(data: object) -> dict[int, Numbered]:
     numbered: dict[int, Numbered] = {}
-    for each in cast("list[object]", data)[:_MOST_NUMBERS] if isinstance(data, list) else ():
+    listed = cast("list[object]", data) if isinstance(data, list) else [data]
+    for each in listed[:_MOST_NUMBERS]:
         entry = cast("dict[str, object]", each) if isinstance(each, dict) else {}
         number, message, begins = (entry.get(key) for key in ("line_number", "error_message", "original_line"))
         if isinstance(number, int):
