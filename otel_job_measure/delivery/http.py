@@ -12,6 +12,7 @@ from urllib3 import exceptions
 from urllib3.util import make_headers
 
 from otel_job_measure import names
+from otel_job_measure.delivery.client_certificate import ClientCertificate
 from otel_job_measure.delivery.deadline import MOST_BODY, Deadline, bounded
 from otel_job_measure.delivery.influxdb.responses import Masked, NoAnswer, Response, short
 from otel_job_measure.forks import fork_gate
@@ -50,6 +51,7 @@ def _pool(proxy: str | None, **how: Any) -> Any:  # noqa: ANN401 - the same
         url, headers = _proxy_of(proxy[:])
         return urllib3.ProxyManager(url, proxy_headers=headers, **how)
     with fork_gate():
+        import socks  # type: ignore[import-untyped]  # noqa: F401, PLC0415 - urllib3 warns if it is not there
         from urllib3.contrib.socks import SOCKSProxyManager  # noqa: PLC0415 - needs a library of its own
     return SOCKSProxyManager(proxy[:], **how)
 
@@ -90,10 +92,11 @@ def _body(raw: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variables:
-    """The variables that a message about a server names: its URL and the certificates to trust."""
+    """The variables that a message about a server names: its URL, the certificates to trust, and our own."""
 
     url: str
     ca_file: str
+    own: ClientCertificate
 
 
 def answer_to(
@@ -120,13 +123,19 @@ def _no_answer(error: Exception, url: str, timeout_s: float, variables: Variable
     late = any(isinstance(cause, exceptions.TimeoutError | TimeoutError) for cause in causes)
     if late and not isinstance(first, ConnectionError):
         return NoAnswer(f"no answer from {server} within {timeout_s:g} s", hold=False)
+    own = variables.own
+    if url.startswith("https") and not proxied and (trouble := own.trouble()):
+        return NoAnswer(trouble, hold=True)
     if tls is None and not isinstance(error, exceptions.SSLError):
         return NoAnswer(f"no answer from {server}: {why}", hold=False)
     if isinstance(tls, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return NoAnswer(f"{server} closed the connection during the TLS handshake", hold=False)
+        # Since TLS 1.3 a server says after the handshake what it has against a certificate; often that is lost.
+        return NoAnswer(f"{server} closed the connection during the TLS handshake; {own.doubt()}", hold=False)
     reason = short(getattr(tls, "verify_message", None) or getattr(tls, "reason", None) or why)
     trust = f"set {variables.ca_file} to the certificates to trust, or {variables.url} to a name in the server's own"
     advice = f"let {variables.url} begin with http://" if reason in _NO_TLS else trust
+    if "_ALERT_" in reason and not proxied:  # it is the server that refuses
+        advice = own.doubt()
     return NoAnswer(f"no TLS connection with {server}: {reason}; {advice}", hold=True)
 
 

@@ -116,7 +116,7 @@ def checked_proxy(url: str) -> ProxyUrl:
     _port(parts)
     if parts.path not in ("", "/") or "?" in url or "#" in url:
         raise UrlError("it has a path, a query or a fragment")
-    return ProxyUrl(url.removesuffix("/"))
+    return ProxyUrl(parts.scheme + url[len(parts.scheme) :].removesuffix("/"))
 
 
 def _spelled(url: str, *, secrets: str) -> tuple[str, str]:

@@ -1,7 +1,6 @@
 """The one module that reads the environment, and files that stand in for it."""
 
 import codecs
-import contextlib
 import logging
 import os
 import re
@@ -75,34 +74,20 @@ def standard_proxy(url: str) -> str | None:
     """Returns the proxy to a URL of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, as other programs read them."""
     with fork_gate():
         import urllib.request  # noqa: PLC0415
-        from urllib.parse import urlsplit  # noqa: PLC0415 - only for a delivery, which loads them anyway
+        from urllib.parse import urlsplit  # noqa: PLC0415
+
+        from otel_job_measure.settings.no_proxy import is_excepted  # noqa: PLC0415 - a delivery loads all these anyway
     request: Any = urllib.request  # not all of it has types
     parts, proxies = urlsplit(url), request.getproxies_environment()
-    found = proxies.get(parts.scheme) or proxies.get("all", "")
-    host = parts.hostname or ""
-    if (
-        not found
-        or request.proxy_bypass_environment(parts.netloc, proxies)
-        or _is_in_network(host, proxies.get("no", ""))
-    ):
-        return None
+    found = (proxies.get(parts.scheme) or proxies.get("all", "")).strip()
     try:
+        if not found or is_excepted(parts, proxies.get("no", "")):
+            return None
         return checked_proxy(found if "://" in found else f"http://{found}")
     except UrlError as error:
         message = "the proxy of %s_PROXY or ALL_PROXY is not used: %s"
         _once.warning("proxy", message, parts.scheme.upper(), error)
         return None
-
-
-def _is_in_network(host: str, networks: str) -> bool:
-    """Returns whether an address is in a network of NO_PROXY, such as 10.0.0.0/8."""
-    with fork_gate():
-        import ipaddress  # noqa: PLC0415 - as above
-    for network in networks.split(","):
-        with contextlib.suppress(ValueError):
-            if "/" in network and ipaddress.ip_address(host) in ipaddress.ip_network(network.strip(), strict=False):
-                return True
-    return False
 
 
 def default_state_dir(environ: Mapping[str, str] = os.environ) -> Path | None:

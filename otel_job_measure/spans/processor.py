@@ -100,8 +100,10 @@ class JobSpanProcessor(SpanProcessor):
         if span is not INVALID_SPAN:
             try:
                 context = span.get_span_context()
-                if context.trace_flags.sampled and span.is_recording():
-                    run.trace = (context.trace_id, context.span_id)
+                trace_id, span_id = context.trace_id, context.span_id
+                # Of a stand-in for a tracer that answers everything, they can be anything.
+                if context.trace_flags.sampled and span.is_recording() and type(trace_id) is type(span_id) is int:
+                    run.trace = (trace_id, span_id)
             except Exception as error:  # noqa: BLE001 - a span of a foreign provider
                 self._starting.caught(error)
         run.recorder.start(run)

@@ -83,8 +83,11 @@ class Bound(NamedTuple):
     @property
     def resource(self) -> Mapping[str, object]:
         """The attributes of the provider's resource, as they are after the latest fork."""
-        resource = getattr(self.provider, "resource", None)
-        return getattr(resource, "attributes", _NO_RESOURCE)
+        try:
+            resource = getattr(self.provider, "resource", None)
+            return getattr(resource, "attributes", _NO_RESOURCE)
+        except Exception:  # noqa: BLE001 - code of a foreign provider; it costs the tags of the resource
+            return _NO_RESOURCE
 
 
 class Providers:

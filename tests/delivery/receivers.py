@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -92,15 +93,17 @@ class GrpcReceiver:
     silent: threading.Event | None = None
     """While it is there requests wait for it."""
     port: int = 0
+    clients: Path | None = None
+    """The authority of the client certificates that it demands."""
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(4)
         self._server = grpc.server(self._pool, [_Handlers(self)], options=[("grpc.max_receive_message_length", -1)])
         if self.tls:
             pem = SERVER_PEM.read_bytes()
-            self.port = self._server.add_secure_port(
-                f"127.0.0.1:{self.port}", grpc.ssl_server_credentials([(pem, pem)])
-            )
+            clients = None if self.clients is None else self.clients.read_bytes()
+            credentials = grpc.ssl_server_credentials([(pem, pem)], clients, clients is not None)
+            self.port = self._server.add_secure_port(f"127.0.0.1:{self.port}", credentials)
         else:
             self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         self.url = f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"

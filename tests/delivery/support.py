@@ -154,7 +154,7 @@ class TinyServer:
     What a `Reply` can't say, `play` does: it is given each exchange whose request was not answered yet.
     """
 
-    def __init__(self, *, tls: bool = False, host: str = "127.0.0.1") -> None:
+    def __init__(self, *, tls: bool = False, host: str = "127.0.0.1", clients: Path | None = None) -> None:
         self.replies: list[Reply] = []
         self.always = Reply()
         self.requests: list[Request] = []
@@ -182,6 +182,9 @@ class TinyServer:
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(SERVER_PEM)
+            if clients is not None:  # the authority of the certificates that it demands
+                context.load_verify_locations(clients)
+                context.verify_mode = ssl.CERT_REQUIRED
             self._server.socket = context.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )

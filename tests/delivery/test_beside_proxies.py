@@ -2,6 +2,8 @@
 
 import logging
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ from otel_job_measure import JobMeasure
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.settings import Settings
 from otel_job_measure.settings.environment import standard_proxy
+from tests.support.uncovered import uncovered
 
 _ALL = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -106,6 +109,22 @@ def test_ours_takes_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         ("http://influx.corp:8086", "other.corp", False),
         ("http://influx.corp:8086", "*", True),
         ("http://[fd00::1]:8086", "fd00::/8", True),
+        ("http://[fd00::1]:8086", "FD00:0::1", True),
+        ("http://[fd00::1]:8086", "[fd00::1]:8086", True),
+        ("http://[fd00::1]:8086", "[fd00::1]:9999", False),
+        ("http://[::1]:8086", "::1", True),
+        ("http://10.1.2.3:8086", "10.1.2.3", True),
+        ("http://10.1.2.3:8086", "10.1.2", False),
+        ("http://a.corp:8086", "corp", True),
+        ("http://a.corp:8086", "*.corp", True),
+        ("http://a.corp:8086", "x, CORP.", True),
+        ("http://a.corp:8086", "x y a.corp", True),
+        ("http://a.corp:8086", "x,*", True),
+        ("http://a.corp", "a.corp:80", True),
+        ("https://a.corp", "a.corp:443", True),
+        ("http://a.corp:8086", "a.corp:80", False),
+        ("http://a.corp:8086", "orp", False),
+        ("http://a.corp:8086", ".,,/,:,[]:", False),
     ],
 )
 def test_no_proxy(monkeypatch: pytest.MonkeyPatch, url: str, excepted: str, *, is_direct: bool) -> None:
@@ -113,6 +132,40 @@ def test_no_proxy(monkeypatch: pytest.MonkeyPatch, url: str, excepted: str, *, i
     monkeypatch.setenv("HTTP_PROXY", "http://proxy:3128")
     monkeypatch.setenv("NO_PROXY", excepted)
     assert (standard_proxy(url) is None) is is_direct
+
+
+def test_other_spellings_of_the_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lower case takes precedence, an empty one switches off; a web server's HTTP_PROXY is a header of its client."""
+    for name, value in (("HTTPS_PROXY", "HTTP://proxy:1/"), ("HTTP_PROXY", " proxy:2 "), ("http_proxy", "proxy:3")):
+        monkeypatch.setenv(name, value)
+    assert (standard_proxy("https://a"), standard_proxy("http://a")) == ("http://proxy:1", "http://proxy:3")
+    monkeypatch.delenv("http_proxy")
+    assert standard_proxy("http://a") == "http://proxy:2"
+    monkeypatch.setenv("REQUEST_METHOD", "GET")
+    assert standard_proxy("http://a") is None
+    monkeypatch.delenv("REQUEST_METHOD")
+    monkeypatch.setenv("http_proxy", "")
+    assert standard_proxy("http://a") is None
+
+
+@pytest.mark.parametrize("sink", ["influxdb", "otlp"])
+def test_a_socks_proxy_without_its_library_holds_the_points(tmp_path: Path, sink: str) -> None:
+    """The log has the `pip install` line, the job runs, and the points wait on disk; also with warnings as errors."""
+    code = (
+        "import logging, sys\nsys.modules['socks'] = None\n"
+        "from otel_job_measure import JobMeasure\nlogging.basicConfig()\n"
+        "where = dict(influxdb_url='http://i.invalid', influxdb_token='t', influxdb_org='o', influxdb_bucket='b')\n"
+        f"if {sink!r} == 'otlp': where = dict(sink='otlp', otlp_endpoint='http://i.invalid:4318')\n"
+        f"measure = JobMeasure(state_dir={str(tmp_path)!r}, history=False, proxy='socks5h://127.0.0.1:9', **where)\n"
+        "with measure.run('nightly'): pass\nmeasure.close(5)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], env=uncovered(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "pip install pysocks" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert any("scheduling-job-run," in file.read_text() for file in tmp_path.rglob("*.lp"))
 
 
 def test_nonsense_in_a_standard_variable_is_told_and_unused(

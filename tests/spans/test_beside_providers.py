@@ -4,6 +4,7 @@ import json
 import logging
 import subprocess
 import sys
+import unittest.mock
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,38 @@ def test_a_provider_that_raises_costs_the_span_only(tmp_path: Path, caplog: pyte
         with measure.run("nightly") as run:
             assert run.uuid
     measure.close(0)
+
+
+class Answering(trace.TracerProvider):
+    """One that answers everything, as mocks do."""
+
+    def __init__(self, tracer: object) -> None:
+        self._tracer: Any = tracer
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - anything
+        return unittest.mock.MagicMock()
+
+    def get_tracer(self, *arguments: Any, **more: Any) -> trace.Tracer:  # noqa: ANN401 - the API's
+        tracer: trace.Tracer = self._tracer
+        return tracer
+
+
+class Refusing(Answering):
+    """One that has no other attribute, and says so in its own way."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - nothing
+        raise RuntimeError(name)
+
+
+@pytest.mark.parametrize("kind", [Answering, Refusing])
+@pytest.mark.parametrize("tracer", [unittest.mock.Mock(), unittest.mock.MagicMock(), trace.NoOpTracer(), None])
+def test_what_answers_everything_or_nothing_loses_no_run(kind: type[Answering], tracer: object) -> None:
+    """Mocks of a provider, of a tracer, of a span; the ids of a mock are no ids."""
+    bench = Bench(kind(tracer))
+    with bench.run():
+        pass
+    assert bench.journal.only.status == "end"
+    assert "trace_id" not in bench.journal.only.facts
 
 
 @pytest.mark.parametrize(

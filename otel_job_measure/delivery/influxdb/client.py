@@ -20,13 +20,13 @@ from influxdb_client.service.write_service import WriteService
 
 from otel_job_measure import names
 from otel_job_measure.delivery import echoes
+from otel_job_measure.delivery.client_certificate import ClientCertificate
 from otel_job_measure.delivery.deadline import Deadline, bounded
 from otel_job_measure.delivery.http import Variables, answer_to, pool_of
 from otel_job_measure.delivery.influxdb.responses import Masked, Response
 from otel_job_measure.delivery.server_sink import never_collect_in_children
 from otel_job_measure.settings import Destination, Settings
 
-_VARIABLES: Final = Variables(url=names.ENV_INFLUXDB_URL, ca_file=f"{names.ENV_PREFIX}CA_FILE")
 _ANY_ORG: Final = "-"
 """For servers that have no organizations, some of which want one to be named."""
 
@@ -71,8 +71,15 @@ class _Configuration(Configuration):
 class Wire:
     """The package's own connection pool to one server; `api` carries the requests."""
 
-    def __init__(self, destination: Destination, api: Any, deadline: Deadline) -> None:  # noqa: ANN401 - generated code
+    def __init__(
+        self,
+        destination: Destination,
+        api: Any,  # noqa: ANN401 - generated code
+        deadline: Deadline,
+        own: ClientCertificate,
+    ) -> None:
         self._destination = destination
+        self._variables = Variables(url=names.ENV_INFLUXDB_URL, ca_file=f"{names.ENV_PREFIX}CA_FILE", own=own)
         self._api = api
         self._deadline = deadline
         self._service = _untyped(WriteService)(api)
@@ -92,7 +99,7 @@ class Wire:
             key_file=settings.influxdb_client_key,
         )
         api.user_agent = "otel-job-measure"
-        return cls(destination, api, deadline)
+        return cls(destination, api, deadline, ClientCertificate.for_influxdb(settings))
 
     @classmethod
     def of_client(cls, client: Any, destination: Destination) -> "Wire":  # noqa: ANN401 - generated code without types
@@ -102,7 +109,7 @@ class Wire:
         api = _untyped(_Api)(configuration)
         api.default_headers = client.api_client.default_headers  # the user may set another token there
         bounded(api.rest_client.pool_manager, deadline := Deadline())
-        return cls(destination, api, deadline)
+        return cls(destination, api, deadline, ClientCertificate.for_influxdb())
 
     def post(self, body: bytes, *, authorization: str | None, timeout_s: float, masked: Masked) -> Response:
         """Writes a gzipped body of line protocol with times in ns; raises `NoAnswer`."""
@@ -120,7 +127,11 @@ class Wire:
             _request_timeout=timeout_s,
         )
         response = answer_to(
-            send, url=self._destination.url, deadline=self._deadline.of(timeout_s), variables=_VARIABLES, masked=masked
+            send,
+            url=self._destination.url,
+            deadline=self._deadline.of(timeout_s),
+            variables=self._variables,
+            masked=masked,
         )
         if response.status == HTTPStatus.UNAUTHORIZED:
             self._api.cookie = None  # the session of a client with user and password has ended: sign in again

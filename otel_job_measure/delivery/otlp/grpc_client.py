@@ -10,6 +10,7 @@ from typing import Final
 import grpc
 
 from otel_job_measure import names
+from otel_job_measure.delivery.client_certificate import ClientCertificate
 from otel_job_measure.delivery.influxdb.responses import Masked, NoAnswer, Verdict
 from otel_job_measure.delivery.otlp.log_records import NoMessageError, Record, decode_success, encode, retry_delay_s
 from otel_job_measure.delivery.otlp.responses import judge_grpc, judge_success, no_success
@@ -85,14 +86,16 @@ class Wire:
 
     def _credentials(self) -> grpc.ChannelCredentials:
         settings = self._settings
+        if trouble := ClientCertificate.for_otlp(settings).trouble():
+            raise NoAnswer(trouble, hold=True)
         trusted = settings.otlp_certificate or settings.ca_file or ssl.get_default_verify_paths().cafile
         try:
             return grpc.ssl_channel_credentials(
                 _read(trusted), _read(settings.otlp_client_key), _read(settings.otlp_client_certificate)
             )
         except OSError as error:
-            message = f"a file of {names.ENV_OTLP_PREFIX}CERTIFICATE, CLIENT_CERTIFICATE or CLIENT_KEY cannot be read"
-            raise NoAnswer(f"{message}: {error.strerror}", hold=True) from None
+            message = f"the file of {names.ENV_OTLP_CERTIFICATE} cannot be read: {error.strerror}"
+            raise NoAnswer(message, hold=True) from None
 
 
 def _read(path: Path | str | None) -> bytes | None:

@@ -8,6 +8,7 @@ from typing import Final
 import urllib3
 
 from otel_job_measure import names
+from otel_job_measure.delivery.client_certificate import ClientCertificate
 from otel_job_measure.delivery.deadline import Deadline
 from otel_job_measure.delivery.http import Variables, answer_to, pool_of
 from otel_job_measure.delivery.influxdb.responses import Masked, Verdict
@@ -17,7 +18,6 @@ from otel_job_measure.delivery.server_sink import never_collect_in_children
 from otel_job_measure.settings import OtlpDestination, Settings
 
 _COMPRESSION: Final = 3
-_VARIABLES: Final = Variables(url=names.ENV_OTLP_ENDPOINT, ca_file=names.ENV_OTLP_CERTIFICATE)
 
 
 class Wire:
@@ -40,6 +40,9 @@ class Wire:
             cert_file=settings.otlp_client_certificate,
             key_file=settings.otlp_client_key,
         )
+        self._variables = Variables(
+            url=names.ENV_OTLP_ENDPOINT, ca_file=names.ENV_OTLP_CERTIFICATE, own=ClientCertificate.for_otlp(settings)
+        )
         never_collect_in_children(self)
 
     def export(self, records: Sequence[Record], *, timeout_s: float, now_s: float, masked: Masked) -> Verdict:
@@ -58,7 +61,7 @@ class Wire:
             retries=False,
         )
         response = answer_to(
-            send, url=self._url, deadline=self._deadline.of(timeout_s), variables=_VARIABLES, masked=masked
+            send, url=self._url, deadline=self._deadline.of(timeout_s), variables=self._variables, masked=masked
         )
         if not is_success(response):
             return judge_http(response, masked(message_of(response.body)), now_s=now_s, masked=masked)
