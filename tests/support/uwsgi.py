@@ -14,6 +14,10 @@ from tests.support.processes import APPS, ROOT, until
 from tests.support.uncovered import uncovered
 
 COMMAND: Final = str(Path(sys.executable).with_name("uwsgi"))
+FIRST: Final = (
+    *("--http-socket", "127.0.0.1:0", "--need-app", "--die-on-term"),
+    *("--home", sys.prefix, "--pythonpath", str(ROOT)),
+)
 MASTER: Final = ("--master", "--processes", "4", "--enable-threads")
 _PATIENCE_S: Final = 40.0
 
@@ -30,8 +34,7 @@ class Uwsgi:
     def __init__(self, folder: Path, *options: str, **variables: str) -> None:
         self.state_dir = folder / "state"
         self._log = folder / "uwsgi.log"
-        command = [COMMAND, "--http-socket", "127.0.0.1:0", "--need-app", "--die-on-term", "--home", sys.prefix]
-        command += ["--pythonpath", str(ROOT), "--wsgi-file", str(APPS / "wsgi.py"), *options]
+        command = [COMMAND, *FIRST, "--wsgi-file", str(APPS / "wsgi.py"), *options]
         environment = uncovered() | variables | {"OTEL_JOB_MEASURE_STATE_DIR": str(self.state_dir)}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -45,6 +48,8 @@ class Uwsgi:
 
     def get(self, path: str = "/") -> str:
         """Makes one request: it runs a job; returns the run's uuid and the process's id."""
+        until(lambda: " bound to TCP address " in self.log or self._process.poll() is not None, "a socket")
+        assert self._process.poll() is None, self.log
         address = self.log.rpartition("bound to TCP address ")[2].split()[0]  # a reload binds another
         with urllib.request.urlopen(f"http://{address}{path}", timeout=_PATIENCE_S) as answer:
             return str(answer.read().decode())
@@ -59,8 +64,6 @@ class Uwsgi:
         self._process.wait(_PATIENCE_S)
 
     def __enter__(self) -> Self:
-        until(lambda: "spawned uWSGI worker 1 " in self.log or self._process.poll() is not None, "a worker")
-        assert self._process.poll() is None, self.log
         return self
 
     def __exit__(
