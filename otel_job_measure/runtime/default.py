@@ -13,7 +13,7 @@ from otel_job_measure.runtime.measure import JobMeasure
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans import processor
 from otel_job_measure.spans.rules import SpanRule
-from otel_job_measure.spans.tracer import RecordingSampler
+from otel_job_measure.spans.sampler import RecordingSampler
 
 _log = logging.getLogger(names.LOGGER)
 _made: dict[str, JobMeasure] = {}

@@ -25,6 +25,7 @@ from otel_job_measure.spans.outcome import failure_of_span
 from otel_job_measure.spans.recorder import Recorder
 from otel_job_measure.spans.rules import SpanRule
 from otel_job_measure.spans.run import Run
+from otel_job_measure.spans.sampler import tell_of_sampler
 
 RUN_KEY: Final = create_key("otel_job_measure-run")
 """The key of a package-opened run, only in the context that its span is started with."""
@@ -61,6 +62,7 @@ class JobSpanProcessor(SpanProcessor):
         self._deciding = guards("finding out how a run ended")
         self._describing = guards("describing a run on its span")
         self._recorder = recorder
+        self._has_seen_one = False
         self._rules: dict[str, list[SpanRule]] = {}
         for rule in rules:
             self._rules.setdefault(rule.scope, []).append(rule)
@@ -127,6 +129,9 @@ class JobSpanProcessor(SpanProcessor):
         if _scope(span) != names.SCOPE and (run := _new_run(span, name, None, recorder())) is not None:
             self.started(run, span)
             self._describe(run, span)
+            if not self._has_seen_one:
+                self._has_seen_one = True
+                tell_of_sampler(span)
 
     def _by_rule(self, span: Span, recorder: Callable[[], Recorder]) -> None:
         # Such a span stays as it is: no attribute can hold the rule's outcome.

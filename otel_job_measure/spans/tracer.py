@@ -1,65 +1,22 @@
 """The tracer of package-opened runs: the app's provider, with a sampler that records every run."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol, cast, runtime_checkable
 from weakref import WeakValueDictionary
 
 from opentelemetry import trace
-from opentelemetry.context import Context
 from opentelemetry.sdk.resources import OTELResourceDetector
 from opentelemetry.sdk.trace import SpanProcessor
-from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
-from opentelemetry.trace import Link, SpanKind, TraceState
-from opentelemetry.util.types import AnyValue, Attributes
+from opentelemetry.sdk.trace.sampling import Sampler
 
 from otel_job_measure import names
 from otel_job_measure.spans.guard import Guards
 from otel_job_measure.spans.processor import JobSpanProcessor
+from otel_job_measure.spans.sampler import RecordingSampler
 
 _NO_RESOURCE: Final[Mapping[str, object]] = MappingProxyType({})
-
-
-class RecordingSampler(Sampler):
-    """Records every run, and samples exactly those that the app's own sampler samples.
-
-    With `only_jobs`, for a whole provider, spans without a job's name are left to the app's sampler.
-    """
-
-    def __init__(self, app_sampler: Sampler, *, only_jobs: bool = False) -> None:
-        self._app_sampler = app_sampler
-        self._only_jobs = only_jobs
-
-    def should_sample(  # noqa: PLR0913, PLR0917 - the SDK's signature
-        self,
-        parent_context: Context | None,
-        trace_id: int,
-        name: str,
-        kind: SpanKind | None = None,
-        attributes: Attributes = None,
-        links: Sequence[Link] | None = None,
-        trace_state: TraceState | None = None,
-    ) -> SamplingResult:
-        """Asks the app's sampler, and turns its DROP into RECORD_ONLY."""
-        # The SDK gives no trace state, and samplers of the app's own making may not know the argument.
-        ask = self._app_sampler.should_sample
-        if trace_state is None:
-            answer = ask(parent_context, trace_id, name, kind, attributes, links)
-        else:
-            answer = ask(parent_context, trace_id, name, kind, attributes, links, trace_state)
-        if self._only_jobs and names.ATTR_NAME not in (attributes or {}):
-            return answer
-        added: Mapping[str, AnyValue] = cast("Any", answer).attributes
-        given = attributes or {}
-        if answer.decision is not Decision.DROP and given.keys() <= added.keys():
-            return answer
-        decision = Decision.RECORD_ONLY if answer.decision is Decision.DROP else answer.decision
-        return SamplingResult(decision, {**given, **added}, answer.trace_state)
-
-    def get_description(self) -> str:
-        """Returns a description that contains that of the app's sampler."""
-        return f"RecordingSampler{{{self._app_sampler.get_description()}}}"
 
 
 class _Looking(threading.local):

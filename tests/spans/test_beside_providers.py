@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from opentelemetry import metrics, trace
 from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk import environment_variables
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
@@ -199,3 +200,25 @@ def test_nonsense_in_a_variable_of_opentelemetry_stops_no_job(tmp_path: Path, va
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "12\n"), done.stderr
+
+
+@pytest.mark.parametrize("value", ["non=sense,=,x", "-1", "99999999999999999999"])
+def test_nonsense_in_all_variables_of_the_sdk_loses_nothing(tmp_path: Path, value: str) -> None:
+    """Every variable that this version of the SDK knows, at once."""
+    known = {str(name) for name in vars(environment_variables).values() if str(name).startswith("OTEL_")}
+    assert len(known) > 50
+    code = (
+        "from otel_job_measure import JobMeasure\n"
+        f"measure = JobMeasure(state_dir={str(tmp_path)!r}, ship=False)\n"
+        "with measure.run('nightly'): print(measure.job(len)([1]))\nmeasure.health()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**uncovered(), **dict.fromkeys(known, value)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+    lines = [line for file in tmp_path.rglob("*.lp") for line in file.read_text().splitlines()]
+    assert sum(line.startswith("scheduling-job-run,") for line in lines) == 2

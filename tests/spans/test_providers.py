@@ -10,7 +10,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from otel_job_measure.spans.tracer import RecordingSampler
+from otel_job_measure.spans.sampler import RecordingSampler
 from tests.spans.support import App, Bench, Seen
 
 
