@@ -73,9 +73,9 @@ class SegmentWriter:
         """Begins a new segment and moves the older ones to `ready/`."""
         older = self._segments
         self._begin_segment()
-        self._segments = self._segments[-1:]
         for segment in older:
             segment.move(self.state.ready)
+            self.release(segment)  # only now: what cannot be moved stays this process's
 
     def check(self) -> bool:
         """Leaves a harmed segment for a new one; returns whether the lock is still ours.

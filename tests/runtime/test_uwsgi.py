@@ -126,3 +126,25 @@ def test_a_master_without_a_server_has_its_runs_in_the_history(monkeypatch: pyte
     assert len({point.rpartition(b" ")[2] for point in points}) == len(points) == 4000
     assert len(history(tmp_path)) == 2000
     assert measure.close(20)
+
+
+def test_what_cannot_be_left_to_others_stays_until_it_can(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A warning says so, and the next run tries again."""
+    server = TinyServer()
+    place_uwsgi(monkeypatch)
+    measure = sending(server, state_dir=tmp_path)
+    with measure.run("first"):
+        (tmp_path / "ready").rename(tmp_path / "elsewhere")
+        (tmp_path / "ready").touch()
+    assert any("points wait until this process ends" in words for words in said(caplog))
+    (tmp_path / "ready").unlink()
+    (tmp_path / "elsewhere").rename(tmp_path / "ready")
+    assert not b"".join(path.read_bytes() for path in tmp_path.glob("ready/*.lp")).count(b'status="end"')
+    run(measure, "second")
+    ready = b"".join(path.read_bytes() for path in tmp_path.glob("ready/*.lp"))
+    assert ready.count(b'status="end"') == 2
+    assert measure.close(20)
+    assert sorted(delivered(server)) == ["first", "second"]
+    server.close()
