@@ -5,10 +5,11 @@ lines stay settled: an unfinished batch continues where it stopped, and no line 
 dead letters together, at the end.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from otel_job_measure.delivery.blame import named_in, quoted_in, split
+from otel_job_measure.delivery.blame import conflicting_in, numbered_in, quoted_in, split
 from otel_job_measure.delivery.doubts import Doubts, Part, Role
 from otel_job_measure.delivery.influxdb.responses import Kind, Verdict
 from otel_job_measure.delivery.lines import Points, time_of
@@ -18,6 +19,7 @@ Post = Callable[[Sequence[bytes]], Verdict]
 Reject = Callable[[bytes, str], None]
 
 _MOST_REQUESTS: Final = 50  # of one go: the thread has other things to do in between
+_ENOUGH_ALIKE: Final = 3
 _LEAST_REMEMBERED: Final = 16 * 1024
 _UNFINISHED: Final = Verdict(kind=Kind.MORE)
 
@@ -43,6 +45,7 @@ class Batch:
         self._doubts = Doubts(self._todo)
         self._refused: list[tuple[bytes, str]] = []
         self._names_lie = False
+        self._same: Counter[tuple[object, str]] = Counter()
         self._counters = counters
         self._reject = reject
         self._limit = limit
@@ -127,18 +130,35 @@ class Batch:
             self._again(line for line in lines if line not in quoted)
             self._refused += [(line, quoted[line]) for line in lines if line in quoted]
             return
+        conflicting = conflicting_in(lines, clues.conflict)
         if len(lines) == 1 or clues.dropped == len(lines):
             self._refused += [(line, verdict.message) for line in lines]
+            self._same.update((clues.conflict, measurement) for measurement in conflicting.values())
             return
-        named = {} if self._names_lie else named_in(lines, clues)
-        if clues.numbered and len(named) == len(lines):
-            self._refused += [(line, named[at] or verdict.message) for at, line in enumerate(lines)]
-        elif 0 < len(named) < len(lines):
-            # The named lines go alone: whether the server means them shows in its answer to them.
+        numbered = numbered_in(lines, clues)
+        named = {} if self._names_lie else conflicting | numbered
+        if 0 < len(named) < len(lines):
+            # The named lines go first, and alone: whether the server means them shows in its answer to them.
             suspects, others = split(lines, named)
-            self._todo += [Part(suspects, Role.NAMED), Part(others)]
+            self._todo += [Part(others), Part(suspects, Role.NAMED)]
+        elif named and len(numbered) == len(lines):
+            self._refused += [(line, numbered[at] or verdict.message) for at, line in enumerate(lines)]
+        elif named and len(conflicting) == len(lines):
+            self._without_same(lines, conflicting, verdict)
         else:
             self._halve(lines)
+
+    def _without_same(self, lines: Sequence[bytes], measurements: Mapping[int, str], verdict: Verdict) -> None:
+        """Refuses lines that all have the same conflict, once some of them were refused alone for it."""
+        first = measurements[0]
+        same, others = split(lines, [at for at, measurement in measurements.items() if measurement == first])
+        if others:
+            self._todo += [Part(others), Part(same)]
+        elif self._same[verdict.clues.conflict, first] >= _ENOUGH_ALIKE:
+            self._refused += [(line, verdict.message) for line in lines]
+        else:
+            middle = len(lines) // 2
+            self._todo += [Part([*lines[:middle], *lines[middle + 1 :]]), Part([lines[middle]], Role.NAMED)]
 
     def _without_expired(self, lines: Sequence[bytes], verdict: Verdict) -> None:
         clues = verdict.clues

@@ -2,7 +2,7 @@
 
 import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from otel_job_measure.delivery.influxdb.words import Clues, Conflict, Numbered
 from otel_job_measure.errors import LineProtocolError
@@ -34,20 +34,24 @@ def quoted_in(lines: Sequence[bytes], entries: Iterable[str]) -> dict[bytes, str
     return found
 
 
-def named_in(lines: Sequence[bytes], clues: Clues) -> dict[int, str]:
-    """Returns the indexes of the lines that the server names by number or by a field, each with words about it."""
-    if clues.numbered:
-        return {
-            number - 1: numbered.message
-            for number, numbered in clues.numbered.items()
-            if 1 <= number <= len(lines) and _begins(lines[number - 1], numbered)
-        }
-    if clues.conflict is None:
+def numbered_in(lines: Sequence[bytes], clues: Clues) -> dict[int, str]:
+    """Returns the indexes of the lines that the server names by number, each with its words about it."""
+    return {
+        number - 1: numbered.message
+        for number, numbered in clues.numbered.items()
+        if 1 <= number <= len(lines) and _begins(lines[number - 1], numbered)
+    }
+
+
+def conflicting_in(lines: Sequence[bytes], conflict: Conflict | None) -> dict[int, str]:
+    """Returns the indexes of the lines with a field of the type that the server refuses, and their measurements."""
+    if conflict is None:
         return {}
-    return {at: "" for at, line in enumerate(lines) if _has_field(line, clues.conflict)}
+    found = ((at, _measurement(line, conflict)) for at, line in enumerate(lines))
+    return {at: measurement for at, measurement in found if measurement is not None}
 
 
-def split(lines: Sequence[bytes], named: Mapping[int, str]) -> tuple[list[bytes], list[bytes]]:
+def split(lines: Sequence[bytes], named: Container[int]) -> tuple[list[bytes], list[bytes]]:
     """Returns the lines that are named, and the others."""
     return (
         [line for at, line in enumerate(lines) if at in named],
@@ -59,16 +63,17 @@ def _begins(line: bytes, numbered: Numbered) -> bool:
     return line.decode(errors="replace").startswith(numbered.begins.rstrip("….") if numbered.begins else "")
 
 
-def _has_field(line: bytes, conflict: Conflict) -> bool:
+def _measurement(line: bytes, conflict: Conflict) -> str | None:
+    """Returns the measurement of a line that has the field; None if it has not."""
     if conflict.name.encode() not in line:
-        return False
+        return None
     try:
         point = parse(line)
     except LineProtocolError:
-        return False
+        return None
     value = point.fields.get(conflict.name)
     is_there = conflict.measurement in (None, point.measurement)
-    return is_there and value is not None and _type_of(value) == conflict.type_
+    return point.measurement if is_there and value is not None and _type_of(value) == conflict.type_ else None
 
 
 def _type_of(value: FieldValue) -> str:

@@ -82,6 +82,8 @@ class Health(NamedTuple):
     """Points that were given up, by cause: `max_bytes`, `memory`, …"""
     oldest_pending_s: float | None = None
     """The age of the oldest pending point, in seconds; None if there is none."""
+    server: str | None = None
+    """The server's name and version, such as `InfluxDB 2.7.12`, by its last answer; None if it does not say."""
 
 
 class ServerState(Protocol):
@@ -89,6 +91,11 @@ class ServerState(Protocol):
 
     reachable: bool | None
     last_success_ns: int | None
+
+    @property
+    def server(self) -> str | None:
+        """Returns the server's name and version; None if it does not say."""
+        ...
 
 
 class ShipperState(Protocol):
@@ -116,6 +123,7 @@ def health_of(counters: Counters, shipper: ShipperState | None = None, server: S
         expired=counts.expired,
         dropped=counts.dropped,
         oldest_pending_s=None if shipper is None else shipper.oldest_pending_s(),
+        server=None if server is None else server.server,
     )
 
 

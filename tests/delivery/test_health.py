@@ -46,12 +46,13 @@ def test_health_tells_what_happened(tiny: TinyServer) -> None:
     shipper = Shipper(source, [Consumer(sink)], counters)
     source.wake = shipper.wake
     assert health_of(counters, shipper, sink) == Health(dropped={})
-    tiny.replies = [Reply(), Reply(503)]
+    tiny.replies = [Reply(headers={"X-Influxdb-Version": "v2.7.12", "X-Influxdb-Build": "OSS"}), Reply(503)]
     counters.appended += 1
     before = datetime.now(UTC)
     assert shipper.wait_for(source.append(line(1)), 30)
     good = health_of(counters, shipper, sink)
     assert (good.reachable, good.delivered, good.pending, good.oldest_pending_s) == (True, 1, 0, None)
+    assert good.server == "InfluxDB 2.7.12"
     assert good.last_success is not None
     assert before <= good.last_success <= datetime.now(UTC)
     tiny.always = Reply(503)

@@ -124,7 +124,7 @@ def judge(response: Response, *, now_s: float, masked: Masked = str, known: Serv
         return Verdict(kind=Kind.DELIVERED, server=told)
     server = told if told.generation else known
     text, data = _words(response.body)
-    message = said("InfluxDB", status, masked(text[:_MOST_READ]))
+    message = said(masked(told.title), status, masked(text[:_MOST_READ]))
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return Verdict(kind=Kind.TOO_LARGE, message=message, server=server)
     if 300 <= status < 400:  # noqa: PLR2004 - the class of redirects
