@@ -4,7 +4,7 @@ import copy
 import functools
 import inspect
 from collections.abc import Callable
-from types import MethodType
+from types import FunctionType, MethodType
 from typing import Any, Self, cast
 
 from otel_job_measure.entrypoints.measured_class import is_found
@@ -29,7 +29,8 @@ class MeasuredObject(functools.partial[Any], StandIn):
         methods = special_methods(kind)
         # Compiled and cached functions become methods in a class, as plain functions do.
         if hasattr(kind, "__get__") and not issubclass(kind, MethodType | functools.partial):
-            methods["__get__"] = _bound
+            of_python = isinstance(getattr(kind, "__get__", None), FunctionType)
+            methods["__get__"] = _bound_by_itself if of_python else _bound
         if not _tells(job, wrapper):  # only its `__call__` is a coroutine function, say: some runners look there
             methods["__call__"] = staticmethod(functools.update_wrapper(wrapper, job.__call__))
         own = cast("type[Self]", type(cls.__name__, (cls,), {**methods, "__module__": cls.__module__}))
@@ -95,6 +96,12 @@ class MeasuredObject(functools.partial[Any], StandIn):
 
 def _bound(self: Any, instance: object, owner: type | None = None) -> Any:  # noqa: ANN401, ARG001 - a descriptor
     return self if instance is None else MethodType(self, instance)
+
+
+def _bound_by_itself(self: Any, instance: object, owner: type | None = None) -> Any:  # noqa: ANN401 - a descriptor
+    """Returns the measured form of what a descriptor of the app makes of itself, which can be no method."""
+    found = self.__wrapped__.__get__(instance, owner)
+    return MeasuredObject(self._opens, found, self.__name__) if callable(found) else found
 
 
 def _tells(job: Any, wrapper: Any) -> bool:  # noqa: ANN401 - any callable

@@ -7,7 +7,7 @@ _OPERATORS: Final = "add sub mul matmul truediv floordiv mod divmod pow lshift r
 _OTHERS: Final = (
     "eq ne lt le gt ge hash bool len length_hint iter next reversed contains getitem setitem delitem"
     " enter exit aenter aexit aiter anext str format bytes int float complex index fspath dir"
-    " neg pos abs invert round trunc floor ceil"
+    " neg pos abs invert round trunc floor ceil set delete set_name"
 )
 SPECIAL: Final = frozenset(
     f"__{name}__" for name in (*_OTHERS.split(), *(side + one for one in _OPERATORS.split() for side in ("", "r", "i")))
