@@ -17,7 +17,6 @@ METHODS: Final = {"compile", "findall", "finditer", "fullmatch", "match", "searc
 OWN_TEXT: Final = {
     ("settings/secret.py", "mask"): "words of the user's own secrets, each with a bound before and after it",
     ("spans/rules.py", "__post_init__"): "the user's own rule",
-    ("delivery/influxdb/responses.py", ""): "rewritten at the moment",
 }
 """Patterns that are made of texts, with the reason why no other person's text is in them."""
 N: Final = 20
@@ -78,7 +77,7 @@ def attacks(pattern: "re.Pattern[Any]", n: int) -> Iterator[str]:
         yield head + pump * n + tail
 
 
-PATTERNS: Final = list(patterns())
+PATTERNS: Final = list(dict.fromkeys(patterns()))
 
 
 def worst(pattern: "re.Pattern[Any]", how: str) -> str | None:

@@ -31,8 +31,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument(
         "--dialect",
+        metavar="DIALECT",
         choices=schedules.DIALECTS,
-        help="whose rules apply (default: cron or oncalendar, by the form of the schedule)",
+        help=f"whose rules apply: {', '.join(schedules.DIALECTS)} (default: cron or oncalendar, by the form)",
     )
     parser.add_argument(
         "--count", metavar="N", type=_count, default=_COUNT, help=f"show N due times (default: {_COUNT})"

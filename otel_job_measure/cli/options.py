@@ -87,7 +87,7 @@ def since_ns(text: str) -> int:
     try:
         # Python reads the digits of every script.
         at = datetime.fromisoformat(text if text.isascii() else "")
-        return min(_LAST_NS, int(at.astimezone(UTC).timestamp() * 1e9))
+        return max(-_LAST_NS, min(_LAST_NS, int(at.astimezone(UTC).timestamp() * 1e9)))
     except (ValueError, OverflowError):
         takes = "it takes 30m, 2h, 7d, 2w or an ISO time like 2026-11-24T03:00"
         raise argparse.ArgumentTypeError(f"{shown(text)} is not a time; {takes}") from None

@@ -24,6 +24,7 @@ class Secrets:
 
     def write(self, path: Path, text: str) -> Path:
         """Writes a file that may hold a token."""
+        path.touch(0o600)
         path.write_text(text)
         self.files.append(path)
         return path

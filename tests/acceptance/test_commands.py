@@ -1,5 +1,6 @@
 import os
 import signal
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from shlex import join
@@ -8,7 +9,7 @@ import pytest
 
 from tests.acceptance.conftest import Secrets
 from tests.acceptance.recorded import Runs
-from tests.support.exec_ import COMMAND, EXEC, points
+from tests.support.exec_ import COMMAND, points
 from tests.support.processes import Process, Processes, until
 
 pytestmark = pytest.mark.acceptance
@@ -87,7 +88,9 @@ def test_the_end_of_a_command_is_noted_when_it_ends(
     slow = tmp_path / "slow"
     slow.mkdir()
     (slow / "influxdb_client.py").write_text(f"open({str(gate)!r}).read()\nraise ImportError('too late')\n")
-    command = processes.start(*EXEC, "sh", "-c", "exit 3", **runs.variables, PYTHONPATH=str(slow))
+    first = f"import sys; sys.path.insert(0, {str(slow)!r}); from otel_job_measure.cli import main; sys.exit(main())"
+    words = ["exec", "job", "--", "sh", "-c", "exit 3"]
+    command = processes.start(sys.executable, "-c", first, *words, **runs.variables)
     with gate.open("w"):  # now it is being loaded
         until(lambda: len(points(state_dir)) == 3, "the end is on disk")
     assert command.end() == 3

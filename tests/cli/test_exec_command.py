@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.exec_ import EXEC, patched, run
+from tests.support.uncovered import uncovered
 
 EVERY_BYTE = bytes(range(256)) * 1024
 # What a process can see of its own open files; the number of the listing's own comes and goes.
@@ -29,7 +30,7 @@ def both_ways(command: list[str], prelude: str = "") -> tuple[bytes, bytes]:
     said: list[bytes] = []
     for before in (EXEC, []):
         script = f"{prelude}\nexec {shlex.join([*before, *command])}"
-        done = run(["sh", "-c", script], stdin=EVERY_BYTE)
+        done = run(["sh", "-c", script], stdin=EVERY_BYTE, environment=uncovered())
         assert not done.stderr
         said.append(done.stdout)
     return said[0], said[1]

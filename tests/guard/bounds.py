@@ -47,7 +47,7 @@ _BY_VERSION: Final = {
         peak=2900,
         modules_import=24,
         modules_measure=96,
-        modules_exec=131,
+        modules_exec=132,
     ),
     (3, 12): Bounds(
         lines=375,
@@ -56,7 +56,7 @@ _BY_VERSION: Final = {
         peak=2900,
         modules_import=25,
         modules_measure=100,
-        modules_exec=132,
+        modules_exec=133,
     ),
     (3, 13): Bounds(
         lines=371,
@@ -65,7 +65,7 @@ _BY_VERSION: Final = {
         peak=2960,
         modules_import=20,
         modules_measure=100,
-        modules_exec=131,
+        modules_exec=132,
     ),
 }
 BOUNDS: Final = _BY_VERSION.get(sys.version_info[:2], _BY_VERSION[max(_BY_VERSION)])

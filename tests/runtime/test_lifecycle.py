@@ -9,6 +9,7 @@ import pytest
 
 from otel_job_measure import JobMeasure, Settings
 from otel_job_measure.clock import SystemClock
+from otel_job_measure.delivery import influxdb
 from otel_job_measure.runtime.pipeline import Pipeline
 from otel_job_measure.settings import Arguments
 from tests.delivery.support import Reply, TinyServer
@@ -338,6 +339,7 @@ def test_where_the_client_cannot_be_loaded_points_wait(
     """The job runs, and another process finds its segment."""
     with monkeypatch.context() as patched:
         patched.setitem(sys.modules, "otel_job_measure.delivery.influxdb.client", None)
+        patched.delattr(influxdb, "client", raising=False)
         measure = sending(server)
     run(measure, "nightly")
     assert not measure.flush(0.1)

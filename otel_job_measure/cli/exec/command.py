@@ -23,8 +23,9 @@ from otel_job_measure.settings.parsers import RefusedError, seconds
 if TYPE_CHECKING:
     from otel_job_measure.cli.exec.notify import Relay
 
-_USAGE = """%(prog)s [-h] [--env-file FILE] [--keep-output SIZE] [--keep-running]
-    [--timeout TIME [--kill-after TIME]] NAME -- COMMAND [ARG ...]"""
+_USAGE = """%(prog)s [-h] [--env-file FILE] [--keep-output SIZE]
+    [--keep-running] [--timeout TIME [--kill-after TIME]]
+    NAME -- COMMAND [ARG ...]"""
 _DESCRIPTION = """Runs COMMAND and measures it as a run of the job NAME. Input, output, signals and exit code are those
 of the command. If the measurement fails, one line on stderr says so, and the command runs all the same. If
 SIGKILL ends exec itself, it ends the command too, and the run is recorded as failed, reason lost."""

@@ -30,29 +30,37 @@ class Meaning(Enum):
 
 _TABLE: Final = (
     # 1.8: `points beyond`; 1.13 and 2: `dropped N points outside`
-    (rf"{_PARTIAL}(?:dropped \d+ )?points (?:outside|beyond) retention policy", Meaning.EXPIRED),
+    (re.compile(rf"{_PARTIAL}(?:dropped \d+ )?points (?:outside|beyond) retention policy").match, Meaning.EXPIRED),
     # 3: Dedicated and Clustered
-    (r"[\w :]{0,100}data in table [^\n]{1,1000}? is outside of the retention period", Meaning.EXPIRED),
-    (r"[\w :]{0,100}outside of the retention period", Meaning.EXPIRED),
+    (
+        re.compile(r"[\w :]{0,100}data in table [^\n]{1,1000}? is outside of the retention period").match,
+        Meaning.EXPIRED,
+    ),
+    (re.compile(r"[\w :]{0,100}outside of the retention period").match, Meaning.EXPIRED),
     # 1 and 2
-    (rf"(?:{_PARTIAL})?{_UNPARSABLE}", Meaning.LINES),
-    (r"failure writing points to database: |partial write: ", Meaning.LINES),
+    (re.compile(rf"(?:{_PARTIAL})?{_UNPARSABLE}").match, Meaning.LINES),
+    (re.compile(r"failure writing points to database: |partial write: ").match, Meaning.LINES),
     # 3: Core and Enterprise 3.0-3.2, 3.4-3.8, 3.9-3.10, 3.11, and `accept_partial`
-    (r"(?:write buffer error: )?parsing failed for write_lp endpoint", Meaning.LINES),
-    (r"(?:write buffer error: )?parsing for line protocol failed", Meaning.LINES),
-    (r"(?:write buffer error: )?line protocol (?:parse failed|parsing error)", Meaning.LINES),
-    (r"(?:write buffer error: )?invalid column type for column ", Meaning.LINES),
-    (r"partial write of line protocol occurred", Meaning.LINES),
+    (re.compile(r"(?:write buffer error: )?parsing failed for write_lp endpoint").match, Meaning.LINES),
+    (re.compile(r"(?:write buffer error: )?parsing for line protocol failed").match, Meaning.LINES),
+    (re.compile(r"(?:write buffer error: )?line protocol (?:parse failed|parsing error)").match, Meaning.LINES),
+    (re.compile(r"(?:write buffer error: )?invalid column type for column ").match, Meaning.LINES),
+    (re.compile(r"partial write of line protocol occurred").match, Meaning.LINES),
     # 3: Serverless, Dedicated; Clustered
-    (r"partial write has occurred|failed to parse line protocol|errors encountered on line\(s\)", Meaning.LINES),
-    (r"[\w :]{0,100}column [^\n]{1,1000}? is type \w+ but write has type ", Meaning.LINES),
+    (
+        re.compile(r"partial write has occurred|failed to parse line protocol|errors encountered on line\(s\)").match,
+        Meaning.LINES,
+    ),
+    (re.compile(r"[\w :]{0,100}column [^\n]{1,1000}? is type \w+ but write has type ").match, Meaning.LINES),
     # Every generation, about the request
-    (r"Please provide either orgID or org|(?:missing|no) org|invalid org", Meaning.REQUEST),
-    (r"invalid precision|Client sent an HTTP request to an HTTPS server", Meaning.REQUEST),
-    (r"invalid character in database|db name |database is required|bucket name ", Meaning.REQUEST),
-    (r"retention policy not found|database not found|unable to parse authentication", Meaning.REQUEST),
+    (re.compile(r"Please provide either orgID or org|(?:missing|no) org|invalid org").match, Meaning.REQUEST),
+    (re.compile(r"invalid precision|Client sent an HTTP request to an HTTPS server").match, Meaning.REQUEST),
+    (re.compile(r"invalid character in database|db name |database is required|bucket name ").match, Meaning.REQUEST),
+    (
+        re.compile(r"retention policy not found|database not found|unable to parse authentication").match,
+        Meaning.REQUEST,
+    ),
 )
-_TESTS: Final = tuple((re.compile(pattern).match, meaning) for pattern, meaning in _TABLE)
 
 _find_conflict = re.compile(
     r'input field "([^"]++)" on measurement "([^"]++)" is type (\w++), already exists as type \w'
@@ -118,7 +126,7 @@ class Clues:
 
 def meaning_of(text: str) -> Meaning | None:
     """Returns what the words are about; None if they are no words of any InfluxDB."""
-    return next((meaning for match, meaning in _TESTS if match(text)), None)
+    return next((meaning for match, meaning in _TABLE if match(text)), None)
 
 
 def clues_in(text: str, data: object = None) -> Clues:
