@@ -17,6 +17,11 @@ _HOUR_S = 3600
 
 
 @fault("InfluxDB 1.13 killed and started again under 20 processes", brief=1, long=8, influx=True, generation="1.13.2")
+@fault("InfluxDB 1.8 killed and started again under 20 processes", brief=1, long=4, influx=True, generation="1.8.10")
+@fault("a stub of InfluxDB 3 Core killed under 20 processes", brief=1, long=8, influx=True, generation="3.10-core")
+@fault("a stub of Serverless killed under 20 processes", brief=1, long=4, influx=True, generation="3-serverless")
+@fault("a stub of Dedicated killed under 20 processes", brief=1, long=4, influx=True, generation="3-dedicated")
+@fault("a stub of Clustered killed under 20 processes", brief=1, long=4, influx=True, generation="3-clustered")
 @fault("InfluxDB killed and started again under 20 processes", brief=1, long=15, influx=True)
 def server_killed(ground: Ground) -> Row:
     """By SIGKILL, at a random moment. InfluxDB keeps what it acknowledged; the rest is sent again."""

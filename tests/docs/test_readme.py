@@ -52,7 +52,7 @@ def test_the_examples_of_the_readme_run(state_dir: Path, capsys: pytest.CaptureF
     for before, code in examples():
         exec(compile("\n" * before + code, ROOT / "README.md", "exec"), namespace)  # noqa: S102 - our own page
     assert len(examples()) > 8
-    assert capsys.readouterr().out == "0 0 0 {}\n"
+    assert capsys.readouterr().out == "None 0 0 0 {}\n"
     assert state_dir.is_dir()
 
 
