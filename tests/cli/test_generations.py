@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
@@ -51,6 +52,31 @@ def test_what_other_processes_left(any_influx: AnyInflux, any_bucket: str, state
     done = called(SHIP, variables)
     assert (done.returncode, done.stdout, done.stderr) == (0, "3 points accepted, 0 rejected, 0 expired\n", "")
     assert measurements(any_influx, any_bucket) == ALL
+
+
+@pytest.mark.parametrize("by", ["ship", "live process"])
+def test_a_run_row_of_another_type_stops_no_other_row(
+    any_influx: AnyInflux, any_bucket: str, state_dir: Path, by: str
+) -> None:
+    """The bucket has durations of another type: those rows are dead letters, all starts and endings are there."""
+    # Of now, because 1.x and 2 compare types within a week.
+    any_influx.write(f'scheduling-job-run,job=before duration="an hour" {time.time_ns()}', any_bucket)
+    variables = any_influx.variables(any_bucket)
+    live = by == "live process"
+    arguments = {name.lower(): value for name, value in variables.items()}
+    measure = JobMeasure(ship=live, state_dir=state_dir, **arguments)  # type: ignore[arg-type]
+    for _ in range(5):
+        with measure.run("new"):
+            pass
+    if live:
+        assert measure.flush(timeout=60)
+        health = measure.health()
+        assert (health.delivered, health.rejected, health.pending) == (10, 5, 0)
+    measure.close()
+    if not live:
+        done = called(SHIP, variables)
+        assert (done.returncode, done.stdout) == (0, "10 points accepted, 5 rejected, 0 expired\n"), done.stderr
+    assert measurements(any_influx, any_bucket) == (*["scheduling-job"] * 10, "scheduling-job-run")
 
 
 def test_the_demo(any_influx: AnyInflux, any_bucket: str, tmp_path: Path) -> None:
