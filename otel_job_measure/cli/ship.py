@@ -110,14 +110,15 @@ class _Shipment:
             self._bell.wait(_PAUSE_S)
             looked = self._look()
         self._loop.close()
+        waits = self._server.failing or self._server.refuses
         counts = self._counters.now()
         print(f"{counts.delivered} points accepted, {counts.rejected} rejected, {counts.expired} expired")
         self._tell_of_others()
         if looked.elsewhere:
             print("another process is sending these points already", file=sys.stderr)
-        elif self._server.failing:
+        elif waits:
             print(f"{looked.pending_bytes} bytes could not be sent and wait", file=sys.stderr)
-        return 1 if self._server.failing else 0
+        return 1 if waits else 0
 
     def until_stopped(self) -> int:
         """Sends new points until SIGTERM or SIGINT."""

@@ -1,13 +1,13 @@
 """One sink as the shipper sees it: its committed offsets, when it is due, and the batch it was given last."""
 
 import logging
-import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import Enum
 from typing import Final, NamedTuple
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.delivery.backoff import Backoff
 from otel_job_measure.delivery.checkpoints import Checkpoints
 from otel_job_measure.delivery.lines import count_points, first_point, time_of
 from otel_job_measure.journal.interfaces import Ack, Chunk, Position, Segment, Sink, WriteResult
@@ -25,41 +25,6 @@ _MOST_LINGER_S: Final = 1.0
 _LINGER: Final = 4.0  # times what the last answer took: a slow server is asked less often
 _UNREADABLE_NS: Final = 1_000_000_000
 _UNSAID_NS: Final = 60_000_000_000
-
-_FIRST_WAIT_S: Final = 0.5
-_MOST_WAIT_S: Final = 60.0
-_MOST_ASKED_S: Final = 600.0
-_LEAST: Final = 0.1  # of a bound: full jitter alone would sometimes not wait at all
-
-Uniform = Callable[[float, float], float]
-
-
-class Backoff:
-    """Waits after failures: the bound doubles up to a minute, and the wait is random between a tenth of it and it.
-
-    The default randomness is the system's, because jobs seed `random`.
-    """
-
-    __slots__ = ("_failures", "_uniform")
-
-    def __init__(self, *, uniform: Uniform | None = None) -> None:
-        self._uniform = uniform or random.SystemRandom().uniform
-        self._failures = 0
-
-    def failed(self, asked_s: float | None = None) -> float:
-        """Returns the seconds to wait after one more failure, at least those the server asked for, up to 10 min."""
-        bound_s = min(_MOST_WAIT_S, _FIRST_WAIT_S * 2.0 ** min(self._failures, 32))
-        self._failures += 1
-        wait_s = self._uniform(_LEAST * bound_s, bound_s)
-        return wait_s if asked_s is None else min(asked_s, _MOST_ASKED_S) + wait_s
-
-    def held(self) -> float:
-        """Returns the seconds to wait while delivery is blocked by the configuration: about a minute."""
-        return self._uniform(0.9, 1.0) * _MOST_WAIT_S
-
-    def succeeded(self) -> None:
-        """Makes the next wait a short one."""
-        self._failures = 0
 
 
 class Listed(NamedTuple):
@@ -136,6 +101,8 @@ class Consumer:
         # The batch that is not done, of this process's own segments and of those left by others.
         self._held_batch: dict[bool, tuple[Chunk, ...]] = {False: (), True: ()}
         self._refused = {False: False, True: False}
+        self._own_not_before_ns = 0
+        self._set_aside_ns: dict[str, int] = {}
         self._not_before_ns = 0
         self._server_asked = False
         self._linger_until_ns = 0
@@ -170,6 +137,11 @@ class Consumer:
         """Returns how many bytes of some segments the sink lacks."""
         return sum(max(0, size - self.committed_offset(segment.name)) for segment, size in listing)
 
+    @property
+    def refuses(self) -> bool:
+        """Returns whether points wait because the sink refuses them for an unknown reason."""
+        return self._refused[False] or bool(self._set_aside_ns)
+
     def is_open(self) -> bool:
         """Returns whether the wait after the last failure is over."""
         return self._clock.monotonic_ns() >= self._not_before_ns
@@ -180,7 +152,7 @@ class Consumer:
             self._since_ns = None
             return None
         now_ns = self._clock.monotonic_ns()
-        due_ns = self._not_before_ns
+        due_ns = max(self._not_before_ns, self._own_not_before_ns)
         if self.policy.is_eager and not hurry:
             due_ns = max(due_ns, self._linger_until_ns)
         elif not self.policy.is_eager and pending < self.policy.least_bytes:
@@ -190,6 +162,8 @@ class Consumer:
 
     def try_now(self) -> None:
         """Ends the wait after a failure, unless the server asked for it."""
+        self._own_not_before_ns = 0
+        self._set_aside_ns = dict.fromkeys(self._set_aside_ns, 0)
         if not self._server_asked:
             self._not_before_ns = 0
 
@@ -210,13 +184,15 @@ class Consumer:
         count them as pending.
         """
         chunks = self._held(listing, left=left)
+        self._refused[left] = self._refused[left] and bool(chunks)
         if not chunks or self._refused[left]:
             chunks += self._collect(listing, chunks)
         self._held_batch[left] = chunks
         began_ns = self._clock.monotonic_ns()
         if not chunks:
             # A segment that cannot be read now is read again, but not at once.
-            self._not_before_ns = began_ns + _UNREADABLE_NS if self.pending(listing) else self._not_before_ns
+            unread = self.pending([each for each in listing if not self._is_set_aside(each.segment.name)])
+            self._not_before_ns = began_ns + _UNREADABLE_NS if unread else self._not_before_ns
             return Served.NOTHING
         result = self._write(chunks, deadline_ns)
         took_s = (self._clock.monotonic_ns() - began_ns) / 1e9
@@ -229,6 +205,8 @@ class Consumer:
         if result.ack is Ack.MORE:
             self._works()
             return Served.MORE
+        if result.ack is Ack.REFUSED:
+            return self._wait_refused(chunks, listing, result.message, left=left)
         self._failed(result)
         return Served.FAILED
 
@@ -239,10 +217,12 @@ class Consumer:
 
     def keep_only(self, segments: set[str]) -> None:
         """Forgets all segments but some: the others are deleted."""
+        self._come_back(self._set_aside_ns.keys() - segments)
         self._tell_sink(self._checkpoints.keep_only(segments))
 
     def forget(self, segments: Collection[str]) -> None:
         """Forgets deleted segments."""
+        self._come_back(segments)
         self._tell_sink(self._checkpoints.forget(segments))
 
     def _tell_sink(self, gone: list[str]) -> None:
@@ -261,6 +241,24 @@ class Consumer:
         here = {segment.name for segment, _ in listing} if chunks else ()
         return chunks if all(chunk.segment in here for chunk in chunks) else ()
 
+    def _wait_refused(self, chunks: Sequence[Chunk], listing: Sequence[Listed], message: str, *, left: bool) -> Served:
+        """Sends later points behind the refused ones at once; without any, the refused ones wait, and no others."""
+        if self._collect(listing, chunks):
+            return Served.MORE
+        again_ns = self._clock.monotonic_ns() + int(self._backoff.held() * 1e9)
+        self.message = message
+        self._tell()
+        if left:
+            self._held_batch[True] = ()
+            self._set_aside_ns |= dict.fromkeys((chunk.segment for chunk in chunks), again_ns)
+            return Served.MORE
+        self._own_not_before_ns = again_ns
+        self.failing = True
+        return Served.FAILED
+
+    def _is_set_aside(self, segment: str) -> bool:
+        return self._clock.monotonic_ns() < self._set_aside_ns.get(segment, 0)
+
     def _collect(self, listing: Sequence[Listed], before: Sequence[Chunk]) -> tuple[Chunk, ...]:
         chunks: list[Chunk] = []
         read = {chunk.segment: chunk.end for chunk in before}
@@ -268,6 +266,8 @@ class Consumer:
         for segment, size in listing:
             if room < _LEAST_READ:
                 break
+            if self._is_set_aside(segment.name):
+                continue
             offset = read.get(segment.name) or self.committed_offset(segment.name)
             data = segment.read(offset, room) if offset < size else b""
             if data:
@@ -287,6 +287,7 @@ class Consumer:
         if points and settled is not None:
             settled(points)
         self._checkpoints.advance({chunk.segment: chunk.end for chunk in chunks})
+        self._come_back(chunk.segment for chunk in chunks)
         self._since_ns = None
         if points:  # comments need no request and say nothing about the server
             self._works()
@@ -305,13 +306,23 @@ class Consumer:
         self.message = result.message or "it gives no reason"
         # A history that another process uses just now is no failure, and cron would send a mail about it.
         if self.policy.is_eager or self.held or now_ns - self._failing_since_ns >= _UNSAID_NS:
-            said = self._limited_log.warning("failing", "points wait for %s: %s", self.sink.name, self.message)
-            self._warned = self._warned or said
+            self._tell()
+
+    def _tell(self) -> None:
+        said = self._limited_log.warning("failing", "points wait for %s: %s", self.sink.name, self.message)
+        self._warned = self._warned or said
+
+    def _come_back(self, segments: Iterable[str]) -> None:
+        for segment in segments:
+            self._set_aside_ns.pop(segment, None)
 
     def _works(self) -> None:
         self._backoff.succeeded()
         self._not_before_ns = 0
-        self.failing = self.held = self._server_asked = False
+        self.held = self._server_asked = False
+        self.failing = self._refused[False]
+        if self.refuses:
+            return
         self.message = ""
         if self._warned:
             self._warned = False

@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.delivery.consumer import Consumer, Listed, Served, Uniform
+from otel_job_measure.delivery.backoff import Uniform
+from otel_job_measure.delivery.consumer import Consumer, Listed, Served
 from otel_job_measure.delivery.health import Backlog
 from otel_job_measure.journal.interfaces import Position, Segment, Source
 from otel_job_measure.rate_limited_log import RateLimitedLog

@@ -1,6 +1,7 @@
 """The delivery loop over fakes."""
 
-from otel_job_measure.delivery.consumer import Backoff, Consumer, Policy
+from otel_job_measure.delivery.backoff import Backoff
+from otel_job_measure.delivery.consumer import Consumer, Policy
 from otel_job_measure.delivery.delivery_loop import DeliveryLoop
 from otel_job_measure.delivery.health import Backlog
 from otel_job_measure.journal.counters import Counters

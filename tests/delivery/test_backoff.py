@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_job_measure.delivery.consumer import Backoff
+from otel_job_measure.delivery.backoff import Backoff
 
 
 @given(seed=st.integers(), failures=st.integers(1, 200))

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_job_measure.delivery.consumer import EAGER, LAZY, MAX_BATCH, Backoff, Consumer, Listed, Policy, Served
+from otel_job_measure.delivery.backoff import Backoff
+from otel_job_measure.delivery.consumer import EAGER, LAZY, MAX_BATCH, Consumer, Listed, Policy, Served
 from otel_job_measure.journal.interfaces import Ack, Position, WriteResult
 from tests.delivery.support import HOLD, RETRY, FakeSegment, ListSink, ManualClock, line, segment
 
