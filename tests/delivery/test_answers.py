@@ -36,6 +36,7 @@ def retention(bound: str) -> str:
         (response(201), Kind.RETRY, "201"),
         (response(202), Kind.RETRY, "202"),
         (response(400, "unable to parse 'x': missing fields"), Kind.LINES, "missing fields"),
+        (response(400, "line protocol parsing error"), Kind.LINES, "400"),  # 3.11
         (response(400, "Please provide either orgID or org"), Kind.HOLD, "INFLUXDB_ORG"),
         (response(400, "invalid precision; valid precision units are ns"), Kind.HOLD, "INFLUXDB_URL"),
         (

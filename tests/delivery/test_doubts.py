@@ -41,12 +41,15 @@ class Server:
         self.partial = partial
         self.fails = False
         """Whether it refuses everything, with unknown words."""
+        self.breaks_at: int | None = None
+        """The request with which it begins to refuse everything."""
         self.interruptions: list[Kind] = []
         self.stored: set[bytes] = set()
         self.requests = 0
 
     def post(self, lines: Sequence[bytes]) -> Verdict:
         self.requests += 1
+        self.fails = self.fails or self.requests == self.breaks_at
         if self.interruptions:
             kind = self.interruptions.pop(0)
             if kind is not Kind.DELIVERED:
@@ -107,6 +110,10 @@ class AnyServer(RuleBasedStateMachine):
     def change(self, fails: bool) -> None:  # noqa: FBT001 - the same
         self.server.fails = fails
 
+    @rule(requests=st.integers(1, 40))
+    def breaks(self, requests: int) -> None:
+        self.server.breaks_at = self.server.requests + requests
+
     @rule(kinds=st.lists(st.sampled_from([Kind.DELIVERED, Kind.RETRY, Kind.HOLD]), max_size=5))
     def disturb(self, kinds: list[Kind]) -> None:
         self.server.interruptions = kinds
@@ -126,7 +133,7 @@ class AnyServer(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "lines"):
             return
-        self.server.fails, self.server.interruptions = False, []
+        self.server.fails, self.server.breaks_at, self.server.interruptions = False, None, []
         before = self.server.requests
         self.come(["good"])
         for _ in range(1000):
