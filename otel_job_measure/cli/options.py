@@ -66,16 +66,24 @@ def local_settings(args: argparse.Namespace) -> Settings:
     return with_owners_rights(Settings.from_env(variables, ship=False, state_dir=args.state_dir))
 
 
-def with_owners_rights(settings: Settings) -> Settings:
+def with_owners_rights(settings: Settings, before: Callable[[], None] = lambda: None) -> Settings:
     """Has this command go on with the rights of the state directory's owner, and returns the settings.
 
-    Only a command of root in another user's state directory changes its rights.
+    Only a command of root in another user's state directory changes its rights; `before` loads what else it needs.
     """
     if not settings.in_memory and os.geteuid() == 0 and (owner := owner_of(settings.state_path)):
         from otel_job_measure.cli import preloaded  # noqa: PLC0415 - rarely needed
 
         preloaded.load(settings)
-        Rights.of_user(owner).take()
+        before()
+        try:
+            Rights.of_user(owner).take()
+        except OSError as error:
+            raise StateDirError(
+                f"the state directory {settings.state_path} ({_STATE_DIR}), or a folder or link on the way to it, "
+                f"belongs to user {owner}, and this process cannot take that user's rights ({error.strerror}): run it "
+                "as that user, or use a folder of root"
+            ) from error
     return settings
 
 

@@ -111,7 +111,7 @@ def _console() -> Console:
     stdout = cast("TextIO", sys.stdout)
     if isinstance(stdout, io.TextIOWrapper):
         stdout.reconfigure(errors="replace")  # a terminal without Unicode shows question marks
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.width = console.width if console.is_terminal else _WIDTH
     return console
 

@@ -25,6 +25,7 @@ from otel_job_measure.journal.state_dir import StateDir
 _log = logging.getLogger(names.LOGGER)
 _FILE_BYTES = 1024 * 1024
 """A file holds at most this much, so that `max_bytes` can delete the oldest."""
+_PART_BYTES = 16 * 1024 * 1024
 _TRIES = 1000
 _OUTPUT = BEGIN.encode()
 """The end of a command's output, in a segment that was set aside: it is no message of a server."""
@@ -107,15 +108,10 @@ def dead_letters(state: StateDir) -> tuple[list[DeadLetter], dict[str, int]]:
     letters: list[DeadLetter] = []
     sizes: dict[str, int] = {}
     for path in _files(state):
-        try:
-            data = read_private(path, MOST_BYTES)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            _log.error("%s is left out: %s", path, error)
-            continue
-        sizes[path.name] = len(data)
-        letters += _letters(path.name, data)
+        data = _content(path)
+        if data is not None:
+            sizes[path.name] = len(data)
+            letters += _letters(path.name, data)
     return sorted(letters, key=lambda letter: letter.refused_at or ""), sizes
 
 
@@ -128,7 +124,9 @@ def retry(state: StateDir, identity: Identity, *, clock: Clock | None = None) ->
         taken = _locked(path)
         if taken is not None:
             try:
-                data = read_private(path, MOST_BYTES)
+                data = _content(path)
+                if data is None:
+                    continue
                 count += len(list(_letters(path.name, data)))
                 if _has_header(data):
                     path.rename(state.ready / path.name)
@@ -147,7 +145,9 @@ def discard(state: StateDir, sizes: Mapping[str, int]) -> int:
         taken = _locked(path) if path.name in sizes else None
         if taken is not None:
             try:
-                data = read_private(path, MOST_BYTES)
+                data = _content(path)
+                if data is None:
+                    continue
                 gone, later = data[: sizes[path.name]], data[sizes[path.name] :]
                 count += len(list(_letters(path.name, gone)))
                 if later:  # only files with a header grow
@@ -160,8 +160,14 @@ def discard(state: StateDir, sizes: Mapping[str, int]) -> int:
 
 
 def put_into_ready(state: StateDir, identity: Identity, lines: bytes, *, clock: Clock | None = None) -> None:
-    """Puts lines into `ready/`, to be sent like any others."""
-    os.close(create(state.ready, _header(identity, clock or SystemClock()), lines)[0])
+    """Puts lines into `ready/`, to be sent like any others, in files that readers take."""
+    begin = 0
+    while begin < len(lines):
+        end = len(lines)
+        if end - begin > _PART_BYTES:
+            end = lines.rfind(b"\n", begin, begin + _PART_BYTES) + 1 or lines.find(b"\n", begin) + 1 or end
+        os.close(create(state.ready, _header(identity, clock or SystemClock()), lines[begin:end])[0])
+        begin = end
 
 
 def _header(identity: Identity, clock: Clock) -> SegmentHeader:
@@ -183,6 +189,17 @@ def _files(state: StateDir) -> list[Path]:
         return []
     except OSError as error:
         raise StateDirError(f"{state.rejected} cannot be read: {error}") from error
+
+
+def _content(path: Path) -> bytes | None:
+    """Returns what a file holds; None, and says why, if it is no file of dead letters."""
+    try:
+        return read_private(path, MOST_BYTES)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        _log.error("%s is left where it is: %s", path, error)
+        return None
 
 
 def _locked(path: Path, pause: Callable[[float], None] = time.sleep) -> Lock | None:

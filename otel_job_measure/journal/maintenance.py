@@ -3,22 +3,26 @@
 import contextlib
 import logging
 import os
+import stat
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from otel_job_measure import names
-from otel_job_measure.clock import Clock
+from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Identity, Segment
 from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.private_files import open_private
 from otel_job_measure.journal.recovery import recover_slots
-from otel_job_measure.journal.segment import SUFFIX, SegmentFile
+from otel_job_measure.journal.segment import MOST_BYTES, SUFFIX, SegmentFile
 from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.rate_limited_log import RateLimitedLog
 
 _log = logging.getLogger(names.LOGGER)
+_READ = 1024 * 1024
+_once = RateLimitedLog(_log, SystemClock(), every_s=1e9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +70,16 @@ def enforce(state: StateDir, bound: Bound) -> None:
     for _, _, size, path, is_lost in sorted(_candidates(state, bound)):
         if excess <= 0:
             break
-        with contextlib.suppress(FileNotFoundError):
+        try:
             lost = _points_in(path) if is_lost else 0
             Path(path).unlink()
-            points, own = points + lost, own + (lost if path in bound.closed else 0)
-            excess -= size
+        except FileNotFoundError:  # another process has it
+            continue
+        except OSError as error:  # another user's: the bound holds for the others all the same
+            _once.warning(f"kept {path}", "%s cannot be deleted, though there is no room for it: %s", path, error)
+            continue
+        points, own = points + lost, own + (lost if path in bound.closed else 0)
+        excess -= size
     if points:
         bound.counters.dropped(points, "max_bytes", own=own)
         _log.error(
@@ -139,9 +148,16 @@ def _files(state: StateDir) -> Iterator[_File]:
             for entry in entries:
                 if entry.name.endswith(SUFFIX):
                     with contextlib.suppress(FileNotFoundError):
-                        yield _File(folder, entry.path, entry.stat(follow_symlinks=False))
+                        status = entry.stat(follow_symlinks=False)
+                        if stat.S_ISREG(status.st_mode) and status.st_size <= MOST_BYTES:  # else it is none of ours
+                            yield _File(folder, entry.path, status)
 
 
 def _points_in(path: str) -> int:
-    with os.fdopen(open_private(path, os.O_RDONLY), "rb") as file:
-        return sum(1 for line in file if not line.startswith(b"#"))
+    points, before = 0, b"\n"
+    with os.fdopen(open_private(path, os.O_RDONLY), "rb", buffering=0) as file:
+        for _ in range(MOST_BYTES // _READ):
+            data = file.read(_READ)
+            points += data.count(b"\n") - (before + data).count(b"\n#")
+            before = data[-1:]
+    return max(0, points)

@@ -63,7 +63,7 @@ def names_in(folder: Path) -> list[str]:
 def make_folder(folder: Path, *, is_root: bool = False) -> None:
     """Makes a folder and those above it; one below a shared state directory is shared too."""
     try:
-        folder.mkdir(mode=0o700, parents=True)
+        _make(folder, 0o700)
     except FileExistsError:
         if not folder.is_dir():
             raise
@@ -111,9 +111,21 @@ def touch(fd: int, time_ns: int | None = None) -> None:
         os.utime(fd)
 
 
+def _make(folder: Path, mode: int) -> None:
+    """Makes a folder, and those above it for all users to look into: a daemon's umask would let them write there."""
+    try:
+        folder.mkdir(mode=mode)
+    except FileNotFoundError:
+        with contextlib.suppress(FileExistsError):
+            _make(folder.parent, 0o755)
+        folder.mkdir(mode=mode)
+
+
 def _check_file(path: Path | str, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise PermissionError(f"{path} is no regular file; another user may have planted it")
+    if status.st_nlink > 1:
+        raise PermissionError(f"{path} has a second name, so it may be another file, which another user has planted")
     if status.st_uid not in {0, os.geteuid()} and status.st_mode & _OF_GROUP != _OF_GROUP:
         raise PermissionError(f"{path} belongs to another user")
 

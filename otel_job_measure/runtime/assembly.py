@@ -17,6 +17,7 @@ from otel_job_measure.errors import MissingDependencyError, SettingsError
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Identity, Sink, Source, Store
 from otel_job_measure.journal.memory_store import MemoryStore
+from otel_job_measure.journal.rights import whose_rights
 from otel_job_measure.journal.segment_writer import SegmentWriter
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.settings import Settings
@@ -119,7 +120,7 @@ class StoreOpener:
         self.in_memory = True
         place, own = self._settings.state_path, default_state_dir()
         neither = "" if own is None or own == place or _can_be_used(own) else f", nor can {own}"
-        why = f"{_STATE_DIR} ({place}) cannot be used{neither}: {error}"
+        why = f"{_STATE_DIR} ({place}) cannot be used{neither}: {error}{whose_rights()}"
         message = f"points are kept in memory and end with this process: {why}"
         return MemoryStore(self._identity, self._clock, self._counters), message
 

@@ -11,6 +11,7 @@ from otel_job_measure.history.history import Behind, History
 from otel_job_measure.history.ingest import ALONE
 from otel_job_measure.journal.interfaces import Segment
 from otel_job_measure.journal.maintenance import maintain
+from otel_job_measure.journal.rights import whose_rights
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.runtime.assembly import boot_id
 from otel_job_measure.settings import Settings
@@ -70,9 +71,8 @@ def _is_not_there_yet(path: Path) -> bool:
 def _unusable(state: StateDir, error: OSError) -> StateDirError:
     own = default_state_dir()
     elsewhere = f"; runs of this user may be in {own}" if own not in {None, state.root} else ""
-    return StateDirError(
-        f"the state directory {state.root} ({names.ENV_PREFIX}STATE_DIR) cannot be used: {error}{elsewhere}"
-    )
+    what = f"the state directory {state.root} ({names.ENV_PREFIX}STATE_DIR)"
+    return StateDirError(f"{what} cannot be used: {error}{whose_rights()}{elsewhere}")
 
 
 def drop_local(state: StateDir, history: History, left: Sequence[Segment]) -> None:

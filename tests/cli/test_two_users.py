@@ -1,72 +1,34 @@
-"""Root's commands in the state directory of another user, who has planted something in it."""
+"""Root's commands and apps in the state directory of another user, who has planted something in it."""
 
 import os
 import re
 import shutil
 import stat
 import subprocess
-import tempfile
-from collections.abc import Callable, Generator, Mapping
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.support.exec_ import COMMAND
+from tests.support.two_users import ONLY_ROOT, SERVER, M, everything, process, run
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can attack as another user")
-M: Final = 54_321
-SECRET: Final = "# otel-job-measure {}\nthe secret of root\n"
+pytestmark = ONLY_ROOT
 FILES: Final = ("history.db", "history.db-journal", "history.db-wal", "history.lock", "adopt.lock", "shipped.json")
 LINES: Final = ("ready/0123456789abcdef-0.lp", "rejected/0123456789abcdef-0.lp", "slots/007/0123456789abcdef-0.lp")
 LOCKS: Final = tuple(f"slots/{number:03}/lock" for number in range(10))
 FOLDERS: Final = ("ready", "rejected", "slots")
 SLOTS: Final = tuple(f"slots/{number:03}" for number in range(1000))
-SERVER: Final = {
-    "INFLUXDB_URL": "http://127.0.0.1:1",
-    "INFLUXDB_TOKEN": "t",
-    "INFLUXDB_ORG": "o",
-    "INFLUXDB_BUCKET": "b",
-}
-
-
-@pytest.fixture
-def place() -> Generator[Path]:
-    """A folder that every user can look into, with a folder of M's and one of root's."""
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        place.chmod(0o755)
-        (place / "theirs").mkdir()
-        os.chown(place / "theirs", M, M)
-        (place / "roots").mkdir()
-        for name in ("secret", "a.lp", "0123456789abcdef-0.lp", "lock"):
-            (place / "roots" / name).write_text(SECRET)
-            (place / "roots" / name).chmod(0o600)
-        yield place
-
-
-def run(place: Path, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Runs a command as root, on M's state directory."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(place / "home"),
-        "OTEL_JOB_MEASURE_STATE_DIR": str(place / "theirs" / "state"),
-        "OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT": "1s",
-        **variables,
-    }
-    return subprocess.run(
-        [*COMMAND, *words], env=environment, capture_output=True, text=True, timeout=100, check=False, errors="replace"
-    )
-
-
-def everything(folder: Path) -> dict[str, tuple[object, ...]]:
-    """Returns what can be seen of a folder: names, kinds, owners, times, contents."""
-    found: dict[str, tuple[object, ...]] = {}
-    for path in (folder, *sorted(folder.rglob("*"))):
-        status = path.lstat()
-        content = path.read_bytes() if stat.S_ISREG(status.st_mode) else b""
-        found[str(path)] = (status.st_ino, status.st_mode, status.st_uid, status.st_mtime_ns, content)
-    return found
+APP: Final = """
+import logging
+from otel_job_measure import JobMeasure
+logging.basicConfig()
+measure = JobMeasure()
+with measure.run("nightly"):
+    print("it ran")
+measure.close(1)
+"""
 
 
 def link_to(target: str) -> Callable[[Path, Path], None]:
@@ -100,6 +62,22 @@ def folder_instead(path: Path, _place: Path) -> None:
     (path / "something").touch()
 
 
+def hard_link(path: Path, place: Path) -> None:
+    """Plants a second name of a file of root's."""
+    path.hardlink_to(place / "roots" / "secret")
+
+
+def of_a_third_user(path: Path, _place: Path) -> None:
+    """Plants a file of yet another user, which M can read."""
+    path.write_text("# otel-job-measure {}\na third user's\n")
+    path.chmod(0o666)
+    os.chown(path, M + 1, M + 1)
+
+
+def nothing(_path: Path, _place: Path) -> None:
+    """Plants nothing."""
+
+
 def plant(place: Path, names: tuple[str, ...], what: Callable[[Path, Path], None]) -> None:
     """Has M put something in the place of files or folders."""
     state = place / "theirs" / "state"
@@ -112,7 +90,9 @@ def plant(place: Path, names: tuple[str, ...], what: Callable[[Path, Path], None
         what(path, place)
     for folder, folders, files in os.walk(state):
         for name in (*folders, *files):
-            os.chown(Path(folder) / name, M, M, follow_symlinks=False)
+            path = Path(folder) / name
+            if (path.lstat().st_nlink == 1 and path.lstat().st_uid != M + 1) or path.is_dir():
+                os.chown(path, M, M, follow_symlinks=False)
 
 
 PLANTS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Path, Path], None]]]] = {
@@ -130,15 +110,33 @@ PLANTS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Path, Path], None]]]
     "all slots are links": (SLOTS, link_to("roots")),
     "folders are pipes": (FOLDERS, pipe),
     "all slots are pipes": (SLOTS, pipe),
+    "files are root's": ((*FILES, *LINES, *LOCKS), hard_link),
+    "lines are root's": (LINES, hard_link),
+    "files are a third user's": ((*FILES, *LINES, *LOCKS), of_a_third_user),
 }
+KINDS: Final = (
+    link_to("roots/secret"),
+    nothing,
+    link_to("roots"),
+    nothing,
+    pipe,
+    nothing,
+    device,
+    nothing,
+    sparse,
+    nothing,
+    folder_instead,
+    nothing,
+    hard_link,
+    nothing,
+    of_a_third_user,
+    nothing,
+)
+"""Between two of them nothing, so that something planted first does not keep commands from what comes later."""
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("planted", PLANTS)
-def test_root_follows_nothing_that_another_user_has_planted(place: Path, planted: str) -> None:
-    """Every command ends, the command of exec runs, and nothing of root's is read, changed, moved, deleted or made."""
-    assert run(place, "exec", "job", "--", "true").returncode == 0
-    plant(place, *PLANTS[planted])
+def attack(place: Path) -> None:
+    """Has root work in the state directory of M, and looks for harm."""
     before = everything(place / "roots")
     for words in (
         ("runs",),
@@ -153,9 +151,35 @@ def test_root_follows_nothing_that_another_user_has_planted(place: Path, planted
         assert "the secret of root" not in done.stdout + done.stderr
     done = run(place, "exec", "job", "--", "sh", "-c", "echo it ran; exit 7")
     assert (done.returncode, done.stdout) == (7, "it ran\n"), done.stderr
+    done = process(place, sys.executable, "-c", APP)
+    assert (done.returncode, done.stdout) == (0, "it ran\n"), done.stderr
+    assert done.stderr.count("belongs to user") == 1, done.stderr
     assert everything(place / "roots") == before
-    made = [path for path in (place / "theirs").rglob("*") if path.lstat().st_uid != M]
-    assert made == []
+    made = [path for path in (place / "theirs").rglob("*") if path.lstat().st_uid not in {M, M + 1}]
+    assert all(path.lstat().st_nlink > 1 for path in made), made  # the second names of root's file
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("planted", PLANTS)
+def test_root_follows_nothing_that_another_user_has_planted(place: Path, planted: str) -> None:
+    """Every command ends, the command of exec runs, and nothing of root's is read, changed, moved, deleted or made."""
+    assert run(place, "exec", "job", "--", "true").returncode == 0
+    plant(place, *PLANTS[planted])
+    attack(place)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("turn", range(len(KINDS)))
+def test_each_name_can_be_anything_while_others_are_as_they_should_be(place: Path, turn: int) -> None:
+    """Over all turns, each kind of thing lies at each name that the package opens, beside good files."""
+    alone = {**SERVER, "OTEL_JOB_MEASURE_SHIP": "off"}
+    assert run(place, "exec", "job", "--", "true", **alone).returncode == 0
+    assert run(place, "ship", "--once", **SERVER).returncode == 1
+    for at, name in enumerate((*FILES, *LINES, *LOCKS)):
+        kind = KINDS[(turn + at) % len(KINDS)]
+        if kind is not nothing:
+            plant(place, (name,), kind)
+    attack(place)
 
 
 def test_what_root_makes_in_a_users_folder_is_the_users(place: Path) -> None:

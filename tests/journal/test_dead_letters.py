@@ -1,5 +1,6 @@
 """Lines that a server refused: kept with its message, found, sent again or given up."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -167,3 +168,30 @@ def test_where_nothing_was_refused_nothing_is_found(tmp_path: Path) -> None:
     state.rejected.touch()
     with pytest.raises(StateDirError, match="cannot be read"):
         dead_letters(state)
+
+
+def test_what_is_no_file_of_dead_letters_stops_no_other(state: StateDir, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that is too large, a link and a pipe stay where they are; the others are sent again or deleted."""
+    letters = DeadLetterFiles(state.rejected, HERE)
+    letters.put(BAD, "no")
+    with (state.rejected / "here-0.lp").open("wb") as file:
+        file.truncate(8 * 1024**3)
+    (state.rejected / "here-1.lp").symlink_to("/etc/passwd")
+    os.mkfifo(state.rejected / "here-2.lp")
+    assert retry(state, HERE) == 1
+    assert len(list(state.ready.iterdir())) == 1
+    letters.put(BAD, "no")
+    assert discard(state, dead_letters(state)[1] | {f"here-{number}.lp": 1 for number in range(3)}) == 1
+    assert sorted(path.name for path in state.rejected.iterdir()) == ["here-0.lp", "here-1.lp", "here-2.lp"]
+    assert "more than" in caplog.text
+
+
+def test_any_amount_of_lines_can_be_queued(state: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They come into files that readers take, each line whole and in one of them."""
+    monkeypatch.setattr(module, "_PART_BYTES", 100)
+    lines = b"".join(b"line %d of many\n" % number for number in range(50)) + b"x" * 500 + b"\nlast\n"
+    put_into_ready(state, HERE, lines)
+    found = [SegmentFile.open(path).read(0, 10_000) for path in state.ready.iterdir()]
+    assert len(found) > 8
+    told = [line for data in found for line in whole_lines(data)[1:]]
+    assert sorted(told) == sorted(whole_lines(lines))

@@ -74,6 +74,35 @@ def test_living_segments_are_never_touched(state: StateDir) -> None:
     assert (slot / "e.lp").exists()
 
 
+def test_what_is_no_segment_neither_counts_nor_stops_the_bound(state: StateDir) -> None:
+    """A link, a pipe and a huge sparse line stay where they are, unread, and the bound holds for the rest."""
+    (state.ready / "0.lp").symlink_to("/etc/passwd")
+    os.mkfifo(state.ready / "1.lp")
+    with (state.ready / "2.lp").open("wb") as file:
+        file.truncate(8 * 1024**3)
+    for number in range(3):
+        os.utime(state.ready / f"{number}.lp", ns=(0, 0), follow_symlinks=False)
+    size = (state.ready / "a.lp").stat().st_size
+    counters = Counters()
+    enforce(state, Bound(max_bytes=2 * size, counters=counters, is_delivered=lambda _name: False))
+    assert left(state) == ["0", "1", "2", "c", "d"]
+    assert counters.now().dropped == {"max_bytes": 20}
+
+
+def test_a_file_that_cannot_be_deleted_stops_no_other(state: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be another user's; the bound holds as far as it can."""
+    unlink = Path.unlink
+
+    def denied(path: Path) -> None:
+        if path.name == "a.lp":
+            raise PermissionError(path)
+        unlink(path)
+
+    monkeypatch.setattr(Path, "unlink", denied)
+    enforce(state, Bound(max_bytes=1, counters=Counters(), is_delivered=lambda _name: False))
+    assert left(state) == ["a"]
+
+
 @pytest.mark.usefixtures("small_segments")
 def test_a_process_that_nobody_ships_for_stays_below_the_bound(tmp_path: Path) -> None:
     """Its own closed segments go, the oldest first, counted; its open run is still in the newest."""

@@ -1,6 +1,7 @@
 """Folders of another user, and links that another user has planted."""
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -84,10 +85,10 @@ def test_links_in_the_place_of_files_are_not_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
-@pytest.mark.parametrize("place", ["state", "state/below/it", "state-link", "link/state"])
+@pytest.mark.parametrize("place", ["state", "state/below/it", "state-link", "link/state", "state/of-root"])
 def test_an_app_of_root_does_not_use_a_folder_of_another_user(tmp_path: Path, place: str) -> None:
     """It could not take that user's rights without taking them in its jobs too; nothing is made or followed."""
-    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "of-root").mkdir(parents=True)
     (tmp_path / "roots").mkdir()
     (tmp_path / "state-link").symlink_to(tmp_path / "roots")
     (tmp_path / "link").symlink_to(tmp_path)
@@ -96,13 +97,13 @@ def test_an_app_of_root_does_not_use_a_folder_of_another_user(tmp_path: Path, pl
     for attempt in (StateDir(tmp_path / place).make, StateDir(tmp_path / place).check_usable):
         with pytest.raises(PermissionError, match="belongs to user 54321"):
             attempt()
-    assert not list((tmp_path / "state").iterdir())
+    assert not list((tmp_path / "state" / "of-root").iterdir())
     assert not list((tmp_path / "roots").iterdir())
 
 
-@pytest.mark.parametrize("kind", ["pipe", "folder", "link", "device"])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link", "device", "second name"])
 def test_what_is_no_regular_file_is_not_opened(tmp_path: Path, kind: str) -> None:
-    """A pipe would block and a device has no end."""
+    """A pipe would block, a device has no end, and a second name may be that of a file of root's."""
     path = tmp_path / "ready-0.lp"
     match kind:
         case "pipe":
@@ -111,11 +112,17 @@ def test_what_is_no_regular_file_is_not_opened(tmp_path: Path, kind: str) -> Non
             path.mkdir()
         case "link":
             path.symlink_to("/dev/null")
+        case "second name":
+            (tmp_path / "first").write_text("as it was")
+            (tmp_path / "first").chmod(0o640)
+            path.hardlink_to(tmp_path / "first")
         case _:
             path = Path("/dev/zero")
     for flags in (os.O_RDONLY, os.O_RDWR, os.O_RDWR | os.O_CREAT, os.O_WRONLY | os.O_APPEND):
-        with pytest.raises(OSError, match=r"no regular file|directory|symbolic|No such device"):
+        with pytest.raises(OSError, match=r"no regular file|directory|symbolic|No such device|second"):
             open_private(path, flags)
+    if kind == "second name":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
@@ -127,3 +134,15 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
         read_private(path, 100)
     with pytest.raises(OSError, match="more than a segment ever has"):
         SegmentFile.open(path)
+
+
+def test_no_umask_opens_a_folder_to_others(tmp_path: Path) -> None:
+    """Daemons set the umask to 0: other users could then write the folders above, and exchange the state directory."""
+    before = os.umask(0)
+    try:
+        StateDir(tmp_path / "a" / "b" / "state").make()
+    finally:
+        os.umask(before)
+    modes = {path.relative_to(tmp_path).as_posix(): path.stat().st_mode & 0o7777 for path in tmp_path.rglob("*")}
+    assert modes["a"] == modes["a/b"] == 0o755
+    assert {mode for name, mode in modes.items() if name.startswith("a/b/state")} == {0o700}

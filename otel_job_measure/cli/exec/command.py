@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from otel_job_measure.cli import options
 from otel_job_measure.cli.exec import process, spawn
 from otel_job_measure.cli.exec.arrivals import service_manager
-from otel_job_measure.cli.exec.run import MeasuredCommand
+from otel_job_measure.cli.exec.run import MeasuredCommand, load_late_parts
 from otel_job_measure.cli.exec.time_limit import MOST_S, TimeLimit
 from otel_job_measure.cli.exec.unmeasured import Unmeasured
 from otel_job_measure.cli.options import complain, in_one_line
@@ -72,11 +72,12 @@ class Given:
         relay = _relay(self.environment)
         environment = self.environment | measured.variables | ({} if relay is None else relay.variables)
         start = spawn.Start(self.arguments, environment, self.inherited, outlives=self.outlives)
+        manager = service_manager(self.environment)
         held: spawn.HeldCommand | None = None
         try:
             with measured.attached():
                 held = spawn.HeldCommand(start)
-            child = process.Child(held, service_manager(self.environment), measured.keep_up, measured.note)
+            child = process.Child(held, start.inherited.rights, manager, measured.keep_up, measured.note)
         except spawn.NoRoom as reason:
             complain(f"{reason}: the command replaces this process, so its end is not measured")
             ending = process.Ending(code=self.replace_us())
@@ -167,7 +168,7 @@ def run(args: argparse.Namespace) -> int:
         process.fill_closed_files()
         process.hold_signals()
         options.load_env_file(args.env_file)
-        settings = options.with_owners_rights(Settings.from_env())
+        settings = options.with_owners_rights(Settings.from_env(), before=load_late_parts)
         if not settings.disabled:
             measured = MeasuredCommand(args.name, settings)
             if args.keep_output:

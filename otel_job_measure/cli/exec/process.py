@@ -25,6 +25,7 @@ from otel_job_measure.cli.exec.arrivals import HELD, Arrivals
 from otel_job_measure.cli.exec.spawn import HeldCommand
 from otel_job_measure.cli.exec.time_limit import EXCEEDED, KILLED, TimeLimit
 from otel_job_measure.errors import JobMeasureError
+from otel_job_measure.journal.rights import Rights
 
 _KEEP_UP_S: Final = 10.0
 _TO_LEAVE: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
@@ -71,19 +72,26 @@ def hold_signals() -> None:
 class Child:
     """A command that is started while signals are held.
 
-    `keep_up` is called every ten seconds while the command runs, `note` at once by the thread that sees the command's
-    end. Neither may raise. The constructor raises `spawn.NotStarted` as `HeldCommand.let_go` does.
+    `rights` are those that this process was started with. `keep_up` is called every ten seconds while the command runs,
+    `note` at once by the thread that sees the command's end. Neither may raise. The constructor raises
+    `spawn.NotStarted` as `HeldCommand.let_go` does.
     """
 
     def __init__(
-        self, held: HeldCommand, manager: int | None, keep_up: Callable[[], None], note: Callable[[Ending], None]
+        self,
+        held: HeldCommand,
+        rights: Rights | None,
+        manager: int | None,
+        keep_up: Callable[[], None],
+        note: Callable[[Ending], None],
     ) -> None:
         self.pid = held.pid
+        self._rights = rights
         self.ending: Ending | None = None
         """How the command ended, as soon as that is known."""
         self._keep_up = keep_up
         self._note = note
-        self._sentinel = sentinel.start(HELD)
+        self._sentinel = sentinel.start(HELD, rights)
         self._arrivals = Arrivals(held.pid, self._sentinel, manager)
         # The command has not seen what came before its process was there, not even from a terminal. What came to both
         # since then is pending there too, and stays one signal.
@@ -136,8 +144,11 @@ class Child:
         return ending
 
     def _pass_on(self, number: int) -> None:
-        with suppress(PermissionError):  # the command has more rights than this process
+        try:
             os.kill(self.pid, number)
+        except PermissionError:  # the command has changed its user, and this process may have given up root's rights
+            if self._rights is not None and self._rights != Rights.of_this_process():
+                _kill_as(self._rights, self.pid, number)
 
     def _reap_others(self) -> None:
         while (change := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
@@ -152,6 +163,19 @@ class Child:
         if self._sentinel is not None:
             self._sentinel.end()
             self._sentinel = None
+
+
+def _kill_as(rights: Rights, pid: int, number: int) -> None:
+    """Sends a signal from a child process with other rights: other threads of this one are not to get them."""
+    with suppress(OSError):
+        child = os.fork()
+        if not child:
+            try:
+                rights.take()
+                os.kill(pid, number)
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
 
 
 def ending_of(pid: int) -> Ending:

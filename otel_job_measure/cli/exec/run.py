@@ -176,6 +176,19 @@ class MeasuredCommand:
                 complain(f"the span is not exported: {trouble}")
 
 
+def load_late_parts() -> None:
+    """Imports what is else imported after the journal is open; for a process that is about to give up its rights."""
+    from otel_job_measure.cli.exec import output  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
+
+    with suppress(Exception):  # `MeasuredCommand` will say it
+        exporter = tracing.exporter_module()
+        if exporter is not None:
+            from otel_job_measure.cli.exec import span  # noqa: PLC0415 - imports the SDK
+
+            span.RunSpan(exporter)
+            span.made(exporter).shutdown()
+
+
 def outcome_of(ending: Ending) -> Outcome:
     """Returns the outcome of a run: exit code 0 is `end`, anything else `failed`."""
     if ending.timed_out:

@@ -14,6 +14,8 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import Final, NamedTuple, NoReturn
 
+from otel_job_measure.journal.rights import Rights
+
 _TITLE: Final = b"signal-sentinel"
 _PATIENCE_MS: Final = 1000
 _NO: Final = b"-"
@@ -68,8 +70,11 @@ class Sentinel:
         os.close(self._heard)
 
 
-def start(held: Collection[int]) -> Sentinel | None:
-    """Starts a sentinel for some signals; None if the system has no room for one."""
+def start(held: Collection[int], rights: Rights | None = None) -> Sentinel | None:
+    """Starts a sentinel for some signals, with the rights that the wrapper was started with.
+
+    It returns None if the system has no room for one.
+    """
     try:
         asked, ask = os.pipe()
         heard, tell = os.pipe()
@@ -77,14 +82,16 @@ def start(held: Collection[int]) -> Sentinel | None:
     except OSError:
         return None
     if not pid:
-        _watch(asked, tell, held)
+        _watch(asked, tell, held, rights)
     os.close(asked)
     os.close(tell)
     return Sentinel(pid, ask, heard)
 
 
-def _watch(asked: int, tell: int, held: Collection[int]) -> NoReturn:
+def _watch(asked: int, tell: int, held: Collection[int], rights: Rights | None) -> NoReturn:
     try:
+        if rights is not None:
+            rights.take()
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         for descriptor in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208 - numbers
             if descriptor not in (asked, tell):

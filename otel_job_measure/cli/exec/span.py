@@ -67,7 +67,7 @@ class RunSpan:
     def load(self) -> None:
         """Imports the exporter if the span is sampled."""
         if self._span is not None and self._span.get_span_context().trace_flags.sampled:
-            self._delivery.exporter = _made(self._exporter)
+            self._delivery.exporter = made(self._exporter)
             self._provider.add_span_processor(SimpleSpanProcessor(self._delivery))
 
     def end(self, run: Run, outcome: Outcome) -> None:
@@ -88,7 +88,8 @@ class RunSpan:
         return None if self._delivery.done else self._delivery.words or "the exporter failed"
 
 
-def _made(module: str) -> SpanExporter:
+def made(module: str) -> SpanExporter:
+    """Returns the exporter of a module, which this imports."""
     # Each import is a statement, because tools that freeze an app follow no computed name.
     if ".grpc." in module:
         from opentelemetry.exporter.otlp.proto.grpc import trace_exporter as over_grpc  # noqa: PLC0415 - see `load`
