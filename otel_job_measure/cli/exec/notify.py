@@ -56,9 +56,9 @@ class Relay:
             data, ancillary, flags, _ = self._socket.recvmsg(_MOST, _ROOM, socket.MSG_CMSG_CLOEXEC)
             if not data and not ancillary:  # shut down; an empty message still has its sender
                 return
-            sender, descriptors = _parts(ancillary)
+            sender, user, descriptors = _parts(ancillary)
             try:
-                if not flags & socket.MSG_TRUNC and self._is_of_service(sender):
+                if not flags & socket.MSG_TRUNC and self._is_of_service(sender, user):
                     with suppress(OSError):  # systemd has no ear for it
                         self._send(data, descriptors)
             finally:
@@ -77,12 +77,15 @@ class Relay:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sending:
             sending.sendmsg([b"\n".join(kept)], ancillary, 0, self._target)
 
-    def _is_of_service(self, sender: int) -> bool:
-        """Returns whether systemd would count a process to the service: anyone can reach the socket."""
+    def _is_of_service(self, sender: int, user: int) -> bool:
+        """Returns whether systemd would count a process to the service: anyone can reach the socket.
+
+        Of a process that has ended already, as `systemd-notify` does at once, only the user is known.
+        """
         if sender == self._command:
             return True
         group = _control_group(str(sender))
-        return bool(group) and group.startswith(self._own_group)
+        return group.startswith(self._own_group) if group else user in {0, os.getuid(), os.geteuid()}
 
 
 def relay(environment: Mapping[bytes, bytes]) -> Relay | None:
@@ -96,17 +99,17 @@ def relay(environment: Mapping[bytes, bytes]) -> Relay | None:
         return None
 
 
-def _parts(ancillary: Sequence[tuple[int, int, bytes]]) -> tuple[int, list[int]]:
-    """Returns a message's sender and its descriptors."""
-    sender = 0
+def _parts(ancillary: Sequence[tuple[int, int, bytes]]) -> tuple[int, int, list[int]]:
+    """Returns a message's sender, the sender's user, and its descriptors."""
+    sender, user = 0, -1
     descriptors: list[int] = []
     for _, kind, data in ancillary:
         numbers = [int.from_bytes(data[at : at + _INT], sys.byteorder) for at in range(0, len(data), _INT)]
         if kind == socket.SCM_RIGHTS:
             descriptors += numbers
         elif kind == socket.SCM_CREDENTIALS:
-            sender = numbers[0]
-    return sender, descriptors
+            sender, user = numbers[:2]
+    return sender, user, descriptors
 
 
 def _control_group(process: str) -> str:
