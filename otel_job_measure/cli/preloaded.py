@@ -1,4 +1,4 @@
-"""The modules and secrets that commands else read when they need them.
+"""The modules and secrets that commands otherwise read when they need them.
 
 A command of root that takes another user's rights reads these before: that user may not read root's installation.
 """

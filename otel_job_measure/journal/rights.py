@@ -54,7 +54,7 @@ class Rights(NamedTuple):
 
 
 def owner_of(path: Path) -> int:
-    """Returns the id of the user who decides what an absolute path leads to.
+    """Returns the id of the user who controls what an absolute path leads to.
 
     That is the first owner, other than root, of a folder or a link on the way to it. A folder that is not there yet
     will belong to the owner of the one above.

@@ -206,7 +206,7 @@ def test_a_host_of_many_silent_addresses_costs_one_time_out(monkeypatch: pytest.
         full.listen(0)
         where = full.getsockname()
         callers = [socket.socket() for _ in range(8)]
-        for caller in callers:  # so that nobody else gets in
+        for caller in callers:  # so that no other connection gets in
             caller.settimeout(0)
             caller.connect_ex(where)
         infos = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", where)] * 1000

@@ -104,7 +104,7 @@ def test_ten_thousand_foreign_tables_are_refused(history: History) -> None:
     "script", [f'DROP VIEW "scheduling-job"; CREATE VIEW "scheduling-job" AS {_ENDLESS}', "ANALYZE"]
 )
 def test_views_and_statistics_are_the_owners(history: History, script: str) -> None:
-    """The package reads no view, so an endless one hurts nobody, and a reader may make some."""
+    """The package reads no view, so an endless one does no harm, and users may add views."""
     change(history, script)
     history.fold([chunk(Lines(uuid="c").start(NOW_NS + 2 * SECOND), "two")])
     assert uuids(history_in(history.path.parent)) == ["c", "b", "a"]

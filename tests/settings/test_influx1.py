@@ -23,7 +23,7 @@ USER = {"INFLUXDB_USERNAME": "writer", "INFLUXDB_PASSWORD": 'pä: ss"word'}
     ],
 )
 def test_no_org_is_needed(credentials: dict[str, str]) -> None:
-    """URL, database and who writes are all that there is; the destination is the same one whoever writes."""
+    """A server needs a URL, a database and a user; the destination does not depend on the user."""
     found = Settings.from_env(URL | credentials)
     assert isinstance(found.destination, Destination)
     assert found.destination == Destination(url="http://h", org="", bucket="db/rp")

@@ -37,7 +37,7 @@ class InfluxServer:
     """A server of generation 2, with a token that may do everything, and what tests ask of it."""
 
     secret_variable: ClassVar[str] = "INFLUXDB_TOKEN"
-    """The variable of what nobody may see."""
+    """The variable that holds the secret."""
 
     url: str
     token: str = field(repr=False)

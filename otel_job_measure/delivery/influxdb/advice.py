@@ -87,8 +87,8 @@ def _of_status(status: int, server: Server) -> str:
             None: f"set {_TOKEN} or {_TOKEN_FILE} to a token that the server knows, or for InfluxDB 1.x {user}",
         }.get(server.generation, f"set {_TOKEN} or {_TOKEN_FILE} to a token that the server knows")
     if status == HTTPStatus.FORBIDDEN:
-        who = f"the user of {_USER}" if server.generation == 1 else f"the token of {_TOKEN}"
-        return f"let {who} write to {_BUCKET}, or set another"
+        writer = f"the user of {_USER}" if server.generation == 1 else f"the token of {_TOKEN}"
+        return f"let {writer} write to {_BUCKET}, or set another"
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
         return _ADDRESS
     where = (_URL, _ORG, _BUCKET) if server.generation in (2, None) else (_URL, _BUCKET)
