@@ -20,6 +20,7 @@ VALUES = ("--env-file", "--keep-output", "--kill-after", "--timeout")
 """The options of `exec` that can have their value in the next word."""
 _DIGITS = 100_000  # of a variable: the system takes 128 KiB
 _ROOM = 65_536
+_BYTECODE = 64 * 1024 * 1024  # bytes of free disk, more than all modules of a process need
 _RESERVE = 1024 * 1024  # bytes for the last resort, if memory runs out
 _PACKAGE = "otel_job_measure"
 _TRIES = "_OTEL_JOB_MEASURE_TRIES"
@@ -135,6 +136,18 @@ def start(words: "Sequence[str]") -> int:
     return given.replace_us()
 
 
+def has_room() -> bool:
+    """Returns whether bytecode can be written whole: Python would keep a file that is cut short, and fail on it."""
+    try:
+        import resource  # noqa: PLC0415 - a Python may lack it
+
+        is_limited = resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY
+        disk = os.statvfs(sys.prefix)
+    except (ImportError, OSError):
+        return True
+    return not is_limited and disk.f_bavail * disk.f_frsize >= _BYTECODE
+
+
 def try_out(pid: str) -> None:
     """Tells the installed script that this interpreter starts, which signals it ignores, and its environment."""
     bytearray(4 * _RESERVE)  # raises if there is too little memory to go on
@@ -177,6 +190,7 @@ def _complain(*parts: object) -> None:
 
 
 if __name__ == "__main__":
+    sys.dont_write_bytecode = sys.dont_write_bytecode or not has_room()
     if len(sys.argv) == 1 and _TRIES in os.environ:
         try_out(os.environ[_TRIES])
     elif sys.argv[1:2] == ["exec"]:

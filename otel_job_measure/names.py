@@ -101,7 +101,6 @@ ENV_INFLUXDB_TOKEN: Final = "INFLUXDB_TOKEN"  # noqa: S105 - the name of a varia
 ENV_INFLUXDB_TOKEN_FILE: Final = "INFLUXDB_TOKEN_FILE"  # noqa: S105 - the name of a variable, not a secret
 ENV_INFLUXDB_USERNAME: Final = "INFLUXDB_USERNAME"
 ENV_INFLUXDB_PASSWORD: Final = "INFLUXDB_PASSWORD"  # noqa: S105 - the name of a variable, not a secret
-ENV_INFLUXDB_PASSWORD_FILE: Final = "INFLUXDB_PASSWORD_FILE"  # noqa: S105 - the name of a variable, not a secret
 ENV_INFLUXDB_ORG: Final = "INFLUXDB_ORG"
 ENV_INFLUXDB_BUCKET: Final = "INFLUXDB_BUCKET"
 ENV_SINK: Final = f"{ENV_PREFIX}SINK"

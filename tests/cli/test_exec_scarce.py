@@ -1,12 +1,17 @@
 """`exec` with too little of something: the command runs as it would alone."""
 
+import importlib.util
 import os
 import resource
 import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import otel_job_measure
+from otel_job_measure import __main__
 from tests.support.exec_ import EXEC, run
 from tests.support.uncovered import uncovered
 
@@ -43,6 +48,31 @@ def test_another_limit_leaves_the_command_alone(kind: str, most: int) -> None:
         preexec_fn=lambda: resource.setrlimit(limit, (most, most)),
     )
     assert (done.returncode, done.stdout) == (3, b"goes on\n"), done.stderr
+
+
+@pytest.mark.parametrize("most", [0, 100, 5000])
+def test_a_limit_of_files_leaves_no_bytecode_that_is_cut_short(most: int) -> None:
+    """Python would keep it, and no process could import that module again."""
+    module = Path(importlib.util.cache_from_source(str(Path(otel_job_measure.__file__).parent / "cli/exec/run.py")))
+    module.unlink(missing_ok=True)
+    done = subprocess.run(
+        [*EXEC, *GO_ON],
+        env=uncovered(),
+        check=False,
+        capture_output=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+    )
+    assert (done.returncode, done.stdout) == (3, b"goes on\n")
+    again = [sys.executable, "-c", "import otel_job_measure.cli.exec.run"]
+    assert subprocess.run(again, env=uncovered(), check=False, capture_output=True).stderr == b""
+
+
+@pytest.mark.parametrize(("free", "has_room"), [(10, False), (10**6, True)])
+def test_no_bytecode_is_written_to_a_full_disk(free: int, monkeypatch: pytest.MonkeyPatch, *, has_room: bool) -> None:
+    """A disk that fills up while Python writes cuts the file short too."""
+    disk = SimpleNamespace(f_bavail=free, f_frsize=4096)
+    monkeypatch.setattr(os, "statvfs", {sys.prefix: disk}.__getitem__)
+    assert __main__.has_room() is has_room
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

@@ -4,6 +4,7 @@ import os
 import resource
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,8 +70,11 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def test_a_full_disk_is_waited_out_in_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Where nothing can be appended the points wait, one error is logged, and they are written when there is room."""
+def test_a_full_disk_is_waited_out_in_memory(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If nothing can be appended, the points wait, one error is logged, and they are written when there is room."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # a limit would cut it short
     clock = ManualClock()
     journal = journal_in(tmp_path, clock=clock)
     first = begin(journal)
@@ -96,6 +100,7 @@ def test_a_full_disk_is_waited_out_in_memory(tmp_path: Path, caplog: pytest.LogC
 def test_what_waits_in_memory_is_bounded_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound the oldest points go, and are counted under their cause."""
     monkeypatch.setattr("otel_job_measure.journal.journal._MAX_WAITING", 10)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     journal = journal_in(tmp_path)
     begin(journal)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
