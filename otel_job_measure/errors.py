@@ -12,6 +12,7 @@
     │   ├── BusyHistoryError              another process is using it
     │   ├── DamagedHistoryError           it was damaged and has been set aside
     │   └── NewerHistoryError             it was written by a newer version
+    ├── StoreError                        InfluxDB cannot answer a question about runs
     ├── ScheduleError (ValueError)        a schedule or a limit of what should happen is wrong
     └── MissingDependencyError (ImportError)   an optional library is not installed
 
@@ -42,6 +43,10 @@ class StateDirError(JobMeasureError, OSError):
 
 class LineProtocolError(JobMeasureError, ValueError):
     """A line is not line protocol."""
+
+
+class StoreError(JobMeasureError):
+    """A store cannot answer a question; the message says why and what to do."""
 
 
 class ScheduleError(JobMeasureError, ValueError):

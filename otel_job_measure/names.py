@@ -5,7 +5,14 @@ from typing import Final
 # Measurements
 POINTS: Final = "scheduling-job"
 RUNS: Final = "scheduling-job-run"
-MEASUREMENTS: Final = (POINTS, RUNS)
+ALIVE: Final = "scheduling-job-alive"
+EVENTS: Final = "scheduling-job-event"
+STATES: Final = "scheduling-job-state"
+EXPECTED: Final = "scheduling-job-expected"
+SENDERS: Final = "scheduling-job-sender"
+MONITOR: Final = (ALIVE, EVENTS, STATES, EXPECTED, SENDERS)
+"""What the monitor writes beside the rows of runs."""
+MEASUREMENTS: Final = (POINTS, RUNS, *MONITOR)
 
 # Tags
 TAG_JOB: Final = "job"
@@ -14,6 +21,9 @@ TAG_PROJECT: Final = "project"
 TAG_STAGE: Final = "stage"
 TAG_STATUS: Final = "status"  # only of the run row; in `scheduling-job` it is a field
 TAG_REASON: Final = "reason"
+
+TAG_EVENT: Final = "event"
+TAG_HOST: Final = "host"  # only of the sender row; elsewhere it is a field
 
 # Fields
 FIELD_UUID: Final = "uuid"
@@ -30,6 +40,28 @@ FIELD_TASK_ID: Final = "task_id"
 FIELD_LAG: Final = "lag"
 FIELD_QUEUED: Final = "queued"
 FIELD_TRIGGER: Final = "trigger"
+
+# Fields of the monitor's rows
+FIELD_AGE: Final = "age"
+FIELD_INTERVAL: Final = "interval"
+FIELD_DUE: Final = "due"
+FIELD_DETAIL: Final = "detail"
+FIELD_WITHDRAWN: Final = "withdrawn"
+FIELD_STATE: Final = "state"
+FIELD_LEVEL: Final = "level"
+FIELD_SINCE: Final = "since"
+FIELD_EXPECTED: Final = "expected"
+FIELD_SOURCE: Final = "source"
+FIELD_VERSION: Final = "version"
+FIELD_COMPLETE_UNTIL: Final = "complete_until"
+FIELD_PENDING: Final = "pending"
+FIELD_LEFT: Final = "left"
+
+# The values of event
+EVENT_MISSED: Final = "missed"
+EVENT_SKIPPED: Final = "skipped"
+EVENT_OVERRUN: Final = "overrun"
+EVENT_RECOVERED: Final = "recovered"
 
 # The values of status
 STATUS_START: Final = "start"

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
-from otel_job_measure.insight import schedules
-from otel_job_measure.insight.local_zone import local_zone
-from otel_job_measure.insight.schedules import Schedule
+from otel_job_measure.expectations import schedules
+from otel_job_measure.expectations.local_zone import local_zone
+from otel_job_measure.expectations.schedules import Schedule
 
 _DESCRIPTION = """Tells how a schedule is read: in words, with its next due times in its time zone and in UTC, and with
 the grace that a late run has by default. Each dialect is evaluated by its own library: the same text can mean different

@@ -1,1 +1,1 @@
-"""What should have happened: expectations and their schedules. Nothing here runs on a job's thread."""
+"""Every question that people and checks ask, and what follows from the answers."""

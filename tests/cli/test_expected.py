@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.cli import main
-from otel_job_measure.insight.local_zone import local_zone
+from otel_job_measure.expectations.local_zone import local_zone
 
 
 def test_a_schedule_is_shown_in_words_with_its_next_due_times(capsys: pytest.CaptureFixture[str]) -> None:

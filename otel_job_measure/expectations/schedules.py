@@ -15,7 +15,7 @@ from cronsim import CronSim, CronSimError
 from oncalendar import OnCalendar, OnCalendarError
 
 from otel_job_measure.errors import ScheduleError
-from otel_job_measure.insight import dialects
+from otel_job_measure.expectations import dialects
 
 CRON: Final = "cron"
 ONCALENDAR: Final = "oncalendar"

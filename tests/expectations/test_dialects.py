@@ -12,7 +12,7 @@ import pytest
 from cronsim import CronSim
 
 from otel_job_measure.errors import ScheduleError
-from otel_job_measure.insight import schedules
+from otel_job_measure.expectations import schedules
 
 # Libraries without types
 apscheduler: Any = importlib.import_module("apscheduler.triggers.cron")

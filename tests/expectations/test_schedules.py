@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_job_measure.errors import ScheduleError
-from otel_job_measure.insight import schedules
+from otel_job_measure.expectations import schedules
 
 NOW = datetime(2026, 3, 25, tzinfo=UTC)
 RIGA = "Europe/Riga"
