@@ -60,15 +60,18 @@ class Schedule(NamedTuple):
                 last = found
                 yield found
 
-    def grace_s(self, moment: datetime) -> float:
-        """Returns the default grace in seconds: a tenth of the shortest gap, at least a minute, at most an hour."""
+    def gap_s(self, moment: datetime) -> float | None:
+        """Returns the shortest gap between the due times of the coming year, in seconds; None if there is none."""
         until = moment + _GAP_SPAN
         coming = [due for due in islice(self.after(moment), _GAPS) if due <= until]
         # By the clock on the wall: an hour that it repeats makes no short gap.
         walls = [due.astimezone(self.zone).replace(tzinfo=None) for due in coming]
         gaps = [(late - early).total_seconds() for early, late in pairwise(walls)]
-        shortest = min((gap for gap in gaps if gap > 0), default=None)
-        return _MOST_GRACE_S if shortest is None else min(max(shortest / 10, _LEAST_GRACE_S), _MOST_GRACE_S)
+        return min((gap for gap in gaps if gap > 0), default=None)
+
+    def grace_s(self, moment: datetime) -> float:
+        """Returns the default grace in seconds."""
+        return default_grace_s(self.gap_s(moment))
 
 
 def parse(text: str, timezone: str, now: datetime, dialect: str | None = None) -> Schedule:
@@ -88,7 +91,7 @@ def parse(text: str, timezone: str, now: datetime, dialect: str | None = None) -
     given = text.strip()
     if not given or len(given) > _MAX_TEXT or not given.isprintable():
         raise ScheduleError(f"a schedule is one line of at most {_MAX_TEXT} characters, got {text[:80]!a}")
-    zone = _zone(timezone)
+    zone = zone_named(timezone)
     kind = _dialect(given, dialect)
     words, evaluate = _evaluated(kind, given, zone, now)
     schedule = Schedule(text=given, zone=zone, dialect=kind, words=words, evaluate=evaluate)
@@ -97,7 +100,13 @@ def parse(text: str, timezone: str, now: datetime, dialect: str | None = None) -
     return schedule
 
 
-def _zone(name: str) -> ZoneInfo:
+def default_grace_s(shortest_gap_s: float | None) -> float:
+    """Returns a tenth of the shortest gap, at least a minute, at most an hour, all in seconds."""
+    return _MOST_GRACE_S if shortest_gap_s is None else min(max(shortest_gap_s / 10, _LEAST_GRACE_S), _MOST_GRACE_S)
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """Returns a time zone; raises `ScheduleError` with the nearest name if there is none such."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, OSError, ValueError):
