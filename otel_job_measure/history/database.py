@@ -68,7 +68,7 @@ class Database:
                     connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
                     yield connection
                     connection.execute("COMMIT")
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 if _kind(error) == sqlite3.SQLITE_INTERRUPT and (raised := deadline.raised()) is not None:
                     raise raised from None
                 raise self._judged(error) from error
@@ -113,7 +113,7 @@ class Database:
         """Makes the views again, with a column for each further tag; in a transaction."""
         self._schema.make_views(connection)
 
-    def _judged(self, error: sqlite3.Error) -> HistoryError:
+    def _judged(self, error: Exception) -> HistoryError:
         """Returns the error to raise; sets a damaged file aside, while the lock is still held."""
         code, why = _kind(error), printable(str(error))  # SQLite repeats names that it found in the file
         if code in _BUSY:
@@ -144,7 +144,9 @@ class Database:
         return aside
 
 
-def _kind(error: sqlite3.Error) -> int:
+def _kind(error: Exception) -> int:
+    if isinstance(error, UnicodeDecodeError):  # Python cannot read the message, which repeats bytes of the file
+        return sqlite3.SQLITE_CORRUPT
     # The low byte is the kind, the others are details; errors of Python's own have no code.
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 

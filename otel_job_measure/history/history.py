@@ -31,7 +31,7 @@ _POLL_S: Final = 0.005
 _READ: Final = 4 * 1024 * 1024
 _PRUNINGS: Final = 20
 _RUNS_AT_ONCE: Final = 1000
-_FORMER: Final = (1, 2)
+_FORMER: Final = (1, 2, 3)
 """The former versions of the schema."""
 
 
@@ -217,7 +217,7 @@ class History:
             told.host, told.destination = stretch.host or None, destination_of(stretch.segment) or None
             self._reader.read(stretch.data, told)
         gone = set(self._gone)
-        if not told.runs and not told.outputs and not gone:
+        if not (told.runs or told.outputs or told.monitor or gone):
             self._note_later(batch)
             return False
         noted = [self._with_unnoted(stretch) for stretch in batch]

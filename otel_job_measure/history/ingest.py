@@ -6,6 +6,7 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from otel_job_measure.history import monitor_tables
 from otel_job_measure.history.rows import COLUMNS, SELECT, UUID, Row, is_sound, key_in, row_of, run_of
 from otel_job_measure.history.run_record import Batch, Run
 from otel_job_measure.journal.interfaces import Chunk
@@ -92,7 +93,7 @@ def next_room(pace: Pace, room: int, used: int, took_ns: int) -> int:
 
 
 def fold(connection: "sqlite3.Connection", batch: Batch, noted: Sequence[Stretch], now_ns: int) -> bool:
-    """Puts runs into the file, and notes the segments' positions; returns whether there are new further tags."""
+    """Puts a batch into the file, and notes the segments' positions; returns whether there are new further tags."""
     rows: list[Row] = []
     left = iter(batch.runs.values())
     while some := list(islice(left, _AT_ONCE)):
@@ -107,6 +108,8 @@ def fold(connection: "sqlite3.Connection", batch: Batch, noted: Sequence[Stretch
     _put(connection, rows)
     connection.executemany(_KEEP, ((each.stream, each.data, each.end_ns, each.uuid) for each in batch.outputs))
     _note_last(connection, batch.runs.values(), now_ns)
+    monitor_tables.put(connection, batch.monitor, now_ns)
+    monitor_tables.forget_ended(connection, batch.runs.values())
     # A file that was begun anew has not seen the beginning of a segment, which then has to come again.
     notes = ((s.segment, s.end if s.begin == 0 else 0, now_ns, s.end, s.begin, s.end) for s in noted)
     connection.executemany(_NOTE, notes)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
+from otel_job_measure.history import monitor_tables
 
 if TYPE_CHECKING:
     import sqlite3
@@ -86,7 +87,7 @@ class Pruning:
         return self._clock.monotonic_ns() >= self._due_ns
 
     def prune(self, connection: "sqlite3.Connection") -> None:
-        """Deletes some old runs, in a transaction; it stays due if there may be more.
+        """Deletes some old runs and other rows, in a transaction; it stays due if there may be more.
 
         The last run and the last success of each job stay. Old notes about segments go too: at worst a segment is
         ingested once more.
@@ -159,7 +160,8 @@ def _prune_some(connection: "sqlite3.Connection", bounds: _Bounds) -> bool:
     """Looks at the next old runs and notes; returns whether there may be more."""
     forgotten = connection.execute(_FORGET, (bounds.old_ns, _AT_ONCE)).rowcount
     passes = [_pass(connection, column, condition, bounds) for column, condition in _PASSES.items()]
-    return forgotten == _AT_ONCE or any(passes)
+    has_more = monitor_tables.prune(connection, bounds.old_ns, _AT_ONCE)
+    return forgotten == _AT_ONCE or has_more or any(passes)
 
 
 def _pass(connection: "sqlite3.Connection", column: str, condition: str, bounds: _Bounds) -> bool:

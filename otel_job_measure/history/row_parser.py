@@ -52,7 +52,7 @@ class LineReader:
         self._heads: dict[str, _Head | None] = {}
 
     def read(self, data: bytes, batch: Batch) -> None:
-        """Puts whole lines into a batch; lines that are not rows of runs are ignored."""
+        """Puts whole lines into a batch; lines of other programs are ignored."""
         for line in data.decode("utf-8", "replace").split("\n"):
             if not line or line[0] == "#" or len(line) > _LONGEST:
                 if line.startswith(BEGIN) and (kept := decode(line)) is not None:

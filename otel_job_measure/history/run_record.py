@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from otel_job_measure import names
 from otel_job_measure.points.fields import RUN_FIELDS, TAG_NAMES
 from otel_job_measure.points.line_protocol import FieldValue, Point
+from otel_job_measure.points.monitor_rows import row_of
 from otel_job_measure.points.outcome import ENDED, Ending, Outcome
 
 if TYPE_CHECKING:
     from otel_job_measure.journal.kept_output import KeptOutput
+    from otel_job_measure.points.monitor import MonitorRow
 
 RUNNING: Final = "running"
 """The status of a run that is still open."""
@@ -137,11 +139,12 @@ Place = tuple[str, Key]
 
 
 class Batch:
-    """The runs that some rows tell of."""
+    """The runs that some rows tell of, and the monitor's rows among them."""
 
     def __init__(self) -> None:
         self.runs: dict[Place, Run] = {}
         self.outputs: list[KeptOutput] = []
+        self.monitor: list[MonitorRow] = []
         self.host: str | None = None
         """The host of the rows that are read now."""
         self.destination: str | None = None
@@ -156,7 +159,10 @@ class Batch:
         return found
 
     def take(self, point: Point) -> None:
-        """Takes a point; one that is not a row of a run is ignored."""
+        """Takes a point; one of another program is ignored."""
+        if (row := row_of(point)) is not None:
+            self.monitor.append(row)
+            return
         uuid, job, time_ns = point.fields.get(names.FIELD_UUID), point.tags.get(names.TAG_JOB), point.time_ns
         if not job or not uuid or not isinstance(uuid, str) or time_ns is None:
             return

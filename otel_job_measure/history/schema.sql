@@ -1,4 +1,4 @@
--- The history: one row a run. Version 3; tests compare the columns with otel_job_measure/points/fields.py.
+-- The history: one row a run. Version 4; tests compare the columns with otel_job_measure/points/fields.py.
 --
 -- Times are nanoseconds since 1970. Tags and fields that a row does not have are NULL.
 
@@ -80,4 +80,68 @@ CREATE TABLE pruning (
     what TEXT PRIMARY KEY,       -- ended_ns, started_ns: the index that it goes through; gap, future: what was logged
     at_ns INTEGER NOT NULL,
     run_id INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- What the monitor found. A job is its name, project and stage; project and stage are empty if it has none.
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    job TEXT NOT NULL,
+    project TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    event TEXT NOT NULL,
+    at_ns INTEGER NOT NULL,      -- the due time, the start plus the limit, or the start that cleared a finding
+    due_ns INTEGER,
+    uuid TEXT,
+    detail TEXT NOT NULL,
+    withdrawn INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX events_by_time ON events (at_ns, job, project, stage, event);
+
+-- The last state of each job.
+CREATE TABLE states (
+    job TEXT NOT NULL,
+    project TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    at_ns INTEGER NOT NULL,      -- when it was found
+    state TEXT NOT NULL,
+    level INTEGER NOT NULL,
+    since_ns INTEGER NOT NULL,
+    due_ns INTEGER,
+    PRIMARY KEY (job, project, stage)
+) WITHOUT ROWID;
+
+-- What each source says of each job, in its last version.
+CREATE TABLE expected (
+    job TEXT NOT NULL,
+    project TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    source TEXT NOT NULL,
+    origin TEXT NOT NULL,        -- a service's name or a file's path; empty if unknown
+    host TEXT NOT NULL,          -- empty if a run on any host counts
+    at_ns INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    expected TEXT NOT NULL,      -- the expectation, its versions and due times, a JSON object
+    PRIMARY KEY (job, project, stage, source, origin, host)
+) WITHOUT ROWID;
+
+-- The last sign of life of each open run.
+CREATE TABLE alive (
+    uuid TEXT NOT NULL,
+    job TEXT NOT NULL,
+    project TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    at_ns INTEGER NOT NULL,
+    host TEXT NOT NULL,
+    age_s REAL NOT NULL,
+    interval_s REAL NOT NULL,
+    PRIMARY KEY (uuid, job, project, stage)
+) WITHOUT ROWID;
+
+-- The last word of each host's processes that send rows.
+CREATE TABLE senders (
+    host TEXT PRIMARY KEY,
+    at_ns INTEGER NOT NULL,
+    complete_until_ns INTEGER NOT NULL,
+    pending INTEGER NOT NULL,
+    "left" INTEGER NOT NULL
 ) WITHOUT ROWID;

@@ -1,16 +1,23 @@
-"""The one table of the tags and fields that the rows of a run have.
+"""The one table of the tags and fields that all rows have.
 
 The rows, the history and the OTLP log records are generated from it; tests check the collector's files and
 docs/data-model.md against it.
 """
 
+from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
 from otel_job_measure import names
 
-Kind = Literal["tag", "string", "float", "integer"]
+Kind = Literal["tag", "string", "float", "integer", "boolean"]
 
-_SQL_TYPES: Final[dict[Kind, str]] = {"tag": "TEXT", "string": "TEXT", "float": "REAL", "integer": "INTEGER"}
+_SQL_TYPES: Final[dict[Kind, str]] = {
+    "tag": "TEXT",
+    "string": "TEXT",
+    "float": "REAL",
+    "integer": "INTEGER",
+    "boolean": "INTEGER",
+}
 _IN_OUTCOME: Final = frozenset((names.FIELD_SUCCESS, names.FIELD_ERROR_TYPE, names.FIELD_ERROR_MESSAGE))
 
 
@@ -84,6 +91,47 @@ RUN_FIELDS: Final = (
     UUID,
 )
 """The fields of `scheduling-job-run`, in the order of a line."""
+
+_JOB_TAGS: Final = tuple(each for each in KEY_TAGS if each.name != names.TAG_DATACENTER)
+"""A job's identity."""
+
+MONITOR: Final[Mapping[str, tuple[Column, ...]]] = {
+    names.ALIVE: (
+        *KEY_TAGS,
+        Column(names.FIELD_AGE, "float", "Seconds since the run's start."),
+        Column(names.FIELD_HOST, "string", "The host that it runs on."),
+        Column(names.FIELD_INTERVAL, "float", "Seconds from one of these rows to the next."),
+        UUID,
+    ),
+    names.EVENTS: (
+        *_JOB_TAGS,
+        Column(names.TAG_EVENT, "tag", "What was found: `missed`, `skipped`, `overrun`, `recovered` and the like."),
+        Column(names.FIELD_DETAIL, "string", "What else is known, in words."),
+        Column(names.FIELD_DUE, "integer", "The due time, in nanoseconds since 1970."),
+        UUID,
+        Column(names.FIELD_WITHDRAWN, "boolean", "Whether later data refuted it."),
+    ),
+    names.STATES: (
+        *_JOB_TAGS,
+        Column(names.FIELD_DUE, "integer", "The due time, in nanoseconds since 1970."),
+        Column(names.FIELD_LEVEL, "integer", "0 ok, 1 warning, 2 critical, 3 unknown."),
+        Column(names.FIELD_SINCE, "integer", "Since when, in nanoseconds since 1970."),
+        Column(names.FIELD_STATE, "string", "The first state that holds."),
+    ),
+    names.EXPECTED: (
+        *_JOB_TAGS,
+        Column(names.FIELD_EXPECTED, "string", "The expectation, as JSON."),
+        Column(names.FIELD_SOURCE, "string", "What kind of source states it."),
+        Column(names.FIELD_VERSION, "integer", "Which version of it, from 1."),
+    ),
+    names.SENDERS: (
+        Column(names.TAG_HOST, "tag", "The host of the process that sends."),
+        Column(names.FIELD_COMPLETE_UNTIL, "integer", "All its rows up to then are here; nanoseconds since 1970."),
+        Column(names.FIELD_LEFT, "boolean", "Whether the process ended in order, so that its silence means nothing."),
+        Column(names.FIELD_PENDING, "integer", "How many bytes of lines wait."),
+    ),
+}
+"""The tags and fields of the monitor's rows, by their measurement; the fields are in the order of a line."""
 
 TAG_NAMES: Final = frozenset(column.name for column in RUN_TAGS)
 """The package's own tags; every other tag of a row is a further tag."""

@@ -1,8 +1,36 @@
 """The monitor's values: what runs now, what was found, and how complete a sender's rows are."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from otel_job_measure import names
 from otel_job_measure.expectations.expectation import JobId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alive:
+    """A sign of life of an open run.
+
+    Args:
+        tags: The tags of the run's rows, `job` among them.
+        at_ns: When it was given.
+        uuid: The run's id.
+        host: Where it runs.
+        age_s: How long it has been running, in seconds.
+        interval_s: How often a sign of life comes, in seconds.
+    """
+
+    tags: Mapping[str, str]
+    at_ns: int
+    uuid: str
+    host: str
+    age_s: float
+    interval_s: float
+
+    @property
+    def job(self) -> JobId:
+        """The run's job."""
+        return job_of(self.tags)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +78,33 @@ class State:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What one source says of one job, as a row.
+
+    Args:
+        job: The job.
+        at_ns: The row's time: since when the version is in force, or a time of the day for the daily repetition.
+        source: What kind of source it is, of `expectation.SOURCES`.
+        version: Which version it is, from 1.
+        text: The `ExpectedJob` as JSON.
+    """
+
+    job: JobId
+    at_ns: int
+    source: str
+    version: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """The last word of the process that ships a host's rows.
+    """The last word of a process that ships a host's rows.
 
     Args:
         host: The host.
         at_ns: When it was sent.
-        complete_until_ns: All rows of this host up to that time are at the server.
-        pending: The points that wait.
+        complete_until_ns: All rows up to that time of those that the process sends are at the server.
+        pending: How many bytes of lines wait.
         left: Whether the sender ended in order, so that its silence means nothing.
     """
 
@@ -66,3 +113,12 @@ class Sender:
     complete_until_ns: int
     pending: int
     left: bool
+
+
+MonitorRow = Alive | Event | State | Expected | Sender
+"""What the monitor's five measurements hold."""
+
+
+def job_of(tags: Mapping[str, str]) -> JobId:
+    """Returns the job that a row's tags name."""
+    return JobId(*(tags.get(name, "") for name in (names.TAG_JOB, names.TAG_PROJECT, names.TAG_STAGE)))

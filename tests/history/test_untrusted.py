@@ -52,7 +52,7 @@ def change(history: History, script: str) -> None:
         ("ALTER TABLE runs ADD COLUMN more TEXT DEFAULT 'more'", "the table 'runs'"),
         (
             "UPDATE sqlite_schema SET sql = replace(sql, 'job TEXT', 'job TEXT CHECK (length(hex(zeroblob(9))) > 0)')",
-            "the table 'last_runs'",
+            "the table 'alive'",
         ),
         (
             "UPDATE sqlite_schema SET sql = replace(sql, 'TEXT NOT NULL', 'TEXT') WHERE name = 'runs'",
@@ -63,8 +63,8 @@ def change(history: History, script: str) -> None:
             "the index 'runs_unsettled'",
         ),
         ("PRAGMA user_version = -3", "the version -3"),
-        ("PRAGMA user_version = 1", "the index 'sqlite_autoindex_output_1'"),
-        ("PRAGMA user_version = 2", "the index 'sqlite_autoindex_output_1'"),
+        ("PRAGMA user_version = 1", "the index 'events_by_time'"),
+        ("PRAGMA user_version = 3", "the index 'events_by_time'"),
         ("PRAGMA user_version = 0", "the version 0"),
     ],
 )
@@ -116,7 +116,7 @@ def test_a_better_comment_changes_no_schema(history: History) -> None:
     assert uuids(history_in(history.path.parent)) == ["b", "a"]
 
 
-@pytest.mark.parametrize("version", [0, 1, 2])
+@pytest.mark.parametrize("version", [0, 1, 2, 3])
 def test_an_older_schema_is_compared_before_it_is_upgraded(tmp_path: Path, version: int) -> None:
     """An upgrade writes to all rows, so a trigger would run for each."""
     folder = Path(__file__).parents[2] / "otel_job_measure" / "history"
