@@ -23,6 +23,7 @@ from otel_job_measure.cli import options
 from otel_job_measure.cli.table import print_runs
 from otel_job_measure.entrypoints.compose import compose
 from otel_job_measure.errors import SettingsError
+from otel_job_measure.printable import printable
 from otel_job_measure.runtime.history_reader import opened, up_to_date
 from otel_job_measure.runtime.measure import JobMeasure
 from otel_job_measure.settings import Settings
@@ -30,7 +31,7 @@ from otel_job_measure.settings import Settings
 _DESCRIPTION = """Runs some jobs on real files in a temporary folder: one fails on a bad file, one is killed during its
 run, two overlap, one is a command. Then it shows what was measured. It needs no server. The runs go to a state
 directory of the demo, never to yours, and to your server only with --ship."""
-_KILLED = "from otel_job_measure.cli.demo import rebuild_index_until_killed as job; job()"
+_KILLED = "import sys; from otel_job_measure.cli.demo import rebuild_index_until_killed as job; job(*sys.argv[1:])"
 _LIMIT = 100
 _OURS = ("INFLUXDB_", "OTEL_")
 
@@ -45,21 +46,23 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the demo; returns 1 if points could not be sent."""
+    given = dict(os.environ)  # without the secrets of an env file
     settings = _settings(args)
     opened(settings)  # a directory that cannot be used is an error before any job runs
     measure = JobMeasure(settings)
     began_ns = time.time_ns()
     print("Some jobs on real files:\n")
     with tempfile.TemporaryDirectory(prefix="otel-job-measure-demo-") as folder:
-        _Jobs(measure, Path(folder), _environment(settings, ships=args.ship)).run_all()
+        env_file = (args.env_file and args.env_file.absolute()) if args.ship else Path(os.devnull)
+        _Jobs(measure, Path(folder), _environment(given, settings, ships=args.ship), env_file).run_all()
     measure.flush()
     history, _ = up_to_date(settings)
     print("\nWhat was measured:\n")
     print_runs(history.latest(since_ns=began_ns, limit=_LIMIT))
-    print(f"\nThe runs are kept in {settings.state_path}. To list them again:")
+    print(f"\nThe runs are kept in {printable(str(settings.state_path))}. To list them again:")
     is_on_path = shutil.which("otel-job-measure") is not None  # not in a virtual environment that is not active
     program = "otel-job-measure" if is_on_path else shlex.join([sys.executable, "-m", "otel_job_measure"])
-    print(f"  {program} runs --state-dir {shlex.quote(str(settings.state_path))}")
+    print(f"  {program} runs --state-dir {printable(shlex.quote(str(settings.state_path)))}")
     return _ship(measure) if args.ship else 0
 
 
@@ -79,9 +82,9 @@ def _settings(args: argparse.Namespace) -> Settings:
     return settings
 
 
-def _environment(settings: Settings, *, ships: bool) -> dict[str, str]:
+def _environment(given: Mapping[str, str], settings: Settings, *, ships: bool) -> dict[str, str]:
     """Returns the environment of the jobs' processes; without --ship it names no server."""
-    kept = {name: value for name, value in os.environ.items() if ships or not name.startswith(_OURS)}
+    kept = {name: value for name, value in given.items() if ships or not name.startswith(_OURS)}
     return {**kept, f"{names.ENV_PREFIX}STATE_DIR": str(settings.state_path)}
 
 
@@ -89,19 +92,20 @@ def _ship(measure: JobMeasure) -> int:
     settings = measure.settings
     everything = measure.flush(settings.timeout_s) and measure.close()
     health = measure.health()
-    where = "the server" if settings.destination is None else settings.destination.label
+    where = "the server" if settings.destination is None else printable(settings.destination.label)
     print(f"\n{where}\nhas accepted {health.delivered} points of this process; `exec` sent its own.")
     if not everything:
         print(
             f"{health.pending} points could not be sent and wait: "
-            f"`otel-job-measure ship --once --state-dir {settings.state_path}` sends them",
+            f"`otel-job-measure ship --once --state-dir {printable(str(settings.state_path))}` sends them",
             file=sys.stderr,
         )
     return 0 if everything else 1
 
 
-def rebuild_index_until_killed() -> None:
+def rebuild_index_until_killed(env_file: str = "") -> None:
     """Begins a run and kills its own process, as the kernel does when memory runs out."""
+    options.load_env_file(Path(env_file) if env_file else None)
     with JobMeasure().run("rebuild-index"):
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -113,10 +117,13 @@ def _say(job: str, message: str) -> None:
 class _Jobs:
     """The demo's jobs; their files are in an empty folder."""
 
-    def __init__(self, measure: JobMeasure, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, measure: JobMeasure, folder: Path, environment: Mapping[str, str], env_file: Path | None
+    ) -> None:
         self._measure = measure
         self._folder = folder
         self._environment = environment
+        self._env_file = [] if env_file is None else [str(env_file)]
         _make_files(folder)
 
     def run_all(self) -> None:
@@ -178,12 +185,12 @@ class _Jobs:
         _say("sync-inventory", "twice at the same time")
 
     def _be_killed(self) -> None:
-        killed = self._run([sys.executable, "-c", _KILLED])
+        killed = self._run([sys.executable, "-c", _KILLED, *self._env_file])
         name = signal.Signals(-killed.returncode).name if killed.returncode < 0 else f"exit {killed.returncode}"
         _say("rebuild-index", f"its process ended by {name}, in the middle of the run")
 
     def _exec(self) -> None:
-        command = [sys.executable, "-m", "otel_job_measure", "exec", "--env-file", os.devnull]
+        command = [sys.executable, "-m", "otel_job_measure", "exec", *(f"--env-file={path}" for path in self._env_file)]
         done = self._run([*command, "back-up-orders", "--", "cp", "orders.csv", "orders.bak"])
         _say("back-up-orders", f"`cp` by `otel-job-measure exec`, exit code {done.returncode}")
 

@@ -19,6 +19,7 @@ from otel_job_measure.forks import fork_gate
 
 _AT_ONCE: Final = 64 * 1024
 _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
+_OLD_TLS: Final = ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "WRONG_SSL_VERSION")
 _PROXY: Final = f"{names.ENV_PREFIX}PROXY"
 
 
@@ -134,7 +135,9 @@ def _no_answer(error: Exception, url: str, timeout_s: float, variables: Variable
     reason = short(getattr(tls, "verify_message", None) or getattr(tls, "reason", None) or why)
     trust = f"set {variables.ca_file} to the certificates to trust, or {variables.url} to a name in the server's own"
     advice = f"let {variables.url} begin with http://" if reason in _NO_TLS else trust
-    if "_ALERT_" in reason and not proxied:  # it is the server that refuses
+    if reason.endswith(_OLD_TLS):
+        advice = "it needs TLS 1.2 or newer"
+    elif "_ALERT_" in reason and not proxied:  # it is the server that refuses
         advice = own.doubt()
     return NoAnswer(f"no TLS connection with {server}: {reason}; {advice}", hold=True)
 

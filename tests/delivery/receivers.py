@@ -95,12 +95,14 @@ class GrpcReceiver:
     port: int = 0
     clients: Path | None = None
     """The authority of the client certificates that it demands."""
+    pem: Path = SERVER_PEM
+    """Its certificate and key."""
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(4)
         self._server = grpc.server(self._pool, [_Handlers(self)], options=[("grpc.max_receive_message_length", -1)])
         if self.tls:
-            pem = SERVER_PEM.read_bytes()
+            pem = self.pem.read_bytes()
             clients = None if self.clients is None else self.clients.read_bytes()
             credentials = grpc.ssl_server_credentials([(pem, pem)], clients, clients is not None)
             self.port = self._server.add_secure_port(f"127.0.0.1:{self.port}", credentials)

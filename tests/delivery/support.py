@@ -154,7 +154,9 @@ class TinyServer:
     What a `Reply` can't say, `play` does: it is given each exchange whose request was not answered yet.
     """
 
-    def __init__(self, *, tls: bool = False, host: str = "127.0.0.1", clients: Path | None = None) -> None:
+    def __init__(
+        self, *, tls: bool | ssl.SSLContext = False, host: str = "127.0.0.1", clients: Path | None = None
+    ) -> None:
         self.replies: list[Reply] = []
         self.always = Reply()
         self.requests: list[Request] = []
@@ -180,8 +182,7 @@ class TinyServer:
 
         self._server = Server((host, 0), Handler)
         if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(SERVER_PEM)
+            context = server_context() if tls is True else tls
             if clients is not None:  # the authority of the certificates that it demands
                 context.load_verify_locations(clients)
                 context.verify_mode = ssl.CERT_REQUIRED
@@ -203,6 +204,13 @@ class TinyServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def server_context(pem: Path = SERVER_PEM) -> ssl.SSLContext:
+    """Returns the TLS of a server with a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
 
 
 def settings_for(url: str, **more: Any) -> Settings:  # noqa: ANN401 - any of the arguments of Settings
@@ -238,5 +246,6 @@ __all__ = [
     "chunks_of",
     "line",
     "segment",
+    "server_context",
     "settings_for",
 ]

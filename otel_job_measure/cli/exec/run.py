@@ -181,12 +181,13 @@ def load_late_parts() -> None:
     from otel_job_measure.cli.exec import output  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
 
     with suppress(Exception):  # `MeasuredCommand` will say it
-        exporter = tracing.exporter_module()
-        if exporter is not None:
-            from otel_job_measure.cli.exec import span  # noqa: PLC0415 - imports the SDK
+        module = tracing.exporter_module()
+        if module is not None:
+            from otel_job_measure.cli.exec import exporter, span  # noqa: PLC0415 - imports the SDK
 
-            span.RunSpan(exporter)
-            span.made(exporter).shutdown()
+            span.RunSpan(module)
+            exporter.made(module).shutdown()
+            exporter.shown("")
 
 
 def outcome_of(ending: Ending) -> Outcome:
@@ -215,12 +216,12 @@ def _signal_name(number: int) -> str:
 
 
 def _span() -> "RunSpan | None":
-    exporter = tracing.exporter_module()
-    if exporter is None:
+    module = tracing.exporter_module()
+    if module is None:
         return None
     from otel_job_measure.cli.exec.span import RunSpan  # noqa: PLC0415 - imports the SDK
 
-    return RunSpan(exporter)
+    return RunSpan(module)
 
 
 @contextmanager

@@ -113,6 +113,6 @@ def _name_itself() -> None:
     with open("/proc/self/stat", "rb") as file:  # noqa: PTH123 - the same
         fields = file.read().rpartition(b")")[2].split()
     start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end
-    memory = os.open("/proc/self/mem", os.O_WRONLY)
+    memory = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
     os.pwrite(memory, _TITLE[: end - start - 1].ljust(end - start, b"\0"), start)
     os.close(memory)

@@ -13,6 +13,7 @@ from opentelemetry.trace.propagation import set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from otel_job_measure import names
+from otel_job_measure.cli.exec import exporter
 from otel_job_measure.cli.exec.tracing import TRACEPARENT, TRACESTATE
 from otel_job_measure.points.outcome import Outcome
 from otel_job_measure.spans.attributes import describe_end
@@ -31,8 +32,8 @@ class RunSpan:
     Methods may raise: the caller guards them.
     """
 
-    def __init__(self, exporter: str) -> None:
-        self._exporter = exporter
+    def __init__(self, module: str) -> None:
+        self._module = module
         self._provider = TracerProvider(shutdown_on_exit=False)
         self._span: Span | None = None
         self._delivery = _Delivery()
@@ -67,7 +68,7 @@ class RunSpan:
     def load(self) -> None:
         """Imports the exporter if the span is sampled."""
         if self._span is not None and self._span.get_span_context().trace_flags.sampled:
-            self._delivery.exporter = made(self._exporter)
+            self._delivery.exporter = exporter.made(self._module)
             self._provider.add_span_processor(SimpleSpanProcessor(self._delivery))
 
     def end(self, run: Run, outcome: Outcome) -> None:
@@ -88,24 +89,6 @@ class RunSpan:
         return None if self._delivery.done else self._delivery.words or "the exporter failed"
 
 
-def made(module: str) -> SpanExporter:
-    """Returns the exporter of a module, which this imports."""
-    # Each import is a statement, because tools that freeze an app follow no computed name.
-    if ".grpc." in module:
-        from opentelemetry.exporter.otlp.proto.grpc import trace_exporter as over_grpc  # noqa: PLC0415 - see `load`
-
-        return over_grpc.OTLPSpanExporter()
-    from opentelemetry.exporter.otlp.proto.http import trace_exporter as over_http  # noqa: PLC0415 - see `load`
-
-    if any(name.endswith("_CREDENTIAL_PROVIDER") for name in os.environ):  # the user's own session
-        return over_http.OTLPSpanExporter()
-    import requests  # noqa: PLC0415 - the exporter has it
-
-    session = requests.Session()
-    session.max_redirects = 0  # the exporter would follow a redirect, and take its headers along
-    return over_http.OTLPSpanExporter(session=session)
-
-
 class _Delivery(logging.Handler, SpanExporter):
     """The exporter, and the last message that it logs: stderr belongs to the command, so `exec` prints one line."""
 
@@ -116,12 +99,13 @@ class _Delivery(logging.Handler, SpanExporter):
         self.done = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        logger = logging.getLogger("opentelemetry")
-        logger.addHandler(self)
-        logger.propagate = False
+        for name in ("opentelemetry", "urllib3"):
+            logger = logging.getLogger(name)
+            logger.addHandler(self)
+            logger.propagate = False
         result = SpanExportResult.FAILURE if self.exporter is None else self.exporter.export(spans)
         self.done = result is SpanExportResult.SUCCESS
         return result
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.words = record.getMessage()
+        self.words = exporter.shown(record.getMessage())

@@ -23,9 +23,11 @@ for _later in ("grpc._channel", "grpc._simple_stubs", "grpc.experimental", "date
 _METHOD: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 _DETAILS: Final = "grpc-status-details-bin"
 _PORTS: Final = {"http": 80, "https": 443}
+_MOST_ANSWER: Final = 4 * 1024 * 1024
 _OPTIONS: Final = (
     ("grpc.primary_user_agent", "otel-job-measure"),
     ("grpc.enable_retries", 0),  # the shipper retries
+    ("grpc.max_receive_message_length", _MOST_ANSWER),  # also after it is decompressed
     ("grpc.use_local_subchannel_pool", 1),  # a new channel is a new connection, not one that waits to try again
 )
 _users: Final[set[int]] = set()
