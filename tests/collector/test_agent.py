@@ -3,8 +3,9 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from tests.collector.ways import Told, environment, run_app
+from tests.collector.ways import Told, environment, post_span, run_app
 from tests.support.backend import Backend
 from tests.support.collectors import Collector
 from tests.support.influx import InfluxServer, Row
@@ -43,6 +44,40 @@ def test_job_spans_and_nothing_else_reach_influxdb(
     assert len(expected) == len(rows) < len(exported)
     assert {span.name for _, span in exported} >= {"query", "no job", "work", "run tasks"}
     assert SECRET in repr([(span.status, span.events, span.attributes) for _, span in exported])
+
+
+def test_attributes_reach_influxdb_by_name(
+    influx: InfluxServer, bucket: str, agent: Callable[..., Collector], backend: Backend
+) -> None:
+    """Names with dots, with `|` between them; the others do not, though their names begin or end the same."""
+    through = agent(bucket, backend.url, COLLECTOR_ATTRIBUTES="customer.email|order[.]id")
+    wanted = {"customer.email": SECRET, "order.id": "7"}
+    others = {"customer": "no", "customer.email.old": "no", "the.order.id": "no", "order-id": "no"}
+    post_span(through.http, trace=7, attributes={"scheduling.job.name": "nightly"} | wanted | others)
+    until(lambda: influx.lines(bucket), "the span")
+    [row] = influx.lines(bucket)
+    told = json.loads(str(row.fields["attributes"]))
+    assert {name: text for name, text in told.items() if not name.startswith("scheduling.job.")} == wanted
+
+
+def test_the_token_can_come_from_a_file_and_change(
+    influx: InfluxServer, bucket: str, agent: Callable[..., Collector], backend: Backend, tmp_path: Path
+) -> None:
+    """A wrong token in the file refuses what comes; the right one writes what comes after it, without a restart."""
+    file = tmp_path / "token"
+    file.write_text("wrong\n")
+    through = agent(bucket, backend.url, INFLUXDB_TOKEN="", INFLUXDB_TOKEN_FILE=str(file))
+    post_span(through.http, trace=7, attributes={"scheduling.job.name": "early"})
+    until(lambda: "unauthorized" in through.words, "the refusal")
+    file.write_text(influx.token + "\n")
+    until(lambda: sent(through, "late") and "late" in str(influx.lines(bucket)), "a later span")
+    assert influx.token not in through.words
+
+
+def sent(agent: Collector, job: str) -> bool:
+    """Posts a job's span."""
+    post_span(agent.http, trace=8, attributes={"scheduling.job.name": job})
+    return True
 
 
 def test_messages_reach_influxdb_where_that_was_asked_for(

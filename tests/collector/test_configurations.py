@@ -55,8 +55,28 @@ def test_the_collector_names_the_missing_variable(
     )
     said = collector_says(collector_binary, files, needed)
     assert said.returncode != 0
-    assert f"{name} is missing" in said.stderr
+    assert name in said.stderr
+    assert "is missing" in said.stderr or "no bearer token provided" in said.stderr
     assert "secret" not in said.stderr
+
+
+@pytest.mark.parametrize("files", NEEDED)
+def test_no_secret_is_printed_with_the_configuration(collector_binary: Path, files: tuple[str, ...]) -> None:
+    """The token and the headers are not in what `print-config` shows, whatever is in them."""
+    secrets = {"INFLUXDB_TOKEN": "secret==", "TRACES_HEADERS": '{authorization: "Bearer secret"}'}
+    command = [str(collector_binary), "print-config"]
+    command += [f"--config={CONFIGURATIONS / file}" for file in files]
+    environment = {"PATH": os.environ["PATH"], **NEEDED[files], **secrets}
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    assert "REDACTED" in said.stdout
+    assert "secret" not in said.stdout + said.stderr
+
+
+@pytest.mark.parametrize("token", ['quo"ted', "back\\slash", "spaces and $dollar"])
+def test_the_collector_takes_any_token(collector_binary: Path, token: str) -> None:
+    """No text of a token stops it."""
+    said = collector_says(collector_binary, ("agent.yaml",), INFLUXDB | TRACES | {"INFLUXDB_TOKEN": token})
+    assert (said.returncode, said.stderr) == (0, "")
 
 
 def test_telegraf_takes_the_file(telegraf_binary: Path) -> None:

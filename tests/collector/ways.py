@@ -64,6 +64,51 @@ def run_app(variables: Mapping[str, str]) -> list[Told]:
     return told([said, *done.stdout.splitlines()])
 
 
+def span(
+    *,
+    trace: int,
+    attributes: Mapping[str, str],
+    number: int = 1,
+    parent: int = 0,
+    error: str | None = None,
+) -> dict[str, Any]:
+    """Returns a span in OTLP/JSON, as a program without any library makes it.
+
+    Args:
+        trace: The id of its trace.
+        attributes: Its attributes.
+        number: Its id.
+        parent: The id of its parent; 0 for none.
+        error: What its status says, where it has failed.
+    """
+    now = time.time_ns()
+    made: dict[str, Any] = {
+        "traceId": f"{trace:032x}",
+        "spanId": f"{number:016x}",
+        "name": "work",
+        "kind": 1,
+        "startTimeUnixNano": str(now - 1_500_000_000),
+        "endTimeUnixNano": str(now),
+        "attributes": _in_json(attributes),
+    }
+    if parent:
+        made["parentSpanId"] = f"{parent:016x}"
+    if error is not None:
+        made["status"] = {"code": 2, "message": error}
+    return made
+
+
+def post_spans(url: str, *resources: tuple[Mapping[str, str], Sequence[Mapping[str, Any]]]) -> None:
+    """Posts spans in one request, those of each resource together."""
+    spans = [
+        {"resource": {"attributes": _in_json(attributes)}, "scopeSpans": [{"spans": list(spans)}]}
+        for attributes, spans in resources
+    ]
+    body = json.dumps({"resourceSpans": spans}).encode()
+    answer = request("POST", f"{url}/v1/traces", body, {"Content-Type": "application/json"})
+    assert answer.status == HTTPStatus.OK, answer.body
+
+
 def post_span(
     url: str,
     *,
@@ -73,33 +118,9 @@ def post_span(
     parent: int = 0,
     error: str | None = None,
 ) -> None:
-    """Posts a span as OTLP/JSON, as a program without any library does.
-
-    Args:
-        url: Where OTLP is taken over HTTP.
-        trace: The id of its trace.
-        attributes: Its attributes.
-        number: Its id.
-        parent: The id of its parent; 0 for none.
-        error: What its status says, where it has failed.
-    """
-    now = time.time_ns()
-    span: dict[str, object] = {
-        "traceId": f"{trace:032x}",
-        "spanId": f"{number:016x}",
-        "name": "work",
-        "kind": 1,
-        "startTimeUnixNano": str(now - 1_500_000_000),
-        "endTimeUnixNano": str(now),
-        "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in attributes.items()],
-    }
-    if parent:
-        span["parentSpanId"] = f"{parent:016x}"
-    if error is not None:
-        span["status"] = {"code": 2, "message": error}
-    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
-    answer = request("POST", f"{url}/v1/traces", body, {"Content-Type": "application/json"})
-    assert answer.status == HTTPStatus.OK, answer.body
+    """Posts one span, as `span` makes it, of a resource without attributes."""
+    made = span(trace=trace, attributes=attributes, number=number, parent=parent, error=error)
+    post_spans(url, ({}, [made]))
 
 
 def told(lines: Sequence[bytes]) -> list[Told]:
@@ -127,6 +148,10 @@ def come(influx: InfluxServer, bucket: str, number: int) -> list[Row]:
     """Waits until there are so many rows of job runs in a bucket, and returns all that is there."""
     until(lambda: sum(row.measurement in {names.POINTS, names.RUNS} for row in influx.lines(bucket)) >= number, "rows")
     return influx.lines(bucket)
+
+
+def _in_json(attributes: Mapping[str, str]) -> list[dict[str, object]]:
+    return [{"key": key, "value": {"stringValue": value}} for key, value in attributes.items()]
 
 
 def _key(row: Row) -> Key:

@@ -1,0 +1,53 @@
+"""Spans that no standard allows, among good ones."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.collector.ways import post_spans, span
+from tests.support.backend import Backend
+from tests.support.collectors import Collector, Telegraf
+from tests.support.influx import InfluxServer
+from tests.support.processes import until
+
+JOB = {"scheduling.job.name": "nightly"}
+GOOD = 7
+ODD: dict[str, dict[str, Any]] = {
+    "no trace id": {"traceId": ""},
+    "no span id": {"spanId": ""},
+    "zeros for a trace id": {"traceId": "0" * 32},
+    "zeros for a span id": {"spanId": "0" * 16},
+    "no times": {"startTimeUnixNano": "0", "endTimeUnixNano": "0"},
+    "an empty job": {"attributes": [{"key": "scheduling.job.name", "value": {"stringValue": ""}}]},
+    "a job of 70,000 characters": {
+        "attributes": [{"key": "scheduling.job.name", "value": {"stringValue": "x" * 70_000}}]
+    },
+    "an empty exception": {"events": [{"timeUnixNano": "0", "name": "exception"}]},
+}
+
+
+def beside(odd: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns a span with something odd, between two good ones."""
+    first, middle, last = (span(trace=trace, attributes=JOB) for trace in (GOOD, 8, GOOD + 2))
+    return [first, middle | odd, last]
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_an_odd_span_takes_no_other_with_it(
+    influx: InfluxServer,
+    bucket: str,
+    telegraf: Callable[..., Telegraf],
+    agent: Callable[..., Collector],
+    backend: Backend,
+    odd: dict[str, Any],
+) -> None:
+    """The good spans of its request are in the backend, in InfluxDB's rows `spans` and in Telegraf's rows."""
+    last = telegraf(rows := influx.new_bucket())
+    through = agent(bucket, backend.url, "agent-telegraf", TELEGRAF_ENDPOINT=last.address)
+    post_spans(through.http, ({}, beside(odd)))
+    good = {f"{trace:032x}" for trace in (GOOD, GOOD + 2)}
+    until(lambda: {row.tags.get("trace_id") for row in influx.lines(bucket)} >= good, "the good spans")
+    until(lambda: {row.fields.get("trace_id") for row in influx.lines(rows)} >= good, "the good runs")
+    through.stop()  # it says what spans it has before it goes
+    assert {each.trace_id.hex() for _, each in backend.spans()} >= good
