@@ -13,6 +13,7 @@
     │   ├── DamagedHistoryError           it was damaged and has been set aside
     │   └── NewerHistoryError             it was written by a newer version
     ├── StoreError                        InfluxDB cannot answer a question about runs
+    ├── NotifyError                       a target of notifications is wrong, or did not take a message
     ├── ScheduleError (ValueError)        a schedule or a limit of what should happen is wrong
     └── MissingDependencyError (ImportError)   an optional library is not installed
 
@@ -47,6 +48,10 @@ class LineProtocolError(JobMeasureError, ValueError):
 
 class StoreError(JobMeasureError):
     """A store cannot answer a question; the message says why and what to do."""
+
+
+class NotifyError(JobMeasureError):
+    """A target of notifications cannot be used, or did not take a message; the text has no secrets."""
 
 
 class ScheduleError(JobMeasureError, ValueError):

@@ -1,0 +1,98 @@
+"""JSON by POST, signed as Standard Webhooks says: any receiver can check who sent it, and drop a repetition."""
+
+import base64
+import hashlib
+import hmac
+import time
+from functools import partial
+from typing import Final
+from urllib.parse import urlsplit
+
+import urllib3
+
+from otel_job_measure import names
+from otel_job_measure.delivery.client_certificate import ClientCertificate
+from otel_job_measure.delivery.deadline import Deadline
+from otel_job_measure.delivery.http import Variables, answer_to, pool_of
+from otel_job_measure.delivery.influxdb.responses import NoAnswer, short
+from otel_job_measure.errors import NotifyError
+from otel_job_measure.insight.notify.message import Message
+from otel_job_measure.settings.environment import standard_proxy
+
+_SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how secrets of the standard begin
+_SLACK: Final = "hooks.slack.com"
+_OK: Final = range(200, 300)
+
+
+class _Webhook:
+    """One receiver."""
+
+    def __init__(self, url: str, secret: str) -> None:
+        parts = urlsplit(url)
+        if not parts.hostname:
+            raise NotifyError("a webhook has no host; it takes https://host/path")
+        self._url, self._key = url, _key_of(secret)
+        self._host = parts.netloc.rpartition("@")[2]
+        self._is_slack = parts.hostname == _SLACK
+
+    def __call__(self, message: Message, *, timeout_s: float) -> None:
+        body = (_for_slack(message) if self._is_slack else message).encoded()
+        deadline = Deadline()
+        pool = pool_of(standard_proxy(self._url), deadline, ca_certs=None)
+        send = partial(
+            pool.request,
+            "POST",
+            self._url,
+            body=body,
+            headers=_headers(message.id, body, self._key),
+            timeout=urllib3.Timeout(total=timeout_s),
+            preload_content=False,
+            decode_content=False,
+            redirect=False,
+            retries=False,
+        )
+        variables = Variables(url="--notify", ca_file="SSL_CERT_FILE", own=ClientCertificate.for_influxdb())
+        try:
+            answer = answer_to(send, url=self._host, deadline=deadline.of(timeout_s), variables=variables, masked=str)
+        except NoAnswer as error:
+            raise NotifyError(str(error)) from None
+        finally:
+            pool.clear()
+        if answer.status not in _OK:
+            words = short(answer.body.decode("utf-8", "replace"))
+            raise NotifyError(f"{self._host} answered {answer.status}{': ' if words else ''}{words}")
+
+
+def sender(url: str, secret: str) -> _Webhook:
+    """Returns what posts to a URL; raises `NotifyError` if it cannot be used."""
+    return _Webhook(url, secret)
+
+
+def _key_of(secret: str) -> bytes:
+    """Returns the key of a secret: bytes in base64 behind `whsec_`, else the text itself."""
+    if not secret.startswith(_SECRET_PREFIX):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
+    except ValueError as error:
+        raise NotifyError(f"what stands behind {_SECRET_PREFIX} in the secret is not base64") from error
+
+
+def _headers(message_id: str, body: bytes, key: bytes) -> dict[str, str]:
+    sent = str(int(time.time()))
+    headers = {
+        "content-type": "application/json",
+        "user-agent": names.LOGGER.replace("_", "-"),
+        "webhook-id": message_id,
+        "webhook-timestamp": sent,
+    }
+    if key:
+        signed = hmac.new(key, f"{message_id}.{sent}.".encode() + body, hashlib.sha256).digest()
+        headers["webhook-signature"] = f"v1,{base64.b64encode(signed).decode()}"
+    return headers
+
+
+def _for_slack(message: Message) -> Message:
+    """Returns a message whose text mentions nobody and links to nothing, whatever the job's name."""
+    text = message.text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return Message(id=message.id, subject=message.subject, text=text, body={"text": text})
