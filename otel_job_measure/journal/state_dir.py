@@ -31,6 +31,7 @@ class StateDir:
         self.slots = root / "slots"
         self.ready = root / "ready"
         self.rejected = root / "rejected"
+        self.expected = root / "expected"
         self.history = root / "history.db"
         self.history_lock = root / "history.lock"
         self.positions = root / "shipped.json"
