@@ -1,0 +1,127 @@
+"""What is known of one job, put in order once: its runs, which of them are open, and which of those are silent."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import Final
+
+from otel_job_measure.expectations.dues import in_force
+from otel_job_measure.expectations.expectation import Expectation, ExpectedJob, JobId
+from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.insight.absence import Evidence
+from otel_job_measure.insight.matching import NS, started_ns
+from otel_job_measure.insight.run_store import LastRuns, OpenRun
+from otel_job_measure.points.monitor import Event
+
+INTERVALS: Final = 3
+"""A run is silent after so many intervals without a sign of life."""
+INTERVAL_S: Final = 60.0
+"""How often a sign of life comes if no sign says so."""
+_HOSTS_OF: Final = 10
+_NOTHING: Final = Expectation()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a store says of one job, or of one job on one host if its scope is `host`.
+
+    Args:
+        job: The job.
+        expected: What should happen; None if nothing is expected of it.
+        runs: Its runs of the time that is looked at, in any order; open ones may be among them.
+        open_runs: Its runs that have not ended, however old they are.
+        last: Its last run and its last success, however old they are.
+        events: Its events of the time that is looked at.
+        after_ns: Only due times later than this are looked at.
+    """
+
+    job: JobId
+    expected: ExpectedJob | None = None
+    runs: tuple[RunRecord, ...] = ()
+    open_runs: tuple[OpenRun, ...] = ()
+    last: LastRuns | None = None
+    events: tuple[Event, ...] = ()
+    after_ns: int = 0
+
+
+@dataclass(frozen=True)
+class Look:
+    """The facts of one job, and the evidence of their store."""
+
+    facts: Facts
+    evidence: Evidence
+
+    @cached_property
+    def runs(self) -> list[RunRecord]:
+        """All runs, each once, in the order of their starts; a known end counts more than an open run."""
+        last = () if self.facts.last is None else (self.facts.last.run, self.facts.last.success)
+        known: dict[str, RunRecord] = {each.run.uuid: each.run for each in self.facts.open_runs}
+        for run in chain(last, self.facts.runs):
+            if run is not None and (run.ended_ns is not None or run.uuid not in known):
+                known[run.uuid] = run
+        return sorted(known.values(), key=lambda run: (started_ns(run), run.uuid))
+
+    @cached_property
+    def open_runs(self) -> list[OpenRun]:
+        """The runs whose end is not known."""
+        ended = {run.uuid for run in self.runs if run.ended_ns is not None}
+        return [each for each in self.facts.open_runs if each.run.uuid not in ended]
+
+    @cached_property
+    def silent(self) -> list[OpenRun]:
+        """The open runs whose signs of life stopped."""
+        return [each for each in self.open_runs if self._is_silent(each)]
+
+    @cached_property
+    def hosts(self) -> frozenset[str]:
+        """The hosts on which the job can run: its own, or those of its last ten runs."""
+        expected = self.facts.expected
+        if expected is not None and expected.host is not None:
+            return frozenset({expected.host})
+        return frozenset([run.host for run in self.runs if run.host][-_HOSTS_OF:])
+
+    @cached_property
+    def is_expected(self) -> bool:
+        """Whether an expectation is in force."""
+        return self.facts.expected is not None and in_force(self.facts.expected, self.evidence.now_ns) is not None
+
+    @cached_property
+    def expectation(self) -> Expectation:
+        """The limits that are in force."""
+        version = None if self.facts.expected is None else in_force(self.facts.expected, self.evidence.now_ns)
+        return _NOTHING if version is None else version.expectation
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the job is retired and has not run since."""
+        expected = self.facts.expected
+        if expected is None or expected.retired_ns is None or expected.retired_ns > self.evidence.now_ns:
+            return False
+        return not self.runs or started_ns(self.runs[-1]) < expected.retired_ns
+
+    def live_until_ns(self) -> dict[str, int]:
+        """Returns until when each open run has lived, by its uuid."""
+        return {
+            each.run.uuid: last_sign_ns(each) if each in self.silent else self.evidence.now_ns + 1
+            for each in self.open_runs
+        }
+
+    def hosts_of(self, run: RunRecord) -> frozenset[str]:
+        """Returns the hosts on which a run can be: start rows name none."""
+        return frozenset({run.host}) if run.host else self.hosts
+
+    def _is_silent(self, each: OpenRun) -> bool:
+        """Returns whether the signs of life of an open run stopped; the time of an outage does not count."""
+        evidence = self.evidence
+        if evidence.is_history and each.alive_ns is None:
+            return False  # the history is beside the journal, whose recovery pass ends it
+        last_ns = max((last_sign_ns(each), *(gap.until_ns for gap in evidence.outages())))
+        most_ns = int(INTERVALS * (each.interval_s or INTERVAL_S) * NS)
+        where = self.hosts_of(each.run)
+        waits = not evidence.ahead.isdisjoint(where) or any(evidence.waits(host, evidence.now_ns) for host in where)
+        return evidence.now_ns - last_ns >= most_ns and not waits
+
+
+def last_sign_ns(each: OpenRun) -> int:
+    """Returns when an open run was last known to live."""
+    return max(started_ns(each.run), each.alive_ns or 0)

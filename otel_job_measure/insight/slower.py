@@ -1,0 +1,57 @@
+"""Whether the last runs of a job take longer than those before them."""
+
+import math
+from collections.abc import Sequence
+from statistics import median
+from typing import Final
+
+from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.insight.findings import SLOWER, Finding
+from otel_job_measure.insight.limits import ended_ns, success_of
+
+LAST: Final = 5
+"""The median of so many runs is compared."""
+LEAST: Final = 20
+"""With fewer runs before them, nothing is said."""
+MOST: Final = 100
+"""So many runs before them are looked at."""
+_LEAST_RATIO: Final = 1.25
+_SIGMAS: Final = 2.6
+_SIGMA_OF_MAD: Final = 1.4826
+_LEAST_S: Final = 1e-3
+
+
+def slower(counted: Sequence[RunRecord]) -> Finding | None:
+    """Returns a finding that names the first slow run, if the last successes took longer than those before.
+
+    Compared are medians of logarithms: by how many times a run takes longer matters, and single runs do not.
+
+    Args:
+        counted: Of `votes`.
+    """
+    runs = [run for run in counted if success_of(run) == 1.0 and run.duration_s is not None][-(MOST + LAST) :]
+    logs = [math.log(max(run.duration_s or 0.0, _LEAST_S)) for run in runs]
+    before, last = logs[:-LAST], logs[-LAST:]
+    if len(before) < LEAST:
+        return None
+    usual, now = median(before), median(last)
+    spread = _SIGMA_OF_MAD * median(abs(each - usual) for each in before)
+    if now - usual <= max(math.log(_LEAST_RATIO), _SIGMAS * spread):
+        return None
+    first = runs[_first_slow(logs, (usual + now) / 2)]
+    return Finding(
+        name=SLOWER,
+        since_ns=ended_ns(first),
+        uuid=first.uuid,
+        detail=f"{math.exp(now):.3g} s, before {math.exp(usual):.3g} s",
+    )
+
+
+def _first_slow(logs: Sequence[float], border: float) -> int:
+    """Returns the run from which on most runs lie above a border, and none before it does so better."""
+    best, score, first = 0, 0, len(logs) - 1
+    for index in range(len(logs) - 1, -1, -1):
+        score += 1 if logs[index] > border else -1
+        if score >= best and logs[index] > border:
+            best, first = score, index
+    return first
