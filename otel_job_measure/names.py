@@ -107,6 +107,7 @@ ATTR_REASON: Final = "scheduling.job.reason"
 ATTR_DURATION: Final = "scheduling.job.duration"
 ATTR_ERROR_TYPE: Final = "error.type"
 ATTR_PREFIX: Final = "scheduling.job."
+"""Before the name of each limit too: `scheduling.job.schedule`, `scheduling.job.max_runtime`."""
 SPAN_NAME_PREFIX: Final = "run "
 SCOPE: Final = "otel_job_measure"  # the instrumentation scope of the package's spans and metrics
 

@@ -3,12 +3,14 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypedDict, TypeVar, cast, overload
+from typing import Any, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
 from otel_job_measure.entrypoints.measured_class import measure_class
 from otel_job_measure.entrypoints.measured_object import MeasuredObject
 from otel_job_measure.entrypoints.wrappers import measured
 from otel_job_measure.errors import UsageError
+from otel_job_measure.expectations.arguments import NAMES as LIMITS
+from otel_job_measure.expectations.arguments import Limits
 from otel_job_measure.spans.active_run import Opener
 from otel_job_measure.spans.reasons import NO_REASONS, Reasons, checked_reasons
 
@@ -24,38 +26,61 @@ class _How(TypedDict):
 
 @overload
 def job(
-    opener: Opener, target: Callable[_P, _R], /, *, expected: _Expected = (), reasons: Reasons = ...
+    opener: Opener,
+    target: Callable[_P, _R],
+    /,
+    *,
+    expected: _Expected = (),
+    reasons: Reasons = ...,
+    **limits: Unpack[Limits],
 ) -> Callable[_P, _R]: ...
 @overload
 def job(
-    opener: Opener, target: str | None = None, /, *, expected: _Expected = (), reasons: Reasons = ...
+    opener: Opener,
+    target: str | None = None,
+    /,
+    *,
+    expected: _Expected = (),
+    reasons: Reasons = ...,
+    **limits: Unpack[Limits],
 ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
-def job(opener: Opener, target: object = None, /, *, expected: _Expected = (), reasons: Reasons = NO_REASONS) -> object:
+def job(
+    opener: Opener,
+    target: object = None,
+    /,
+    *,
+    expected: _Expected = (),
+    reasons: Reasons = NO_REASONS,
+    **limits: Unpack[Limits],
+) -> object:
     """Returns the measured form of a function, or a decorator if `target` is a name or None."""
     _check_expected(expected)
+    _check_limits(limits)
     how: _How = {"expected": expected, "reasons": checked_reasons(reasons)}
     if target is not None and not isinstance(target, str):
-        return _measured(opener, target, None, how)
+        return _measured(opener, target, None, how, limits)
     if target == "":
         raise UsageError("job() takes the name of a job, and got an empty string")
 
     def decorate(function: object) -> object:
-        return _measured(opener, function, target, how)
+        return _measured(opener, function, target, how, limits)
 
     return decorate
 
 
-def _measured(opener: Opener, function: object, name: str | None, how: _How) -> object:
+def _measured(opener: Opener, function: object, name: str | None, how: _How, limits: Limits) -> object:
     if isinstance(function, classmethod):
         raise UsageError("job() cannot measure a classmethod object: put @classmethod above it, not below")
     if isinstance(function, staticmethod):
         static = cast("staticmethod[..., Any]", function)
-        return staticmethod(cast("Callable[..., Any]", _measured(opener, static.__func__, name, how)))
+        return staticmethod(cast("Callable[..., Any]", _measured(opener, static.__func__, name, how, limits)))
     if not callable(function):
         raise UsageError(f"job() takes a name or a function, and got {function!r} ({type(function).__name__})")
     if opener.disabled:
         return function
     own_name = _own_name(function)
+    module: object = getattr(function, "__module__", None)
+    opener.declare(name or own_name, {**limits}, module if isinstance(module, str) else "")
     opens = functools.partial(opener.open, name or own_name, **how)
     if inspect.isfunction(function):
         return functools.update_wrapper(measured(opens, function), function)
@@ -76,3 +101,9 @@ def _check_expected(expected: object) -> None:
     kinds = cast("tuple[object, ...]", expected) if isinstance(expected, tuple) else (None,)
     if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
         raise UsageError(f"expected= takes a tuple of exception classes, as (Retry,), and got {expected!r}")
+
+
+def _check_limits(limits: Limits) -> None:
+    unknown = [name for name in limits if name not in LIMITS]
+    if unknown:
+        raise UsageError(f"job() has no argument {unknown[0]}; it takes expected, reasons, {', '.join(LIMITS)}")

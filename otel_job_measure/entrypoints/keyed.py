@@ -4,7 +4,7 @@ import os
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypedDict, cast
+from typing import Final, cast
 
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
@@ -13,6 +13,8 @@ from opentelemetry.trace.propagation import set_span_in_context
 from otel_job_measure import names
 from otel_job_measure.entrypoints.run_handle import RunHandle, handle_of, run_of
 from otel_job_measure.errors import MisuseError, UsageError
+from otel_job_measure.expectations.arguments import NAMES as LIMITS
+from otel_job_measure.expectations.arguments import Limits
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.spans.active_run import PLAIN_SPAN, ActiveRun, Opener, SpanOptions
 from otel_job_measure.spans.naming import usable_name
@@ -25,8 +27,11 @@ _KEPT_ENDED: Final = 1024
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class RunOptions(TypedDict, total=False):
-    """What a scheduler knows about a run, all optional. A wrong value is logged and left out."""
+class RunOptions(Limits, total=False):
+    """What a scheduler knows about a run, all optional. A wrong value is logged and left out.
+
+    The limits are those of the job, as for the decorator.
+    """
 
     kind: SpanKind
     """The span's kind; CONSUMER if the job came from a queue."""
@@ -212,6 +217,8 @@ class KeyedRuns:
 def open_run(opener: Opener, name: str, options: RunOptions) -> ActiveRun:
     """Returns a run that has not begun yet, with the options that can be used."""
     span, details = PLAIN_SPAN, NO_DETAILS
+    if limits := {limit: value for limit, value in options.items() if limit in LIMITS}:
+        opener.declare(name, limits)
     try:
         kind = options.get("kind", SpanKind.INTERNAL)
         span = SpanOptions(kind=kind, context=options.get("context"), links=options.get("links"))

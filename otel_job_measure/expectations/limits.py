@@ -7,42 +7,15 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal, TypedDict, cast
+from typing import Final, cast
 
 from otel_job_measure.errors import MissingDependencyError, ScheduleError
 from otel_job_measure.expectations import schedules
+from otel_job_measure.expectations.arguments import NAMES
 from otel_job_measure.expectations.durations import in_words, seconds_of
 from otel_job_measure.expectations.expectation import Expectation, Scope
 from otel_job_measure.expectations.local_zone import local_zone
 from otel_job_measure.expectations.schedules import Schedule
-
-Duration = str | float | timedelta
-"""Such as `"30m"`, `"1h 30m"`, `90` (seconds) or a timedelta."""
-
-
-class Limits(TypedDict, total=False):
-    """What should happen to a job, all optional. A wrong value is logged once and left out."""
-
-    schedule: str
-    """A cron expression, `@daily` and its like, or systemd's OnCalendar."""
-    dialect: str
-    """Whose reading of the schedule counts, such as `celery`; by default its form decides: cron or OnCalendar."""
-    timezone: str
-    """The IANA name of the schedule's time zone; by default this machine's."""
-    every: Duration
-    """From one start to the next, in place of a schedule."""
-    grace: Duration
-    """How long after a due time a start is still in time."""
-    max_runtime: Duration
-    min_runtime: Duration
-    min_interval: Duration
-    """How far apart starts are at least."""
-    max_age: Duration
-    """How old the last success may become."""
-    failures: int
-    """How many failures in a row make the job `failing`."""
-    scope: Literal["any", "host"]
-    """`any`: a run on any host counts; `host`: each host has due times of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +32,6 @@ class Checked:
         return "\n".join(problem for _, problem in self.problems)
 
 
-NAMES: Final = tuple(Limits.__annotations__)
 _MOST_S: Final = 3660 * 86_400.0
 _MOST_FAILURES: Final = 1000
 _SHOWN: Final = 80

@@ -145,7 +145,7 @@ def _fields(text: str) -> str:
     found = len(text.split())
     if found in _CRON_FIELDS:
         return ""
-    return f"; got {found}, it takes 5 (minute, hour, day, month, weekday) or 6 (second first)"
+    return f"; as cron it has {found} fields, it takes 5 (minute, hour, day, month, weekday) or 6 (second first)"
 
 
 def _oncalendar(text: str, zone: ZoneInfo) -> tuple[str, _Evaluate]:
@@ -153,7 +153,8 @@ def _oncalendar(text: str, zone: ZoneInfo) -> tuple[str, _Evaluate]:
         OnCalendar(text, datetime.now(zone))
     except (OnCalendarError, IndexError) as error:
         raise ScheduleError(
-            f"the schedule {text!a} is wrong as OnCalendar: {error}; "
+            f"the schedule {text!a} is wrong as OnCalendar: {error}"
+            f"{_fields(text) if ':' not in text else ''}; "
             "a schedule is cron (5 2 * * *), @daily or OnCalendar (Mon..Fri 08:00)"
         ) from error
     return text, lambda moment: OnCalendar(text, moment)

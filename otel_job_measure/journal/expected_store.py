@@ -5,7 +5,6 @@ a newer version has written, costs only itself.
 """
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -20,7 +19,7 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import ScheduleError
 from otel_job_measure.expectations.encoding import MOST_SKIPS, as_object, from_object
-from otel_job_measure.expectations.expectation import ExpectedJob, JobId, Skip
+from otel_job_measure.expectations.expectation import ExpectedJob, JobId, Skip, Source
 from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.journal.private_files import make_folder, names_in, open_private, read_private, refuse_strangers
 from otel_job_measure.journal.state_dir import StateDir
@@ -79,8 +78,7 @@ class ExpectedStore:
 
     def path_of(self, source: str, origin: str) -> Path:
         """Returns the file of one source."""
-        digest = hashlib.sha256(f"{source}\0{origin}".encode(errors="surrogatepass")).hexdigest()[:24]
-        return self.folder / f"{source}-{digest}{_SUFFIX}"
+        return self._state.expected_file(source, origin)
 
     def note(self, snapshot: Snapshot, *, patience_s: float = 0.0) -> bool:
         """Keeps what a source says now; returns whether the file was written.
@@ -104,6 +102,15 @@ class ExpectedStore:
     def has(self, source: str, origin: str) -> bool:
         """Returns whether a source has ever said anything."""
         return self.path_of(source, origin).exists()
+
+    def withdraw(self, source: Source, origin: str, job: JobId, *, since_ns: int) -> None:
+        """Removes what a source has said of a job since a time, as if it had never said it."""
+        path = self.path_of(source, origin)
+        with self._locked(0.0):
+            known = self._read(path)
+            kept = {key: each for key, each in known.items() if key[0] != job or each.expected.first_seen_ns < since_ns}
+            if len(kept) < len(known):
+                self._write(path, kept)
 
     def jobs(self) -> list[ExpectedJob]:
         """Returns what each source says of each job, retired ones too, with the skips that are about them."""

@@ -18,6 +18,8 @@ from otel_job_measure.rate_limited_log import RateLimitedLog
 _log = logging.getLogger(names.LOGGER)
 _once = RateLimitedLog(_log, SystemClock(), every_s=1e9)
 _WINDOW = 1000
+_MOST_NAME = 70  # bytes, of which each takes up to three characters of a file name
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 _MAINTAINED_NS = 20_000_000_000
 """How long the maintenance by one process is enough for all; each of them comes every 30 s."""
 
@@ -36,6 +38,16 @@ class StateDir:
         self.history_lock = root / "history.lock"
         self.positions = root / "shipped.json"
         self._adopt_lock = root / "adopt.lock"
+
+    def expected_file(self, source: str, origin: str) -> Path:
+        """Returns the file of what one source says should happen."""
+        data = origin.encode(errors="surrogatepass")
+        if len(data) > _MOST_NAME:
+            import hashlib  # noqa: PLC0415 - rarely needed, and `exec` comes here
+
+            data = hashlib.sha256(data).hexdigest().encode()
+        name = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02x}" for byte in data)
+        return self.expected / f"{source}-{name}.json"
 
     def make(self) -> None:
         """Makes the folders that are missing."""

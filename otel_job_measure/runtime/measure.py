@@ -14,6 +14,7 @@ from otel_job_measure.entrypoints.context_manager import RunBlock
 from otel_job_measure.entrypoints.keyed import KeyedRuns, RunOptions
 from otel_job_measure.entrypoints.run_handle import RunHandle
 from otel_job_measure.errors import SettingsError, UsageError
+from otel_job_measure.expectations.arguments import Limits
 from otel_job_measure.points.outcome import Outcome
 from otel_job_measure.runtime.pickling import Packed, packed, unpacked
 from otel_job_measure.runtime.pipeline import pipeline_for, version
@@ -94,14 +95,32 @@ class JobMeasure:
 
     @overload
     def job(
-        self, target: Callable[_P, _R], /, *, expected: tuple[type[BaseException], ...] = (), reasons: Reasons = ...
+        self,
+        target: Callable[_P, _R],
+        /,
+        *,
+        expected: tuple[type[BaseException], ...] = (),
+        reasons: Reasons = ...,
+        **limits: Unpack[Limits],
     ) -> Callable[_P, _R]: ...
     @overload
     def job(
-        self, target: str | None = None, /, *, expected: tuple[type[BaseException], ...] = (), reasons: Reasons = ...
+        self,
+        target: str | None = None,
+        /,
+        *,
+        expected: tuple[type[BaseException], ...] = (),
+        reasons: Reasons = ...,
+        **limits: Unpack[Limits],
     ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
     def job(
-        self, target: Any = None, /, *, expected: tuple[type[BaseException], ...] = (), reasons: Reasons = NO_REASONS
+        self,
+        target: Any = None,
+        /,
+        *,
+        expected: tuple[type[BaseException], ...] = (),
+        reasons: Reasons = NO_REASONS,
+        **limits: Unpack[Limits],
     ) -> Any:
         """Measures each call of a function as a run of a job: sync and async functions, generators of both kinds.
 
@@ -109,6 +128,9 @@ class JobMeasure:
             target: The job's name, or the function itself, whose name is the job's then.
             expected: Exceptions that do not count as a failure of the job.
             reasons: The reason of the job's own exceptions, as `{Stopped: "cancelled"}`.
+            **limits: What should happen: `schedule` or `every`, `timezone`, `grace`, `max_runtime`, `min_runtime`,
+                `min_interval`, `max_age`, `failures`, `scope`; docs/expectations.md describes them. A wrong value is
+                logged once and left out.
 
         Returns:
             The measured function, of the same kind and signature; without a function, a decorator that makes it.
@@ -116,7 +138,7 @@ class JobMeasure:
         Raises:
             UsageError: The name is empty or not a string, or `target` cannot be called.
         """
-        return decorator.job(self.opener, target, expected=expected, reasons=reasons)
+        return decorator.job(self.opener, target, expected=expected, reasons=reasons, **limits)
 
     def run(self, name: str, **options: Unpack[RunOptions]) -> RunBlock:
         """Measures a block of code: `with measure.run("nightly") as run:`, or `async with`.

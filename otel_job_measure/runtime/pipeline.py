@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from otel_job_measure.delivery.server_sink import ServerSink
     from otel_job_measure.delivery.shipper import Shipper
     from otel_job_measure.journal.maintenance import JournalSource
+    from otel_job_measure.spans.declarations import Declarations
 
 _MOST_S: Final = 3600.0
+_NOTE_S: Final = 1.0
+"""How long a process waits at its end for another one that notes what should happen."""
 _log = logging.getLogger(names.LOGGER)
 _stand_ins: Final[list[Journal]] = []
 _pipelines: Final[dict[tuple[object, ...], "Pipeline"]] = {}
@@ -67,6 +70,7 @@ class Pipeline:
         self._has_handed_over = False
         self._lock = threading.RLock()
         self._closing = threading.RLock()
+        self._declarations: Declarations | None = None
         self.journal = SegmentJournal(
             self._opener,
             clock=self._clock,
@@ -76,6 +80,9 @@ class Pipeline:
         )
         forks.register(forks.Order.PIPELINES, self.forked)
         if ships and not settings.disabled:
+            from otel_job_measure.spans import declarations  # noqa: PLC0415 - `exec` has its own way
+
+            self._declarations = declarations.Declarations(settings, self._clock, lambda: self.ship().wake())
             self.ship()
 
     def recorder(self, settings: Settings) -> Recorder:
@@ -87,6 +94,7 @@ class Pipeline:
             clock=self._clock,
             confirm=self._confirm if confirms else None,
             confirm_async=self._confirm_async if confirms else None,
+            declarations=self._declarations,
         )
 
     def current_journal(self) -> Journal:
@@ -136,7 +144,9 @@ class Pipeline:
             counters=self.counters,
             is_delivered=lambda segment: self._shipper is not None and self._shipper.has_delivered(segment),
         )
-        return JournalSource(self.journal, identity_of(self.settings), bound, clock=self._clock)
+        source = JournalSource(self.journal, identity_of(self.settings), bound, clock=self._clock)
+        source.maintain = self._maintain
+        return source
 
     def flush(self, timeout_s: float) -> bool:
         """Waits, and returns whether every point so far is at its destination, or, without shipping, on disk."""
@@ -187,7 +197,14 @@ class Pipeline:
             self._has_handed_over = bool(left)
         return self._has_handed_over
 
+    def _maintain(self) -> None:
+        self.journal.maintain()
+        if self._declarations is not None:
+            self._declarations.note()
+
     def _close(self, timeout_s: float) -> bool:
+        if self._declarations is not None:
+            self._declarations.note(_NOTE_S)
         with self._lock:
             self._is_closed, shipper = True, self._shipper
         mark = self.journal.tail()

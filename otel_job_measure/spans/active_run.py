@@ -1,7 +1,7 @@
 """A package-opened run: opens its span, reports start and end to the processor, and never lets a failure out."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from types import TracebackType
@@ -146,6 +146,11 @@ class Opener:
         except Exception as error:  # noqa: BLE001 - no memory, or the end of the stack
             self.guard.keep(error)
             return UNMEASURED
+
+    def declare(self, name: str, limits: Mapping[str, object], module: str = "") -> None:
+        """Takes what the code of a module says of a job, see `expectations.arguments`."""
+        if not self.disabled:
+            self.recorder.declare(name, limits, module, self.providers.known_resource)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickles as the opener of its `JobMeasure`: a job that is pickled by value takes it along."""

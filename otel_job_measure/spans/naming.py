@@ -24,6 +24,14 @@ def name_of(ctx: object) -> str:
     return usable_name(name, f"the name of a job's context ({_class_of(ctx)})")
 
 
+def part_of(ctx: object, name: str) -> object:
+    """Returns an attribute or an item of a chain's context; None if it has none."""
+    found = _attribute(ctx, name)
+    if found is _MISSING or found is None:
+        found = _item(ctx, name)
+    return None if found is _MISSING else found
+
+
 def usable_name(name: object, what: str) -> str:
     """Returns a name as a plain string, or `unnamed` if it is empty or no string; `what` names it in the log."""
     if issubclass(type(name), str):  # `isinstance` would ask the value itself
@@ -42,18 +50,18 @@ def _class_of(what: object) -> str:
     return str(type.__getattribute__(type(what), "__name__"))
 
 
-def _attribute(ctx: object) -> object:
+def _attribute(ctx: object, name: str = "name") -> object:
     # A property of the app's own may raise anything, not only AttributeError.
     try:
-        return getattr(ctx, "name", _MISSING)
+        return getattr(ctx, name, _MISSING)
     except Exception:  # noqa: BLE001 - whatever it is, there is no name
         return _MISSING
 
 
-def _item(ctx: object) -> object:
+def _item(ctx: object, name: str = "name") -> object:
     try:
-        if isinstance(ctx, Mapping) and "name" not in ctx:  # a defaultdict would make an item
+        if isinstance(ctx, Mapping) and name not in ctx:  # a defaultdict would make an item
             return _MISSING
-        return cast("Any", ctx)["name"]
+        return cast("Any", ctx)[name]
     except Exception:  # noqa: BLE001 - no items, a list, a closed shelf: there is no name
         return _MISSING

@@ -17,6 +17,7 @@ from opentelemetry.trace import INVALID_SPAN
 from opentelemetry.trace import Span as AnySpan
 
 from otel_job_measure import names
+from otel_job_measure.expectations.arguments import NAMES as LIMITS
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.points.run_ids import run_id_of_span
 from otel_job_measure.spans.guard import Guards
@@ -31,6 +32,7 @@ RUN_KEY: Final = create_key("otel_job_measure-run")
 """The key of a package-opened run, only in the context that its span is started with."""
 
 _NAME: Final = names.ATTR_NAME
+_LIMITS: Final = {f"{names.ATTR_PREFIX}{limit}": limit for limit in LIMITS}
 _OWN_SCOPES: Final = (names.SCOPE, "")  # foreign spans may have no scope
 _FROM_SPAN: Final = frozenset({names.ATTR_NAME, names.ATTR_RUN_ID})  # rows take these from the span, if it has them
 _ROW_TAGS: Final = frozenset({names.ATTR_DATACENTER, names.ATTR_PROJECT, names.ATTR_STAGE})
@@ -128,6 +130,7 @@ class JobSpanProcessor(SpanProcessor):
         # A span of our scope comes here only if a provider lost its context; its entry point records it.
         if _scope(span) != names.SCOPE and (run := _new_run(span, name, None, recorder())) is not None:
             self.started(run, span)
+            self._declare(run, span)
             self._describe(run, span)
             if not self._has_seen_one:
                 self._has_seen_one = True
@@ -141,6 +144,14 @@ class JobSpanProcessor(SpanProcessor):
                 if (run := _new_run(span, name, rule, recorder())) is not None:
                     self.started(run, span)
                 return
+
+    def _declare(self, run: Run, span: Span) -> None:
+        """Takes the limits that a span's attributes state, such as `scheduling.job.schedule`."""
+        attributes = _plain(span.attributes or {})
+        if not _LIMITS.keys().isdisjoint(attributes):
+            limits = {limit: attributes[name] for name, limit in _LIMITS.items() if name in attributes}
+            resource = span.resource.attributes
+            run.recorder.declare(run.name, limits, "", lambda: resource)
 
     def _describe(self, run: Run, span: Span) -> None:
         """Sets the attributes of a sampled app-opened span, so that a collector writes the same rows from it."""

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.journal.interfaces import Journal, Position
@@ -13,6 +13,9 @@ from otel_job_measure.points.tags import resolve
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans.guard import Guard, Guards
 from otel_job_measure.spans.run import NO_DETAILS, Job, Run
+
+if TYPE_CHECKING:
+    from otel_job_measure.spans.declarations import Declarations, Resource
 
 _logger = logging.getLogger(__name__)
 _NO_RESOURCE: Final[Mapping[str, object]] = MappingProxyType({})
@@ -27,7 +30,7 @@ class Recorder:
     The steps of each run are guarded by `except` and `caught`: entering a guard costs as much as half an append.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a pipeline gives
         self,
         settings: Settings,
         journal: Callable[[], Journal],
@@ -35,6 +38,7 @@ class Recorder:
         clock: Clock | None = None,
         confirm: Callable[[Position, float], object] | None = None,
         confirm_async: Callable[[Position, float], Awaitable[object]] | None = None,
+        declarations: "Declarations | None" = None,
     ) -> None:
         self.settings = settings
         self.journal = journal
@@ -42,11 +46,13 @@ class Recorder:
         self.guards = Guards(self.clock)
         self._confirm = confirm
         self._confirm_async = confirm_async
+        self._declarations = declarations
         self._jobs: dict[tuple[str, int], Job] = {}
         self._preparing = self.guards("preparing a run")
         self._starting = self.guards("recording a start")
         self._ending = self.guards("recording an end")
         self._confirming = self.guards("waiting for InfluxDB to have a start")
+        self._declaring = self.guards("taking what a job declares")
 
     def prepare(
         self, run: Run, resource: Mapping[str, object] = _NO_RESOURCE, *, start_ns: int | None = None
@@ -64,6 +70,14 @@ class Recorder:
         run.began_ns = self.clock.monotonic_ns()
         run.job = job
         return job
+
+    def declare(self, name: str, limits: Mapping[str, object], module: str, resource: "Resource") -> None:
+        """Takes what the code says of a job: when it is due, how long it may take."""
+        try:
+            if self._declarations is not None:
+                self._declarations.add(name, limits, module, self.settings, resource)
+        except Exception as error:  # noqa: BLE001 - the guard's
+            self._declaring.caught(error)
 
     def start(self, run: Run) -> None:
         """Records the start of a prepared run, unless it is recorded already."""

@@ -65,6 +65,12 @@ class Providers:
         self._without: Mapping[str, object] | None = None
         self._global_known = False
 
+    def known_resource(self) -> Mapping[str, object]:
+        """Returns the attributes of the resource as far as they are known, without a search that could import."""
+        if self._bound is not None:
+            return self._bound.resource
+        return _NO_RESOURCE if self._without is None else self._without
+
     def current(self) -> tuple[Bound | None, Mapping[str, object]]:
         """Returns our tracer of the present provider, None without one, and the attributes of the resource."""
         bound = self._bound

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_job_measure.errors import ScheduleError
+from otel_job_measure.expectations.arguments import NAMES
 from otel_job_measure.expectations.durations import in_words, seconds_of
 from otel_job_measure.expectations.expectation import Expectation
-from otel_job_measure.expectations.limits import NAMES, checked, expected
+from otel_job_measure.expectations.limits import checked, expected
 
 NOW = datetime(2026, 11, 29, 9, 0, tzinfo=UTC)
 

@@ -79,7 +79,7 @@ def test_the_form_of_a_text_tells_its_dialect(text: str, dialect: str, words: st
         ("", RIGA, None, "one line of at most 1024 characters, got ''"),
         ("5 2 * * *\n6 2 * * *", RIGA, None, "one line"),
         ("*" * 1025, RIGA, None, "one line"),
-        ("5 2 * *", RIGA, "cron", r"got 4, it takes 5 \(minute, hour, day, month, weekday\) or 6"),
+        ("5 2 * *", RIGA, "cron", r"as cron it has 4 fields, it takes 5 \(minute, hour, day, month, weekday\) or 6"),
         ("61 2 * * *", RIGA, None, "Bad minute"),
         ("0 0 30 2 *", RIGA, None, "Bad day-of-month"),
         ("@reboot", RIGA, None, "@reboot has no due times; use max_runtime or max_age"),

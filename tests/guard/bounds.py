@@ -46,7 +46,7 @@ _BY_VERSION: Final = {
         lines_other_span=18,
         peak=2900,
         modules_import=24,
-        modules_measure=96,
+        modules_measure=98,
         modules_exec=132,
     ),
     (3, 12): Bounds(
@@ -55,7 +55,7 @@ _BY_VERSION: Final = {
         lines_other_span=18,
         peak=2900,
         modules_import=25,
-        modules_measure=100,
+        modules_measure=102,
         modules_exec=133,
     ),
     (3, 13): Bounds(
@@ -64,7 +64,7 @@ _BY_VERSION: Final = {
         lines_other_span=18,
         peak=2960,
         modules_import=20,
-        modules_measure=100,
+        modules_measure=102,
         modules_exec=132,
     ),
 }

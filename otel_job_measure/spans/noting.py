@@ -1,0 +1,101 @@
+"""Checks declarations and writes them to the state directory. Only processes that declare something load it."""
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from otel_job_measure import names
+from otel_job_measure.clock import Clock
+from otel_job_measure.expectations.expectation import Expectation, JobId
+from otel_job_measure.expectations.limits import Checked, checked
+from otel_job_measure.journal.expected_store import BusyStoreError, ExpectedStore
+from otel_job_measure.journal.statements import Snapshot, Statement
+from otel_job_measure.points.tags import resolve
+from otel_job_measure.points.text import clean_tag
+from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.settings import Settings
+from otel_job_measure.spans.declarations import Declared, Key
+
+_log = logging.getLogger(names.LOGGER)
+_AGAIN_NS: Final = 3600 * 10**9
+
+
+class Noting:
+    """The checked declarations of a process, and the store that takes them."""
+
+    def __init__(self, settings: Settings, clock: Clock, origin: str) -> None:
+        self._clock = clock
+        self._origin = origin
+        self._store = ExpectedStore(settings.state_path, clock)
+        self._log = RateLimitedLog(_log, clock, every_s=1e9)
+        self._taken: dict[Key, tuple[Declared, Expectation | None]] = {}
+        self._began_ns = clock.wall_ns()
+        self._noted: dict[Key, JobId] = {}
+        self._noted_ns: int | None = None
+        self._is_new = False
+
+    def take(self, key: Key, declared: Declared) -> None:
+        """Checks a declaration, unless it is known; each thing that is wrong with it is logged once."""
+        before = self._taken.get(key)
+        if before is not None and before[0] is declared:
+            return
+        found = checked(declared.limits, datetime.now(UTC))
+        for limit, problem in found.problems:
+            message = "job %r is measured without a limit that is wrong: %s"
+            self._log.log(logging.ERROR, f"{key[0]} {limit} {problem}", message, key[0], problem)
+        self._taken[key] = declared, _usable(found)
+        self._is_new = True
+
+    def note(self, patience_s: float) -> None:
+        """Writes what is new; the rest once an hour, so that other processes know that it is still declared."""
+        taken = list(self._taken.items())
+        ids = {key: _id_of(key[0], declared) for key, (declared, _) in taken}
+        now_ns = self._clock.monotonic_ns()
+        is_due = self._noted_ns is None or now_ns - self._noted_ns >= _AGAIN_NS
+        if not (is_due or self._is_new or ids != self._noted):
+            return
+        self._is_new = False
+        statements = [
+            Statement(job=ids[key], expectation=expectation, host=_host(expectation), module=declared.module)
+            for key, (declared, expectation) in taken
+        ]
+        snapshot = Snapshot(
+            source="code",
+            origin=self._origin,
+            statements=statements,
+            is_whole=False,
+            is_loaded=lambda module: module in sys.modules,
+        )
+        try:
+            self._store.note(snapshot, patience_s=patience_s)
+            self._withdraw(self._noted, ids)
+        except BusyStoreError:
+            self._is_new = True  # the next upkeep tries again
+            return
+        except OSError as error:
+            message = "what should happen is not kept, %s cannot be written: %s"
+            self._log.warning("unwritten", message, self._store.folder, error)
+        self._noted, self._noted_ns = ids, now_ns
+
+    def _withdraw(self, before: Mapping[Key, JobId], ids: Mapping[Key, JobId]) -> None:
+        """Forgets what this process noted before it knew the app's resource: no run ever has those tags."""
+        for key, job in before.items():
+            if ids.get(key) != job and job not in ids.values():
+                self._store.withdraw("code", self._origin, job, since_ns=self._began_ns)
+
+
+def _usable(found: Checked) -> Expectation | None:
+    return None if found.problems and found.expectation == Expectation() else found.expectation
+
+
+def _host(expectation: Expectation | None) -> str | None:
+    return os.uname().nodename if expectation is not None and expectation.scope == "host" else None
+
+
+def _id_of(name: str, declared: Declared) -> JobId:
+    """Returns a job's identity, as its rows have it."""
+    tags = resolve(declared.settings, declared.resource())
+    return JobId(clean_tag(name), clean_tag(tags.project or ""), clean_tag(tags.stage or ""))
