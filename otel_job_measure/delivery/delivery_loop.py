@@ -64,6 +64,7 @@ class DeliveryLoop:
         """When all eager sinks had a segment."""
         self._maintain_ns = self._clock.monotonic_ns() + int(MAINTAIN_S * 1e9)
         self._recover_ns = 0
+        self._collects = False
         self._troubled = False
 
     @property
@@ -99,6 +100,11 @@ class DeliveryLoop:
         for consumer in self.consumers:
             consumer.try_now()
 
+    def collect(self) -> None:
+        """Makes the next recovery pass due at once, and again soon as long as another process makes one."""
+        self._collects = True
+        self._recover_ns = 0
+
     def recover(self, go_on: Callable[[], bool]) -> RecoveryPass:
         """Makes a recovery pass and sends what dead processes left; own points go first between two batches."""
         # Random, so that processes that began together do not make their passes together.
@@ -107,7 +113,10 @@ class DeliveryLoop:
             self._source.recover()
         with self._guard("sending segments of dead processes"), self._source.left() as windows:
             if windows is not None:
+                self._collects = False
                 return RecoveryPass(pending_bytes=self._send_left(windows, go_on))
+        if self._collects:
+            self._recover_ns = self._clock.monotonic_ns() + int(_TROUBLE_S * 1e9)
         return RecoveryPass(elsewhere=True)
 
     def finish(self, deadline_ns: int, *, patient: bool) -> None:

@@ -63,6 +63,7 @@ class Shipper:
         self._driver: int | None = None
         self._idle = False
         self._retry = False
+        self._collects = False
         self._wanted = False
         self._start_after_ns = 0
         self._closing = False
@@ -80,6 +81,13 @@ class Shipper:
             self._bell.ring()
         elif self._thread is None:
             self._start()
+
+    def collect(self) -> None:
+        """Has the segments that other processes have left sent now."""
+        self._collects = True
+        if self._start():
+            self._idle = False
+            self._bell.ring()
 
     def wait_for(self, mark: Position, timeout_s: float, *, unless_down: bool = False) -> bool:
         """Waits until everything before a position is settled; returns whether it is.
@@ -211,6 +219,9 @@ class Shipper:
         if self._retry:
             self._retry = False
             self._loop.try_now()
+        if self._collects:
+            self._collects = False
+            self._loop.collect()
         self._loop.turn(self._go_on, hurry=bool(self._waiters))
         self._answer_waiters()
 

@@ -3,7 +3,8 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
+from types import MethodType
+from typing import Any, Final, NamedTuple, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
 from otel_job_measure.entrypoints.measured_class import measure_class
 from otel_job_measure.entrypoints.measured_object import MeasuredObject
@@ -11,7 +12,7 @@ from otel_job_measure.entrypoints.wrappers import measured
 from otel_job_measure.errors import UsageError
 from otel_job_measure.expectations.arguments import NAMES as LIMITS
 from otel_job_measure.expectations.arguments import Limits
-from otel_job_measure.spans.active_run import Opener
+from otel_job_measure.spans.active_run import ActiveRun, Opener
 from otel_job_measure.spans.reasons import NO_REASONS, Reasons, checked_reasons
 
 _P = ParamSpec("_P")
@@ -19,9 +20,34 @@ _R = TypeVar("_R")
 _Expected = tuple[type[BaseException], ...]
 
 
+_MARK: Final = "_opens"
+"""The attribute of a measured form that opens its runs: `MeasuredObject` has it too."""
+
+
 class _How(TypedDict):
     expected: _Expected
     reasons: Reasons
+
+
+class Decorated(NamedTuple):
+    """What the decorator of a function says of its runs."""
+
+    opener: Opener
+    name: str
+    expected: _Expected
+    reasons: Reasons
+
+
+def decorated(function: object) -> Decorated | None:
+    """Returns what a measured function, a method or a partial of one was decorated with; None if it was not."""
+    while isinstance(function, functools.partial) and not hasattr(cast("Any", function), _MARK):
+        function = cast("Any", function).func
+    opens: object = getattr(cast("Any", function), _MARK, None)
+    if not isinstance(opens, functools.partial) or not isinstance(opens.func, MethodType):
+        return None
+    found = cast("functools.partial[ActiveRun]", opens)
+    opener: object = cast("MethodType", found.func).__self__
+    return Decorated(opener, found.args[0], **found.keywords) if isinstance(opener, Opener) else None
 
 
 @overload
@@ -83,7 +109,9 @@ def _measured(opener: Opener, function: object, name: str | None, how: _How, lim
     opener.declare(name or own_name, {**limits}, module if isinstance(module, str) else "")
     opens = functools.partial(opener.open, name or own_name, **how)
     if inspect.isfunction(function):
-        return functools.update_wrapper(measured(opens, function), function)
+        wrapper = functools.update_wrapper(measured(opens, function), function)
+        setattr(wrapper, _MARK, opens)
+        return wrapper
     if inspect.isclass(function) and measure_class(opens, function):
         return function
     return MeasuredObject(opens, function, own_name)

@@ -1,14 +1,16 @@
 """`measure.start(…, key=…)` and `measure.finish(key)`: a start and its end in two callbacks, threads or processes."""
 
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final, cast
 
 from opentelemetry.context import Context, get_current
-from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.propagation import set_span_in_context
+from opentelemetry.util.types import AttributeValue
 
 from otel_job_measure import names
 from otel_job_measure.entrypoints.run_handle import RunHandle, handle_of, run_of
@@ -16,10 +18,12 @@ from otel_job_measure.errors import MisuseError, UsageError
 from otel_job_measure.expectations.arguments import NAMES as LIMITS
 from otel_job_measure.expectations.arguments import Limits
 from otel_job_measure.points.outcome import ENDED, Outcome
-from otel_job_measure.spans.active_run import PLAIN_SPAN, ActiveRun, Opener, SpanOptions
+from otel_job_measure.spans.active_run import ActiveRun, Opener
 from otel_job_measure.spans.naming import usable_name
 from otel_job_measure.spans.outcome import outcome_of
+from otel_job_measure.spans.reasons import NO_REASONS, Reasons
 from otel_job_measure.spans.run import NO_DETAILS, Details
+from otel_job_measure.spans.span_options import PLAIN_SPAN, SpanOptions
 
 MOST_OPEN: Final = 10_000
 """How many runs of one `JobMeasure` may be open by key in a process; a start beyond that is refused."""
@@ -38,6 +42,8 @@ class RunOptions(Limits, total=False):
     context: Context
     """Contains the span's parent; by default the current context."""
     links: Sequence[Link]
+    attributes: Mapping[str, AttributeValue]
+    """Of the span, beside those of every run."""
     scheduled_at: datetime
     """When the run was due, with a time zone; `scheduled_ns` is the same in nanoseconds since 1970."""
     scheduled_ns: int
@@ -68,9 +74,16 @@ class _Registry:
 class KeyedRuns:
     """The runs of one `JobMeasure` that were started by key. A child of fork begins with none."""
 
-    def __init__(self, opener: Opener, most_open: int = MOST_OPEN) -> None:
+    def __init__(
+        self,
+        opener: Opener,
+        most_open: int = MOST_OPEN,
+        *,
+        opens: "Callable[[Opener, str, RunOptions], ActiveRun] | None" = None,
+    ) -> None:
         guards = opener.recorder.guards
         self._opener = opener
+        self._opens = opens or partial(open_run, joins=False)
         self._most_open = most_open
         self._registries: dict[int, _Registry] = {}
         self._guard = guards("starting or finishing a run by key")
@@ -110,6 +123,10 @@ class KeyedRuns:
                 return False
             return key.is_measured and self._finish_held(registry, key, error, outcome)
         return False
+
+    def find(self, key: Hashable) -> ActiveRun | None:
+        """Returns the run that is open under a key."""
+        return self._registry().by_key.get(key)
 
     def hold(self, handle: RunHandle) -> None:
         """Keeps another process's run open for this process to end."""
@@ -155,7 +172,7 @@ class KeyedRuns:
         registry = self._registry()
         found = registry.by_key.get(key)
         if found is None:
-            run = open_run(self._opener, usable_name(name, "the name given to start()"), options)
+            run = self._opens(self._opener, usable_name(name, "the name given to start()"), options)
             if len(registry.by_key) >= self._most_open:
                 self._overflow.caught(MisuseError(f"{self._most_open} runs are open; was finish() not called?"))
                 return handle_of(run.run, is_measured=False)
@@ -174,7 +191,7 @@ class KeyedRuns:
             self._take(registry, key)
             run.finish(error)
             raise
-        if self._opener.disabled:
+        if run.run.job is None:  # nothing is recorded of it
             self._take(registry, key)
         return handle_of(run.run, is_measured=run.run.job is not None)
 
@@ -214,18 +231,37 @@ class KeyedRuns:
         return found
 
 
-def open_run(opener: Opener, name: str, options: RunOptions) -> ActiveRun:
+def open_run(  # noqa: PLR0913 - what its callers know of a run
+    opener: Opener,
+    name: str,
+    options: RunOptions,
+    *,
+    joins: bool = True,
+    foreign: Span | None = None,
+    reasons: Reasons = NO_REASONS,
+) -> ActiveRun:
     """Returns a run that has not begun yet, with the options that can be used."""
     span, details = PLAIN_SPAN, NO_DETAILS
     if limits := {limit: value for limit, value in options.items() if limit in LIMITS}:
         opener.declare(name, limits)
     try:
         kind = options.get("kind", SpanKind.INTERNAL)
-        span = SpanOptions(kind=kind, context=options.get("context"), links=options.get("links"))
+        attributes = options.get("attributes")
+        if attributes is not None and not isinstance(cast("object", attributes), Mapping):
+            opener.reading.caught(UsageError(f"attributes= of a run cannot be {attributes!r:.100}; it is left out"))
+            attributes = None
+        span = SpanOptions(
+            kind=kind,
+            context=options.get("context"),
+            links=options.get("links"),
+            attributes=attributes,
+            foreign=foreign,
+        )
         details = _details(opener, options)
     except Exception as error:  # noqa: BLE001 - no memory, or an object that raises when it is compared
         opener.guard.keep(error)
-    return opener.open(name, expected=options.get("expected", ()), span=span, details=details)
+    expected = options.get("expected", ())
+    return opener.open(name, expected=expected, span=span, details=details, reasons=reasons, joins=joins)
 
 
 def _details(opener: Opener, options: RunOptions) -> Details:

@@ -61,6 +61,14 @@ class Journal(Protocol):
         """
         ...
 
+    def note(self, lines: bytes) -> None:
+        """Appends points that begin and end no run.
+
+        Args:
+            lines: Line protocol; each line ends with a newline.
+        """
+        ...
+
     def hold(self, uuid: str) -> None:
         """Keeps a run open that another process of this machine began, so that this process can end it.
 

@@ -104,6 +104,10 @@ class SegmentJournal:
         if uuid in life.open_runs or life.queue:
             self._append(b"# released %s\n" % uuid.encode(), 0, None, uuid)
 
+    def note(self, lines: bytes) -> None:
+        """Appends points that begin and end no run."""
+        self._append(lines, lines.count(b"\n"), None, None)
+
     def comment(self, line: bytes) -> None:
         """Appends a comment, which no server gets."""
         self._append(line, 0, None, None)

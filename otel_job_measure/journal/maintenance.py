@@ -88,13 +88,16 @@ def enforce(state: StateDir, bound: Bound) -> None:
 
 
 class JournalSource:
-    """The reading side of a process's journal, for its shipper."""
+    """The reading side of a process's journal, for its shipper; `place` is its directory before the first point."""
 
-    def __init__(self, journal: SegmentJournal, identity: Identity, bound: Bound, *, clock: Clock) -> None:
+    def __init__(
+        self, journal: SegmentJournal, identity: Identity, bound: Bound, *, clock: Clock, place: StateDir | None = None
+    ) -> None:
         self._journal = journal
         self._identity = identity
         self._bound = bound
         self._clock = clock
+        self._place = place
         self._is_first = True
         self.own = journal.own
         self.maintain = journal.maintain
@@ -103,7 +106,7 @@ class JournalSource:
     @contextlib.contextmanager
     def left(self) -> Generator[Iterable[Sequence[Segment]] | None]:
         """Holds `adopt.lock` and gives the segments in `ready/` of this destination, some at a time."""
-        state = self._journal.state
+        state = self._state()
         if state is None:
             yield ()
             return
@@ -114,7 +117,7 @@ class JournalSource:
 
     def recover(self) -> None:
         """Maintains the state directory; a new process always makes a recovery pass."""
-        state = self._journal.state
+        state = self._state()
         if state is None:
             return
         closed = [segment for segment in self.own()[:-1] if isinstance(segment, SegmentFile)]
@@ -124,6 +127,11 @@ class JournalSource:
         for segment in closed:
             if segment.is_gone():
                 self._journal.drop(segment)
+
+    def _state(self) -> StateDir | None:
+        if self.own():
+            return self._journal.state
+        return self._place if self._place is not None and self._place.ready.is_dir() else None
 
 
 class _File(NamedTuple):

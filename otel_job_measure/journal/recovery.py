@@ -14,6 +14,7 @@ from otel_job_measure.journal.private_files import names_in, open_private
 from otel_job_measure.journal.segment import SUFFIX, TEMPORARY_SUFFIX, SegmentFile
 from otel_job_measure.journal.slots import Slot
 from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.journal.watched import WATCHED
 from otel_job_measure.points.fields import TAG_NAMES
 from otel_job_measure.points.line_protocol import parse
 from otel_job_measure.points.outcome import Ending, Outcome
@@ -82,7 +83,9 @@ def _recover_held(state: StateDir, slot: Slot, clock: Clock, boot_id: str) -> in
             return None
         runs = read_runs(newest, others)
         held, ended = _said_elsewhere(state, folder, runs.started.keys())
-        if held and _quiet_ns((segment.path for segment in segments), clock) < _HOLD_NS:
+        if (held or runs.watched.intersection(runs.started) - ended) and _quiet_ns(
+            (segment.path for segment in segments), clock
+        ) < _HOLD_NS:
             return None
         lost = close_runs(newest, runs, ended_elsewhere=ended)
     for segment in segments:  # the newest last, for the same reason
@@ -154,6 +157,8 @@ class Runs:
         self.held: set[bytes] = set()
         """The runs of other processes that this one may end."""
         self.released: set[bytes] = set()
+        self.watched: set[bytes] = set()
+        """The runs of which another process may know how they ended."""
 
     def note(self, line: bytes) -> None:
         """Notes what a line says."""
@@ -171,6 +176,8 @@ class Runs:
             self.held.add(line[len(_HOLDS) :])
         elif line.startswith(_RELEASED):
             self._close(line[len(_RELEASED) :], self.released)
+        elif line.startswith(WATCHED):
+            self.watched.add(line[len(WATCHED) :].partition(b" ")[0])
 
     def _close(self, uuid: bytes, closed: set[bytes]) -> None:
         self.started.pop(uuid, None)

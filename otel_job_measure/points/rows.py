@@ -59,6 +59,10 @@ class Series:
             self._run_heads[reason] = head
         return head
 
+    def event_head(self, event: str) -> str:
+        """Returns a row of `scheduling-job-event` up to its fields."""
+        return _head(names.EVENTS, [*self._tags, (names.TAG_EVENT, _tag(event))])
+
 
 def series(job: str, tags: DefaultTags) -> Series:
     """Returns the series of a job, remembered for its next run."""
@@ -88,6 +92,15 @@ def ending_lines(series: Series, ending: Ending, *, run_row: bool, error_message
                 fields += f"{name}{text},"
         row = f"{fields}{tail}{row}"
     return row.encode()
+
+
+def event_line(series: Series, event: str, due_ns: int, detail: str, *, uuid: str = "") -> bytes:
+    """Returns the row of something that happened beside a run, stamped at its due time, with its newline."""
+    fields = f"{names.FIELD_DUE}={_integer(due_ns)}"
+    for name, text in ((names.FIELD_DETAIL, detail), (names.FIELD_UUID, uuid)):
+        if shown := _string(text):
+            fields += f",{name}={shown}"
+    return f"{series.event_head(event)} {fields} {due_ns}\n".encode()
 
 
 def _status_row(series: Series, status: str, tail: str) -> str:

@@ -87,9 +87,9 @@ class JobMeasure:
             del arguments  # a traceback of what is raised can show the local variables, and a token is among them
         if influxdb_client is not None and settings.sink != names.SINK_INFLUXDB:
             raise SettingsError(f"influxdb_client: means nothing where {names.ENV_SINK} is {settings.sink!r}")
-        self._pipeline = pipeline_for(settings, client=influxdb_client, meter_provider=meter_provider)
+        self.pipeline = pipeline_for(settings, client=influxdb_client, meter_provider=meter_provider)
         self.settings = settings
-        self.recorder = self._pipeline.recorder(settings)
+        self.recorder = self.pipeline.recorder(settings)
         self.opener = Opener(self.recorder, tracer_provider, version=version, reasons=own_reasons, owner=self)
         self._keyed = KeyedRuns(self.opener)
 
@@ -257,7 +257,7 @@ class JobMeasure:
             disk.
         """
         with self.recorder.guards("flushing points"):
-            return self._pipeline.flush(timeout)
+            return self.pipeline.flush(timeout)
         return False
 
     def close(self, timeout: float | None = None) -> bool:
@@ -272,12 +272,12 @@ class JobMeasure:
             Whether everything was sent.
         """
         with self.recorder.guards("closing the journal"):
-            return self._pipeline.close(self.settings.shutdown_timeout_s if timeout is None else timeout)
+            return self.pipeline.close(self.settings.shutdown_timeout_s if timeout is None else timeout)
         return False
 
     def health(self) -> Health:
         """Returns what this process knows of the delivery of its points."""
-        return self._pipeline.health()
+        return self.pipeline.health()
 
     def __copy__(self) -> Self:
         """Returns itself: copies of what holds it share its journal."""

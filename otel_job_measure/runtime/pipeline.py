@@ -144,7 +144,9 @@ class Pipeline:
             counters=self.counters,
             is_delivered=lambda segment: self._shipper is not None and self._shipper.has_delivered(segment),
         )
-        source = JournalSource(self.journal, identity_of(self.settings), bound, clock=self._clock)
+        place = None if self.settings.in_memory else StateDir(self.settings.state_path)
+        identity = identity_of(self.settings)
+        source = JournalSource(self.journal, identity, bound, clock=self._clock, place=place)
         source.maintain = self._maintain
         return source
 
@@ -168,6 +170,23 @@ class Pipeline:
             return self._has_sent
         finally:
             closing.release()
+
+    def leave(self) -> None:
+        """Leaves all points so far to the other processes of the state directory, without waiting for a server."""
+        if self._opener.in_memory:
+            self.close_at_exit()
+        else:
+            self.journal.close(delivered=False)
+
+    def append_only(self) -> None:
+        """Starts no shipper in this process, which lives for a moment only: `leave` hands its points over."""
+        if self._shipper is None:
+            self.journal.wake = _wake_nobody
+
+    def collect(self) -> None:
+        """Sends what other processes have left so far, without waiting for the next recovery pass."""
+        if self._ships and self.settings.ship:
+            self.ship().collect()
 
     def close_at_exit(self) -> None:
         """Closes when the process ends, for at most `OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT`."""
@@ -251,6 +270,10 @@ class Pipeline:
         if trio is not None and trio.lowlevel.in_trio_run():
             return bool(await trio.to_thread.run_sync(wait, abandon_on_cancel=True))
         return wait()  # a loop of another kind can only be held up
+
+
+def _wake_nobody() -> None:
+    """Wakes no shipper: another process sends the points."""
 
 
 def _is_asyncio() -> bool:

@@ -1,19 +1,14 @@
 """A package-opened run: opens its span, reports start and end to the processor, and never lets a failure out."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar, Token
-from dataclasses import dataclass
-from types import TracebackType
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from opentelemetry import context as context_api
 from opentelemetry.context import Context
 from opentelemetry.trace import (
     INVALID_SPAN,
-    Link,
     Span,
-    SpanKind,
     TracerProvider,
     get_current_span,
     set_span_in_context,
@@ -22,80 +17,17 @@ from opentelemetry.trace import (
 from otel_job_measure import names
 from otel_job_measure.points.outcome import ENDED, FAILED, Outcome
 from otel_job_measure.spans.attributes import describe_end
-from otel_job_measure.spans.guard import Guard, Guards
+from otel_job_measure.spans.claims import Claim, Claimed, claimed
+from otel_job_measure.spans.current import NOT_CURRENT, Current
 from otel_job_measure.spans.outcome import failure_of_span, outcome_of
-from otel_job_measure.spans.processor import RUN_KEY, JobSpanProcessor
+from otel_job_measure.spans.processor import RUN_KEY, JobSpanProcessor, taken_over
 from otel_job_measure.spans.reasons import NO_REASONS, Reasons
 from otel_job_measure.spans.recorder import Recorder
 from otel_job_measure.spans.run import NO_DETAILS, Details, Job, JobRun, Run
+from otel_job_measure.spans.span_options import PLAIN_SPAN, SpanOptions
 from otel_job_measure.spans.tracer import Bound, Providers
 
 _logger = logging.getLogger(__name__)
-# Whether a token belongs to the context that is current now: `detach` of the API only logs an error if it does not.
-_here: ContextVar[None] = ContextVar("otel_job_measure_here")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpanOptions:
-    """How the span of a run starts."""
-
-    kind: SpanKind = SpanKind.INTERNAL
-    """CONSUMER if the job came from a queue."""
-    context: Context | None = None
-    """Contains the span's parent; None means the current context."""
-    links: Sequence[Link] | None = None
-
-
-PLAIN_SPAN: Final = SpanOptions()
-
-
-class Current:
-    """Makes a span current inside a `with` block; it can be entered again after it was left.
-
-    The garbage collector closes an abandoned coroutine or generator in any context. Nothing is restored there.
-    No `Exception` of ours leaves it, not even at the end of the stack.
-    """
-
-    __slots__ = ("_guard", "_here", "_span", "_token")
-
-    def __init__(self, span: Span | None, guard: Guard) -> None:
-        self._span = span
-        self._guard = guard
-        self._here: Token[None] | None = None
-        self._token: Token[Context] | None = None
-
-    def __enter__(self) -> None:
-        try:
-            if self._span is not None:
-                self._here = _here.set(None)
-                self._token = context_api.attach(set_span_in_context(self._span))
-        except Exception as error:  # noqa: BLE001 - the guard's
-            self._guard.keep(error)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self.release()
-        except Exception as trouble:  # noqa: BLE001 - the guard's
-            self._guard.keep(trouble)
-
-    def release(self) -> None:
-        """Makes the previous span current again, unless that is done."""
-        if self._here is not None:
-            try:
-                _here.reset(self._here)
-            except ValueError:
-                self._token = None
-            except RuntimeError:  # an earlier call was interrupted after this line
-                pass
-            self._here = None
-        if self._token is not None:
-            context_api.detach(self._token)
-            self._token = None
-
-
-_NOT_CURRENT: Final = Current(None, Guards()("making a span current"))
 
 
 class Opener:
@@ -136,13 +68,19 @@ class Opener:
         details: Details = NO_DETAILS,
         swallow: bool = False,
         reasons: Reasons = NO_REASONS,
+        joins: bool = True,
     ) -> "ActiveRun":
-        """Returns a run that has not begun yet; with `swallow`, an `Exception` of the job is logged and suppressed."""
+        """Returns a run that has not begun yet; with `swallow`, an `Exception` of the job is logged and suppressed.
+
+        With `joins`, it is the run that an adapter measures the current task with, if that is one of this job.
+        """
         try:
             if self.guard.kept:
                 self.guard.tell_kept()
-            run = Run(name, None, details)
-            return ActiveRun(self, run, expected=expected, span=span, swallow=swallow, reasons=reasons)
+            outer = claimed(name) if joins else None
+            run = outer or Run(name, None, details)
+            joined = outer is not None
+            return ActiveRun(self, run, expected=expected, span=span, swallow=swallow, reasons=reasons, joined=joined)
         except Exception as error:  # noqa: BLE001 - no memory, or the end of the stack
             self.guard.keep(error)
             return UNMEASURED
@@ -165,7 +103,18 @@ class ActiveRun:
     from the same depth, and finds no room there either.
     """
 
-    __slots__ = ("_expected", "_is_over", "_opener", "_options", "_reasons", "_swallow", "current", "job_run", "run")
+    __slots__ = (
+        "_expected",
+        "_is_over",
+        "_joined",
+        "_opener",
+        "_options",
+        "_reasons",
+        "_swallow",
+        "current",
+        "job_run",
+        "run",
+    )
 
     def __init__(  # noqa: PLR0913 - as for `open`
         self,
@@ -176,20 +125,22 @@ class ActiveRun:
         span: SpanOptions = PLAIN_SPAN,
         swallow: bool = False,
         reasons: Reasons = NO_REASONS,
+        joined: bool = False,
     ) -> None:
         self._opener = opener
-        self._is_over = opener is None
+        self._is_over = joined or opener is None
+        self._joined = joined
         self._expected = expected
         self._reasons = reasons
         self._options = span
         self._swallow = swallow
         self.run = run
         self.job_run = JobRun(run)
-        self.current = _NOT_CURRENT
+        self.current = NOT_CURRENT
 
     def begin(self) -> None:
         """Starts the span and records the start."""
-        if self._opener is None:
+        if self._is_over or self._opener is None:
             return
         try:
             self._begin(self._opener)
@@ -217,6 +168,8 @@ class ActiveRun:
     def finish(self, error: BaseException | None = None, outcome: Outcome | None = None) -> None:
         """Ends the run with an outcome or with what the job raised; only the first call does anything."""
         if self._is_over or self._opener is None:
+            if self._joined and error is not None and self._opener is not None:
+                self._tell(self._opener, error)
             return
         try:
             self._finish(self._opener, error, outcome)
@@ -229,6 +182,11 @@ class ActiveRun:
                 raise
             self._opener.guard.keep(trouble)
 
+    def claim(self, names: tuple[str, ...], owner: object) -> None:
+        """Claims the current task for this run while its span is current, if the run is measured."""
+        if not self._is_over and self.run.job is not None:
+            self.current = Claimed(self.current, Claim(self.run, (self.run.name, *names), owner))
+
     def let_go(self) -> None:
         """Ends the span, and leaves the run's ending to another process."""
         self._is_over = True
@@ -240,7 +198,7 @@ class ActiveRun:
         """Returns the current context with the run's span as the current one, if it has a span of its own."""
         return (
             context_api.get_current()
-            if self.current is _NOT_CURRENT
+            if self.current is NOT_CURRENT
             else set_span_in_context(self.run.span or INVALID_SPAN)
         )
 
@@ -250,6 +208,8 @@ class ActiveRun:
         if self._opener is None or self._opener.disabled or not self._swallow or not isinstance(error, Exception):
             return False
         try:
+            if self._joined and self.run.told is not None:  # the run that it joined hears of it in no other way
+                self.run.failure = self.run.told[1]
             with self._opener.logging:
                 message = "job %r raised, run %s; the chain goes on"
                 _logger.error(message, self.run.name, self.run.uuid, exc_info=error)
@@ -263,10 +223,16 @@ class ActiveRun:
             run.start_ns = opener.recorder.clock.wall_ns()
             self._is_over = True
             return
+        if self._options.foreign is not None and (taken := taken_over(self._options.foreign)) is not None:
+            taken.details, taken.span = run.details, INVALID_SPAN  # its own instrumentation ends the span
+            self.run, self.job_run = taken, JobRun(taken)
+            return
         bound, resource = opener.providers.current()
         job = opener.recorder.prepare(run, resource)
         span: Span = INVALID_SPAN
-        if bound is not None and job is not None:
+        if self._options.foreign is not None:
+            self.adopt(self._options.foreign)
+        elif bound is not None and job is not None:
             try:
                 span = self._start_span(bound, job)
             except Exception as error:  # noqa: BLE001 - the guard's
@@ -281,13 +247,24 @@ class ActiveRun:
         except Exception as error:  # noqa: BLE001 - the guard's
             opener.starting.caught(error)
 
+    def adopt(self, span: Span) -> None:
+        """Takes the ids of a span that another instrumentation has opened for the run, recording or not."""
+        if self._opener is None:
+            return
+        try:
+            context = span.get_span_context()
+            if context.is_valid and self.run.trace is None:
+                self.run.trace = (context.trace_id, context.span_id)
+        except Exception as error:  # noqa: BLE001 - a span of a foreign provider
+            self._opener.starting.caught(error)
+
     def _start_span(self, bound: Bound, job: Job) -> Span:
         options = self._options
         return bound.tracer.start_span(
             job.span_name,
             context=context_api.set_value(RUN_KEY, self.run, options.context),
             kind=options.kind,
-            attributes=job.attributes(self.run),
+            attributes={**(options.attributes or {}), **job.attributes(self.run)},
             links=options.links,
             start_time=self.run.start_ns,
         )
@@ -304,6 +281,14 @@ class ActiveRun:
         if span is not INVALID_SPAN:
             self._end_span(opener, span, error)
         self._is_over = True
+        run.told = None
+
+    def _tell(self, opener: Opener, error: BaseException) -> None:
+        """Tells the run that this one joined what an exception means here."""
+        try:
+            self.run.told = (error, self._judged(opener, error))
+        except Exception as trouble:  # noqa: BLE001 - the guard's
+            opener.guard.keep(trouble)
 
     def _end_span(self, opener: Opener, span: Span, error: BaseException | None) -> None:
         run = self.run
@@ -320,11 +305,7 @@ class ActiveRun:
 
     def _outcome(self, opener: Opener, error: BaseException | None) -> Outcome:
         """Returns the outcome by the exception, else by `fail()`, else by the status that the job set on the span."""
-        outcome = ENDED
-        if error is not None:
-            outcome = FAILED
-            with opener.judging:  # code of the job: the exception's text, a metaclass's idea of a subclass
-                outcome = outcome_of(error, self._expected, {**self._reasons, **opener.reasons, **self._reasons})
+        outcome = ENDED if error is None else self._judged(opener, error)
         if outcome.reason is not None:
             return outcome
         found = self.run.failure
@@ -334,6 +315,14 @@ class ActiveRun:
             except Exception as trouble:  # noqa: BLE001 - the guard's
                 opener.describing.caught(trouble)
         return found or outcome
+
+    def _judged(self, opener: Opener, error: BaseException) -> Outcome:
+        told, self.run.told = self.run.told, None
+        if told is not None and told[0] is error:  # an entry point inside the task knows more
+            return told[1]
+        with opener.judging:  # code of the job: the exception's text, a metaclass's idea of a subclass
+            return outcome_of(error, self._expected, {**self._reasons, **opener.reasons, **self._reasons})
+        return FAILED
 
 
 UNMEASURED: Final = ActiveRun(None, Run(names.UNNAMED, "2" * 12))

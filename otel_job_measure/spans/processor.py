@@ -20,6 +20,7 @@ from otel_job_measure import names
 from otel_job_measure.expectations.arguments import NAMES as LIMITS
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.points.run_ids import run_id_of_span
+from otel_job_measure.spans.claims import claimed
 from otel_job_measure.spans.guard import Guards
 from otel_job_measure.spans.naming import usable_name
 from otel_job_measure.spans.outcome import failure_of_span
@@ -46,6 +47,11 @@ _open: Final[dict[int, Run]] = {}
 def open_spans() -> int:
     """Returns how many app-opened runs go on."""
     return len(_open)
+
+
+def taken_over(span: AnySpan) -> Run | None:
+    """Returns the app-opened run of a span, if it is one: whoever asks for it ends it."""
+    return _open.pop(id(span.get_span_context()), None) if _open else None
 
 
 class JobSpanProcessor(SpanProcessor):
@@ -176,6 +182,9 @@ def _new_run(span: Span, name: object, rule: SpanRule | None, recorder: Recorder
     """Returns the run of an app-opened span that has just started, None if another processor was first."""
     context = span.get_span_context()
     if recorder.settings.disabled or id(context) in _open:
+        return None
+    if (measured := claimed(name)) is not None:  # an adapter measures the task: the run has the first span's ids
+        measured.trace = measured.trace or (context.trace_id, context.span_id)
         return None
     given = (span.attributes or {}).get(names.ATTR_RUN_ID)
     uuid = given if isinstance(given, str) and given else run_id_of_span(context.span_id)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.journal.interfaces import Journal, Position
 from otel_job_measure.points.outcome import ENDED, Ending, Outcome
-from otel_job_measure.points.rows import ending_lines, start_line
+from otel_job_measure.points.rows import ending_lines, event_line, start_line
 from otel_job_measure.points.tags import resolve
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans.guard import Guard, Guards
@@ -51,6 +51,7 @@ class Recorder:
         self._preparing = self.guards("preparing a run")
         self._starting = self.guards("recording a start")
         self._ending = self.guards("recording an end")
+        self._noting = self.guards("recording what did not run")
         self._confirming = self.guards("waiting for InfluxDB to have a start")
         self._declaring = self.guards("taking what a job declares")
 
@@ -106,6 +107,15 @@ class Recorder:
             self.start(run)
         self._once(run, "end", self._write_end, self._ending)
 
+    def event(
+        self, job: str, event: str, due_ns: int, detail: str, resource: Mapping[str, object] = _NO_RESOURCE
+    ) -> None:
+        """Records something that happened beside the runs of a job, at its due time."""
+        with self._noting:
+            found = self._jobs.get((job, id(resource))) or self._new_job(job, resource)
+            if found is not None and not self.settings.disabled:
+                self.journal().note(event_line(found.series, event, due_ns, detail))
+
     def wait_for_start(self) -> None:
         """Waits until InfluxDB has the starts so far, if `OTEL_JOB_MEASURE_CONFIRM_START` is `server`."""
         if self._confirm is not None:
@@ -142,7 +152,8 @@ class Recorder:
             raise
 
     def _write_start(self, run: Run, job: Job) -> None:
-        self.journal().begin(run.uuid, start_line(job.series, run.uuid, run.start_ns))
+        line = start_line(job.series, run.uuid, run.start_ns)
+        self.journal().begin(run.uuid, line if run.preface is None else run.preface(run) + line)
         if _logger.isEnabledFor(logging.DEBUG):
             _logger.debug("job %r started, run %s", run.name, run.uuid)
 

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_job_measure import forks, names
@@ -96,10 +96,12 @@ class Run:
         "name",
         "outcome",
         "pending",
+        "preface",
         "recorder",
         "rule",
         "span",
         "start_ns",
+        "told",
         "trace",
         "uuid",
     )
@@ -126,6 +128,10 @@ class Run:
     """The rule that recognised an app-opened span."""
     trace: tuple[int, int] | None
     """The ids of its trace and span, if the span is sampled."""
+    preface: "Callable[[Run], bytes] | None"
+    """Makes the comment that its journal gets before its start."""
+    told: tuple[BaseException, Outcome] | None
+    """What an entry point that joined the run has seen, and what it means there."""
     pending: dict[str, bool]
     """`start` and `end`, as long as they are not recorded."""
 
@@ -137,6 +143,7 @@ class Run:
         self.start_ns = self.began_ns = self.end_ns = 0
         self.duration_s: float | None = None
         self.job = self.outcome = self.failure = self.span = self.context = self.rule = self.trace = None
+        self.preface = self.told = None
         self.host = ""
         # Removing an item of a dict is one step for every thread, signal handler and garbage collector.
         self.pending = {"start": True, "end": True}

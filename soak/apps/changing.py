@@ -39,7 +39,7 @@ def another_user() -> None:
         os.setgid(_NOBODY)
         os.setuid(_NOBODY)
         jobs(5)
-        MEASURE._pipeline.journal.maintain()  # comes every ten seconds by itself
+        MEASURE.pipeline.journal.maintain()  # comes every ten seconds by itself
         tell("> in the middle")
         sys.stdin.readline()
     jobs(5)

@@ -146,8 +146,8 @@ class Fuzz:
         self._rng = rng
         self._clock = SteppingClock()
         settings = Settings.from_env(error_message=rng.random() < 0.5)
-        self._pipeline = Pipeline(settings, clock=self._clock)
-        self._opener = Opener(self._pipeline.recorder(settings))
+        self.pipeline = Pipeline(settings, clock=self._clock)
+        self._opener = Opener(self.pipeline.recorder(settings))
         self._provider = TracerProvider()
         self._provider.add_span_processor(JobSpanProcessor(JobMeasure(settings)))
         self._doors = [self.decorated, self.coroutine, self.generator, self.block, self.chain, self.async_chain]
@@ -157,7 +157,7 @@ class Fuzz:
         rng = self._rng
         if rng.random() < 0.01:
             self._clock.off_ns = rng.randrange(-48, 48) * _HOUR_NS
-            self._pipeline.journal.maintain()
+            self.pipeline.journal.maintain()
         result: object = rng.choice([Liar(), None, object(), Wicked("result"), [1]])
         error = error_of(rng) if rng.random() < 0.4 else None
         ran: list[int] = []

@@ -143,7 +143,7 @@ def main(what: str, state_dir: str) -> None:
 
     def settle() -> None:
         provider.force_flush()
-        handle = measure._pipeline.journal._life.handle
+        handle = measure.pipeline.journal._life.handle
         if handle is not None:
             handle.clock._claims.clear()  # times that may come again within a second
 

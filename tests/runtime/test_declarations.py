@@ -54,7 +54,7 @@ def test_a_decorated_job_that_never_runs_is_known() -> None:
     measure = JobMeasure(project="billing", stage="production")
     measure.job("nightly", **cast("Any", NIGHTLY))(print)
     assert THREAD in {thread.name for thread in threading.enumerate()}
-    measure._pipeline._maintain()  # what the thread does every ten seconds
+    measure.pipeline._maintain()  # what the thread does every ten seconds
     (job,) = ExpectedStore(measure.settings.state_path).jobs()
     assert (job.job, job.source, job.expectation) == (JobId("nightly", "billing", "production"), "code", EXPECTED)
     assert job.host is None
@@ -162,11 +162,11 @@ def test_a_resource_that_is_known_only_later_leaves_no_other_job() -> None:
     measure = JobMeasure()
     known: dict[str, object] = {}
     measure.recorder.declare("nightly", {"every": "1h"}, "", lambda: known)
-    measure._pipeline._maintain()
+    measure.pipeline._maintain()
     store = ExpectedStore(measure.settings.state_path)
     assert [job.job for job in store.jobs()] == [JobId("nightly")]
     known["service.name"] = "billing"
-    measure._pipeline._maintain()
+    measure.pipeline._maintain()
     assert [job.job for job in store.jobs()] == [JobId("nightly", "billing")]
 
 
@@ -218,10 +218,10 @@ def test_another_writer_postpones_the_note() -> None:
     store.folder.mkdir(mode=0o700)
     held = lock(store.folder / "lock")
     assert held is not None
-    measure._pipeline._maintain()
+    measure.pipeline._maintain()
     assert store.jobs() == []
     held.release()
-    measure._pipeline._maintain()
+    measure.pipeline._maintain()
     assert len(store.jobs()) == 1
 
 
@@ -247,7 +247,7 @@ def test_a_place_that_cannot_be_written_is_told_once(tmp_path: Path, caplog: pyt
     (tmp_path / "state" / "expected").write_text("")
     with caplog.at_level(logging.WARNING):
         measure.job("nightly", every="1h")(print)
-        measure._pipeline._maintain()
+        measure.pipeline._maintain()
         measure.close()
     assert caplog.text.count("what should happen is not kept") == 1
 

@@ -91,7 +91,7 @@ with measure.run("outer"):
             break
         os.waitpid(pid, 0)
     else:
-        [segment] = measure._pipeline.journal.own()
+        [segment] = measure.pipeline.journal.own()
         print(json.dumps(segment.read(0, 10**6).decode().count("uuid=")))
 """
     )

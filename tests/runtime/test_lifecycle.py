@@ -215,7 +215,7 @@ def test_a_run_in_another_thread_while_it_closes_is_not_lost(
     """What is appended after the shipper has looked for the last time is sent by another one."""
     measure = sending(server, **more)
     run(measure, "early")
-    shipping = measure._pipeline._shipper
+    shipping = measure.pipeline._shipper
     assert shipping is not None
     close = shipping.close
 
@@ -256,7 +256,7 @@ def test_a_close_waits_for_another_no_longer_than_it_may(server: TinyServer) -> 
     asked.wait(30)
     first = threading.Thread(target=measure.close, args=(30,))
     first.start()
-    while not measure._pipeline._is_closed:
+    while not measure.pipeline._is_closed:
         first.join(0.001)
     assert not measure.close(0)
     go_on.set()
@@ -307,7 +307,7 @@ def test_what_waits_in_memory_is_not_flushed(state_dir: Path, monkeypatch: pytes
     """Where an append fails the points wait, and `flush` is false until they are written."""
     measure = JobMeasure()
     run(measure, "first")
-    journal = measure._pipeline.journal
+    journal = measure.pipeline.journal
     handle = journal._life.handle
     assert handle is not None
 

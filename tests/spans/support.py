@@ -58,6 +58,11 @@ class ListJournal:
         assert uuid.encode() in lines
         self.appended.append(lines)
 
+    def note(self, lines: bytes) -> None:
+        """Appends other points."""
+        self.broken()
+        self.appended.append(lines)
+
     def hold(self, uuid: str) -> None:
         """Notes that a run is held."""
         self.held.append(uuid)

@@ -8,7 +8,7 @@ from opentelemetry import baggage, context, trace
 from opentelemetry.sdk.trace import SpanLimits
 from opentelemetry.trace import SpanKind, StatusCode
 
-from otel_job_measure.spans.active_run import SpanOptions
+from otel_job_measure.spans.span_options import SpanOptions
 from tests.spans.support import App, Bench, context_of
 
 

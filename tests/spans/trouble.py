@@ -32,7 +32,7 @@ DOORS: Final = {
 """Their own lines are on the way from the caller to the job, and not inside anything that could hold them back."""
 RESULT: Final = object()
 OWN: Final = ValueError("the job's own")
-_ENTRANCES: Final = {"active_run.py"}
+_ENTRANCES: Final = {"active_run.py", "current.py"}
 
 
 class Job:

@@ -1,0 +1,1 @@
+"""Adapters of schedulers: one file each, on one contract."""
