@@ -8,11 +8,11 @@
     ├── MisuseError (RuntimeError)        a call at the wrong time: `next` twice, `run()` entered twice
     ├── StateDirError (OSError)           a command cannot use the state directory
     ├── LineProtocolError (ValueError)    a line that is not line protocol
-    ├── HistoryError                      the history cannot be read
-    │   ├── BusyHistoryError              another process is using it
-    │   ├── DamagedHistoryError           it was damaged and has been set aside
-    │   └── NewerHistoryError             it was written by a newer version
-    ├── StoreError                        InfluxDB cannot answer a question about runs
+    ├── StoreError                        a store of runs, such as InfluxDB, cannot answer a question
+    │   └── HistoryError                  the history cannot be read
+    │       ├── BusyHistoryError          another process is using it
+    │       ├── DamagedHistoryError       it was damaged and has been set aside
+    │       └── NewerHistoryError         it was written by a newer version
     ├── NotifyError                       a target of notifications is wrong, or did not take a message
     ├── ScheduleError (ValueError)        a schedule or a limit of what should happen is wrong
     └── MissingDependencyError (ImportError)   an optional library is not installed
@@ -58,7 +58,7 @@ class ScheduleError(JobMeasureError, ValueError):
     """A schedule or a limit is wrong; the message says which, what it got and what it takes."""
 
 
-class HistoryError(JobMeasureError):
+class HistoryError(StoreError):
     """The history cannot be read."""
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from otel_job_measure import names
 from otel_job_measure.cli import options
-from otel_job_measure.history.queries import WORDS
 from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.history.wanted import WORDS
 from otel_job_measure.journal.kept_output import STREAMS
 from otel_job_measure.points.text import clean_tag
 from otel_job_measure.printable import printable

@@ -140,6 +140,10 @@ class History:
             writes=False,
         )
 
+    def read(self, question: "Callable[[sqlite3.Connection], _T]", *, patience_s: float = 5.0) -> _T | None:
+        """Asks something in one transaction that only reads; None if there is no file."""
+        return self._patiently(question, patience_s, writes=False) if self._database.exists() else None
+
     def points(
         self, since_ns: int = queries.EVER, *, destinations: Collection[str] | None = None, patience_s: float = 5.0
     ) -> Iterator[bytes]:

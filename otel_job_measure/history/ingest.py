@@ -6,7 +6,7 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from otel_job_measure.history import monitor_tables
+from otel_job_measure.history import last_runs, monitor_tables
 from otel_job_measure.history.rows import COLUMNS, SELECT, UUID, Row, is_sound, key_in, row_of, run_of
 from otel_job_measure.history.run_record import Batch, Run
 from otel_job_measure.journal.interfaces import Chunk
@@ -22,10 +22,6 @@ LEAST_BYTES: Final = 16 * 1024
 _NOTE: Final = """
 INSERT INTO segments VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET folded = ?, at_ns = excluded.at_ns
 WHERE folded >= ? AND folded < ?
-"""
-_LAST: Final = """
-INSERT INTO last_runs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at_ns = excluded.at_ns, uuid = excluded.uuid
-WHERE (excluded.at_ns > at_ns OR excluded.uuid = uuid OR at_ns > ?) AND (excluded.at_ns, excluded.uuid) <> (at_ns, uuid)
 """
 _KEEP: Final = "REPLACE INTO output SELECT id, ?, ? FROM runs WHERE ended_ns = ? AND uuid = ?"
 """An output without its run is left out: it comes after the run's ending, in the same segment."""
@@ -107,7 +103,7 @@ def fold(connection: "sqlite3.Connection", batch: Batch, noted: Sequence[Stretch
                 rows.append(new)
     _put(connection, rows)
     connection.executemany(_KEEP, ((each.stream, each.data, each.end_ns, each.uuid) for each in batch.outputs))
-    _note_last(connection, batch.runs.values(), now_ns)
+    last_runs.note(connection, batch.runs.values(), now_ns)
     monitor_tables.put(connection, batch.monitor, now_ns)
     monitor_tables.forget_ended(connection, batch.runs.values())
     # A file that was begun anew has not seen the beginning of a segment, which then has to come again.
@@ -162,21 +158,6 @@ def _found(connection: "sqlite3.Connection", wanted: str, values: Sequence[objec
         return ()
     marks = ", ".join("?" * len(values))
     return connection.execute(f"{SELECT} WHERE {wanted} IN ({marks}) LIMIT {_MOST_ALIKE}", values)
-
-
-def _note_last(connection: "sqlite3.Connection", runs: Iterable[Run], now_ns: int) -> None:
-    """Notes each job's last run and last success: pruning leaves them."""
-    last: dict[tuple[str, str, str, str], tuple[bool, int, str]] = {}
-    for run in runs:
-        ending = run.ranked()[0].ending if run.endings else None
-        at_ns = run.started_ns if ending is None else run.started_ns or ending.end_ns
-        if at_ns is None:
-            continue
-        found = (at_ns <= now_ns, at_ns, run.uuid)  # a time of the future counts only if there is no other
-        job = (run.key.job, run.key.project or "", run.key.stage or "")
-        for what in ("run", "success") if ending is not None and ending.outcome.success else ("run",):
-            last[(*job, what)] = max(found, last.get((*job, what), found))
-    connection.executemany(_LAST, [(*place, at_ns, uuid, now_ns) for place, (_, at_ns, uuid) in last.items()])
 
 
 def _note_further_tags(connection: "sqlite3.Connection", texts: set[str]) -> bool:

@@ -12,9 +12,6 @@ from otel_job_measure.points.tags import DefaultTags
 if TYPE_CHECKING:
     import sqlite3
 
-WORDS: Final = (RUNNING, names.STATUS_END, names.STATUS_FAILED, *names.REASONS)
-"""What runs can be filtered by: a status or a reason."""
-
 _MOST_CHARACTERS: Final = 4 * 1024 * 1024
 EVER: Final = -(2**63)
 """A time before all others, in ns."""

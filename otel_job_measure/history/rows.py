@@ -12,7 +12,17 @@ from typing import Any, Final, cast
 
 from otel_job_measure import names
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.history.run_record import RUN_ROW, VALUES, Key, Known, Run, ending_of, values_of
+from otel_job_measure.history.run_record import (
+    RUN_ROW,
+    VALUES,
+    Key,
+    Known,
+    Run,
+    RunRecord,
+    ending_of,
+    record_of,
+    values_of,
+)
 from otel_job_measure.rate_limited_log import RateLimitedLog
 
 _VALUES: Final = tuple(each.column for each in VALUES)
@@ -54,6 +64,11 @@ def runs_of(rows: Iterable[Row]) -> Iterator[Run]:
             yield run_of(row)
         else:
             _limited_log.warning("row", "a row of the history is not as this package writes it: it is left out")
+
+
+def records(rows: Iterable[Row]) -> list[RunRecord]:
+    """Returns what people want to know of the runs of rows."""
+    return [record_of(run) for run in runs_of(rows)]
 
 
 def is_sound(row: Row) -> bool:

@@ -10,33 +10,9 @@ from typing import Protocol
 
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.history.wanted import ALL as ALL  # noqa: PLC0414 - a part of this interface
+from otel_job_measure.history.wanted import Wanted as Wanted  # noqa: PLC0414 - a part of this interface
 from otel_job_measure.points.monitor import Event, Sender, State
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """Which runs are asked for; None and an empty tuple mean all.
-
-    Args:
-        job: The job's name, or a pattern with `*` and `?`.
-        project: The project; the empty string means runs without one.
-        stage: The stage; the empty string means runs without one.
-        host: The host.
-        words: Statuses and reasons, of `history.queries.WORDS`; a run has one of them.
-        since_ns: The earliest start; a run whose start is unknown counts from its end.
-        until_ns: Only starts before this time.
-    """
-
-    job: str | None = None
-    project: str | None = None
-    stage: str | None = None
-    host: str | None = None
-    words: tuple[str, ...] = ()
-    since_ns: int | None = None
-    until_ns: int | None = None
-
-
-ALL = Wanted()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,68 @@
+"""What is wanted, as conditions of SQL."""
+
+from typing import Final, NamedTuple
+
+from otel_job_measure import names
+from otel_job_measure.history.run_record import RUNNING
+from otel_job_measure.history.wanted import Wanted
+
+_WILD: Final = frozenset("*?")
+
+
+class Condition(NamedTuple):
+    """A condition of rows of `runs`, with the values of its parameters."""
+
+    sql: str
+    values: dict[str, object]
+
+
+class Half(NamedTuple):
+    """The runs with a start, or those without one; together they are all, and each has an index by its times."""
+
+    at: str
+    """The column that tells when such a run counts."""
+    sql: str
+    """Which runs these are."""
+
+
+def condition(wanted: Wanted) -> Condition:
+    """Returns what must hold for a run besides its time, in plain comparisons: a million runs may be compared."""
+    values: dict[str, object] = {}
+    parts: list[str] = []
+    if wanted.job is not None:
+        parts.append(_job(wanted.job, values))
+    for column in ("project", "stage", "host"):
+        given: str | None = getattr(wanted, column)
+        if given is not None:
+            values[column] = given or None
+            parts.append(f"{column} IS :{column}")
+    if wanted.words:
+        words = {f"word{n}": names.STATUS_START if word == RUNNING else word for n, word in enumerate(wanted.words)}
+        values |= words
+        some = ", ".join(f":{name}" for name in words)
+        parts.append(f"(status IN ({some}) OR reason IN ({some}))")
+    return Condition(" AND ".join(parts) or "TRUE", values)
+
+
+def halves(wanted: Wanted) -> tuple[tuple[Half, Half], dict[str, object]]:
+    """Returns the two halves of the runs within the time that is wanted, and the values of the parameters."""
+    values: dict[str, object] = {"since": wanted.since_ns, "until": wanted.until_ns}
+    bounds = {"since": ">=", "until": "<"}
+    given = {name: value for name, value in values.items() if value is not None}
+
+    def within(column: str) -> str:
+        return "".join(f" AND {column} {bounds[name]} :{name}" for name in given)
+
+    with_start = Half("started_ns", f"started_ns IS NOT NULL{within('started_ns')}")
+    without = Half("ended_ns", f"started_ns IS NULL AND ended_ns IS NOT NULL{within('ended_ns')}")
+    return (with_start, without), given
+
+
+def _job(pattern: str, values: dict[str, object]) -> str:
+    if _WILD.isdisjoint(pattern):
+        values["job"] = pattern
+        return "job = :job"
+    while "**" in pattern:  # they mean the same, and SQLite would try each of them at each place
+        pattern = pattern.replace("**", "*")
+    values["job"] = pattern.replace("[", "[[]")
+    return "job GLOB :job"

@@ -1,0 +1,94 @@
+"""What the history answers to the questions about runs; `insight.history_store` asks."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_job_measure import names
+from otel_job_measure.history.conditions import condition, halves
+from otel_job_measure.history.rows import COLUMNS, SELECT, records
+from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.history.wanted import Wanted
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_NAMES: Final = ", ".join(COLUMNS)
+_DURATION: Final = f"""
+ifnull(duration_s, CASE WHEN ifnull(reason, '') <> '{names.REASON_LOST}' THEN (ended_ns - started_ns) / 1e9 END)
+"""
+_SUMMARIZED: Final = f"job, ifnull(project, ''), ifnull(stage, ''), status, success, {_DURATION}, started_ns"
+_FAILURES: Final = """
+SELECT job, ifnull(project, ''), ifnull(stage, ''), reason, error_type, count(*), max(ended_ns)
+FROM ({}) GROUP BY 1, 2, 3, 4, 5 ORDER BY 6 DESC, 1, 2, 3, 4, 5
+"""
+_PART: Final = "SELECT {} FROM runs WHERE {} AND {} AND {}"
+_ORDERED_PART: Final = """
+SELECT * FROM (
+    SELECT *, {at} AS at_ns FROM runs WHERE {half} AND {chosen} ORDER BY {at} {way}, uuid LIMIT :limit
+)
+"""
+_ORDERED: Final = f"SELECT {_NAMES} FROM ({{}}) ORDER BY at_ns {{way}}, uuid LIMIT :limit"  # noqa: S608 - constant
+
+
+def latest(connection: "sqlite3.Connection", wanted: Wanted, limit: int) -> list[RunRecord]:
+    """Returns the latest runs, the newest first."""
+    return records(_ordered(connection, wanted, limit, "DESC"))
+
+
+def find(connection: "sqlite3.Connection", prefix: str, limit: int) -> list[RunRecord]:
+    """Returns the runs whose uuid begins so, the newest first."""
+    query = f"{SELECT} WHERE substr(uuid, 1, ?) = ? ORDER BY ifnull(started_ns, ended_ns) DESC, uuid LIMIT ?"
+    return records(connection.execute(query, (len(prefix), prefix, limit)))
+
+
+def count(connection: "sqlite3.Connection", wanted: Wanted) -> int:
+    """Returns how many runs there are."""
+    query, values = _both("1", wanted)
+    found: int = connection.execute(f"SELECT count(*) FROM ({query})", values).fetchone()[0]  # noqa: S608 - constant
+    return found
+
+
+def summarized(connection: "sqlite3.Connection", wanted: Wanted) -> "sqlite3.Cursor":
+    """Returns of each run: job, project, stage, status, success, duration and start."""
+    return connection.execute(*_both(_SUMMARIZED, wanted))
+
+
+def open_runs(connection: "sqlite3.Connection", wanted: Wanted) -> list[RunRecord]:
+    """Returns the runs that have not ended, the oldest first."""
+    query, values = _both(_NAMES, wanted, "ended_ns IS NULL")
+    return records(connection.execute(f"{query} ORDER BY started_ns, uuid", values))
+
+
+def failures(connection: "sqlite3.Connection", wanted: Wanted) -> list[tuple[Any, ...]]:
+    """Returns job, project, stage, reason, class of the error, count, and the last end."""
+    query, values = _both("*", wanted, f"status = '{names.STATUS_FAILED}'")
+    return connection.execute(_FAILURES.format(query), values).fetchall()
+
+
+def attempts(connection: "sqlite3.Connection", task_id: str) -> list[RunRecord]:
+    """Returns the attempts of a task, the first one first."""
+    order = "ifnull(attempt, 0), ifnull(started_ns, ended_ns), uuid"
+    return records(connection.execute(f"{SELECT} WHERE task_id = ? ORDER BY {order}", (task_id,)))
+
+
+def starts(connection: "sqlite3.Connection", wanted: Wanted, limit: int) -> list[RunRecord]:
+    """Returns the first runs in the order of their starts."""
+    return records(_ordered(connection, wanted, limit, "ASC"))
+
+
+def _both(columns: str, wanted: Wanted, more: str = "TRUE") -> tuple[str, dict[str, object]]:
+    """Returns a query over both halves of the runs."""
+    chosen = condition(wanted)
+    both, bounds = halves(wanted)
+    if not bounds:
+        return _PART.format(columns, "TRUE", chosen.sql, more), chosen.values
+    parts = (_PART.format(columns, half.sql, chosen.sql, more) for half in both)
+    return " UNION ALL ".join(parts), {**chosen.values, **bounds}
+
+
+def _ordered(connection: "sqlite3.Connection", wanted: Wanted, limit: int, way: str) -> "sqlite3.Cursor":
+    """Returns the first runs in the order of their times; each half comes from an index."""
+    chosen = condition(wanted)
+    both, bounds = halves(wanted)
+    parts = (_ORDERED_PART.format(at=half.at, half=half.sql, chosen=chosen.sql, way=way) for half in both)
+    query = _ORDERED.format(" UNION ALL ".join(parts), way=way)
+    return connection.execute(query, {**chosen.values, **bounds, "limit": limit})

@@ -1,0 +1,141 @@
+"""The local history as a store of runs."""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from otel_job_measure import names
+from otel_job_measure.clock import Clock
+from otel_job_measure.expectations.expectation import ExpectedJob, JobId
+from otel_job_measure.history import questions
+from otel_job_measure.history.history import History
+from otel_job_measure.history.last_runs import last_runs
+from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.insight.quantiles import nearest_rank
+from otel_job_measure.insight.run_store import FailureCount, LastRuns, OpenRun, Summary, Wanted
+from otel_job_measure.points.monitor import Event, Sender, State
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_T = TypeVar("_T")
+_AT_ONCE: Final = 1000
+
+
+class HistoryStore:
+    """Answers from the history of a state directory; each answer is one short transaction."""
+
+    def __init__(self, history: History, clock: Clock) -> None:
+        self._history = history
+        self._clock = clock
+
+    @property
+    def label(self) -> str:
+        """What people read: where the answers come from."""
+        return f"the history {self._history.path}"
+
+    def latest(self, wanted: Wanted, limit: int) -> list[RunRecord]:
+        """Returns the latest runs, the newest first."""
+        return self._ask(functools.partial(questions.latest, wanted=wanted, limit=limit)) or []
+
+    def count(self, wanted: Wanted) -> int:
+        """Returns how many runs there are."""
+        return self._ask(functools.partial(questions.count, wanted=wanted)) or 0
+
+    def find(self, uuid_prefix: str, limit: int = 10) -> list[RunRecord]:
+        """Returns the runs whose uuid begins so, the newest first."""
+        return self._ask(functools.partial(questions.find, prefix=uuid_prefix, limit=limit)) or []
+
+    def summaries(self, wanted: Wanted) -> list[Summary]:
+        """Returns a summary of each job, in the order of the jobs."""
+        return self._ask(lambda connection: _summaries(questions.summarized(connection, wanted))) or []
+
+    def open_runs(self, wanted: Wanted) -> list[OpenRun]:
+        """Returns the runs that have not ended, the oldest first."""
+        found = self._ask(functools.partial(questions.open_runs, wanted=wanted)) or []
+        return [OpenRun(run=run, alive_ns=None, interval_s=None) for run in found]
+
+    def last_runs(self, wanted: Wanted) -> list[LastRuns]:
+        """Returns each job's last run and last success, in the order of the jobs; whatever the retention."""
+        now_ns = self._clock.wall_ns()
+        found = self._ask(lambda connection: list(last_runs(connection, wanted, now_ns))) or []
+        return [LastRuns(job=JobId(*each.job), run=each.run, success=each.success) for each in found]
+
+    def failures(self, wanted: Wanted) -> list[FailureCount]:
+        """Returns how often each job failed in which way, the most frequent first."""
+        found = self._ask(functools.partial(questions.failures, wanted=wanted)) or []
+        return [
+            FailureCount(job=JobId(*job), reason=reason or None, error_type=kind, count=count, last_ns=last_ns)
+            for *job, reason, kind, count, last_ns in found
+        ]
+
+    def attempts(self, task_id: str) -> list[RunRecord]:
+        """Returns the attempts of a task, the first one first."""
+        return self._ask(functools.partial(questions.attempts, task_id=task_id)) or []
+
+    def starts(self, wanted: Wanted) -> Iterator[RunRecord]:
+        """Yields runs in the order of their starts, in bounded memory."""
+        yield from self._ask(functools.partial(questions.starts, wanted=wanted, limit=10**9)) or []
+
+    def events(self, since_ns: int, until_ns: int | None = None) -> list[Event]:
+        """Returns the events of a time, the oldest first."""
+        del since_ns, until_ns
+        return []
+
+    def states(self) -> list[State]:
+        """Returns the last known state of each job."""
+        return []
+
+    def senders(self, since_ns: int) -> list[Sender]:
+        """Returns the last word of each host that has sent one since a time."""
+        del since_ns
+        return []
+
+    def expectations(self) -> Sequence[ExpectedJob]:
+        """Returns what should happen, retired ones too."""
+        return ()
+
+    def _ask(self, question: "Callable[[sqlite3.Connection], _T]") -> _T | None:
+        return self._history.read(question)
+
+
+class _Tally:
+    """The runs of one job."""
+
+    __slots__ = ("durations", "ended", "last_ns", "running", "runs", "votes")
+
+    def __init__(self) -> None:
+        self.runs = self.ended = self.running = self.votes = 0
+        self.durations: list[float] = []
+        self.last_ns: int | None = None
+
+
+def _summaries(rows: Iterable[tuple[Any, ...]]) -> list[Summary]:
+    tallies: dict[JobId, _Tally] = {}
+    for job, project, stage, status, success, duration_s, started_ns in rows:
+        tally = tallies.setdefault(JobId(job, project, stage), _Tally())
+        tally.runs += 1
+        tally.ended += status == names.STATUS_END
+        tally.running += status == names.STATUS_START
+        tally.votes += success is not None
+        if duration_s is not None:
+            tally.durations.append(duration_s)
+        if started_ns is not None:
+            tally.last_ns = started_ns if tally.last_ns is None else max(tally.last_ns, started_ns)
+    return [_summary(job, tallies[job]) for job in sorted(tallies)]
+
+
+def _summary(job: JobId, tally: _Tally) -> Summary:
+    tally.durations.sort()
+    return Summary(
+        job=job,
+        runs=tally.runs,
+        ended=tally.ended,
+        failed=tally.runs - tally.ended - tally.running,
+        running=tally.running,
+        success=tally.ended / tally.votes if tally.votes else None,
+        p50_s=nearest_rank(tally.durations, 50),
+        p95_s=nearest_rank(tally.durations, 95),
+        longest_s=tally.durations[-1] if tally.durations else None,
+        last_started_ns=tally.last_ns,
+    )
