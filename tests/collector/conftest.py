@@ -3,13 +3,16 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.recorded import Runs
 from tests.support.backend import Backend
-from tests.support.collectors import Collector, Telegraf, built, variables_for
+from tests.support.collectors import TELEGRAF, Collector, Telegraf, built, variables_for
 from tests.support.influx import InfluxServer
+from tests.support.processes import Processes
 
 _ENVIRONMENT = dict(os.environ)  # as it was before the first test got one of its own
 
@@ -48,11 +51,25 @@ def backend(stack: ExitStack) -> Backend:
 
 
 @pytest.fixture
-def telegraf(telegraf_binary: Path, influx: InfluxServer, stack: ExitStack, tmp_path: Path) -> Callable[..., Telegraf]:
-    """Starts a Telegraf that writes to a bucket."""
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    """Starts processes, none of which outlives the test."""
+    with Processes(tmp_path / "processes", os.environ) as started:
+        yield started
 
-    def start(bucket: str, **more: str) -> Telegraf:
-        made = Telegraf(telegraf_binary, tmp_path / "telegraf", variables_for(influx, bucket) | more)
+
+@pytest.fixture
+def runs(influx: InfluxServer, bucket: str) -> Runs:
+    """The runs in a bucket for one test alone."""
+    return Runs(influx=influx, bucket=bucket)
+
+
+@pytest.fixture
+def telegraf(telegraf_binary: Path, influx: InfluxServer, stack: ExitStack, tmp_path: Path) -> Callable[..., Telegraf]:
+    """Starts a Telegraf that writes to a bucket, with what else its configurations take, in a folder of its own."""
+    folders = (tmp_path / f"telegraf{number or ''}" for number in count())
+
+    def start(bucket: str, *additions: str, file: Path = TELEGRAF, **more: str) -> Telegraf:
+        made = Telegraf(telegraf_binary, next(folders), variables_for(influx, bucket) | more, *additions, file=file)
         stack.callback(made.stop)
         made.start()
         return made

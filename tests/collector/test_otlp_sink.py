@@ -1,46 +1,22 @@
 """Rows as log records: from the journal, through the real Telegraf and the real Collector, to the real InfluxDB."""
 
-import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from otel_job_measure.points import ENDED, DefaultTags, Ending, Outcome, Series, ending_lines, start_line
 from tests.acceptance.recorded import Runs
-from tests.collector.ways import come, keys
+from tests.collector.ways import come, keys, sink
 from tests.support.backend import Backend
 from tests.support.collectors import Collector, Telegraf
 from tests.support.influx import InfluxServer
 from tests.support.processes import SHIP, Driver, Processes
 
 Ways = Callable[[str], dict[str, str]]
-
-
-@pytest.fixture
-def processes(tmp_path: Path) -> Iterator[Processes]:
-    """Starts processes, none of which outlives the test."""
-    with Processes(tmp_path / "processes", os.environ) as started:
-        yield started
-
-
-@pytest.fixture
-def runs(influx: InfluxServer, bucket: str) -> Runs:
-    """The runs in a bucket for one test alone."""
-    return Runs(influx=influx, bucket=bucket)
-
-
-def sink(endpoint: str, protocol: str = "grpc", **more: str) -> dict[str, str]:
-    """Returns the variables of a process that sends to a receiver."""
-    return {
-        "OTEL_JOB_MEASURE_SINK": "otlp",
-        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
-        "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
-        **more,
-    }
 
 
 @pytest.fixture(params=["telegraf", "agent by http", "agent by grpc"])

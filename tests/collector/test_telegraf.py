@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 
+import grpc
 import pytest
 
 from otel_job_measure import names
 from tests.collector.ways import come, environment, happened, keys, post_span, run_app
+from tests.delivery.support import CA_FILE, SERVER_PEM
 from tests.support.backend import Backend
 from tests.support.collectors import Collector, Telegraf
 from tests.support.influx import InfluxServer
 from tests.support.processes import until
+
+METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
 @pytest.mark.parametrize("message", ["off", "on"])
@@ -48,3 +52,23 @@ def test_both_ways_into_one_bucket_give_each_run_once(
     assert happened(rows) == {(run.uuid, run.status, run.reason, run.error_type) for run in runs}
     assert len(rows) == 3 * len(runs)
     assert {row.measurement for row in rows} == {names.POINTS, names.RUNS}
+
+
+def test_the_agent_reaches_telegraf_over_tls(
+    influx: InfluxServer,
+    bucket: str,
+    telegraf: Callable[..., Telegraf],
+    agent: Callable[..., Collector],
+    backend: Backend,
+) -> None:
+    """With the certificates to trust in a file; plain text does not reach it."""
+    through = telegraf(bucket, TELEGRAF_TLS_CERT=str(SERVER_PEM), TELEGRAF_TLS_KEY=str(SERVER_PEM))
+    reach = {"TELEGRAF_ENDPOINT": through.address.replace("127.0.0.1", "localhost")}
+    trust = {"TELEGRAF_PLAINTEXT": "false", "TELEGRAF_CA_FILE": str(CA_FILE)}
+    first = agent(influx.new_bucket(), backend.url, "agent-telegraf", **reach, **trust)
+    post_span(first.http, trace=7, attributes={"scheduling.job.name": "nightly"})
+    come(influx, bucket, 3)
+    with grpc.insecure_channel(through.address) as plain:
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = plain.unary_unary(METHOD)
+        with pytest.raises(grpc.RpcError):
+            call(b"", timeout=5)

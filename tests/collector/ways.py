@@ -49,6 +49,16 @@ def environment(
     }
 
 
+def sink(endpoint: str, protocol: str = "grpc", **more: str) -> dict[str, str]:
+    """Returns the variables of a process that sends to a receiver."""
+    return {
+        "OTEL_JOB_MEASURE_SINK": "otlp",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+        **more,
+    }
+
+
 def run_app(variables: Mapping[str, str]) -> list[Told]:
     """Has the app run one of everything, another be killed in the middle of a run, and tells what they said."""
     killed = subprocess.Popen(

@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/building.sh"
 readonly version=1.37.2
 readonly module=github.com/influxdata/telegraf
 # outputs.file shows what Telegraf makes of something where a test wants no database.
-readonly plugins=inputs.opentelemetry,processors.starlark,outputs.influxdb_v2,outputs.file,serializers.influx
+readonly plugins=inputs.internal,inputs.opentelemetry,outputs.file,outputs.health,outputs.influxdb_v2,outputs.prometheus_client,processors.starlark,secretstores.docker,serializers.influx
 sum="$(cksum <<<"$plugins" | cut -d' ' -f1)"
 readonly sum
 readonly target="$cache/telegraf-$version-$sum/telegraf"

@@ -51,6 +51,14 @@ class Backend:
                 found += [(resource, span) for scope in resource.scope_spans for span in scope.spans]
         return found
 
+    def bodies(self, path: str) -> list[bytes]:
+        """Returns the bodies that have come to a path since the last call; those to others are forgotten."""
+        found: list[bytes] = []
+        while not self._requests.empty():
+            asked, body = self._requests.get()
+            found += [body] if asked == path else []
+        return found
+
     def close(self) -> None:
         """Stops it."""
         self._server.shutdown()

@@ -18,6 +18,7 @@ from tests.support.watched import WatchedProcess, free_port
 
 ROOT: Final = Path(__file__).parents[2]
 CONFIGURATIONS: Final = ROOT / "collector"
+TELEGRAF: Final = CONFIGURATIONS / "telegraf.conf"
 _HOW_TO_GET_IT: Final = "this test needs the real {program}: run `make servers` once"
 
 
@@ -85,9 +86,13 @@ class Telegraf(WatchedProcess):
         binary: The program.
         folder: A new folder for its log and its buffer.
         environment: All of its environment, without the port and paths.
+        *additions: The files beside telegraf.conf, without their ending.
+        file: Its place.
     """
 
-    def __init__(self, binary: Path, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, binary: Path, folder: Path, environment: Mapping[str, str], *additions: str, file: Path = TELEGRAF
+    ) -> None:
         folder.mkdir()
         self._port = free_port()
         self.address = f"127.0.0.1:{self._port}"
@@ -97,7 +102,8 @@ class Telegraf(WatchedProcess):
             "TELEGRAF_OTLP_LISTEN": self.address,
             "TELEGRAF_BUFFER_DIR": str(folder / "buffer"),
         }
-        command = [str(binary), "--strict-env-handling", f"--config={CONFIGURATIONS / 'telegraf.conf'}"]
+        files = [file, *(CONFIGURATIONS / f"{name}.conf" for name in additions)]
+        command = [str(binary), "--strict-env-handling", *(f"--config={file}" for file in files)]
         super().__init__(command, folder, self._is_listening, {**paths, **environment})
 
     def _is_listening(self) -> bool:
