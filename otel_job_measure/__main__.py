@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # the part of `signal` that needs no file of the standard library
 
-VALUES = ("--env-file", "--keep-output", "--kill-after", "--timeout")
+VALUES = (
+    *("--env-file", "--keep-output", "--kill-after", "--timeout"),
+    *("--schedule", "--dialect", "--timezone", "--every", "--grace", "--max-runtime", "--min-runtime"),
+    *("--min-interval", "--max-age", "--failures", "--scope"),
+)
 """The options of `exec` that can have their value in the next word."""
 _DIGITS = 100_000  # of a variable: the system takes 128 KiB
 _ROOM = 65_536

@@ -117,6 +117,12 @@ ATTR_TAG_PREFIX: Final = "scheduling.job.tag."  # of tags that the user chose
 ATTR_RECORD_UID: Final = "log.record.uid"
 EVENT_RUN: Final = "scheduling.job.run"
 
+# The limits that people declare of a job: arguments, options of `exec`, keys of `jobs.toml`, ends of span attributes
+LIMITS: Final = (
+    *("schedule", "dialect", "timezone", "every", "grace"),
+    *("max_runtime", "min_runtime", "min_interval", "max_age", "failures", "scope"),
+)
+
 # Resource attributes that default tags come from; the first one found applies
 RESOURCE_DATACENTER: Final = ("cloud.region", "cloud.availability_zone")
 RESOURCE_PROJECT: Final = ("service.name",)

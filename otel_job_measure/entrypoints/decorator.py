@@ -6,11 +6,11 @@ from collections.abc import Callable
 from types import MethodType
 from typing import Any, Final, NamedTuple, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
+from otel_job_measure import names
 from otel_job_measure.entrypoints.measured_class import measure_class
 from otel_job_measure.entrypoints.measured_object import MeasuredObject
 from otel_job_measure.entrypoints.wrappers import measured
 from otel_job_measure.errors import UsageError
-from otel_job_measure.expectations.arguments import NAMES as LIMITS
 from otel_job_measure.expectations.arguments import Limits
 from otel_job_measure.spans.active_run import ActiveRun, Opener
 from otel_job_measure.spans.reasons import NO_REASONS, Reasons, checked_reasons
@@ -132,6 +132,6 @@ def _check_expected(expected: object) -> None:
 
 
 def _check_limits(limits: Limits) -> None:
-    unknown = [name for name in limits if name not in LIMITS]
+    unknown = [name for name in limits if name not in names.LIMITS]
     if unknown:
-        raise UsageError(f"job() has no argument {unknown[0]}; it takes expected, reasons, {', '.join(LIMITS)}")
+        raise UsageError(f"job() has no argument {unknown[0]}; it takes expected, reasons, {', '.join(names.LIMITS)}")

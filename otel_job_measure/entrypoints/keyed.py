@@ -15,7 +15,6 @@ from opentelemetry.util.types import AttributeValue
 from otel_job_measure import names
 from otel_job_measure.entrypoints.run_handle import RunHandle, handle_of, run_of
 from otel_job_measure.errors import MisuseError, UsageError
-from otel_job_measure.expectations.arguments import NAMES as LIMITS
 from otel_job_measure.expectations.arguments import Limits
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.spans.active_run import ActiveRun, Opener
@@ -242,7 +241,7 @@ def open_run(  # noqa: PLR0913 - what its callers know of a run
 ) -> ActiveRun:
     """Returns a run that has not begun yet, with the options that can be used."""
     span, details = PLAIN_SPAN, NO_DETAILS
-    if limits := {limit: value for limit, value in options.items() if limit in LIMITS}:
+    if limits := {limit: value for limit, value in options.items() if limit in names.LIMITS}:
         opener.declare(name, limits)
     try:
         kind = options.get("kind", SpanKind.INTERNAL)

@@ -1,7 +1,7 @@
 """The limits that people declare of a job, by name. It loads nothing: most jobs declare none."""
 
 from datetime import timedelta
-from typing import Final, Literal, TypedDict
+from typing import Literal, TypedDict
 
 Duration = str | float | timedelta
 """Such as `"30m"`, `"1h 30m"`, `90` (seconds) or a timedelta."""
@@ -30,6 +30,3 @@ class Limits(TypedDict, total=False):
     """How many failures in a row make the job `failing`."""
     scope: Literal["any", "host"]
     """`any`: a run on any host counts; `host`: each host has due times of its own."""
-
-
-NAMES: Final = tuple(Limits.__annotations__)

@@ -1,6 +1,6 @@
 """What should happen: the limits of a job, which source states them, and since when."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
 Scope = Literal["any", "host"]
@@ -49,6 +49,11 @@ class Expectation:
     max_age_s: float | None = None
     failures: int | None = None
     scope: Scope = "any"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it states no limit at all."""
+        return replace(self, scope="any") == Expectation()
 
 
 class Version(NamedTuple):

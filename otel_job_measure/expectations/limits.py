@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, cast
 
+from otel_job_measure import names
 from otel_job_measure.errors import MissingDependencyError, ScheduleError
 from otel_job_measure.expectations import schedules
-from otel_job_measure.expectations.arguments import NAMES
 from otel_job_measure.expectations.durations import in_words, seconds_of
 from otel_job_measure.expectations.expectation import Expectation, Scope
 from otel_job_measure.expectations.local_zone import local_zone
@@ -81,9 +81,9 @@ def checked(
         values.pop("schedule", None)  # in another zone it would mean other times
     parsed = _schedule(values, now, zone, problems)
     gap_s = _shortest_gap_s(values, parsed, now)
-    for names, why in list(_contradictions(values, given, gap_s, by_scheduler=by_scheduler)):
-        problems.append((names[0], f"{_said(names, given)}: {why}"))
-        for name in names:
+    for limits, why in list(_contradictions(values, given, gap_s, by_scheduler=by_scheduler)):
+        problems.append((limits[0], f"{_said(limits, given)}: {why}"))
+        for name in limits:
             values.pop(name, None)
     _drop_what_hangs(values, by_scheduler=by_scheduler)
     return Checked(expectation=_expectation(values, scope, by_scheduler=by_scheduler), problems=tuple(problems))
@@ -116,8 +116,8 @@ def _converted(name: str, value: object) -> object:
         if value not in ("any", "host"):
             raise _WrongError("it takes any (a run on any host counts) or host (each host has due times of its own)")
         return value
-    if name not in NAMES:
-        raise _WrongError(f"there is no such limit{near(name, NAMES)}; there are {', '.join(NAMES)}")
+    if name not in names.LIMITS:
+        raise _WrongError(f"there is no such limit{near(name, names.LIMITS)}; there are {', '.join(names.LIMITS)}")
     if not isinstance(value, str) or not value.strip():
         raise _WrongError(f"it takes {_TEXTS[name]}")
     if name == "timezone":
@@ -213,8 +213,8 @@ def _shortest_gap_s(values: Mapping[str, object], schedule: Schedule | None, now
     return cast("float | None", values.get("every"))
 
 
-def _said(names: Iterable[str], given: Mapping[str, object]) -> str:
-    return " with ".join(f"{name}={_shown(given.get(name))}" for name in names)
+def _said(limits: Iterable[str], given: Mapping[str, object]) -> str:
+    return " with ".join(f"{name}={_shown(given.get(name))}" for name in limits)
 
 
 def _shown(value: object) -> str:

@@ -90,14 +90,18 @@ class ExpectedStore:
             return False
         known = self._read(path)
         now_ns = self._clock.wall_ns()
-        if not needs_writing(known, merged(known, snapshot, now_ns)):
+        if self.mark(path) == snapshot.said and not needs_writing(known, merged(known, snapshot, now_ns)):
             return False
         with self._locked(patience_s):
             known = self._read(path)
             after = merged(known, snapshot, now_ns)
-            if needs_writing(known, after):
-                self._write(path, after)
+            self._write(path, after, snapshot.said)
         return True
+
+    def mark(self, path: Path) -> str:
+        """Returns the mark of the words in which a source has last spoken."""
+        found: object = _content(path).get("said", "")
+        return found if isinstance(found, str) else ""
 
     def has(self, source: str, origin: str) -> bool:
         """Returns whether a source has ever said anything."""
@@ -195,12 +199,12 @@ class ExpectedStore:
             found[expected.job, expected.host] = Known(expected, confirmed_ns, module)
         return found
 
-    def _write(self, path: Path, known: Mapping[Key, Known]) -> None:
+    def _write(self, path: Path, known: Mapping[Key, Known], said: str = "") -> None:
         jobs = [
             {"expected": as_object(each.expected), "confirmed": each.confirmed_ns, "module": each.module}
             for each in known.values()
         ]
-        _replace(path, {"format": _FORMAT, "jobs": jobs[:_MOST_JOBS]})
+        _replace(path, {"format": _FORMAT, "jobs": jobs[:_MOST_JOBS]} | ({"said": said} if said else {}))
 
 
 def _with_skips(job: ExpectedJob, rules: Iterable[SkipRule]) -> ExpectedJob:

@@ -63,6 +63,7 @@ class Snapshot:
         source: Its kind.
         origin: Where exactly: a program, or a file's path.
         statements: What it says.
+        said: A mark of the words that it was said in; with the same mark, there is nothing to be read anew.
         is_whole: Whether it says all that it expects: what it does not say is no longer expected.
         is_loaded: Tells whether a module of the code is loaded, for a source that is code.
     """
@@ -71,6 +72,7 @@ class Snapshot:
     origin: str
     statements: Sequence[Statement]
     is_whole: bool = True
+    said: str = ""
     is_loaded: Callable[[str], bool] = bool
 
 
@@ -79,7 +81,7 @@ def merged(known: Mapping[Key, Known], snapshot: Snapshot, now_ns: int) -> dict[
     found = dict(known)
     for statement in snapshot.statements:
         before = found.get(statement.key)
-        if before is None and (statement.expectation is None or statement.expectation == Expectation()):
+        if before is None and (statement.expectation is None or statement.expectation.is_empty):
             continue  # nothing is expected of it
         found[statement.key] = _stated(before, statement, snapshot, now_ns)
     said = {statement.key for statement in snapshot.statements}

@@ -88,7 +88,7 @@ class Noting:
 
 
 def _usable(found: Checked) -> Expectation | None:
-    return None if found.problems and found.expectation == Expectation() else found.expectation
+    return None if found.problems and found.expectation.is_empty else found.expectation
 
 
 def _host(expectation: Expectation | None) -> str | None:

@@ -17,7 +17,6 @@ from opentelemetry.trace import INVALID_SPAN
 from opentelemetry.trace import Span as AnySpan
 
 from otel_job_measure import names
-from otel_job_measure.expectations.arguments import NAMES as LIMITS
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.points.run_ids import run_id_of_span
 from otel_job_measure.spans.claims import claimed
@@ -33,7 +32,7 @@ RUN_KEY: Final = create_key("otel_job_measure-run")
 """The key of a package-opened run, only in the context that its span is started with."""
 
 _NAME: Final = names.ATTR_NAME
-_LIMITS: Final = {f"{names.ATTR_PREFIX}{limit}": limit for limit in LIMITS}
+_LIMITS: Final = {f"{names.ATTR_PREFIX}{limit}": limit for limit in names.LIMITS}
 _OWN_SCOPES: Final = (names.SCOPE, "")  # foreign spans may have no scope
 _FROM_SPAN: Final = frozenset({names.ATTR_NAME, names.ATTR_RUN_ID})  # rows take these from the span, if it has them
 _ROW_TAGS: Final = frozenset({names.ATTR_DATACENTER, names.ATTR_PROJECT, names.ATTR_STAGE})

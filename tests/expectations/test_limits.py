@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otel_job_measure import names
 from otel_job_measure.errors import ScheduleError
-from otel_job_measure.expectations.arguments import NAMES
+from otel_job_measure.expectations.arguments import Limits
 from otel_job_measure.expectations.durations import in_words, seconds_of
 from otel_job_measure.expectations.expectation import Expectation
 from otel_job_measure.expectations.limits import checked, expected
@@ -136,7 +137,7 @@ def test_a_grace_may_stand_beside_the_due_times_of_a_scheduler() -> None:
     assert (found.problems, found.expectation) == ((), Expectation(grace_s=300, by_scheduler=True))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", names.LIMITS)
 def test_hostile_values_are_wrong_and_raise_nothing(name: str) -> None:
     """Whatever object stands there, the job goes on."""
 
@@ -147,3 +148,8 @@ def test_hostile_values_are_wrong_and_raise_nothing(name: str) -> None:
     values: tuple[object, ...] = (Hostile(), object(), "\ud800", "x" * 10_000, b"1h", [], {}, "\0")
     for value in values:
         assert [wrong for wrong, _ in checked({name: value}, NOW).problems] == [name]
+
+
+def test_each_limit_has_a_type() -> None:
+    """The names stand in one place, and the types in another that `exec` need not load."""
+    assert tuple(Limits.__annotations__) == names.LIMITS

@@ -25,10 +25,25 @@ if TYPE_CHECKING:
 
 _USAGE = """%(prog)s [-h] [--env-file FILE] [--keep-output SIZE]
     [--keep-running] [--timeout TIME [--kill-after TIME]]
+    [--schedule CRON | --every TIME] [--timezone ZONE] [--grace TIME] [...]
     NAME -- COMMAND [ARG ...]"""
 _DESCRIPTION = """Runs COMMAND and measures it as a run of the job NAME. Input, output, signals and exit code are those
 of the command. If the measurement fails, one line on stderr says so, and the command runs all the same. If
 SIGKILL ends exec itself, it ends the command too, and the run is recorded as failed, reason lost."""
+
+_LIMITS = (
+    ("schedule", "CRON", "when the job should run: cron ('5 2 * * *', '@daily') or OnCalendar ('Mon..Fri 08:00')"),
+    ("every", "TIME", "how often it should run, in place of a schedule: 30m, 1h, 1d"),
+    ("timezone", "ZONE", "the schedule's time zone, such as Europe/Berlin (default: this machine's)"),
+    ("dialect", "DIALECT", "whose rules apply to the schedule, see `otel-job-measure expected --help`"),
+    ("grace", "TIME", "how long after a due time a start is still in time"),
+    ("max_runtime", "TIME", "how long a run may take"),
+    ("min_runtime", "TIME", "how long a run takes at least"),
+    ("min_interval", "TIME", "how far apart starts are at least"),
+    ("max_age", "TIME", "how old the last success may become"),
+    ("failures", "N", "how many failures in a row make the job `failing`"),
+    ("scope", "SCOPE", "any: a run on any host counts; host: each host has due times of its own (default)"),
+)
 
 _is_size = re.compile(r"([0-9]{1,6}) ?(?:(k|kb|kib)|b|)", re.IGNORECASE).fullmatch
 
@@ -147,6 +162,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         default=0.0,
         help="end it with SIGKILL if it still runs so long after that; the exit code is then 137",
     )
+    for limit, metavar, words in _LIMITS:
+        parser.add_argument(f"--{limit.replace('_', '-')}", metavar=metavar, help=words)
     parser.add_argument("name", metavar="NAME", type=_name, help="the job's name")
     parser.add_argument(
         "command",
@@ -170,7 +187,7 @@ def run(args: argparse.Namespace) -> int:
         options.load_env_file(args.env_file)
         settings = options.with_owners_rights(Settings.from_env(), before=load_late_parts)
         if not settings.disabled:
-            measured = MeasuredCommand(args.name, settings)
+            measured = MeasuredCommand(args.name, settings, _limits(args))
             if args.keep_output:
                 measured.watch_output(args.keep_output)
     except Exception as error:  # noqa: BLE001 - the command runs whatever fails here
@@ -190,6 +207,11 @@ def run(args: argparse.Namespace) -> int:
     except BaseException as error:  # noqa: BLE001 - the exit code is the command's, whatever fails here
         complain(f"{in_one_line(error)}; the rest is not measured")
     return ending.code
+
+
+def _limits(args: argparse.Namespace) -> Mapping[str, str]:
+    """Returns the limits as they were written; they are read while the command runs."""
+    return {limit: text for limit, _, _ in _LIMITS if (text := getattr(args, limit)) is not None}
 
 
 def _command(args: argparse.Namespace) -> Sequence[str]:

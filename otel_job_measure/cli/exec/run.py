@@ -2,8 +2,10 @@
 
 import signal
 import time
+import zlib
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otel_job_measure import names
@@ -12,8 +14,10 @@ from otel_job_measure.cli.exec.process import Ending
 from otel_job_measure.cli.options import complain, in_one_line
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.errors import HistoryError, SettingsError
+from otel_job_measure.journal.private_files import read_private
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.outcome import ENDED, Outcome
+from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.runtime.pipeline import Pipeline
 from otel_job_measure.settings import Settings
 from otel_job_measure.settings.model import LOCAL
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
     from otel_job_measure.cli.exec.span import RunSpan
 
 
+_NONE: Mapping[str, str] = {}
+_CONFIRMED_S = 3600.0
+_MOST_BYTES = 1024 * 1024
 _ENOUGH = 64
 """How many segments are worth a transaction of the history, and the 7 ms that SQLite takes to load."""
 
@@ -56,6 +63,27 @@ class CommandRecorder:
         for stream, data in outputs.items():
             masked = mask(data.decode("latin-1"), secrets).encode("latin-1")
             self._pipeline.journal.comment(encode(KeptOutput(uuid, end_ns, stream, masked)))
+
+    def expect(self, name: str, tags: DefaultTags, limits: Mapping[str, str]) -> None:
+        """Notes the limits of a job; if the file already has these words, that is one look at it."""
+        settings = self._pipeline.settings
+        if settings.in_memory:
+            return
+        origin = f"{name} ({', '.join(filter(None, (tags.project, tags.stage)))})"
+        path = StateDir(settings.state_path).expected_file("exec", origin)
+        if self._is_known(path, limits):
+            return
+        from otel_job_measure.cli.exec.expecting import note  # noqa: PLC0415 - only where it changed
+
+        note(settings, origin, name, tags, limits, mark_of(limits))
+
+    def _is_known(self, path: Path, limits: Mapping[str, str]) -> bool:
+        try:
+            age_s = time.time() - path.lstat().st_mtime
+        except OSError:
+            return not limits  # nothing was ever said
+        said = f'"said":"{mark_of(limits)}"'.encode()
+        return 0 <= age_s < _CONFIRMED_S and said in read_private(path, _MOST_BYTES)
 
     def keep_up(self) -> None:
         """Writes a heartbeat and waiting points; without a shipper it also does maintenance, if it is due."""
@@ -91,7 +119,8 @@ class CommandRecorder:
 class MeasuredCommand:
     """The run of a command. The constructor writes its start to the journal and may raise; the methods never raise."""
 
-    def __init__(self, name: str, settings: Settings) -> None:
+    def __init__(self, name: str, settings: Settings, limits: Mapping[str, str] = _NONE) -> None:
+        self._limits: Mapping[str, str] | None = limits
         self._timeout_s = settings.shutdown_timeout_s
         self._opened = CommandRecorder(settings)
         self._recorder = self._opened.recorder
@@ -103,7 +132,7 @@ class MeasuredCommand:
         with _going_on("the run has no span"):
             self._span = _span()
         resource = tracing.resource() if self._span is None else self._span.resource
-        job = self._recorder.prepare(self._run, resource)
+        job = self._job = self._recorder.prepare(self._run, resource)
         if self._span is not None and job is not None:
             with _going_on("the run has no span"):
                 self._span.start(self._run, job)
@@ -144,6 +173,7 @@ class MeasuredCommand:
         """Imports the libraries that send points and spans, and begins to send."""
         with _going_on("nothing is sent"):
             self._opened.deliver()
+        self._expect()
         with _going_on("the span is not exported"):
             if self._span is not None:
                 self._span.load()
@@ -152,6 +182,7 @@ class MeasuredCommand:
         """Writes a heartbeat, and points that could not be written before; for a process without a shipper."""
         with _going_on("the journal is not looked after"):
             self._opened.keep_up()
+        self._expect()
 
     def note(self, ending: Ending) -> None:
         """Appends the run's end to the journal, also while another thread runs `deliver`."""
@@ -168,6 +199,7 @@ class MeasuredCommand:
     def close(self) -> None:
         """Sends the rest, for at most `OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT`."""
         until = time.monotonic() + self._timeout_s
+        self._expect()
         with _going_on("not all is sent"):
             self._opened.close(self._timeout_s)
         with _going_on("the span is not exported"):
@@ -175,10 +207,17 @@ class MeasuredCommand:
             if trouble is not None:
                 complain(f"the span is not exported: {trouble}")
 
+    def _expect(self) -> None:
+        """Notes what should happen to the job, once, after the command has started."""
+        limits, self._limits = self._limits, None
+        if limits is not None and self._job is not None:
+            with _going_on("what should happen is not kept"):
+                self._opened.expect(self._run.name, self._job.tags, limits)
+
 
 def load_late_parts() -> None:
     """Imports what is else imported after the journal is open; for a process that is about to give up its rights."""
-    from otel_job_measure.cli.exec import output  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
+    from otel_job_measure.cli.exec import expecting, output  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
 
     with suppress(Exception):  # `MeasuredCommand` will say it
         module = tracing.exporter_module()
@@ -213,6 +252,12 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:  # the real-time signals between the first and the last
         return f"SIGRTMIN+{number - signal.SIGRTMIN}"
+
+
+def mark_of(limits: Mapping[str, str]) -> str:
+    """Returns a mark of limits as they were written: other words have another one."""
+    data = "\0".join(f"{limit}={text}" for limit, text in limits.items()).encode(errors="surrogateescape")
+    return f"{len(data)}-{zlib.crc32(data):08x}-{zlib.adler32(data):08x}"
 
 
 def _span() -> "RunSpan | None":
