@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import BadStatusLine
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -20,6 +21,7 @@ from otel_job_measure.forks import fork_gate
 _AT_ONCE: Final = 64 * 1024
 _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 _OLD_TLS: Final = ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "WRONG_SSL_VERSION")
+_OTHER_PROTOCOL: Final = "NO_APPLICATION_PROTOCOL"
 _PROXY: Final = f"{names.ENV_PREFIX}PROXY"
 
 
@@ -98,6 +100,8 @@ class Variables:
     url: str
     ca_file: str
     own: ClientCertificate
+    no_http: str = ""
+    """What to set if the server speaks another protocol than HTTP/1.1."""
 
 
 def answer_to(
@@ -128,15 +132,20 @@ def _no_answer(error: Exception, url: str, timeout_s: float, variables: Variable
     if url.startswith("https") and not proxied and (trouble := own.trouble()):
         return NoAnswer(trouble, hold=True)
     if tls is None and not isinstance(error, exceptions.SSLError):
+        if variables.no_http and not proxied and isinstance(first, ConnectionResetError | BadStatusLine):
+            why = f"{why}; {variables.no_http}"
         return NoAnswer(f"no answer from {server}: {why}", hold=False)
     if isinstance(tls, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         # Since TLS 1.3 a server says after the handshake what it has against a certificate; often that is lost.
-        return NoAnswer(f"{server} closed the connection during the TLS handshake; {own.doubt()}", hold=False)
+        doubts = "; ".join(filter(None, (own.doubt(), "" if proxied else variables.no_http)))
+        return NoAnswer(f"{server} closed the connection during the TLS handshake; {doubts}", hold=False)
     reason = short(getattr(tls, "verify_message", None) or getattr(tls, "reason", None) or why)
     trust = f"set {variables.ca_file} to the certificates to trust, or {variables.url} to a name in the server's own"
     advice = f"let {variables.url} begin with http://" if reason in _NO_TLS else trust
     if reason.endswith(_OLD_TLS):
         advice = "it needs TLS 1.2 or newer"
+    elif _OTHER_PROTOCOL in reason and not proxied:
+        advice = variables.no_http or own.doubt()
     elif "_ALERT_" in reason and not proxied:  # it is the server that refuses
         advice = own.doubt()
     return NoAnswer(f"no TLS connection with {server}: {reason}; {advice}", hold=True)

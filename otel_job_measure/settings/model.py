@@ -17,6 +17,7 @@ from otel_job_measure.settings.table import BY_ARGUMENT, Values, converted, name
 
 LOCAL: Final = "local"
 ANY: Final = "any"
+_SAID_IN: Final = "_said_in"  # the variable that each argument's value came from
 
 _logger = logging.getLogger(__name__)
 _secret_files: dict[tuple[Path, str], SecretFile] = {}
@@ -125,6 +126,7 @@ class Settings(Values):
         values, problems = _checked({}, {name: getattr(self, name) for name in BY_ARGUMENT} | arguments)
         del arguments  # as in `__init__`
         settings = type(self).__new__(type(self))
+        values[_SAID_IN] = vars(self).get(_SAID_IN, {})
         _fill(settings, values, problems, process_environment())
         return settings
 
@@ -190,6 +192,11 @@ class Settings(Values):
         file = _secret_files.setdefault((path, name), SecretFile(path, name, takes, parse))
         return file.secret().reveal()
 
+    def variable(self, argument: str) -> str:
+        """Returns the variable that an argument's value came from; if none, the general one to set."""
+        said_in: Mapping[str, str] = vars(self).get(_SAID_IN, {})
+        return said_in.get(argument) or BY_ARGUMENT[argument].variables[-1]
+
     def proxy_for(self, url: str) -> str | None:
         """Returns the proxy to a URL, from this setting or from the standard variables; sliced, it has its password."""
         return self.proxy or standard_proxy(url)
@@ -216,4 +223,4 @@ def _checked(environ: Mapping[str, str], arguments: Mapping[str, object]) -> tup
     given, said_in, unknown = gathered(environ, arguments)
     good, problems = converted(given, said_in)
     defaults = {name: setting.default for name, setting in BY_ARGUMENT.items()}
-    return defaults | good, [*unknown, *problems, *broken(good, given.keys() - good.keys())]
+    return defaults | good | {_SAID_IN: said_in}, [*unknown, *problems, *broken(good, given.keys() - good.keys())]

@@ -217,3 +217,13 @@ def test_what_is_sent_twice_is_there_once(
         assert sent[:2] == (0, "30 points accepted, 0 rejected, 0 expired\n")
     receiver.stop()  # it says what it has before it goes
     assert runs.outcomes() == dict.fromkeys(uuids, "end")
+
+
+def test_http_to_telegraf_says_what_to_set(processes: Processes, runs: Runs, telegraf: Callable[..., Telegraf]) -> None:
+    """Its port takes gRPC only, and the protocol's default is HTTP."""
+    receiver = telegraf(runs.bucket)
+    app = processes.driver(**sink(receiver.grpc, "http/protobuf"))
+    app.run("early")
+    assert app.tell("flush", "1") is False
+    assert app.end() == 0
+    assert "if that is a port for gRPC, set OTEL_EXPORTER_OTLP_PROTOCOL to grpc" in app.stderr

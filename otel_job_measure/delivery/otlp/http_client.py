@@ -41,7 +41,10 @@ class Wire:
             key_file=settings.otlp_client_key,
         )
         self._variables = Variables(
-            url=names.ENV_OTLP_ENDPOINT, ca_file=names.ENV_OTLP_CERTIFICATE, own=ClientCertificate.for_otlp(settings)
+            url=names.ENV_OTLP_ENDPOINT,
+            ca_file=names.ENV_OTLP_CERTIFICATE,
+            own=ClientCertificate.for_otlp(settings),
+            no_http=f"if that is a port for gRPC, set {names.ENV_OTLP_PREFIX}PROTOCOL to grpc",
         )
         never_collect_in_children(self)
 

@@ -28,6 +28,7 @@ _HEADERS_ADVICE: Final = f"set {names.ENV_OTLP_HEADERS} to what the receiver ask
 _TOO_LARGE: Final = "larger than max"
 _NO_GZIP: Final = "grpc-encoding"
 _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST")
+_NO_GRPC: Final = ("http1.x server", "selected ALPN", "NO_APPLICATION_PROTOCOL")
 _NO_TRUST: Final = ("CERTIFICATE_VERIFY_FAILED", "peer certificate", "Hostname Verification")
 
 
@@ -103,7 +104,9 @@ def _connection_advice(details: str) -> str:
             f"set {names.ENV_OTLP_CERTIFICATE} to the certificates to trust, or {names.ENV_OTLP_ENDPOINT} to a name in"
             " the receiver's own"
         )
-    return f"set {_PROTOCOL} to http/protobuf, or the port to that of gRPC" if "http1.x server" in details else ""
+    if any(sign in details for sign in _NO_GRPC):
+        return f"set {_PROTOCOL} to http/protobuf, or the port to that of gRPC"
+    return ""
 
 
 _LATER: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})

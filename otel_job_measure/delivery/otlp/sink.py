@@ -1,13 +1,14 @@
 """The sink that writes to an OTLP receiver: an OpenTelemetry Collector, Telegraf, or a backend that takes logs."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, Final, Protocol
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.delivery import echoes
-from otel_job_measure.delivery.influxdb.responses import Kind, Masked, Verdict
+from otel_job_measure.delivery.influxdb.responses import Kind, Masked, NoAnswer, Verdict
 from otel_job_measure.delivery.influxdb.words import Clues
 from otel_job_measure.delivery.server_sink import ServerSink, load
 from otel_job_measure.errors import LineProtocolError, MissingDependencyError, SettingsError
@@ -16,6 +17,11 @@ from otel_job_measure.journal.interfaces import DeadLetters
 from otel_job_measure.settings import OtlpDestination, Settings
 from otel_job_measure.settings.destination import GRPC
 
+# What messages name, and the settings that variables for logs can set too.
+_ARGUMENTS: Final = {
+    f"{names.ENV_OTLP_PREFIX}{end}": f"otlp_{end.lower()}"
+    for end in ("PROTOCOL", "HEADERS", "COMPRESSION", "CLIENT_CERTIFICATE", "CLIENT_KEY", "CERTIFICATE")
+}
 # As records lines are up to five times as long, and receivers of gRPC take 4 MiB at once.
 MAX_BYTES: Final = 600_000
 
@@ -65,8 +71,20 @@ class OtlpSink(ServerSink):
             clues = Clues(quoted=tuple(blamed))
             return Verdict(kind=Kind.LINES, message="no line protocol", clues=clues, reached=None)
         now_s = self._clock.wall_ns() / 1e9
-        wire: _Wire = self._connected()
-        return wire.export(records, timeout_s=timeout_s, now_s=now_s, masked=self._masked)
+        try:
+            wire: _Wire = self._connected()
+            verdict = wire.export(records, timeout_s=timeout_s, now_s=now_s, masked=self._masked)
+        except NoAnswer as error:
+            raise NoAnswer(self._as_set(str(error)), hold=error.hold) from None
+        return replace(verdict, message=self._as_set(verdict.message))
+
+    def _as_set(self, message: str) -> str:
+        """Returns a message with the variables that are set: those of logs, where these take precedence."""
+        endpoint = "otlp_endpoint" if self._settings.otlp_logs_endpoint is None else "otlp_logs_endpoint"
+        message = message.replace(names.ENV_OTLP_ENDPOINT, self._settings.variable(endpoint))
+        for general, argument in _ARGUMENTS.items():
+            message = message.replace(general, self._settings.variable(argument))
+        return message
 
     def _secrets(self) -> Iterable[str]:
         return (secret for value in self._settings.headers().values() for secret in echoes.of_header(value))
