@@ -1,0 +1,47 @@
+"""Replaced attributes of a scheduler's classes, and their way back."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final
+
+_MISSING: Final = object()
+
+
+class Patches:
+    """What one adapter has replaced; `restore` puts everything back."""
+
+    def __init__(self) -> None:
+        self._replaced: list[tuple[type, str, Any, Any]] = []
+
+    def __bool__(self) -> bool:
+        """Returns whether anything is replaced."""
+        return bool(self._replaced)
+
+    def wrap(self, owner: type, name: str, wrapper: Callable[..., Any]) -> None:
+        """Replaces a method by one that calls `wrapper(original, *args, **more)`; a missing method is left out.
+
+        Args:
+            owner: The class.
+            name: The method's name.
+            wrapper: Gets the original, then what the method gets, beginning with the instance or the class.
+        """
+        found: Any = vars(owner).get(name, _MISSING)
+        if found is _MISSING:
+            return
+        is_of_class = isinstance(found, classmethod)
+        original: Any = getattr(found, "__func__", found)
+
+        @wraps(original)
+        def replaced(*args: Any, **more: Any) -> Any:
+            return wrapper(original, *args, **more)
+
+        new: Any = classmethod(replaced) if is_of_class else replaced
+        setattr(owner, name, new)
+        self._replaced.append((owner, name, found, new))
+
+    def restore(self) -> None:
+        """Puts the originals back, except where another library has replaced ours meanwhile."""
+        while self._replaced:
+            owner, name, original, new = self._replaced.pop()
+            if vars(owner).get(name) is new:
+                setattr(owner, name, original)

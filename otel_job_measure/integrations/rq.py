@@ -1,0 +1,317 @@
+"""RQ, from version 2.0: every attempt of every job, its true ending, and the due times of RQ's cron.
+
+RQ has no hooks that tell an ending apart, so methods of its classes are replaced. A job runs in a child process (the
+horse) that lives for this one job: it only appends, and the worker, which lives on, sends. What the producer knows (the
+due time, the number of retries, its span) travels in the job's `meta`, under one key.
+"""
+
+import copy
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Final, NamedTuple, cast
+
+from opentelemetry import propagate, trace
+from opentelemetry.trace import Link, SpanKind
+
+from otel_job_measure import names
+from otel_job_measure.errors import MissingDependencyError
+from otel_job_measure.integrations.contract import Adapter, TaskOptions
+from otel_job_measure.integrations.patches import Patches
+from otel_job_measure.points.outcome import Outcome
+from otel_job_measure.runtime.measure import JobMeasure
+from otel_job_measure.spans.outcome import outcome_of
+
+META: Final = "otel_job_measure"
+"""The key of a job's `meta`."""
+_LEAST: Final = (2, 0)
+_SPAN: Final = timedelta(days=8)
+_MOST_DUES: Final = 500
+_AGAIN_S: Final = 3600.0
+
+
+class _Cron(NamedTuple):
+    """The cron entry that enqueues a job at this moment."""
+
+    name: str
+    due: datetime | None
+
+
+_KINDS: Final[dict[str, type]] = {"retries": int, "due": int, "due_of": int, "schedule": bool}
+"""Of what the producer says; everything else is text."""
+
+_cron: ContextVar[_Cron | None] = ContextVar("otel_job_measure_rq_cron", default=None)
+_in_horse: ContextVar[bool] = ContextVar("otel_job_measure_rq_horse", default=False)
+_patches: Final = Patches()
+
+
+def install(app: object = None, measure: JobMeasure | None = None) -> None:
+    """Measures the jobs of all RQ workers of this process; does nothing if it is installed already.
+
+    Call it where a worker or a cron process starts, and in the process that enqueues, so that the lag behind the
+    schedule, the attempt and the producer's span are known.
+
+    Args:
+        app: Nothing: RQ has no application object.
+        measure: Measures jobs that are not decorated; None means the ready-made one of the environment.
+
+    Raises:
+        MissingDependencyError: RQ is not installed, or too old.
+    """
+    del app
+    if not _patches:
+        _Hooks(measure).put()
+
+
+def uninstall() -> None:
+    """Leaves RQ as it was."""
+    _patches.restore()
+
+
+class _Hooks:
+    """What is put in the place of RQ's methods."""
+
+    def __init__(self, measure: JobMeasure | None) -> None:
+        self._rq = _library()
+        self._adapter = Adapter("RQ", measure)
+        self._told: tuple[float, frozenset[int]] = (0.0, frozenset())
+
+    def put(self) -> None:
+        from rq import job, queue, worker  # noqa: PLC0415 - an optional library
+
+        base: Any = getattr(worker, "BaseWorker", worker.Worker)
+        for owner in (base, worker.Worker):
+            for name, hook in {
+                "work": self._work,
+                "perform_job": self._perform_job,
+                "monitor_work_horse": self._monitor,
+                "handle_work_horse_killed": self._killed,
+                "handle_job_failure": self._failed,
+            }.items():
+                if not hasattr(vars(owner).get(name), "__wrapped__"):
+                    _patches.wrap(owner, name, hook)
+        _patches.wrap(job.Job, "perform", self._perform)
+        _patches.wrap(job.Job, "create", self._create)
+        _patches.wrap(queue.Queue, "create_job", self._create_job)
+        _patches.wrap(queue.Queue, "schedule_job", self._schedule)
+        try:
+            from rq import cron  # noqa: PLC0415 - since RQ 2.5
+        except ImportError:
+            return
+        _patches.wrap(cron.CronJob, "enqueue", self._enqueue_cron)
+        _patches.wrap(cron.CronScheduler, "enqueue_jobs", self._enqueue_due)
+
+    # In the producer
+
+    def _create(self, original: Callable[..., Any], cls: Any, *args: Any, **more: Any) -> Any:
+        job = original(cls, *args, **more)
+        with self._adapter.guard:
+            entry = _cron.get()
+            said: dict[str, Any] = {}
+            propagate.inject(said)
+            if entry is not None:
+                said |= {"name": entry.name, "schedule": True}
+                if entry.due is not None:
+                    said |= {"due": _ns(entry.due), "due_of": 1}
+            if said:
+                job.meta = {**job.meta, META: said}
+        return job
+
+    def _create_job(self, original: Callable[..., Any], queue: Any, *args: Any, **more: Any) -> Any:
+        job = original(queue, *args, **more)
+        with self._adapter.guard:
+            if job.retries_left:  # it counts down
+                job.meta = {**job.meta, META: {**_said(job), "retries": job.retries_left}}
+        return job
+
+    def _schedule(self, original: Callable[..., Any], queue: Any, job: Any, at: Any, *args: Any, **more: Any) -> Any:
+        with self._adapter.guard:
+            said = _said(job)
+            job.meta = {**job.meta, META: {**said, "due": _ns(at), "due_of": _attempt(job, said)}}
+        return original(queue, job, at, *args, **more)
+
+    def _enqueue_cron(self, original: Callable[..., Any], entry: Any, *args: Any, **more: Any) -> Any:
+        token = _cron.set(_Cron(getattr(entry, "name", None) or entry.func_name, entry.next_enqueue_time))
+        try:
+            return original(entry, *args, **more)
+        finally:
+            _cron.reset(token)
+
+    def _enqueue_due(self, original: Callable[..., Any], scheduler: Any) -> Any:
+        result = original(scheduler)
+        with self._adapter.guard:
+            jobs = scheduler.get_jobs()
+            now_s, present = time.monotonic(), frozenset(map(id, jobs))
+            last_s, known = self._told
+            if present != known or now_s - last_s >= _AGAIN_S:
+                self._told = now_s, present
+                for job in jobs:
+                    dues = _dues(job, datetime.now(UTC))
+                    until = datetime.now(UTC) + _SPAN if len(dues) < _MOST_DUES else dues[-1]
+                    name = getattr(job, "name", None) or job.func_name
+                    self._adapter.due_times(name, [_ns(due) for due in dues], _ns(until), function=job.func)
+        return result
+
+    # In the worker
+
+    def _work(self, original: Callable[..., Any], worker: Any, *args: Any, **more: Any) -> Any:
+        with self._adapter.guard:
+            _ = self._adapter.measure  # before the first fork, so that no horse has to import and open it
+        return original(worker, *args, **more)
+
+    def _monitor(self, original: Callable[..., Any], worker: Any, job: Any, *args: Any, **more: Any) -> Any:
+        try:
+            return original(worker, job, *args, **more)
+        except SystemExit:  # a cold shutdown has killed the horse
+            self._adapter.witnessed(_key(job), Outcome(reason=names.REASON_CANCELLED, error_type="shutdown"))
+            raise
+        finally:
+            self._adapter.collect()
+
+    def _killed(
+        self,
+        original: Callable[..., Any],
+        worker: Any,
+        job: Any,
+        pid: Any,
+        status: Any,
+        *args: Any,
+    ) -> Any:
+        with self._adapter.guard:
+            outcome = _outcome_of_status(status)
+            if job.should_retry:
+                outcome = outcome._replace(reason=names.REASON_RETRY)
+            self._adapter.witnessed(_key(job), outcome)
+        return original(worker, job, pid, status, *args)
+
+    def _failed(self, original: Callable[..., Any], worker: Any, job: Any, *args: Any, **more: Any) -> Any:
+        with self._adapter.guard:
+            if not worker.is_horse and getattr(worker, "_stopped_job_id", None) == job.id:
+                stopped = Outcome(reason=names.REASON_CANCELLED, error_type="stopped")
+                self._adapter.witnessed(_key(job), stopped)
+        return original(worker, job, *args, **more)
+
+    # In the horse
+
+    def _perform_job(self, original: Callable[..., Any], worker: Any, *args: Any, **more: Any) -> Any:
+        if not worker.is_horse:
+            return original(worker, *args, **more)
+        self._adapter.short_lived()
+        token = _in_horse.set(True)
+        try:
+            return original(worker, *args, **more)
+        finally:
+            _in_horse.reset(token)
+            self._adapter.leaving()
+
+    def _perform(self, original: Callable[..., Any], job: Any) -> Any:
+        name, options = job.func_name, TaskOptions()
+        with self._adapter.guard:
+            said = _said(job)
+            name, options = said.get("name") or job.func_name, self._options(job, said)
+        return self._adapter.around(partial(original, job), name, **options)
+
+    def _options(self, job: Any, said: dict[str, Any]) -> TaskOptions:
+        attempt = _attempt(job, said)
+        is_due = "due" in said and said.get("due_of") == attempt
+        first = names.TRIGGER_SCHEDULE if said.get("schedule") or is_due else names.TRIGGER_MESSAGE
+        options: TaskOptions = {
+            "kind": SpanKind.CONSUMER,
+            "task_id": job.id,
+            "attempt": attempt,
+            "trigger": names.TRIGGER_RETRY if attempt > 1 else first,
+            "judge": partial(self._judged, job),
+        }
+        if _in_horse.get():
+            options["watched"] = _key(job)
+        if job.enqueued_at is not None:
+            options["queued_ns"] = _ns(job.enqueued_at)
+        if is_due:
+            options["scheduled_ns"] = said["due"]
+        producer = trace.get_current_span(propagate.extract(said)).get_span_context()
+        if producer.is_valid:
+            options["links"] = [Link(producer)]
+        with suppress(Exception):  # the job fails by it, and says so
+            options["function"] = job.func
+        return options
+
+    def _judged(self, job: Any, error: BaseException | None, result: Any) -> Outcome | None:
+        if error is None:
+            if not isinstance(result, self._rq.Retry):
+                return None
+            is_last = (job.number_of_retries or 0) >= result.max
+            reason = names.REASON_ERROR if is_last else names.REASON_RETRY
+            return Outcome(reason=reason, error_type="Retry")
+        if job.should_retry:
+            return outcome_of(error)._replace(reason=names.REASON_RETRY)
+        if isinstance(error, self._rq.timeouts.BaseTimeoutException):
+            return outcome_of(error)._replace(reason=names.REASON_TIMEOUT)
+        if type(error).__name__ == "ShutDownImminentException":
+            return outcome_of(error)._replace(reason=names.REASON_CANCELLED)
+        return None
+
+
+def _library() -> Any:
+    try:
+        import rq  # noqa: PLC0415 - an optional library
+        import rq.timeouts  # noqa: PLC0415  # pyright: ignore[reportUnusedImport] - it is an attribute then
+    except ImportError as error:
+        raise MissingDependencyError("measuring RQ's jobs needs RQ: pip install 'otel-job-measure[rq]'") from error
+    library: Any = rq
+    version = tuple(int(part) for part in str(library.VERSION).split(".")[:2] if part.isdecimal())
+    if version < _LEAST:
+        raise MissingDependencyError(
+            f"measuring RQ's jobs needs RQ 2.0 or newer, found {library.VERSION}: pip install 'otel-job-measure[rq]'"
+        )
+    return library
+
+
+def _said(job: Any) -> dict[str, Any]:
+    """Returns what the producer said; nothing that it may not have said."""
+    meta: object = job.meta
+    said = cast("dict[str, Any]", meta).get(META) if isinstance(meta, dict) else None
+    texts = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
+    return {key: value for key, value in texts.items() if isinstance(value, _KINDS.get(key, str))}
+
+
+def _attempt(job: Any, said: dict[str, Any]) -> int:
+    """Returns which attempt runs: retries by exception count down, those by a returned `Retry` count up."""
+    left, again = int(job.retries_left or 0), int(job.number_of_retries or 0)
+    return 1 + max(0, int(said.get("retries", left)) - left) + again
+
+
+def _key(job: Any) -> str:
+    return f"rq {job.id}"
+
+
+def _outcome_of_status(status: int | None) -> Outcome:
+    """Returns how a horse ended that wrote no ending, by its wait status."""
+    if status is None:  # the worker killed it, a minute after its time limit
+        return Outcome(reason=names.REASON_TIMEOUT, error_type="time limit")
+    if os.WIFSIGNALED(status):
+        return Outcome(reason=names.REASON_SIGNAL, error_type=signal.Signals(os.WTERMSIG(status)).name)
+    return Outcome(reason=names.REASON_EXIT, error_type=f"exit {os.waitstatus_to_exitcode(status)}")
+
+
+def _dues(entry: Any, now: datetime) -> list[datetime]:
+    """Returns the next due times of a cron entry, evaluated by RQ's own code."""
+    coming, dues = copy.copy(entry), list[datetime]()
+    due = entry.next_enqueue_time or now
+    while due <= now + _SPAN and len(dues) < _MOST_DUES:
+        dues.append(due)
+        coming.latest_enqueue_time = due
+        due = coming.get_next_enqueue_time()
+        if due <= dues[-1]:
+            break
+    return dues
+
+
+def _ns(at: datetime) -> int:
+    """Returns a time of RQ, which is UTC if it has no zone, in ns since 1970."""
+    aware = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000

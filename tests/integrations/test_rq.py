@@ -1,0 +1,278 @@
+"""Real workers of RQ on a real Redis."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from redis import Redis as Client
+from rq import Queue, Retry
+from rq import command as commands
+from rq.job import Job
+
+from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.integrations import rq as adapter
+from otel_job_measure.runtime.history_reader import up_to_date
+from otel_job_measure.settings import Settings
+from tests.integrations import rq_tasks
+from tests.support.brokers import Redis
+from tests.support.influx import InfluxServer
+from tests.support.processes import ROOT, until
+
+_client: Any = Client  # RQ and its client are partly untyped
+_commands: Any = commands
+WORKER: Final = """
+import sys
+from otel_job_measure.integrations import rq as adapter
+adapter.install()
+from rq.cli import main
+sys.argv = ["rq", *sys.argv[1:]]
+main()
+"""
+
+
+class Place:
+    """A Redis, a queue in it, and a state directory."""
+
+    def __init__(self, redis: Redis, folder: Path) -> None:
+        self.redis = redis
+        self.folder = folder
+        self.client: Any = _client.from_url(redis.url)
+        self.client.flushdb()
+        self.queue: Any = Queue(connection=self.client)  # its methods are partly untyped
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def worker(self, *words: str, **variables: str) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-c", WORKER, "worker", "--url", self.redis.url, *words]
+        environment = {**os.environ, "OTEL_JOB_MEASURE_STATE_DIR": str(self.folder), **variables}
+        self.workers.append(subprocess.Popen(command, cwd=ROOT, env=environment))
+        return self.workers[-1]
+
+    def work(self, *words: str, **variables: str) -> list[RunRecord]:
+        """Works until the queue is empty, and returns the runs in their order."""
+        assert self.worker("--burst", *words, **variables).wait(100) == 0
+        return self.runs()
+
+    def runs(self) -> list[RunRecord]:
+        history, _ = up_to_date(Settings(state_dir=self.folder))
+        return history.latest(limit=100)[::-1]
+
+
+def _told(runs: list[RunRecord]) -> list[tuple[Any, ...]]:
+    return [(run.job.rpartition(".")[2], run.status, run.reason, run.error_type, run.attempt) for run in runs]
+
+
+@pytest.fixture
+def place(redis: Redis, tmp_path: Path) -> Iterator[Place]:
+    """What enqueues is measured too."""
+    adapter.install()
+    place = Place(redis, tmp_path / "rq")
+    yield place
+    for worker in place.workers:
+        worker.kill()
+        worker.wait()
+    adapter.uninstall()
+
+
+def test_each_ending_has_its_reason(place: Place) -> None:
+    """A return, an exception, an exit, a kill and a time limit are told apart, also where the horse wrote nothing."""
+    for job in (rq_tasks.succeed, rq_tasks.fail, rq_tasks.leave, rq_tasks.vanish, rq_tasks.die):
+        place.queue.enqueue(job)
+    place.queue.enqueue(rq_tasks.sleep, str(place.folder.parent / "pid"), job_timeout=1)
+    assert _told(place.work()) == [
+        ("succeed", "end", None, None, 1),
+        ("fail", "failed", "error", "ValueError", 1),
+        ("leave", "failed", "exit", "SystemExit", 1),
+        ("vanish", "failed", "exit", "exit 3", 1),
+        ("die", "failed", "signal", "SIGKILL", 1),
+        ("sleep", "failed", "timeout", "rq.timeouts.JobTimeoutException", 1),
+    ]
+
+
+def test_an_attempt_that_is_tried_again_is_no_failure_of_the_job(place: Place) -> None:
+    """Each attempt has its number; one that will be retried has the reason `retry`, and the last one has its own."""
+    place.queue.enqueue(rq_tasks.fail_until, 3, retry=Retry(max=5))
+    place.queue.enqueue(rq_tasks.fail, retry=Retry(max=1))
+    place.queue.enqueue(rq_tasks.die, retry=Retry(max=1))
+    runs = place.work()
+    by_job = {name: [told[2:] for told in _told(runs) if told[0] == name] for name in ("fail_until", "fail", "die")}
+    assert by_job["fail_until"] == [("retry", "ValueError", 1), ("retry", "ValueError", 2), (None, None, 3)]
+    assert by_job["fail"] == [("retry", "ValueError", 1), ("error", "ValueError", 2)]
+    assert by_job["die"] == [("retry", "SIGKILL", 1), ("signal", "SIGKILL", 2)]
+    assert len({run.task_id for run in runs}) == 3
+    assert {run.trigger for run in runs if run.attempt == 1} == {"message"}
+    assert {run.trigger for run in runs if run.attempt != 1} == {"retry"}
+
+
+def test_a_returned_retry_is_an_attempt_too(place: Place) -> None:
+    """A job may ask to be tried again without raising; after the last time that is a failure."""
+    place.queue.enqueue(rq_tasks.ask_again, 2)
+    place.queue.enqueue(rq_tasks.always_ask_again)
+    by_job: dict[str, list[tuple[Any, ...]]] = {}
+    for told in _told(place.work()):
+        by_job.setdefault(told[0], []).append(told[1:])
+    assert by_job["ask_again"] == [("failed", "retry", "Retry", 1), ("end", None, None, 2)]
+    assert by_job["always_ask_again"] == [("failed", "retry", "Retry", 1), ("failed", "error", "Retry", 2)]
+
+
+def test_a_decorated_job_is_measured_once(place: Place) -> None:
+    """Its decorator says its name, and the adapter what RQ knows."""
+    place.queue.enqueue(rq_tasks.decorated_job)
+    (run,) = place.work()
+    assert (run.job, run.status, run.attempt, run.task_id is not None) == ("nightly", "end", 1, True)
+
+
+def test_the_lag_counts_from_the_scheduled_time(place: Place) -> None:
+    """A job that was put into the schedule knows how late it is, and how long it waited in its queue."""
+    due = datetime.now(UTC) - timedelta(seconds=50)
+    place.queue.enqueue_at(due, rq_tasks.succeed)
+    (run,) = place.work("--with-scheduler")
+    assert run.trigger == "schedule"
+    assert run.lag_s is not None
+    assert run.queued_s is not None
+    assert 50 <= run.lag_s < 200
+    assert 0 <= run.queued_s < 100
+
+
+def test_a_job_that_is_stopped_is_cancelled(place: Place) -> None:
+    """`rq stop-job` kills the horse; the worker knows why, and goes on."""
+    pid = place.folder.parent / "pid"
+    job = place.queue.enqueue(rq_tasks.sleep, str(pid))
+    worker = place.worker()
+    until(lambda: pid.exists() and pid.read_text(), "the job")
+    _commands.send_stop_job_command(place.client, job.id)
+    until(lambda: job.get_status() == "stopped", "the job's end")
+    place.queue.enqueue(rq_tasks.succeed)
+    until(lambda: len(place.queue) == 0 and len(place.runs()) == 2, "the next job")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(60) == 0
+    assert [told[:4] for told in _told(place.runs())] == [
+        ("sleep", "failed", "cancelled", "stopped"),
+        ("succeed", "end", None, None),
+    ]
+
+
+def test_a_cold_shutdown_cancels_the_job(place: Place) -> None:
+    """The second signal kills the horse and ends the worker, which writes the ending first."""
+    pid = place.folder.parent / "pid"
+    place.queue.enqueue(rq_tasks.sleep, str(pid))
+    worker = place.worker()
+    until(lambda: pid.exists() and pid.read_text(), "the job")
+    worker.send_signal(signal.SIGTERM)
+    asked = datetime.now(UTC)
+    # RQ ignores a second signal within a second.
+    until(lambda: datetime.now(UTC) - asked > timedelta(seconds=1.5), "a second")
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(60)
+    assert [told[:4] for told in _told(place.runs())] == [("sleep", "failed", "cancelled", "shutdown")]
+
+
+def test_a_warm_shutdown_waits_for_the_job(place: Place) -> None:
+    """The job ends as it would have."""
+    pid = place.folder.parent / "pid"
+    place.queue.enqueue(rq_tasks.sleep, str(pid), job_timeout=4)
+    worker = place.worker()
+    until(lambda: pid.exists() and pid.read_text(), "the job")
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(60)
+    assert [told[:3] for told in _told(place.runs())] == [("sleep", "failed", "timeout")]
+
+
+@pytest.mark.parametrize("worker", ["rq.worker.SimpleWorker", "rq.worker.SpawnWorker"])
+def test_other_workers(place: Place, worker: str) -> None:
+    """A worker that runs jobs itself measures them; a spawned horse does so under zero-code instrumentation only."""
+    place.queue.enqueue(rq_tasks.succeed)
+    place.queue.enqueue(rq_tasks.fail)
+    runs = place.work("--worker-class", worker)
+    expected = [("succeed", "end", None), ("fail", "failed", "error")] if "Simple" in worker else []
+    assert [told[:3] for told in _told(runs)] == expected
+
+
+def test_install_twice_and_uninstall() -> None:
+    """Nothing is wrapped twice, and RQ's own methods come back."""
+    original = Job.perform
+    adapter.install()
+    once = Job.perform
+    adapter.install()
+    assert Job.perform is once is not original
+    adapter.uninstall()
+    adapter.uninstall()
+    assert Job.perform is original
+
+
+def test_a_missing_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exact line."""
+    monkeypatch.setitem(sys.modules, "rq", None)
+    with pytest.raises(ImportError, match=r"pip install 'otel-job-measure\[rq\]'"):
+        adapter.install()
+
+
+CRON: Final = """
+from datetime import datetime, timedelta, timezone
+from redis import Redis
+from rq.cron import CronScheduler
+from otel_job_measure.integrations import rq as adapter
+from tests.integrations import rq_tasks
+import sys
+adapter.install()
+scheduler = CronScheduler(Redis.from_url(sys.argv[1]))
+job = scheduler.register(rq_tasks.succeed, "default", cron="* * * * *")
+job.next_enqueue_time = datetime.now(timezone.utc) - timedelta(seconds=30)
+scheduler.enqueue_jobs()
+"""
+
+
+def test_a_job_of_the_cron_knows_its_due_time(place: Place) -> None:
+    """RQ's cron process says when the job was due, and the worker measures how late it is."""
+    subprocess.run([sys.executable, "-c", CRON, place.redis.url], cwd=ROOT, check=True, timeout=100)
+    (run,) = place.work()
+    assert run.trigger == "schedule"
+    assert run.lag_s is not None
+    assert 30 <= run.lag_s < 200
+
+
+PRODUCER: Final = """
+import sys
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from redis import Redis
+from rq import Queue
+from otel_job_measure.integrations import rq as adapter
+from tests.integrations import rq_tasks
+adapter.install()
+trace.set_tracer_provider(TracerProvider())
+with trace.get_tracer("app").start_as_current_span("request") as span:
+    job = Queue(connection=Redis.from_url(sys.argv[1])).enqueue(rq_tasks.succeed)
+    print(format(span.get_span_context().trace_id, "032x"), job.meta["otel_job_measure"]["traceparent"])
+"""
+
+
+def test_the_producers_span_travels_with_the_job(place: Place) -> None:
+    """The job's message names the span that enqueued it; the run's span links to it."""
+    command = [sys.executable, "-c", PRODUCER, place.redis.url]
+    said = subprocess.run(command, cwd=ROOT, check=True, timeout=100, capture_output=True, text=True).stdout.split()
+    assert said[0] in said[1]
+    assert [told[:2] for told in _told(place.work())] == [("succeed", "end")]
+
+
+def test_the_worker_sends_what_its_horses_leave(place: Place, influx: InfluxServer, bucket: str) -> None:
+    """Twenty jobs are in InfluxDB while the worker lives on; no horse sends anything itself."""
+    variables = {
+        "INFLUXDB_URL": influx.url,
+        "INFLUXDB_TOKEN": influx.token,
+        "INFLUXDB_ORG": influx.org,
+        "INFLUXDB_BUCKET": bucket,
+    }
+    worker = place.worker(**variables)
+    for _ in range(20):
+        place.queue.enqueue(rq_tasks.succeed)
+    until(lambda: sum(row.fields.get("status") == "end" for row in influx.lines(bucket)) == 20, "twenty ends")
+    assert worker.poll() is None
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(60) == 0
+    assert [run.status for run in place.runs()] == ["end"] * 20
