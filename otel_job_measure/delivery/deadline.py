@@ -22,10 +22,15 @@ _MOST_THREADS: Final = 4
 
 
 class Deadline:
-    """The end of the exchange that a pool of connections is in; it makes one at a time."""
+    """The end of the exchange that a pool of connections is in; it makes one at a time.
 
-    def __init__(self) -> None:
+    Args:
+        most_bytes: The longest answer, in bytes.
+    """
+
+    def __init__(self, most_bytes: int = _MOST_RECEIVED) -> None:
         self.timeout_s = 0.0
+        self.most_bytes = most_bytes
         self._at_s = 0.0
         self._threads: list[threading.Thread] = []
 
@@ -137,7 +142,7 @@ class _Incoming(io.RawIOBase):
         self._sock = sock
         self._raw = sock.makefile("rb", buffering=0)
         self._deadline = deadline
-        self._room = _MOST_RECEIVED
+        self._room = deadline.most_bytes
 
     def readable(self) -> bool:
         """Returns True."""
@@ -149,7 +154,7 @@ class _Incoming(io.RawIOBase):
         count: int | None = self._raw.readinto(buffer)
         self._room -= count or 0
         if self._room < 0:
-            raise OSError(f"the answer is longer than {_MOST_RECEIVED} bytes")
+            raise OSError(f"the answer is longer than {self._deadline.most_bytes} bytes")
         return count
 
     def close(self) -> None:

@@ -6,8 +6,15 @@ import json
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, unquote, urlsplit
 
+from otel_job_measure.settings.secret import mask
+
 _LOST = (0, 3, 2)  # characters at the end of base64 that depend on the next byte, by the length modulo 3
 _SCHEMES = frozenset({"basic", "bearer", "token", "apikey", "digest"})
+
+
+def masked(message: str, secrets: Iterable[str]) -> str:
+    """Returns a message with `***` in place of secrets that it repeats, in whatever form."""
+    return mask(message, (form for secret in secrets if secret for form in forms(secret)))
 
 
 def forms(secret: str) -> Iterator[str]:

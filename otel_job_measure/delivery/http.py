@@ -111,10 +111,11 @@ def answer_to(
     try:
         return _response_of(send())
     except (exceptions.HTTPError, OSError) as error:
-        raise _no_answer(error, url, deadline.timeout_s, variables, masked) from None
+        raise no_answer(error, url, deadline.timeout_s, variables, masked) from None
 
 
-def _no_answer(error: Exception, url: str, timeout_s: float, variables: Variables, masked: Masked) -> NoAnswer:
+def no_answer(error: Exception, url: str, timeout_s: float, variables: Variables, masked: Masked) -> NoAnswer:
+    """Returns why a request failed, and what to set if that can help."""
     causes = list(_causes(error))
     first = causes[-1]
     why = getattr(first, "strerror", None) or (str(first) if type(first) is OSError else type(first).__name__)

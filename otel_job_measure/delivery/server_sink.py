@@ -21,7 +21,6 @@ from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Ack, Chunk, DeadLetters, WriteResult
 from otel_job_measure.rate_limited_log import RateLimitedLog
 from otel_job_measure.settings import Settings
-from otel_job_measure.settings.secret import mask
 
 _T = TypeVar("_T")
 _log = logging.getLogger(names.LOGGER)
@@ -130,7 +129,7 @@ class ServerSink(ABC):
 
     def _masked(self, message: str) -> str:
         secrets = [*self._secrets(), *(() if self._proxy is None else echoes.of_proxy(self._proxy[:]))]
-        return mask(message, (form for secret in secrets if secret for form in echoes.forms(secret)))
+        return echoes.masked(message, secrets)
 
     def _write(self, chunks: tuple[Chunk, ...], deadline_ns: int | None) -> WriteResult:
         batch = self._batch_of(chunks)

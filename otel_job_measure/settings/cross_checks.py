@@ -20,6 +20,7 @@ _ONE_OF: Final = (
     ("influxdb_password", "influxdb_password_file"),
     ("influxdb_token", "influxdb_username"),
     ("influxdb_token_file", "influxdb_username"),
+    ("read_token", "read_token_file"),
 )
 _NOTHING_KEPT: Final = f"nothing would be kept: set {names.ENV_INFLUXDB_URL} and the others, or leave this out"
 

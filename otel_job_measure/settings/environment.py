@@ -23,6 +23,7 @@ from otel_job_measure.settings.table import BY_ARGUMENT, SETTINGS, is_set
 _TOKENS: Final = frozenset({"influxdb_token", "influxdb_token_file"})
 _PASSWORDS: Final = frozenset({"influxdb_password", "influxdb_password_file"})
 _USERS: Final = frozenset({"influxdb_username", *_PASSWORDS})
+_READERS: Final = frozenset({"read_token", "read_token_file"})
 _OF_OTHER_TOOLS: Final = {
     "INFLUX_HOST": "influxdb_url",
     "INFLUX_TOKEN": "influxdb_token",
@@ -166,8 +167,9 @@ def _displaced_by(chosen: AbstractSet[str]) -> set[str]:
         displaced |= _TOKENS | _USERS
     if chosen & _USERS:
         displaced |= _TOKENS
-    if chosen & _PASSWORDS:
-        displaced |= _PASSWORDS
+    for forms in (_PASSWORDS, _READERS):
+        if chosen & forms:
+            displaced |= forms
     return displaced - chosen
 
 

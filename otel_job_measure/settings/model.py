@@ -17,6 +17,7 @@ from otel_job_measure.settings.table import BY_ARGUMENT, Values, converted, name
 
 LOCAL: Final = "local"
 ANY: Final = "any"
+_TAKES: Final = "one token of printable ASCII characters"
 _SAID_IN: Final = "_said_in"  # the variable that each argument's value came from
 
 _logger = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ class Arguments(TypedDict, total=False):
     influxdb_bucket: str | None
     influxdb_client_certificate: Path | str | None
     influxdb_client_key: Path | str | None
+    read_token: Secret | str | None
+    read_token_file: Path | str | None
     sink: Literal["influxdb", "otlp"]
     otlp_endpoint: str | None
     otlp_logs_endpoint: str | None
@@ -172,7 +175,7 @@ class Settings(Values):
         Raises:
             SettingsError: There is none, or the file cannot be read; the message does not show its content.
         """
-        return self._secret("influxdb_token", "one token of printable ASCII characters", token_from)
+        return self._secret("influxdb_token", _TAKES, token_from)
 
     def password(self) -> str:
         """Returns the password of the user; a password file is read again when it has changed.
@@ -181,6 +184,14 @@ class Settings(Values):
             SettingsError: As for `token`.
         """
         return self._secret("influxdb_password", "one password of printable characters", password_from)
+
+    def reading_token(self) -> str:
+        """Returns the token for reading; its file is read again when it has changed.
+
+        Raises:
+            SettingsError: As for `token`.
+        """
+        return self._secret("read_token", _TAKES, token_from)
 
     def _secret(self, argument: str, takes: str, parse: Callable[[str], Secret | None]) -> str:
         given, path = getattr(self, argument), getattr(self, f"{argument}_file")

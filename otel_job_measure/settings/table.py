@@ -81,6 +81,8 @@ class Values:
     )
     influxdb_client_certificate: Path | None = _influxdb("CLIENT_CERTIFICATE", _PEM, parsers.file)
     influxdb_client_key: Path | None = _influxdb("CLIENT_KEY", _KEY, parsers.file)
+    read_token: Secret | None = _ours("READ_TOKEN", "a token of printable ASCII characters", parsers.token)
+    read_token_file: Path | None = _ours("READ_TOKEN_FILE", "the path of a file with a token", parsers.path)
     sink: Literal["influxdb", "otlp"] = _choice("SINK", names.SINK_INFLUXDB, names.SINK_OTLP)
     otlp_endpoint: str | None = _endpoint("ENDPOINT", _URL.format("localhost:4318") + _BARE)
     otlp_logs_endpoint: str | None = _endpoint(

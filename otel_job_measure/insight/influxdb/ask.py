@@ -1,0 +1,67 @@
+"""What is asked of InfluxDB: rows of some measurements in a time, whatever the language."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from otel_job_measure.points.line_protocol import Point
+
+FIRST_NS: Final = -(2**63) + 2
+"""The earliest time that InfluxDB has, in the year 1677."""
+LAST_NS: Final = 2**63 - 2
+"""The end of time: every row is before it."""
+MOST_ROWS: Final = 40_000
+"""The most rows of one answer that are kept in memory."""
+
+
+class TooManyRowsError(Exception):
+    """An answer has more rows than are kept in memory: ask for a shorter time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Rows of some measurements in a time.
+
+    Args:
+        measurements: The measurements.
+        fields: The fields that are needed; empty means all.
+        since_ns: The earliest time.
+        until_ns: Only rows before this time.
+        tags: By a tag, the values that it may have; the empty string means that there is no such tag.
+        job_like: A pattern of the job's name, with `*` and `?`.
+        texts: A field and the texts that it may have.
+        uuid_prefix: How the uuid begins.
+    """
+
+    measurements: tuple[str, ...]
+    fields: tuple[str, ...] = ()
+    since_ns: int = FIRST_NS
+    until_ns: int = LAST_NS
+    tags: Mapping[str, Collection[str]] = field(default_factory=dict[str, Collection[str]])
+    job_like: str | None = None
+    texts: tuple[str, Collection[str]] | None = None
+    uuid_prefix: str | None = None
+
+
+class Language(Protocol):
+    """A language that an InfluxDB is asked in. Rows have the fields that were asked for, and perhaps others."""
+
+    def rows(self, ask: Ask) -> list[Point]:
+        """Returns rows in any order; raises `TooManyRowsError`, or `StoreError` if there is no answer."""
+        ...
+
+    def last_rows(self, ask: Ask) -> list[Point]:
+        """Returns the last row of each series."""
+        ...
+
+    def texts(self, ask: Ask) -> Iterator[Point]:
+        """Yields the rows of one field as they come, however many there are."""
+        ...
+
+    def different(self, ask: Ask) -> Iterator[Point]:
+        """Yields a row for each text of one field, of each series."""
+        ...
+
+    def first_ns(self, ask: Ask) -> int | None:
+        """Returns the time of the first row; None if there is none."""
+        ...

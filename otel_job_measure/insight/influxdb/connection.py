@@ -1,0 +1,167 @@
+"""Questions to an InfluxDB over HTTP: one request at a time, each with a deadline, never in a trace."""
+
+import io
+from base64 import b64encode
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final, cast
+from urllib.parse import urlencode
+
+import urllib3
+from urllib3 import exceptions
+
+from otel_job_measure import names
+from otel_job_measure.delivery import echoes
+from otel_job_measure.delivery.client_certificate import ClientCertificate
+from otel_job_measure.delivery.deadline import Deadline
+from otel_job_measure.delivery.http import Variables, no_answer, pool_of
+from otel_job_measure.delivery.influxdb.responses import NoAnswer, Response
+from otel_job_measure.delivery.suppress_tracing import untraced
+from otel_job_measure.errors import SettingsError, StoreError
+from otel_job_measure.insight.influxdb.refusals import refusal
+from otel_job_measure.settings import Destination, Settings
+
+_MOST_RECEIVED: Final = 256 * 1024 * 1024
+_MOST_OF_A_REFUSAL: Final = 64 * 1024
+
+
+class Refused(Exception):  # noqa: N818 - not an error of the program: the server's answer
+    """The server answered, and not with what was asked for."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+class Connection:
+    """A pool of connections to the InfluxDB of some settings.
+
+    Args:
+        settings: With a destination that is an InfluxDB.
+
+    Raises:
+        StoreError: The settings name no InfluxDB.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        if not isinstance(settings.destination, Destination):
+            raise StoreError(
+                f"no InfluxDB is set: set {names.ENV_INFLUXDB_URL}, {names.ENV_INFLUXDB_ORG}, "
+                f"{names.ENV_INFLUXDB_BUCKET} and {names.ENV_PREFIX}READ_TOKEN"
+            )
+        self.destination = settings.destination
+        self._settings = settings
+        self._deadline = Deadline(_MOST_RECEIVED)
+        self._proxy = settings.proxy_for(self.destination.url)
+        self._pool = pool_of(
+            self._proxy,
+            self._deadline,
+            ca_certs=settings.ca_file,
+            cert_file=settings.influxdb_client_certificate,
+            key_file=settings.influxdb_client_key,
+        )
+        own = ClientCertificate.for_influxdb(settings)
+        self._variables = Variables(url=names.ENV_INFLUXDB_URL, ca_file=f"{names.ENV_PREFIX}CA_FILE", own=own)
+
+    @contextmanager
+    def lines(
+        self,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Generator[io.TextIOWrapper]:
+        """Sends a query and yields the text of its answer as it comes.
+
+        Raises:
+            Refused: The answer is not a 200.
+            StoreError: There is no answer.
+        """
+        with self._answer("POST", path, query=query, body=body, headers=headers) as raw:
+            if raw.status != HTTPStatus.OK:
+                raise Refused(_response_of(raw, raw.read(_MOST_OF_A_REFUSAL)))
+            yield io.TextIOWrapper(cast("Any", raw), encoding="utf-8", errors="replace", newline="")
+
+    def get(self, path: str) -> Response:
+        """Returns the answer to a GET; raises `StoreError` if there is none."""
+        with self._answer("GET", path) as raw:
+            return _response_of(raw, raw.read(_MOST_OF_A_REFUSAL))
+
+    def error(self, response: Response) -> StoreError:
+        """Returns what an answer means that is no answer to a question."""
+        return StoreError(self.masked(refusal(response, self.destination.bucket, self.masked)))
+
+    def masked(self, text: str) -> str:
+        """Returns a text without the secrets of the requests."""
+        return echoes.masked(text, self._secrets())
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._pool.clear()
+
+    @contextmanager
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Generator[urllib3.BaseHTTPResponse]:
+        timeout_s = self._settings.timeout_s
+        url = self.destination.url
+        send = partial(
+            self._pool.request,
+            method,
+            f"{url}{path}{'?' if query else ''}{urlencode(query or {})}",
+            body=body,
+            headers={"User-Agent": "otel-job-measure", **self._authorization(), **(headers or {})},
+            timeout=urllib3.Timeout(total=timeout_s),
+            preload_content=False,
+            decode_content=True,
+            redirect=False,
+            retries=False,
+        )
+        self._deadline.of(timeout_s)
+        raw: urllib3.BaseHTTPResponse | None = None
+        try:
+            raw = untraced(send)
+            assert raw is not None  # noqa: S101 - for the type checkers
+            yield raw
+        except NoAnswer as error:
+            raise StoreError(str(error)) from None
+        except (exceptions.HTTPError, OSError) as error:
+            raise StoreError(str(no_answer(error, url, timeout_s, self._variables, self.masked))) from None
+        finally:
+            if raw is not None:
+                raw.close()
+
+    def _authorization(self) -> dict[str, str]:
+        """Returns the header that names the reader; none for an InfluxDB 1.x without users."""
+        settings = self._settings
+        try:
+            if settings.read_token is not None or settings.read_token_file is not None:
+                return {"Authorization": f"Token {settings.reading_token()}"}
+            if settings.influxdb_username is not None:
+                pair = f"{settings.influxdb_username}:{settings.password()}"
+                return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+            if settings.influxdb_token is not None or settings.influxdb_token_file is not None:
+                return {"Authorization": f"Token {settings.token()}"}
+        except SettingsError as error:
+            raise StoreError(str(error)) from None
+        return {}
+
+    def _secrets(self) -> Iterable[str]:
+        for value in self._authorization().values():
+            yield from echoes.of_header(value)
+        if self._proxy is not None:
+            yield from echoes.of_proxy(self._proxy[:])
+
+
+def _response_of(raw: urllib3.BaseHTTPResponse, body: bytes) -> Response:
+    headers = {name.lower(): value for name, value in raw.headers.items()}
+    return Response(status=raw.status, headers=headers, body=body)

@@ -1,0 +1,147 @@
+"""Rows of runs: those of a time, and those of certain runs."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from otel_job_measure import names
+from otel_job_measure.history.run_record import Batch, Place, Run, key_of
+from otel_job_measure.insight.influxdb.ask import FIRST_NS, LAST_NS, Ask, Language
+from otel_job_measure.insight.influxdb.windows import EVER, Window, newest_first, oldest_first
+from otel_job_measure.insight.run_store import Wanted
+from otel_job_measure.points.fields import RUN_FIELDS
+from otel_job_measure.points.line_protocol import Point
+
+ALL_FIELDS: Final = tuple(each.name for each in RUN_FIELDS)
+COUNTED_FIELDS: Final = (names.FIELD_DURATION, names.FIELD_HOST)
+"""What has to be known of a run to count it, besides its id."""
+_MEASUREMENTS: Final = (names.POINTS, names.RUNS)
+_SLACK_NS: Final = 60 * 10**9
+_FEW: Final = 20
+"""So many runs are looked for by their ids; for more of them it takes longer than to read all rows."""
+
+
+class Rows:
+    """The rows of runs of some jobs.
+
+    Args:
+        language: How the server is asked.
+        wanted: Whose runs; only job, project and stage count.
+        fields: The fields of the run rows that are needed.
+        uuid_prefix: How the ids of the runs begin.
+    """
+
+    def __init__(
+        self,
+        language: Language,
+        wanted: Wanted,
+        fields: Sequence[str] = ALL_FIELDS,
+        *,
+        uuid_prefix: str | None = None,
+    ) -> None:
+        self._language = language
+        self._uuid_prefix = uuid_prefix
+        tags = {names.TAG_PROJECT: wanted.project, names.TAG_STAGE: wanted.stage}
+        self._job_like = wanted.job if wanted.job is not None and not {"*", "?"}.isdisjoint(wanted.job) else None
+        if self._job_like is None:
+            tags[names.TAG_JOB] = wanted.job
+        self._tags = {tag: (value,) for tag, value in tags.items() if value is not None}
+        self._fields = tuple(dict.fromkeys((names.FIELD_STATUS, names.FIELD_UUID, *fields)))
+
+    def ask(
+        self,
+        measurements: tuple[str, ...] = _MEASUREMENTS,
+        window: Window = EVER,
+        *,
+        fields: tuple[str, ...] | None = None,
+        jobs: Iterable[str] | None = None,
+        texts: tuple[str, tuple[str, ...]] | None = None,
+    ) -> Ask:
+        """Returns what to ask for: rows of these jobs in a time, and more conditions."""
+        of_jobs = {} if jobs is None else {names.TAG_JOB: tuple(sorted(set(jobs)))}
+        return Ask(
+            measurements=measurements,
+            fields=self._fields if fields is None else fields,
+            since_ns=window.since_ns,
+            until_ns=window.until_ns,
+            tags={**self._tags, **of_jobs},
+            job_like=self._job_like,
+            texts=texts,
+        )
+
+    def between(self, window: Window, jobs: Iterable[str] | None = None) -> list[Point]:
+        """Returns the rows of a time."""
+        ask = self.ask(window=window, jobs=jobs)
+        return self._language.rows(replace(ask, uuid_prefix=self._uuid_prefix))
+
+    def of_runs(
+        self,
+        runs: Iterable[Place],
+        window: Window,
+        measurements: tuple[str, ...] = _MEASUREMENTS,
+        fields: tuple[str, ...] | None = None,
+    ) -> Iterator[Point]:
+        """Yields the rows of certain runs, and perhaps others; each query is about a few runs."""
+        rest = sorted(runs)
+        while rest and window.since_ns < window.until_ns:
+            few, rest = rest[:_FEW], rest[_FEW:]
+            uuids = tuple(sorted({uuid for uuid, _ in few}))
+            jobs = [key.job for _, key in few]
+            texts = (names.FIELD_UUID, uuids)
+            yield from self._language.rows(self.ask(measurements, window, fields=fields, jobs=jobs, texts=texts))
+
+    def add_starts(self, runs: Mapping[Place, Run], before_ns: int) -> None:
+        """Looks for the starts of runs before a time."""
+        missing = dict(runs)
+        windows = newest_first(lambda window: self.between(window, _jobs(missing)), Window(FIRST_NS, before_ns))
+        while len(missing) > _FEW and (found := next(windows, None)) is not None:
+            before_ns = found[0].since_ns
+            missing = _rest(missing, found[1], _lacks_start)
+        # Most of the few that are left began where their durations say.
+        early_ns = min(before_ns, min(map(_likely_ns, missing.values()), default=before_ns))
+        for window in (Window(early_ns, before_ns), Window(FIRST_NS, early_ns)):
+            missing = _rest(missing, self.of_runs(missing, window), _lacks_start)
+
+    def add_endings(self, runs: Mapping[Place, Run], since_ns: int) -> None:
+        """Looks for the endings of runs from a time on; a lost run may have another one."""
+        missing = {place: run for place, run in runs.items() if _may_end(run)}
+        windows = oldest_first(lambda window: self.between(window, _jobs(missing)), Window(since_ns, LAST_NS))
+        while len(missing) > _FEW and (found := next(windows, None)) is not None:
+            since_ns = found[0].until_ns
+            missing = _rest(missing, found[1], _may_end)
+        _rest(missing, self.of_runs(missing, Window(since_ns, LAST_NS)), _may_end)
+
+
+def place_of(point: Point) -> Place | None:
+    """Returns which run a row is about."""
+    uuid = point.fields.get(names.FIELD_UUID)
+    return (uuid, key_of(point.tags)) if isinstance(uuid, str) else None
+
+
+def _jobs(runs: Iterable[Place]) -> set[str]:
+    return {key.job for _, key in runs}
+
+
+def _rest(runs: Mapping[Place, Run], points: Iterable[Point], lacks: Callable[[Run], bool]) -> dict[Place, Run]:
+    """Adds to runs what points tell of them, and returns those that still lack something."""
+    batch = Batch()
+    for point in points:
+        batch.take(point)
+    for place in batch.runs.keys() & runs.keys():
+        runs[place].take(batch.runs[place])
+    return {place: run for place, run in runs.items() if lacks(run)}
+
+
+def _lacks_start(run: Run) -> bool:
+    return run.started_ns is None
+
+
+def _may_end(run: Run) -> bool:
+    """Returns whether a later row may tell of a better ending than the present one."""
+    return not run.endings or run.ranked()[0].ending.outcome.reason == names.REASON_LOST
+
+
+def _likely_ns(run: Run) -> int:
+    """Returns a time that most probably is before the run's start."""
+    ending = run.ranked()[0].ending
+    return max(FIRST_NS, ending.end_ns - int((ending.duration_s or 0.0) * 1e9) - _SLACK_NS)

@@ -1,0 +1,27 @@
+"""Which InfluxDB it is, and so which language it is asked in."""
+
+import json
+from typing import cast
+
+from otel_job_measure.delivery.influxdb.advice import Server, server_of
+from otel_job_measure.insight.influxdb.ask import Language
+from otel_job_measure.insight.influxdb.connection import Connection
+from otel_job_measure.insight.influxdb.flux import Flux
+
+
+def language_of(connection: Connection) -> tuple[Server, Language]:
+    """Finds out by what the server is, and returns that too."""
+    server = server_of(connection.get("/ping").headers)
+    if server.generation is None:  # a proxy can drop headers
+        server = _of_health(connection.get("/health").body)
+    return server, Flux(connection)
+
+
+def _of_health(body: bytes) -> Server:
+    try:
+        content: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return Server()
+    found = cast("dict[str, object]", content) if isinstance(content, dict) else {}
+    version = found.get("version")
+    return server_of({"x-influxdb-version": version}) if isinstance(version, str) else Server()

@@ -1,0 +1,159 @@
+"""The RunStore over an InfluxDB."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import chain
+from typing import TypeVar
+
+from otel_job_measure import names
+from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.expectations.expectation import ExpectedJob
+from otel_job_measure.history.run_record import RUNNING, Batch, RunRecord, record_of
+from otel_job_measure.insight import tally
+from otel_job_measure.insight.influxdb import matching
+from otel_job_measure.insight.influxdb.ask import FIRST_NS, Ask, Language
+from otel_job_measure.insight.influxdb.connection import Connection
+from otel_job_measure.insight.influxdb.last_runs import Last
+from otel_job_measure.insight.influxdb.open_runs import OpenRuns
+from otel_job_measure.insight.influxdb.rows import COUNTED_FIELDS, Rows, place_of
+from otel_job_measure.insight.influxdb.server import language_of
+from otel_job_measure.insight.influxdb.starts import Starts
+from otel_job_measure.insight.influxdb.walk import Walk, counts_ns
+from otel_job_measure.insight.influxdb.windows import EVER, Window, newest_first, time_of
+from otel_job_measure.insight.run_store import ALL, FailureCount, LastRuns, OpenRun, Summary, Wanted
+from otel_job_measure.points.line_protocol import Point
+from otel_job_measure.points.monitor import Event, Sender, State
+from otel_job_measure.points.monitor_rows import row_of
+from otel_job_measure.settings import Settings
+
+_Row = TypeVar("_Row", Event, Sender, State)
+
+
+class InfluxStore:
+    """Answers every question from an InfluxDB of any generation.
+
+    Args:
+        settings: With a destination that is an InfluxDB.
+        clock: The time.
+
+    Raises:
+        StoreError: The settings name no InfluxDB.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self._connection = Connection(settings)
+        self._clock = clock or SystemClock()
+
+    @property
+    def label(self) -> str:
+        """What people read: where the answers come from."""
+        return self._connection.destination.label
+
+    @cached_property
+    def _language(self) -> Language:
+        return language_of(self._connection)[1]
+
+    def latest(self, wanted: Wanted, limit: int) -> list[RunRecord]:
+        """Returns the latest runs, the newest first."""
+        return self._latest(Walk(Rows(self._language, wanted), time_of(wanted)), wanted, limit)
+
+    def _latest(self, walk: Walk, wanted: Wanted, limit: int) -> list[RunRecord]:
+        if limit < 1:
+            return []
+        wants = matching.matcher(wanted)
+        found: list[RunRecord] = []
+        for runs in walk.batches(self._clock.wall_ns()):
+            found += filter(wants, map(record_of, runs))
+            if len(found) >= limit:
+                break
+        found = sorted(found, key=matching.newest)[:limit]
+        oldest_ns = matching.at_ns(found[-1]) if len(found) == limit else FIRST_NS
+        others = walk.without_start(lambda run: counts_ns(run) >= oldest_ns and wants(record_of(run)))
+        found += map(record_of, others)
+        return sorted(found, key=matching.newest)[:limit]
+
+    def find(self, uuid_prefix: str, limit: int = 10) -> list[RunRecord]:
+        """Returns the runs whose uuid begins so, the newest first."""
+        walk = Walk(Rows(self._language, ALL, uuid_prefix=uuid_prefix), EVER)
+        return self._latest(walk, ALL, limit)
+
+    def attempts(self, task_id: str) -> list[RunRecord]:
+        """Returns the attempts of a task that have ended, the first one first; a start row has no task."""
+        if not task_id:
+            return []
+        rows = Rows(self._language, ALL)
+        batch = Batch()
+        for point in self._language.rows(rows.ask((names.RUNS,), texts=(names.FIELD_TASK_ID, (task_id,)))):
+            batch.take(point)
+        for point in rows.of_runs(list(batch.runs), EVER):
+            if (place_of(point)) in batch.runs:
+                batch.take(point)
+        found = [run for run in map(record_of, batch.runs.values()) if run.task_id == task_id]
+        return sorted(found, key=lambda run: (run.attempt or 0, *matching.oldest(run)))
+
+    def starts(self, wanted: Wanted) -> Iterator[RunRecord]:
+        """Yields runs in the order of their starts, in bounded memory."""
+        batches = Starts(self._language, Rows(self._language, wanted), time_of(wanted)).batches()
+        return filter(matching.matcher(wanted), map(record_of, chain.from_iterable(batches)))
+
+    def events(self, since_ns: int, until_ns: int | None = None) -> list[Event]:
+        """Returns the events of a time, the oldest first."""
+        whole = time_of(Wanted(since_ns=since_ns, until_ns=until_ns))
+        found = [row for _, points in newest_first(self._events, whole) for row in _rows_of(points, Event)]
+        return sorted(found, key=lambda event: (event.at_ns, event.job, event.event))
+
+    def _events(self, window: Window) -> list[Point]:
+        asked = Ask(measurements=(names.EVENTS,), since_ns=window.since_ns, until_ns=window.until_ns)
+        return self._language.rows(asked)
+
+    def states(self) -> list[State]:
+        """Returns the last known state of each job."""
+        found = _rows_of(self._language.last_rows(Ask(measurements=(names.STATES,))), State)
+        latest = {state.job: state for state in sorted(found, key=lambda state: state.at_ns)}
+        return [latest[job] for job in sorted(latest)]
+
+    def senders(self, since_ns: int) -> list[Sender]:
+        """Returns the last word of each host that has sent one since a time."""
+        asked = Ask(measurements=(names.SENDERS,), since_ns=since_ns)
+        found = _rows_of(self._language.last_rows(asked), Sender)
+        return sorted(found, key=lambda sender: sender.host)
+
+    def expectations(self) -> Sequence[ExpectedJob]:
+        """Returns what should happen, retired ones too."""
+        return ()
+
+    def count(self, wanted: Wanted) -> int:
+        """Returns how many runs there are."""
+        return sum(1 for _ in self._counted(wanted))
+
+    def summaries(self, wanted: Wanted) -> list[Summary]:
+        """Returns a summary of each job, in the order of the jobs."""
+        return tally.summaries(self._counted(wanted))
+
+    def failures(self, wanted: Wanted) -> list[FailureCount]:
+        """Returns how often each job failed in which way, the most frequent first."""
+        return tally.failures(self._counted(wanted, names.FIELD_ERROR_TYPE))
+
+    def open_runs(self, wanted: Wanted) -> list[OpenRun]:
+        """Returns the runs that have not ended, the oldest first; see `open_runs` for those that are not found."""
+        wants = matching.matcher(wanted)
+        if self._language.first_ns(Ask(measurements=(names.ALIVE,), fields=(names.FIELD_UUID,))) is None:
+            runs = (run for run in self._counted(wanted) if run.status == RUNNING)
+            found = [OpenRun(run=run, alive_ns=None, interval_s=None) for run in runs]
+        else:
+            found = OpenRuns(self._language, wanted, self._clock.wall_ns()).find()
+        return sorted((each for each in found if wants(each.run)), key=lambda each: matching.oldest(each.run))
+
+    def last_runs(self, wanted: Wanted) -> list[LastRuns]:
+        """Returns each job's last run and last success, in the order of the jobs; as far as the bucket keeps them."""
+        return Last(self._language, wanted, self._clock.wall_ns()).find()
+
+    def _counted(self, wanted: Wanted, *more: str) -> Iterator[RunRecord]:
+        """Yields the runs of a time, with only those values that are counted."""
+        walk = Walk(Rows(self._language, wanted, (*COUNTED_FIELDS, *more)), time_of(wanted))
+        runs = chain.from_iterable(walk.batches(self._clock.wall_ns()))
+        return filter(matching.matcher(wanted), map(record_of, runs))
+
+
+def _rows_of(points: Iterable[Point], kind: type[_Row]) -> Iterator[_Row]:
+    return (row for point in points if isinstance(row := row_of(point), kind))

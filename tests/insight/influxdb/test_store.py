@@ -1,0 +1,143 @@
+"""What InfluxDB answers through the store: hostile names, missing rights, an absent server, the rows of the monitor."""
+
+import dataclasses
+import socket
+from typing import Any
+
+import pytest
+
+from otel_job_measure import names
+from otel_job_measure.errors import StoreError
+from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.insight.influxdb.store import InfluxStore
+from otel_job_measure.insight.run_store import ALL, Wanted
+from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, start_line
+from otel_job_measure.points.monitor import Alive, Event, Sender, State
+from otel_job_measure.points.monitor_rows import line_of
+from otel_job_measure.settings import Settings
+from otel_job_measure.testing import ManualClock
+from tests.support.influx import InfluxServer
+
+NOW_NS = 1_800_000_000_000_000_000
+S = 1_000_000_000
+HOSTILE = (
+    '") |> drop(columns: ["job"]) //',
+    '\'; DROP MEASUREMENT "scheduling-job"; --',
+    "${1/0}",
+    "a.*",
+    "^(a|b)$",
+    "x/y\\z",
+    "%",
+    "back`tick",
+    "übung 🚂",
+    "comma, space = equals",
+)
+
+
+def store_of(influx: InfluxServer, bucket: str, **more: object) -> InfluxStore:
+    """Returns a store over a bucket, at a time that stands still."""
+    arguments: dict[str, Any] = {**influx.arguments(bucket), **more}
+    return InfluxStore(Settings(**arguments), ManualClock(wall=NOW_NS))
+
+
+def run(uuid: str, job: str, ago_s: float, took_s: float | None = None) -> bytes:
+    """Returns the rows of a run that began so long ago, ended if its duration is given."""
+    series = Series(job, DefaultTags(project="p"))
+    at_ns = NOW_NS - int(ago_s * S)
+    if took_s is None:
+        return start_line(series, uuid, at_ns)
+    ending = Ending(uuid, Outcome(), at_ns + int(took_s * S), duration_s=took_s, host="h")
+    return start_line(series, uuid, at_ns) + ending_lines(series, ending, run_row=True, error_message=False)
+
+
+def alive(uuid: str, job: str, ago_s: float, age_s: float, host: str = "h") -> bytes:
+    """Returns a sign of life."""
+    tags = {"job": job, "project": "p"}
+    at_ns = NOW_NS - int(ago_s * S)
+    return line_of(Alive(tags=tags, at_ns=at_ns, uuid=uuid, host=host, age_s=age_s, interval_s=60.0))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_only_a_name(influx: InfluxServer, bucket: str, name: str) -> None:
+    """No name ends a text of the query, whether it is looked for as it is or in a pattern."""
+    influx.write(run("hostile", name, 90, 5) + run("other", "other", 80, 5), bucket)
+    store = store_of(influx, bucket)
+    assert [found.uuid for found in store.latest(Wanted(job=name.replace("*", "?")), 9)] == ["hostile"]
+    assert [found.uuid for found in store.latest(Wanted(job=f"?{name[1:]}"), 9)] == ["hostile"]
+    assert store.count(Wanted(project=name)) == store.count(Wanted(stage=name)) == 0
+    assert store.find(name) == store.attempts(name) == []
+    assert store.count(ALL) == 2
+
+
+def test_what_runs_now_is_found_by_signs_of_life(influx: InfluxServer, bucket: str) -> None:
+    """A run is open if it began just now, gave a sign of life, or gave none for long and has no ending."""
+    influx.write(
+        run("young", "j", 20)
+        + run("done", "j", 30, 1)
+        + run("long", "j", 7200)
+        + b"".join(alive("long", "j", ago, 7200 - ago) for ago in (90, 30))
+        + run("silent", "j", 9000)
+        + b"".join(alive("silent", "j", ago, 9000 - ago) for ago in (8000, 7940))
+        + run("ended", "j", 9001, 3000)
+        + alive("ended", "j", 8001, 1000),
+        bucket,
+    )
+    found = store_of(influx, bucket).open_runs(ALL)
+    assert [(each.run.uuid, each.alive_ns and (NOW_NS - each.alive_ns) // S, each.interval_s) for each in found] == [
+        ("silent", 7940, 60.0),
+        ("long", 30, 60.0),
+        ("young", None, None),
+    ]
+    assert [NOW_NS - (each.run.started_ns or 0) for each in found] == [9000 * S, 7200 * S, 20 * S]
+    assert [each.run.host for each in found] == ["h", "h", None]
+    assert [each.run.uuid for each in store_of(influx, bucket).open_runs(Wanted(since_ns=NOW_NS - 8000 * S))] == [
+        "long",
+        "young",
+    ]
+
+
+def test_the_monitors_rows_come_back(influx: InfluxServer, bucket: str) -> None:
+    """Of states and senders the last row counts, with those fields only that it has."""
+    job = JobId("j", "p")
+    missed = Event(job=job, event=names.EVENT_MISSED, at_ns=NOW_NS - 5, due_ns=NOW_NS - 5, withdrawn=True)
+    late = Event(job=JobId("k"), event="late", at_ns=NOW_NS - 4, uuid="u", detail='by "9" s')
+    before = State(job=job, at_ns=NOW_NS - 9, state="missed", level=2, since_ns=NOW_NS - 99, due_ns=NOW_NS - 99)
+    state = State(job=job, at_ns=NOW_NS - 3, state="ok", level=0, since_ns=NOW_NS - 9)
+    sender = Sender(host="web-1", at_ns=NOW_NS - 2, complete_until_ns=NOW_NS - 60, pending=0, left=False)
+    gone = dataclasses.replace(sender, host="web-2", left=True, at_ns=NOW_NS - 100)
+    influx.write(b"".join(line_of(row) for row in (late, missed, before, state, sender, gone)), bucket)
+    store = store_of(influx, bucket)
+    assert store.events(NOW_NS - 5) == [missed, late]
+    assert store.events(NOW_NS - 5, NOW_NS - 4) == [missed]
+    assert store.states() == [state]
+    assert store.senders(NOW_NS - 200) == [sender, gone]
+    assert store.senders(NOW_NS - 50) == [sender]
+
+
+def test_a_token_that_may_not_read_is_one_clear_error(influx: InfluxServer, bucket: str) -> None:
+    """The error names the variable, and not the token; a token for reading takes precedence."""
+    writer = influx.write_only_token(bucket)
+    with pytest.raises(StoreError, match="OTEL_JOB_MEASURE_READ_TOKEN may not read it") as failed:
+        store_of(influx, bucket, influxdb_token=writer).latest(ALL, 1)
+    assert writer not in str(failed.value)
+    assert store_of(influx, bucket, influxdb_token=writer, read_token=influx.token).latest(ALL, 1) == []
+    with pytest.raises(StoreError, match=r"401 Unauthorized.*READ_TOKEN"):
+        store_of(influx, bucket, read_token="wrong").latest(ALL, 1)
+
+
+def test_a_server_that_is_away_or_silent_is_one_clear_error(influx: InfluxServer, bucket: str) -> None:
+    """Whether nothing listens, or nothing answers within the time-out."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(StoreError, match=f"no answer from {url}"):
+            store_of(influx, bucket, influxdb_url=url).latest(ALL, 1)
+        listener.listen()
+        with pytest.raises(StoreError, match=r"within 0\.2 s"):
+            store_of(influx, bucket, influxdb_url=url, timeout_s=0.2).latest(ALL, 1)
+
+
+def test_settings_without_an_influxdb_are_one_clear_error() -> None:
+    """The error says what to set."""
+    with pytest.raises(StoreError, match="INFLUXDB_URL"):
+        InfluxStore(Settings())
