@@ -17,7 +17,7 @@ from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.maintenance import Bound
 from otel_job_measure.printable import printable
-from otel_job_measure.runtime.assembly import boot_id, history_sink, server_sink
+from otel_job_measure.runtime.assembly import boot_id, history_sink, presence_of, server_sink
 from otel_job_measure.runtime.history_reader import opened
 from otel_job_measure.runtime.offline_source import OfflineSource
 from otel_job_measure.settings import Settings
@@ -78,7 +78,8 @@ class _Shipment:
     """Delivers from a state directory; `redirected` has ids of other destinations, or `all`."""
 
     def __init__(self, settings: Settings, redirected: list[str], *, only_ours: bool) -> None:
-        clock = SystemClock()
+        clock = self._clock = SystemClock()
+        self._timeout_s = settings.shutdown_timeout_s
         state = opened(settings)
         self._counters = Counters()
         checkpoints = FileCheckpoints(state.positions, settings.destination_id)
@@ -97,7 +98,8 @@ class _Shipment:
         self._source = OfflineSource(
             state, settings.destination_id, others, clock=clock, boot_id=boot_id(), bound=bound
         )
-        self._loop = DeliveryLoop(self._source, consumers, clock=clock)
+        presence = presence_of(settings, sink, self._source, clock=clock)
+        self._loop = DeliveryLoop(self._source, consumers, presence=presence, clock=clock)
         self._bell = Bell()
         self._stopped = False
 
@@ -109,7 +111,7 @@ class _Shipment:
             tries -= 1
             self._bell.wait(_PAUSE_S)
             looked = self._look()
-        self._loop.close()
+        self._end()
         waits = self._server.failing or self._server.refuses
         counts = self._counters.now()
         print(f"{counts.delivered} points accepted, {counts.rejected} rejected, {counts.expired} expired")
@@ -129,11 +131,19 @@ class _Shipment:
             self._look()
             self._bell.wait(_LOOK_S)
         self._look()
-        self._loop.close()
+        self._end()
         return 0
 
     def _look(self) -> RecoveryPass:
-        return untraced(lambda: self._loop.recover(lambda: not self._stopped))
+        looked = untraced(lambda: self._loop.recover(lambda: not self._stopped))
+        untraced(self._loop.speak)
+        return looked
+
+    def _end(self) -> None:
+        if not self._server.failing:
+            deadline_ns = self._clock.monotonic_ns() + int(self._timeout_s * 1e9)
+            untraced(lambda: self._loop.leave(deadline_ns))
+        self._loop.close()
 
     def _has_delivered(self, segment: str) -> bool:
         return self._loop.has_delivered(segment)

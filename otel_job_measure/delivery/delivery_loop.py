@@ -5,7 +5,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
@@ -14,6 +14,9 @@ from otel_job_measure.delivery.consumer import Consumer, Listed, Served
 from otel_job_measure.delivery.health import Backlog
 from otel_job_measure.journal.interfaces import Position, Segment, Source
 from otel_job_measure.rate_limited_log import RateLimitedLog
+
+if TYPE_CHECKING:
+    from otel_job_measure.delivery.presence import Presence
 
 _log = logging.getLogger(names.LOGGER)
 
@@ -43,6 +46,7 @@ class DeliveryLoop:
         source: Source,
         consumers: Sequence[Consumer],
         *,
+        presence: "Presence | None" = None,
         backlog: Backlog | None = None,
         clock: Clock | None = None,
         drops: bool = True,
@@ -53,6 +57,7 @@ class DeliveryLoop:
         self.bugs = 0
         """The number of failures that a bug caused."""
         self._source = source
+        self._presence = presence
         self._eager = tuple(consumer for consumer in self.consumers if consumer.policy.is_eager)
         self._backlog = backlog or Backlog(None)
         self._clock = clock or SystemClock()
@@ -82,6 +87,7 @@ class DeliveryLoop:
         self._troubled = False
         self._serve_own(hurry=hurry)
         self._maintain()
+        self.speak()
         if go_on() and self._is_over(self._recover_ns):
             self.recover(go_on)
 
@@ -93,6 +99,7 @@ class DeliveryLoop:
         for consumer in self.consumers:
             wait_s = consumer.wait_s(consumer.pending(own), hurry=hurry)
             waits += [] if wait_s is None else [wait_s]
+        waits += [] if self._presence is None else [self._presence.wait_s()]
         return _TROUBLE_S if self._troubled else max(0.0, min(waits))
 
     def try_now(self) -> None:
@@ -109,12 +116,16 @@ class DeliveryLoop:
         """Makes a recovery pass and sends what dead processes left; own points go first between two batches."""
         # Random, so that processes that began together do not make their passes together.
         self._recover_ns = self._clock.monotonic_ns() + int(self._uniform(0.9, 1.1) * RECOVER_S * 1e9)
+        now_ns = self._clock.wall_ns()
+        self._note_own(now_ns, self._own())
         with self._guard("the recovery pass"):
             self._source.recover()
         with self._guard("sending segments of dead processes"), self._source.left() as windows:
             if windows is not None:
                 self._collects = False
-                return RecoveryPass(pending_bytes=self._send_left(windows, go_on))
+                return RecoveryPass(pending_bytes=self._send_left(windows, go_on, now_ns))
+        if self._presence is not None:
+            self._presence.completeness.left_to_another()
         if self._collects:
             self._recover_ns = self._clock.monotonic_ns() + int(_TROUBLE_S * 1e9)
         return RecoveryPass(elsewhere=True)
@@ -135,6 +146,8 @@ class DeliveryLoop:
                 listing = _listed(next(iter(windows or ()), ()))
                 self._serve_left(listing, deadline_ns)
                 self._drop_done(listing)
+        if works and not self._is_over(deadline_ns) and not any(consumer.slow for consumer in self._eager):
+            self.leave(deadline_ns)
 
     def oldest_ns(self) -> int | None:
         """Returns the time of the oldest point of this process that an eager sink lacks."""
@@ -172,13 +185,14 @@ class DeliveryLoop:
         return []
 
     def _serve_own(self, *, hurry: bool) -> None:
-        appended = self._backlog.appended()
+        now_ns, appended = self._clock.wall_ns(), self._backlog.appended()
         own = self._own()
         for consumer in self.consumers:
             if consumer.wait_s(consumer.pending(own), hurry=hurry) == 0.0:
                 self._serve(consumer, own)
         if not any(consumer.pending(own) for consumer in self._eager):
             self._backlog.caught_up(appended)
+        self._note_own(now_ns, own)
         self._drop_done(own, but_last=True)
 
     def _serve(
@@ -190,16 +204,20 @@ class DeliveryLoop:
             return consumer.serve(listing, left=left, deadline_ns=deadline_ns, settled=settled)
         return Served.FAILED
 
-    def _send_left(self, windows: Iterable[Sequence[Segment]], go_on: Callable[[], bool]) -> int:
+    def _send_left(self, windows: Iterable[Sequence[Segment]], go_on: Callable[[], bool], now_ns: int) -> int:
         """Sends segments of dead processes; returns how many bytes some sink lacks, up to where it stopped."""
         pending = 0
+        waiting: list[tuple[Segment, int]] = []
         here: set[str] = set()
         for window in windows:
             listing = self._send_window(_listed(window), go_on)
             here |= {segment.name for segment in window} - self._forget_gone(window)
             pending += sum(consumer.pending(listing) for consumer in self.consumers)
+            waiting += self._waiting(listing)
             if not go_on() or not any(consumer.is_open() for consumer in self._eager or self.consumers):
+                self._note_left(now_ns, waiting, is_all=False)
                 return pending  # there may be a hundred thousand more, and no sink takes them now
+        self._note_left(now_ns, waiting, is_all=True)
         self._keep_only(here)
         return pending
 
@@ -261,6 +279,36 @@ class DeliveryLoop:
             self._maintain_ns = self._clock.monotonic_ns() + int(MAINTAIN_S * 1e9)
             with self._guard("maintaining the journal"):
                 self._source.maintain()
+
+    def speak(self) -> None:
+        """Says what runs now and how complete the server is, if that is due."""
+        presence = self._presence
+        if presence is not None and presence.wait_s() == 0.0:
+            with self._guard("telling what runs now"):
+                presence.speak(can_be_heard=all(consumer.is_open() for consumer in self._eager))
+
+    def leave(self, deadline_ns: int) -> None:
+        """Says that this process ends, and how complete the server is."""
+        if self._presence is not None:
+            with self._guard("telling that this process ends"):
+                self._note_own(self._clock.wall_ns(), self._own())
+                self._presence.leave(deadline_ns)
+
+    def _note_own(self, now_ns: int, own: Sequence[Listed]) -> None:
+        if self._presence is not None:
+            is_all = not self._presence.vitals.has_unwritten()
+            self._presence.completeness.own(now_ns, self._waiting(own), is_all=is_all)
+
+    def _note_left(self, now_ns: int, waiting: Sequence[tuple[Segment, int]], *, is_all: bool) -> None:
+        if self._presence is not None:
+            self._presence.completeness.left(now_ns, waiting, is_all=is_all)
+
+    def _waiting(self, listing: Iterable[Listed]) -> list[tuple[Segment, int]]:
+        """Returns the segments of which an eager sink lacks bytes, and how many; none if nothing is told of them."""
+        if self._presence is None:
+            return []
+        found = [(each.segment, max(consumer.pending([each]) for consumer in self._eager)) for each in listing]
+        return [(segment, size) for segment, size in found if size]
 
     def _forget_gone(self, segments: Iterable[Segment]) -> set[str]:
         """Forgets the deleted ones of some segments, and returns their names."""

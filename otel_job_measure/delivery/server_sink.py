@@ -6,7 +6,7 @@ import os
 import traceback
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -99,6 +99,27 @@ class ServerSink(ABC):
             kind = type(error).__name__
             self._limited_log.warning("bug", f"sending to %s failed with %s at\n{where}", self.title, kind)
             return WriteResult(ack=Ack.RETRY, message=f"sending failed with {kind}")
+
+    def tell(self, lines: Sequence[bytes], *, deadline_ns: int | None = None) -> bool:
+        """Sends lines that no journal has, in one attempt; returns whether the server has them.
+
+        They are no points of a run: they are not counted, become no dead letters, and hold nothing back.
+        """
+        try:
+            return all(self._tell(part, deadline_ns) for part in _parts(lines, self._limit.bytes_))
+        except Exception as error:  # noqa: BLE001 - the same bugs as in `write`
+            self._limited_log.warning(
+                "bug in tell", "telling %s what runs failed: %s", self.title, type(error).__name__
+            )
+            return False
+
+    def _tell(self, lines: Sequence[bytes], deadline_ns: int | None) -> bool:
+        verdict = self._answer(lines, self._timeout_s(deadline_ns))
+        self.reachable = self.reachable if verdict.reached is None else verdict.reached
+        if verdict.kind not in (Kind.DELIVERED, Kind.RETRY, Kind.HOLD):  # of those two, the points that wait tell
+            message = self._masked(verdict.message)
+            self._limited_log.warning("tell", "%s refuses rows of what runs now: %s", self.title, short(message))
+        return verdict.kind is Kind.DELIVERED
 
     def forget(self, segments: Sequence[str]) -> None:  # noqa: B027 - the protocol's
         """Does nothing: a server does not know segments."""
@@ -206,6 +227,20 @@ class ServerSink(ABC):
             self._dead_letters.put(line, message)
         except Exception:  # noqa: BLE001 - a full disk must not stop the other lines
             self._limited_log.bug("dead letters", "a point that %s refused could not be kept", self.title)
+
+
+def _parts(lines: Sequence[bytes], most: int) -> Iterator[Sequence[bytes]]:
+    """Yields lines without their newlines, as many at a time as one request may have."""
+    part: list[bytes] = []
+    size = 0
+    for line in lines:
+        if part and size + len(line) > most:
+            yield part
+            part, size = [], 0
+        part.append(line.removesuffix(b"\n"))
+        size += len(line)
+    if part:
+        yield part
 
 
 def _is_open(url: str) -> bool:

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from otel_job_measure import forks, names
 from otel_job_measure.clock import Clock, SystemClock
@@ -18,6 +18,9 @@ from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Position, Source
 from otel_job_measure.rate_limited_log import RateLimitedLog
+
+if TYPE_CHECKING:
+    from otel_job_measure.delivery.presence import Presence
 
 _log = logging.getLogger(names.LOGGER)
 
@@ -34,12 +37,13 @@ class Shipper:
     Positions count as reached if the eager sinks reached them. Without `drops` another process deletes the segments.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of one machine
         self,
         source: Source,
         consumers: Sequence[Consumer],
         counters: Counters,
         *,
+        presence: "Presence | None" = None,
         clock: Clock | None = None,
         drops: bool = True,
     ) -> None:
@@ -47,7 +51,13 @@ class Shipper:
         self._bell = Bell()
         self._backlog = Backlog(counters)
         self._loop = DeliveryLoop(
-            source, consumers, backlog=self._backlog, clock=self._clock, drops=drops, pause=self._bell.wait
+            source,
+            consumers,
+            presence=presence,
+            backlog=self._backlog,
+            clock=self._clock,
+            drops=drops,
+            pause=self._bell.wait,
         )
         self._limited_log = RateLimitedLog(_log, self._clock)
         self._waiters = FlushWaiters()

@@ -125,6 +125,10 @@ class SegmentJournal:
         """Returns how many appends wait in memory because they failed."""
         return len(self._current().queue)
 
+    def open_starts(self) -> list[bytes]:
+        """Returns the start lines of the runs that this process has open, without those that it only holds."""
+        return [line for line in tuple(self._current().open_runs.values()) if not line.startswith(b"#")]
+
     # What the shipper's thread does
 
     @property

@@ -18,6 +18,7 @@ from otel_job_measure.journal.private_files import open_private
 from otel_job_measure.journal.recovery import recover_slots
 from otel_job_measure.journal.segment import MOST_BYTES, SUFFIX, SegmentFile
 from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.journal.vitals import OpenStart
 from otel_job_measure.rate_limited_log import RateLimitedLog
 
 _log = logging.getLogger(names.LOGGER)
@@ -90,6 +91,8 @@ def enforce(state: StateDir, bound: Bound) -> None:
 class JournalSource:
     """The reading side of a process's journal, for its shipper; `place` is its directory before the first point."""
 
+    speaks_for_all = False
+
     def __init__(
         self, journal: SegmentJournal, identity: Identity, bound: Bound, *, clock: Clock, place: StateDir | None = None
     ) -> None:
@@ -114,6 +117,20 @@ class JournalSource:
             own = {segment.name for segment in self.own()}
             windows = state.ready_windows({self._identity.destination}) if held else None
             yield windows and ([segment for segment in window if segment.name not in own] for window in windows)
+
+    def open_runs(self) -> Sequence[OpenStart]:
+        """Returns the runs that this process has open."""
+        slot = self.slot()
+        return [OpenStart(line, slot, self._identity.host) for line in self._journal.open_starts()]
+
+    def slot(self) -> int:
+        """Returns the last three digits of the journal's timestamps; 0 before the first one."""
+        own = self.own()
+        return own[-1].header.slot if own else 0
+
+    def has_unwritten(self) -> bool:
+        """Returns whether points wait in memory because they cannot be written now."""
+        return self._journal.waiting > 0
 
     def recover(self) -> None:
         """Maintains the state directory; a new process always makes a recovery pass."""

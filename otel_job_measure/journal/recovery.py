@@ -179,6 +179,11 @@ class Runs:
         elif line.startswith(WATCHED):
             self.watched.add(line[len(WATCHED) :].partition(b" ")[0])
 
+    def forget_closed(self) -> None:
+        """Forgets which runs have ended: a segment that is read for days names any number of them."""
+        self.ended.clear()
+        self.released.clear()
+
     def _close(self, uuid: bytes, closed: set[bytes]) -> None:
         self.started.pop(uuid, None)
         self.run_rows.pop(uuid, None)

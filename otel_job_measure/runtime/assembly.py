@@ -15,7 +15,7 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.errors import MissingDependencyError, SettingsError
 from otel_job_measure.journal.counters import Counters
-from otel_job_measure.journal.interfaces import Identity, Sink, Source, Store
+from otel_job_measure.journal.interfaces import Identity, Sink, Store
 from otel_job_measure.journal.memory_store import MemoryStore
 from otel_job_measure.journal.rights import whose_rights
 from otel_job_measure.journal.segment_writer import SegmentWriter
@@ -24,9 +24,12 @@ from otel_job_measure.settings import Settings
 from otel_job_measure.settings.environment import default_state_dir
 
 if TYPE_CHECKING:
+    from otel_job_measure.delivery.presence import Presence
     from otel_job_measure.delivery.server_sink import ServerSink
     from otel_job_measure.delivery.shipper import Shipper
     from otel_job_measure.journal.interfaces import DeadLetters
+    from otel_job_measure.journal.maintenance import JournalSource
+    from otel_job_measure.journal.vitals import Vitals
 
 _log = logging.getLogger(names.LOGGER)
 _STATE_DIR = f"{names.ENV_PREFIX}STATE_DIR"
@@ -127,7 +130,7 @@ class StoreOpener:
 
 def make_shipper(  # noqa: PLR0913 - the parts of one machine
     settings: Settings,
-    source: Source,
+    source: "JournalSource",
     counters: Counters,
     *,
     client: object,
@@ -160,7 +163,17 @@ def make_shipper(  # noqa: PLR0913 - the parts of one machine
         consumers.append(Consumer(history, LAZY, clock=clock))
     # If another process sends, only that one knows when a segment is no longer needed.
     drops = settings.ship and (settings.destination is None or server is not None)
-    return Shipper(source, consumers, counters, clock=clock, drops=drops), server
+    presence = None if server is None else presence_of(settings, server, source, clock=clock)
+    return Shipper(source, consumers, counters, presence=presence, clock=clock, drops=drops), server
+
+
+def presence_of(settings: Settings, server: "ServerSink", vitals: "Vitals", *, clock: Clock) -> "Presence | None":
+    """Returns what tells a server what runs now; None if the settings turn that off."""
+    from otel_job_measure.delivery.presence import Presence  # noqa: PLC0415 - see the module
+
+    if not settings.heartbeat_s:
+        return None
+    return Presence(server, vitals, host=identity_of(settings).host, heartbeat_s=settings.heartbeat_s, clock=clock)
 
 
 def server_sink(

@@ -8,8 +8,11 @@ from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal.interfaces import Segment
+from otel_job_measure.journal.living_runs import LivingRuns
 from otel_job_measure.journal.maintenance import Bound, maintain
+from otel_job_measure.journal.slots import any_slot
 from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.journal.vitals import OpenStart
 from otel_job_measure.rate_limited_log import RateLimitedLog
 from otel_job_measure.settings.model import ANY, LOCAL
 
@@ -21,6 +24,8 @@ class OfflineSource:
 
     It gives the segments of its destination, of no destination, and of the `redirected` destinations.
     """
+
+    speaks_for_all = True
 
     def __init__(  # noqa: PLR0913 - what delivery in place of others needs
         self,
@@ -39,6 +44,8 @@ class OfflineSource:
         self._bound = bound
         self._kept: set[str] = set()
         self._limited_log = RateLimitedLog(_log, clock)
+        self._living_runs = LivingRuns(state, clock, is_wanted=self._destinations.__contains__)
+        self._slot = any_slot()
 
     def own(self) -> Sequence[Segment]:
         """Returns nothing: this process writes no points."""
@@ -50,6 +57,18 @@ class OfflineSource:
         with self._state.adopting() as held:
             self._kept = set()
             yield self._windows() if held else None
+
+    def open_runs(self) -> Sequence[OpenStart]:
+        """Returns the runs that are open in living processes."""
+        return self._living_runs.open_runs()
+
+    def slot(self) -> int:
+        """Returns a number by chance: this process takes no slot."""
+        return self._slot
+
+    def has_unwritten(self) -> bool:
+        """Returns False: what other processes have in memory cannot be known."""
+        return False
 
     def recover(self) -> None:
         """Maintains the state directory; each recovery pass finds the commands that were killed since the last."""

@@ -68,6 +68,7 @@ class Arguments(TypedDict, total=False):
     retention_s: float
     max_bytes: int
     shutdown_timeout_s: float
+    heartbeat_s: float
     disabled: bool
 
 

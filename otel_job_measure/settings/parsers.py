@@ -97,6 +97,20 @@ def seconds(*, least: float, most: float) -> Callable[[object], float]:
     return convert
 
 
+def seconds_or_off(*, least: float, most: float) -> Callable[[object], float]:
+    """Takes what `seconds` takes, and `off`, which is 0."""
+    number = seconds(least=least, most=most)
+
+    def convert(value: object) -> float:
+        if isinstance(value, str):
+            is_off = _WORDS.get(value.lower()) is False
+        else:
+            is_off = value == 0 and not isinstance(value, bool)
+        return 0.0 if is_off else number(value)
+
+    return convert
+
+
 def size(value: object) -> int:
     """Takes a number of bytes, or a text with a unit."""
     number = _number(value, _BYTES)

@@ -146,6 +146,12 @@ class Values:
         1024**3,
     )
     shutdown_timeout_s: float = _wait("SHUTDOWN_TIMEOUT", 5.0, least=0)
+    heartbeat_s: float = _ours(
+        "HEARTBEAT",
+        "`off`, a number of seconds from 1 to 3600, or one with a unit, such as `30s`, `1m`",
+        parsers.seconds_or_off(least=1.0, most=3600.0),
+        60.0,
+    )
     disabled: bool = _flag("DISABLED", default=False)
 
 

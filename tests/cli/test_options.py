@@ -25,6 +25,7 @@ NUMBERS: Any = {
     "timeout_s": float,
     "confirm_timeout_s": float,
     "shutdown_timeout_s": float,
+    "heartbeat_s": float,
     "retention_s": float,
     "max_bytes": int,
 }

@@ -18,7 +18,7 @@ from otel_job_measure.delivery.otlp.sink import OtlpSink
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import WriteResult
 from otel_job_measure.settings import Settings
-from tests.delivery.support import SERVER_PEM, ListRejects, Reply, TinyServer, chunks_of, line, segment
+from tests.delivery.support import SERVER_PEM, ListRejects, Reply, TinyServer, chunks_of, is_word, line, segment
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 ACCEPTED = Reply(200, PROTOBUF)
@@ -114,6 +114,8 @@ class GrpcReceiver:
     def answer(self, body: bytes, context: grpc.ServicerContext) -> bytes:
         """Answers one request."""
         metadata = dict(context.invocation_metadata())
+        if is_word(body):
+            return self.always.body
         self.requests.append(GrpcRequest(metadata, body, context.peer()))
         if self.silent is not None:
             self.silent.wait()

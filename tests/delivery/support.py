@@ -148,6 +148,11 @@ class ListRejects:
         self.kept.append((line, words))
 
 
+def is_word(body: bytes) -> bool:
+    """Returns whether a request has only rows of senders: as lines, or as log records."""
+    return b"scheduling-job-sender" in body and b"uuid=" not in body and b"scheduling.job.run_id" not in body
+
+
 class TinyServer:
     """Answers writes as it is told, on a free port; `always` where nothing else is left in `replies`.
 
@@ -160,6 +165,8 @@ class TinyServer:
         self.replies: list[Reply] = []
         self.always = Reply()
         self.requests: list[Request] = []
+        self.words: list[Request] = []
+        """What senders said of themselves, which is not about rows of runs."""
         self.during: Callable[[], object] = int
         self.play: Play = self._reply
         self._closing = threading.Event()
@@ -195,6 +202,10 @@ class TinyServer:
         self._thread.start()
 
     def _reply(self, exchange: Exchange) -> None:
+        if is_word(exchange.request.body):
+            self.words.append(exchange.request)
+            exchange.answer(self.always)
+            return
         self.requests.append(exchange.request)
         self.during()
         exchange.answer(self.replies.pop(0) if self.replies else self.always)

@@ -11,10 +11,16 @@ from otel_job_measure.delivery.otlp.log_records import record_of
 from otel_job_measure.history import history
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, lines, parse
-from otel_job_measure.points.fields import KEY_TAGS, POINT_FIELDS, RUN_FIELDS, RUN_TAGS, Column
+from otel_job_measure.points.fields import KEY_TAGS, MONITOR, POINT_FIELDS, RUN_FIELDS, RUN_TAGS, UUID, Column
 
 _ROOT = Path(__file__).parents[2]
 _ALL = (*RUN_TAGS, *RUN_FIELDS)
+_MONITOR_IN_SCRIPT = (
+    ("float", "MONITOR_FLOATS"),
+    ("integer", "MONITOR_INTEGERS"),
+    ("string", "MONITOR_STRINGS"),
+    ("boolean", "MONITOR_BOOLEANS"),
+)
 _VALUES = {"string": "x", "float": 0.5, "integer": 2}
 _FULL = Ending(
     uuid="abcdefghijkm",
@@ -81,6 +87,9 @@ def test_the_collectors_script_knows_them_all() -> None:
     for kind, name in (("string", "STRING_FIELDS"), ("float", "FLOAT_FIELDS"), ("integer", "INTEGER_FIELDS")):
         fields = [each.name for each in RUN_FIELDS if each.kind == kind and each.name != names.FIELD_UUID]
         assert _in_script(script, name) == fields
+    for kind, name in _MONITOR_IN_SCRIPT:
+        of_kind = {each.name for columns in MONITOR.values() for each in columns if each.kind == kind and each != UUID}
+        assert _in_script(script, name) == sorted(of_kind)
     assert _in_script(script, "UNCOUNTED_REASONS") == list(names.UNCOUNTED_REASONS)
 
 

@@ -51,6 +51,10 @@ class AnyInflux(Protocol):
         ...
 
     def lines(self, bucket: str | None = None) -> list[Row]:
+        """Returns every point of a bucket, in the order of time, without the words of senders."""
+        ...
+
+    def all_lines(self, bucket: str | None = None) -> list[Row]:
         """Returns every point of a bucket, in the order of time."""
         ...
 

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from otel_job_measure import names
 from tests.support.influxd import VERSION, ServerProcess, request
 
 HOW_TO_GET_ONE: Final = (
@@ -112,6 +113,10 @@ class InfluxServer:
         ]
 
     def lines(self, bucket: str | None = None) -> list[Row]:
+        """Returns every point of a bucket, in the order of time, without the words of senders."""
+        return [row for row in self.all_lines(bucket) if row.measurement != names.SENDERS]
+
+    def all_lines(self, bucket: str | None = None) -> list[Row]:
         """Returns every point of a bucket, in the order of time."""
         found = [
             Row(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from otel_job_measure import names
 from tests.support.influx import Row
 from tests.support.influx3_server import rows_of
 from tests.support.influxd import request
@@ -65,6 +66,10 @@ class Influx3:
             raise RuntimeError(f"{answer.status} {answer.body.decode(errors='replace')}")
 
     def lines(self, bucket: str | None = None) -> list[Row]:
+        """Returns every row of a database, in the order of time, without the words of senders."""
+        return [row for row in self.all_lines(bucket) if row.measurement != names.SENDERS]
+
+    def all_lines(self, bucket: str | None = None) -> list[Row]:
         """Returns every row of a database, in the order of time.
 
         Rows of the same table, tags and time are one row, of all their fields.

@@ -49,18 +49,32 @@ def record_of(line: bytes) -> Record:
     point = parse(line)
     if point.time_ns is None or point.time_ns < 0:
         raise LineProtocolError(f"no time after 1970: {line[-40:]!r}")
-    status = str(point.fields.get(names.FIELD_STATUS) or point.tags.get(names.TAG_STATUS, ""))
+    status = _status(point)
     trace_id, span_id = str(point.fields.get(names.FIELD_TRACE_ID)), str(point.fields.get(names.FIELD_SPAN_ID))
     traced = bool(_is_trace_id(trace_id) and _is_span_id(span_id))
     return Record(
         time_ns=point.time_ns,
-        event=names.EVENT_RUN if point.measurement == names.RUNS else f"{names.ATTR_PREFIX}{status}",
+        event=_event(point, status),
         failed=status == names.STATUS_FAILED,
         body=_words(point, status),
         attributes=_attributes(point) | {names.ATTR_RECORD_UID: hashlib.sha256(line).hexdigest()[:_UID_DIGITS]},
         trace_id=bytes.fromhex(trace_id) if traced else b"",
         span_id=bytes.fromhex(span_id) if traced else b"",
     )
+
+
+def _status(point: Point) -> str:
+    """Returns the status of a run, and of other rows what they are about."""
+    if point.measurement in names.MONITOR:
+        kind = point.measurement.removeprefix(f"{names.POINTS}-")
+        return str(point.tags.get(names.TAG_EVENT) or point.fields.get(names.FIELD_STATE) or kind)
+    return str(point.fields.get(names.FIELD_STATUS) or point.tags.get(names.TAG_STATUS, ""))
+
+
+def _event(point: Point, status: str) -> str:
+    if point.measurement in names.MONITOR:
+        return names.ATTR_PREFIX + point.measurement.removeprefix(f"{names.POINTS}-")
+    return names.EVENT_RUN if point.measurement == names.RUNS else f"{names.ATTR_PREFIX}{status}"
 
 
 def _attributes(point: Point) -> dict[str, FieldValue]:
@@ -74,7 +88,8 @@ def _attributes(point: Point) -> dict[str, FieldValue]:
 
 def _words(point: Point, status: str) -> str:
     reason = point.tags.get(names.TAG_REASON)
-    return f"{point.tags.get(names.TAG_JOB, names.UNNAMED)}: {status}" + (f" ({reason})" if reason else "")
+    about = point.tags.get(names.TAG_JOB) or point.tags.get(names.TAG_HOST) or names.UNNAMED
+    return f"{about}: {status}" + (f" ({reason})" if reason else "")
 
 
 class NoMessageError(ValueError):
