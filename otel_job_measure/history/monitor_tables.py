@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, cast
 
+from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.run_record import Run
 from otel_job_measure.points.monitor import Alive, Event, Expected, MonitorRow, Sender, State
 
@@ -35,6 +36,14 @@ _ALIVE: Final = _upsert("alive", "uuid job project stage", "at_ns host age_s int
 _SENDER: Final = _upsert("senders", "host", 'at_ns complete_until_ns pending "left"')
 _OVER: Final = "DELETE FROM alive WHERE uuid = ? AND job = ? AND project = ? AND stage = ?"
 _OLD: Final = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at_ns < ? ORDER BY at_ns LIMIT ?)"
+_EVER: Final = 2**63 - 1
+_EVENTS: Final = """
+SELECT job, project, stage, event, at_ns, due_ns, uuid, detail, withdrawn FROM events
+WHERE at_ns >= ? AND at_ns < ? ORDER BY at_ns, job, project, stage, event
+"""
+_STATES: Final = "SELECT job, project, stage, at_ns, state, level, since_ns, due_ns FROM states"
+_SENDERS: Final = 'SELECT host, at_ns, complete_until_ns, pending, "left" FROM senders WHERE at_ns >= ? ORDER BY host'
+_SIGNS: Final = "SELECT uuid, job, project, stage, at_ns, interval_s FROM alive"
 
 
 def put(connection: "sqlite3.Connection", rows: Iterable[MonitorRow], now_ns: int) -> None:
@@ -69,6 +78,41 @@ def prune(connection: "sqlite3.Connection", old_ns: int, most: int) -> bool:
     for table in _REPLACED:
         connection.execute(f"DELETE FROM {table} WHERE at_ns < ?", (old_ns,))  # noqa: S608 - constant names
     return connection.execute(_OLD, (old_ns, most)).rowcount == most
+
+
+def events(connection: "sqlite3.Connection", since_ns: int, until_ns: int | None) -> list[Event]:
+    """Returns the events of a time, the oldest first."""
+    before_ns = _EVER if until_ns is None else until_ns
+    return [
+        Event(job=JobId(*job), event=event, at_ns=at_ns, due_ns=due, uuid=uuid, detail=detail, withdrawn=bool(over))
+        for *job, event, at_ns, due, uuid, detail, over in connection.execute(_EVENTS, (since_ns, before_ns))
+    ]
+
+
+def states(connection: "sqlite3.Connection") -> list[State]:
+    """Returns the last known state of each job, in the order of the jobs."""
+    return [
+        State(job=JobId(*job), at_ns=at_ns, state=state, level=level, since_ns=since_ns, due_ns=due_ns)
+        for *job, at_ns, state, level, since_ns, due_ns in connection.execute(_STATES)
+    ]
+
+
+def senders(connection: "sqlite3.Connection", since_ns: int) -> list[Sender]:
+    """Returns the last word of each host, if it came since a time, in the order of the hosts."""
+    return [
+        Sender(host=host, at_ns=at_ns, complete_until_ns=until_ns, pending=pending, left=bool(left))
+        for host, at_ns, until_ns, pending, left in connection.execute(_SENDERS, (since_ns,))
+    ]
+
+
+def expected(connection: "sqlite3.Connection") -> list[str]:
+    """Returns the JSON of what each source says of each job."""
+    return [text for (text,) in connection.execute("SELECT expected FROM expected")]
+
+
+def signs_of_life(connection: "sqlite3.Connection") -> dict[tuple[str, JobId], tuple[int, float]]:
+    """Returns the time and the interval, in seconds, of the last sign of life of each open run, by its uuid and job."""
+    return {(uuid, JobId(*job)): (at_ns, interval_s) for uuid, *job, at_ns, interval_s in connection.execute(_SIGNS)}
 
 
 def _where(text: str) -> tuple[str, str]:

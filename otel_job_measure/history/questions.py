@@ -1,10 +1,10 @@
 """What the history answers to the questions about runs; `insight.history_store` asks."""
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_job_measure import names
 from otel_job_measure.history.conditions import condition, halves
-from otel_job_measure.history.rows import COLUMNS, SELECT, records
+from otel_job_measure.history.rows import COLUMNS, SELECT, UUID, Row, records
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.history.wanted import Wanted
 
@@ -23,10 +23,30 @@ FROM ({}) GROUP BY 1, 2, 3, 4, 5 ORDER BY 6 DESC, 1, 2, 3, 4, 5
 _PART: Final = "SELECT {} FROM runs WHERE {} AND {} AND {}"
 _ORDERED_PART: Final = """
 SELECT * FROM (
-    SELECT *, {at} AS at_ns FROM runs WHERE {half} AND {chosen} ORDER BY {at} {way}, uuid LIMIT :limit
+    SELECT *, {at} AS at_ns FROM runs WHERE {half} AND {chosen} AND {later} ORDER BY {at} {way}, uuid, id LIMIT :limit
 )
 """
-_ORDERED: Final = f"SELECT {_NAMES} FROM ({{}}) ORDER BY at_ns {{way}}, uuid LIMIT :limit"  # noqa: S608 - constant
+_LATER: Final = "{0} >= :at_ns AND ({0}, uuid, id) > (:at_ns, :uuid, :id)"
+_STARTED: Final = COLUMNS.index("started_ns")
+_ENDED: Final = COLUMNS.index("ended_ns")
+_ORDERED: Final = f"SELECT {_NAMES} FROM ({{}}) ORDER BY at_ns {{way}}, uuid, id LIMIT :limit"  # noqa: S608 - constant
+
+
+class Place(NamedTuple):
+    """A run's place in the order of the starts."""
+
+    at_ns: int
+    uuid: str
+    id: int
+    """The id of its row, because two runs may have the same uuid."""
+
+
+class Page(NamedTuple):
+    """Some runs in the order of their starts."""
+
+    runs: list[RunRecord]
+    last: Place | None
+    """The last one's place, from which the next page goes on; None if there are no more."""
 
 
 def latest(connection: "sqlite3.Connection", wanted: Wanted, limit: int) -> list[RunRecord]:
@@ -70,9 +90,15 @@ def attempts(connection: "sqlite3.Connection", task_id: str) -> list[RunRecord]:
     return records(connection.execute(f"{SELECT} WHERE task_id = ? ORDER BY {order}", (task_id,)))
 
 
-def starts(connection: "sqlite3.Connection", wanted: Wanted, limit: int) -> list[RunRecord]:
-    """Returns the first runs in the order of their starts."""
-    return records(_ordered(connection, wanted, limit, "ASC"))
+def starts(connection: "sqlite3.Connection", wanted: Wanted, after: Place | None, limit: int) -> Page:
+    """Returns the next runs in the order of their starts, after a place."""
+    rows = _ordered(connection, wanted, limit, "ASC", after).fetchall()
+    return Page(records(rows), _place(rows[-1]) if rows else None)
+
+
+def _place(row: Row) -> Place:
+    started_ns = row[_STARTED]
+    return Place(row[_ENDED] if started_ns is None else started_ns, row[UUID], row[0])
 
 
 def _both(columns: str, wanted: Wanted, more: str = "TRUE") -> tuple[str, dict[str, object]]:
@@ -85,10 +111,17 @@ def _both(columns: str, wanted: Wanted, more: str = "TRUE") -> tuple[str, dict[s
     return " UNION ALL ".join(parts), {**chosen.values, **bounds}
 
 
-def _ordered(connection: "sqlite3.Connection", wanted: Wanted, limit: int, way: str) -> "sqlite3.Cursor":
+def _ordered(
+    connection: "sqlite3.Connection", wanted: Wanted, limit: int, way: str, after: Place | None = None
+) -> "sqlite3.Cursor":
     """Returns the first runs in the order of their times; each half comes from an index."""
     chosen = condition(wanted)
     both, bounds = halves(wanted)
-    parts = (_ORDERED_PART.format(at=half.at, half=half.sql, chosen=chosen.sql, way=way) for half in both)
+    later = "TRUE" if after is None else _LATER
+    parts = (
+        _ORDERED_PART.format(at=half.at, half=half.sql, chosen=chosen.sql, way=way, later=later.format(half.at))
+        for half in both
+    )
+    place = {} if after is None else after._asdict()
     query = _ORDERED.format(" UNION ALL ".join(parts), way=way)
-    return connection.execute(query, {**chosen.values, **bounds, "limit": limit})
+    return connection.execute(query, {**chosen.values, **bounds, **place, "limit": limit})

@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_job_measure import names
+from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.points.fields import RUN_FIELDS, TAG_NAMES
 from otel_job_measure.points.line_protocol import FieldValue, Point
 from otel_job_measure.points.monitor_rows import row_of
@@ -242,6 +243,11 @@ class RunRecord:
     span_id: str | None = None
     error_type: str | None = None
     error_message: str | None = None
+
+    @property
+    def job_id(self) -> JobId:
+        """The identity of its job."""
+        return JobId(self.job, self.project or "", self.stage or "")
 
     @classmethod
     def from_points(cls, points: Iterable[Point]) -> "list[RunRecord]":

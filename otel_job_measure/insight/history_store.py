@@ -1,33 +1,46 @@
 """The local history as a store of runs."""
 
 import functools
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_job_measure import names
-from otel_job_measure.clock import Clock
+from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.errors import ScheduleError
+from otel_job_measure.expectations.encoding import decode
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
-from otel_job_measure.history import questions
+from otel_job_measure.history import monitor_tables, questions
 from otel_job_measure.history.history import History
 from otel_job_measure.history.last_runs import last_runs
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.quantiles import nearest_rank
 from otel_job_measure.insight.run_store import FailureCount, LastRuns, OpenRun, Summary, Wanted
+from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.points.monitor import Event, Sender, State
+from otel_job_measure.rate_limited_log import RateLimitedLog
 
 if TYPE_CHECKING:
     import sqlite3
 
 _T = TypeVar("_T")
 _AT_ONCE: Final = 1000
+_limited_log: Final = RateLimitedLog(logging.getLogger(names.LOGGER), SystemClock())
 
 
 class HistoryStore:
-    """Answers from the history of a state directory; each answer is one short transaction."""
+    """Answers from the history of a state directory; each answer is one short transaction.
 
-    def __init__(self, history: History, clock: Clock) -> None:
+    Args:
+        history: The history.
+        clock: The time.
+        expected: What the state directory says should happen.
+    """
+
+    def __init__(self, history: History, clock: Clock, expected: ExpectedStore | None = None) -> None:
         self._history = history
         self._clock = clock
+        self._expected = expected
 
     @property
     def label(self) -> str:
@@ -52,8 +65,7 @@ class HistoryStore:
 
     def open_runs(self, wanted: Wanted) -> list[OpenRun]:
         """Returns the runs that have not ended, the oldest first."""
-        found = self._ask(functools.partial(questions.open_runs, wanted=wanted)) or []
-        return [OpenRun(run=run, alive_ns=None, interval_s=None) for run in found]
+        return self._ask(lambda connection: _open_runs(connection, wanted)) or []
 
     def last_runs(self, wanted: Wanted) -> list[LastRuns]:
         """Returns each job's last run and last success, in the order of the jobs; whatever the retention."""
@@ -75,28 +87,53 @@ class HistoryStore:
 
     def starts(self, wanted: Wanted) -> Iterator[RunRecord]:
         """Yields runs in the order of their starts, in bounded memory."""
-        yield from self._ask(functools.partial(questions.starts, wanted=wanted, limit=10**9)) or []
+        after: questions.Place | None = None
+        while True:
+            page = self._ask(functools.partial(questions.starts, wanted=wanted, after=after, limit=_AT_ONCE))
+            if page is None or page.last is None:
+                return
+            yield from page.runs
+            after = page.last
 
     def events(self, since_ns: int, until_ns: int | None = None) -> list[Event]:
         """Returns the events of a time, the oldest first."""
-        del since_ns, until_ns
-        return []
+        return self._ask(functools.partial(monitor_tables.events, since_ns=since_ns, until_ns=until_ns)) or []
 
     def states(self) -> list[State]:
         """Returns the last known state of each job."""
-        return []
+        return self._ask(monitor_tables.states) or []
 
     def senders(self, since_ns: int) -> list[Sender]:
         """Returns the last word of each host that has sent one since a time."""
-        del since_ns
-        return []
+        return self._ask(functools.partial(monitor_tables.senders, since_ns=since_ns)) or []
 
     def expectations(self) -> Sequence[ExpectedJob]:
-        """Returns what should happen, retired ones too."""
-        return ()
+        """Returns what should happen, retired ones too: what the state directory says counts before the history."""
+        texts: list[str] = self._ask(monitor_tables.expected) or []
+        found = [job for text in texts if (job := _decoded(text)) is not None]
+        found += [] if self._expected is None else self._expected.jobs()
+        by_place = {(job.job, job.host or "", job.source, job.origin): job for job in found}
+        return [by_place[place] for place in sorted(by_place)]
 
     def _ask(self, question: "Callable[[sqlite3.Connection], _T]") -> _T | None:
         return self._history.read(question)
+
+
+def _open_runs(connection: "sqlite3.Connection", wanted: Wanted) -> list[OpenRun]:
+    signs = monitor_tables.signs_of_life(connection)
+    found: list[OpenRun] = []
+    for run in questions.open_runs(connection, wanted):
+        alive_ns, interval_s = signs.get((run.uuid, run.job_id), (None, None))
+        found.append(OpenRun(run=run, alive_ns=alive_ns, interval_s=interval_s))
+    return found
+
+
+def _decoded(text: str) -> ExpectedJob | None:
+    try:
+        return decode(text)
+    except ScheduleError as error:
+        _limited_log.warning("expected", "an expectation in the history cannot be read and is left out: %s", error)
+        return None
 
 
 class _Tally:

@@ -204,9 +204,17 @@ def test_bytes_that_are_no_text_are_replaced() -> None:
 def test_what_tags_mean_is_not_remembered_for_ever() -> None:
     """A million jobs don't fill the memory."""
     reader = LineReader()
-    for number in range(3):
+    for number in range(4):
         batch = Batch()
         jobs = range(number * 3000, (number + 1) * 3000)
-        reader.read(b"".join(Lines(uuid="abcdefghijkm", job=f"job-{job}").start() for job in jobs), batch)
+        reader.read(b"".join(Lines(uuid="abcdefghijkm", job=f"{job:0900}").start() for job in jobs), batch)
         assert len(batch.runs) == 3000
-    assert len(reader._heads) <= 4096
+        assert sum(map(len, reader._heads)) <= 8 * 1024 * 1024
+
+
+def test_ten_thousand_jobs_are_remembered() -> None:
+    """Reading their tags once more for each line would double the time that ingest takes."""
+    reader = LineReader()
+    runs = [Lines(uuid="abcdefghijkm", job=f"job-{job}") for job in range(10_000)]
+    reader.read(b"".join(run.start() + run.end() for run in runs), Batch())
+    assert len(reader._heads) == 2 * len(runs)

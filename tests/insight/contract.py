@@ -9,15 +9,18 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import pytest
 
 from otel_job_measure import names
-from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.expectations.encoding import encode
+from otel_job_measure.expectations.expectation import Expectation, ExpectedJob, JobId, Source, Version
 from otel_job_measure.history.run_record import RUNNING
 from otel_job_measure.insight.run_store import ALL, RunStore, Wanted
 from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, start_line
+from otel_job_measure.points.monitor import Event, Expected, Sender, State
+from otel_job_measure.points.monitor_rows import line_of
 from otel_job_measure.points.text import clean_field, clean_tag
 from tests.insight.plain_store import PlainStore
 
@@ -458,6 +461,50 @@ class StoreContract:
         assert [each.run.uuid for each in store.last_runs(ALL)] == ["c1999", "lone"]
         assert store.count(Wanted(job="n*")) == 2000
 
+    def test_events_come_oldest_first(self, load: Load) -> None:
+        """A row that is written again replaces the former one; the end of the time does not belong to it."""
+        missed = Event(job=JOB, event=names.EVENT_MISSED, at_ns=NOW_NS, due_ns=NOW_NS, detail="no run")
+        over = Event(job=JOB, event=names.EVENT_OVERRUN, at_ns=NOW_NS + 9, uuid="abc")
+        other = Event(job=JobId("a"), event=names.EVENT_MISSED, at_ns=NOW_NS + 9, due_ns=NOW_NS + 5)
+        store = load(b"".join(map(line_of, (over, other, missed))))
+        assert store.events(NOW_NS) == [missed, other, over]
+        assert store.events(NOW_NS + 1) == [other, over]
+        assert store.events(NOW_NS, NOW_NS + 9) == [missed]
+        withdrawn = replace(missed, withdrawn=True, detail="ran after all")
+        assert load(line_of(withdrawn)).events(NOW_NS, NOW_NS + 9) == [withdrawn]
+
+    def test_the_last_state_of_each_job(self, load: Load) -> None:
+        """Older states are left out; the states come in the order of the jobs."""
+        old = State(job=JOB, at_ns=NOW_NS, state="missed", level=2, since_ns=NOW_NS - 5, due_ns=NOW_NS - 5)
+        new = State(job=JOB, at_ns=NOW_NS + 1, state="ok", level=0, since_ns=NOW_NS + 1)
+        other = State(job=JobId("a"), at_ns=NOW_NS, state="late", level=1, since_ns=NOW_NS)
+        assert load(b"".join(map(line_of, (new, old, other)))).states() == [other, new]
+
+    def test_the_last_word_of_each_host(self, load: Load) -> None:
+        """A host that was silent since the time that is asked for is left out."""
+        words = [
+            Sender(host="web-2", at_ns=NOW_NS + 5, complete_until_ns=NOW_NS, pending=7, left=False),
+            Sender(host="web-1", at_ns=NOW_NS + 1, complete_until_ns=NOW_NS, pending=9, left=False),
+            Sender(host="web-1", at_ns=NOW_NS + 2, complete_until_ns=NOW_NS + 2, pending=0, left=True),
+        ]
+        store = load(b"".join(map(line_of, words)))
+        assert store.senders(NOW_NS) == [words[2], words[0]]
+        assert store.senders(NOW_NS + 3) == [words[0]]
+
+    def test_what_should_happen_comes_back(self, load: Load) -> None:
+        """Each source's last version of each job is there, the retired ones too."""
+        code = _expected(JOB, "code", "billing", schedule="5 2 * * *")
+        gone = replace(code, retired_ns=NOW_NS + 5, retired_why="not in the file any more")
+        file = _expected(JOB, "file", "/etc/jobs.toml", max_age_s=3600.0)
+        other = _expected(JobId("a"), "code", "billing", every_s=60.0)
+        rows = (
+            _expected_row(code, 1, 0),
+            _expected_row(gone, 2, 5),
+            _expected_row(file, 1, 0),
+            _expected_row(other, 1, 0),
+        )
+        assert list(load(b"".join(map(line_of, rows))).expectations()) == [other, gone, file]
+
     @pytest.mark.parametrize("seed", range(3))
     def test_random_runs_are_counted_as_one_counts_them_by_hand(self, load: Load, seed: int) -> None:
         """Every answer equals that of the plainest store, for every choice."""
@@ -468,6 +515,15 @@ class StoreContract:
         """No limit of a query, a page or a batch cuts an answer."""
         data = some_runs(20_000, 7)
         compare(load(data), PlainStore(data, CLOCK_NS), (ALL, Wanted(job="job-1*", words=("failed", "running"))))
+
+
+def _expected(job: JobId, source: Source, origin: str, **limits: Any) -> ExpectedJob:  # noqa: ANN401 - of each type
+    versions = (Version(NOW_NS, Expectation(**limits)),)
+    return ExpectedJob(job=job, source=source, origin=origin, first_seen_ns=NOW_NS, versions=versions)
+
+
+def _expected_row(job: ExpectedJob, version: int, later_ns: int) -> Expected:
+    return Expected(job=job.job, at_ns=NOW_NS + later_ns, source=job.source, version=version, text=encode(job))
 
 
 def choices() -> Iterator[Wanted]:

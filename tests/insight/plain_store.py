@@ -46,7 +46,7 @@ class PlainStore:
         ends: dict[tuple[JobId, str | None, str | None], list[int]] = defaultdict(list)
         for run in self._newest(wanted):
             if run.status == names.STATUS_FAILED:
-                ends[job_of(run), run.reason, run.error_type].append(run.ended_ns or 0)
+                ends[run.job_id, run.reason, run.error_type].append(run.ended_ns or 0)
         counted = [
             FailureCount(job=job, reason=reason, error_type=kind, count=len(found), last_ns=max(found))
             for (job, reason, kind), found in ends.items()
@@ -97,11 +97,6 @@ def in_order(run: RunRecord) -> tuple[int, str]:
     return at_ns(run), run.uuid
 
 
-def job_of(run: RunRecord) -> JobId:
-    """Returns the job of a run."""
-    return JobId(run.job, run.project or "", run.stage or "")
-
-
 def _is_wanted(run: RunRecord, wanted: Wanted) -> bool:
     return (
         (wanted.job is None or _matches(wanted.job, run.job))
@@ -122,7 +117,7 @@ def _matches(pattern: str, name: str) -> bool:
 def _by_job(runs: Iterable[RunRecord]) -> dict[JobId, list[RunRecord]]:
     found: dict[JobId, list[RunRecord]] = defaultdict(list)
     for run in runs:
-        found[job_of(run)].append(run)
+        found[run.job_id].append(run)
     return found
 
 
