@@ -7,6 +7,7 @@ from types import FrameType
 
 from otel_job_measure.cli import options
 from otel_job_measure.cli.backfill import backfill
+from otel_job_measure.cli.healthz import HealthServer, State, address
 from otel_job_measure.cli.options import since_ns
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.delivery.checkpoints import FileCheckpoints
@@ -26,6 +27,7 @@ _ALL = "all"
 _LOOK_S = 1.0
 _TRIES = 20
 _PAUSE_S = 0.05
+_STUCK_S = 600.0
 _DESCRIPTION = """Sends to InfluxDB, or to an OTLP receiver, the points of processes with OTEL_JOB_MEASURE_SHIP=off, and
 those that ended processes could not send. It runs until SIGTERM or SIGINT; a second one ends it at once. With
 --backfill it sends the runs of the local history instead, and exits: for runs from before a server was configured, or
@@ -57,6 +59,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         action="store_true",
         help="also send lines of other measurements than this package's, which another process has written",
     )
+    parser.add_argument(
+        "--healthz",
+        metavar="[ADDRESS:]PORT",
+        type=address,
+        help="answer 200 or 503 over HTTP, on 127.0.0.1 if only a port is given: /livez tells whether this process"
+        " works, /healthz also whether the server takes points",
+    )
     parser.set_defaults(run=run, parser=parser)
 
 
@@ -64,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
     """Delivers until a signal stops it, or once; returns 1 if something could not be sent."""
     if args.since is not None and not args.backfill:
         args.parser.error("--since is only valid with --backfill")
+    if args.healthz is not None and (args.once or args.backfill):
+        args.parser.error("--healthz is only valid without --once and --backfill")
     options.log_to_stderr()
     options.load_env_file(args.env_file)
     arguments = {} if args.state_dir is None else {"state_dir": args.state_dir}
@@ -71,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     if args.backfill:
         return backfill(settings, since_ns=args.since, redirected=None if _ALL in args.redirect else args.redirect)
     shipment = _Shipment(settings, args.redirect, only_ours=not args.any_measurement)
-    return shipment.once() if args.once else shipment.until_stopped()
+    return shipment.once() if args.once else shipment.until_stopped(args.healthz)
 
 
 class _Shipment:
@@ -102,6 +113,7 @@ class _Shipment:
         self._loop = DeliveryLoop(self._source, consumers, presence=presence, clock=clock)
         self._bell = Bell()
         self._stopped = False
+        self._worked = (clock.monotonic_ns(), self._counters.now())
 
     def once(self) -> int:
         """Sends the waiting points once, and prints how many were accepted."""
@@ -122,8 +134,13 @@ class _Shipment:
             print(f"{looked.pending_bytes} bytes could not be sent and wait", file=sys.stderr)
         return 1 if waits else 0
 
-    def until_stopped(self) -> int:
-        """Sends new points until SIGTERM or SIGINT."""
+    def until_stopped(self, healthz: tuple[str, int] | None = None) -> int:
+        """Sends new points until SIGTERM or SIGINT, and answers probes at an address."""
+        try:
+            probed = None if healthz is None else HealthServer(healthz, self._state)
+        except OSError as error:
+            print(f"--healthz: cannot listen there: {error.strerror or error}", file=sys.stderr)
+            return 2
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         self._tell_of_others()
@@ -132,9 +149,22 @@ class _Shipment:
             self._bell.wait(_LOOK_S)
         self._look()
         self._end()
+        if probed is not None:
+            probed.close()
         return 0
 
+    def _state(self) -> State:
+        """Returns what probes are told; called on their thread. A long backlog is no standstill."""
+        now_ns, counts = self._clock.monotonic_ns(), self._counters.now()
+        if counts != self._worked[1]:
+            self._worked = (now_ns, counts)
+        idle_s = (now_ns - self._worked[0]) / 1e9
+        stuck = f"the delivery has not come back for {idle_s:.0f} s" if idle_s > _STUCK_S else ""
+        waits = self._server.failing or self._server.refuses
+        return State(stuck=stuck, failing="the server takes no points; the log has the reason" if waits else "")
+
     def _look(self) -> RecoveryPass:
+        self._worked = (self._clock.monotonic_ns(), self._counters.now())
         looked = untraced(lambda: self._loop.recover(lambda: not self._stopped))
         untraced(self._loop.speak)
         return looked
