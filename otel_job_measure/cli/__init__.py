@@ -94,6 +94,18 @@ def _expected() -> ModuleType:
     return expected
 
 
+def _forget() -> ModuleType:
+    from otel_job_measure.cli import forget  # noqa: PLC0415 - see `_needed`
+
+    return forget
+
+
+def _skip() -> ModuleType:
+    from otel_job_measure.cli import skip  # noqa: PLC0415 - see `_needed`
+
+    return skip
+
+
 def _rejected() -> ModuleType:
     from otel_job_measure.cli import rejected  # noqa: PLC0415 - see `_needed`
 
@@ -117,9 +129,11 @@ _COMMANDS: dict[str, Callable[[], ModuleType]] = {
     "demo": _demo,
     "exec": _exec,
     "expected": _expected,
+    "forget": _forget,
     "rejected": _rejected,
     "runs": _runs,
     "ship": _ship,
+    "skip": _skip,
 }
 
 

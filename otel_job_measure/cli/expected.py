@@ -1,30 +1,40 @@
-"""`otel-job-measure expected`: tells when a schedule is due."""
+"""`otel-job-measure expected`: tells what should happen, and when a schedule is due."""
 
 import argparse
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from itertools import islice
 
+from otel_job_measure.cli import options
+from otel_job_measure.cli.expected_jobs import print_jobs, print_json
 from otel_job_measure.expectations import schedules
 from otel_job_measure.expectations.local_zone import local_zone
+from otel_job_measure.expectations.precedence import effective
 from otel_job_measure.expectations.schedules import Schedule
+from otel_job_measure.journal.expected_store import ExpectedStore
+from otel_job_measure.runtime.jobs_file import JobsFileReader
 
-_DESCRIPTION = """Tells how a schedule is read: in words, with its next due times in its time zone and in UTC, and with
-the grace that a late run has by default. Each dialect is evaluated by its own library: the same text can mean different
-times to different schedulers."""
+_DESCRIPTION = """Tells what should happen: each job with its limits, the source that says so, its next due times in its
+time zone and in UTC, and what is retired and why. With --check it tells how a schedule is read: in words, with its
+next due times, and with the grace that a late run has by default. Each dialect is evaluated by its own library: the
+same text can mean different times to different schedulers."""
 _COUNT = 10
+_COUNT_OF_JOB = 3
 _MOST = 1000
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage] - its only name
     """Adds the command to the command line."""
-    parser = commands.add_parser("expected", help="tell when a schedule is due", description=_DESCRIPTION)
+    parser = commands.add_parser("expected", help="tell what should happen and when", description=_DESCRIPTION)
+    options.add_state_dir(parser)
+    parser.add_argument("--job", metavar="NAME", help="only this job, or a pattern with * and ?")
+    parser.add_argument("--all", action="store_true", help="what each source says, not only what counts of it")
     parser.add_argument(
         "--check",
         metavar="SCHEDULE",
-        required=True,
-        help="cron ('5 2 * * *', '@daily') or OnCalendar ('Mon..Fri 08:00')",
+        help="tell when this schedule is due: cron ('5 2 * * *', '@daily') or OnCalendar ('Mon..Fri 08:00')",
     )
     parser.add_argument(
         "--timezone", metavar="ZONE", help="IANA name, such as Europe/Berlin (default: this machine's zone)"
@@ -36,18 +46,43 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help=f"whose rules apply: {', '.join(schedules.DIALECTS)} (default: cron or oncalendar, by the form)",
     )
     parser.add_argument(
-        "--count", metavar="N", type=_count, default=_COUNT, help=f"show N due times (default: {_COUNT})"
+        "--count",
+        metavar="N",
+        type=options.count(1, _MOST),
+        help=f"show N due times (default: {_COUNT_OF_JOB}, {_COUNT} with --check)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
     parser.set_defaults(run=run, parser=parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the next due times."""
+    """Prints what should happen; returns 1 if `jobs.toml` has a mistake."""
     now = datetime.now(UTC)
+    if args.check is not None:
+        return _check(args, now)
+    if args.timezone is not None or args.dialect is not None:
+        args.parser.error("--timezone and --dialect are only valid with --check")
+    settings = options.local_settings(args)
+    problems = JobsFileReader(settings).look()
+    for problem in problems:
+        options.complain(problem)
+    said = ExpectedStore(settings.state_path).jobs()
+    jobs = said if args.all else [job for job in effective(said) if not job.expectation.is_empty]
+    jobs = [job for job in jobs if fnmatchcase(job.job.job, args.job or "*")]
+    count = args.count or _COUNT_OF_JOB
+    if args.json:
+        print_json(jobs, now, count)
+    else:
+        print_jobs(jobs, now, count)
+        if not jobs:
+            print(f"Nothing is expected{' of such a job' if args.job else ''}: no source in {settings.state_path}.")
+    return 1 if problems else 0
+
+
+def _check(args: argparse.Namespace, now: datetime) -> int:
     zone = local_zone() if args.timezone is None else args.timezone
     schedule = schedules.parse(args.check, zone, now, args.dialect)
-    dues = list(islice(schedule.after(now), args.count))
+    dues = list(islice(schedule.after(now), args.count or _COUNT))
     if args.json:
         print(json.dumps(_as_object(schedule, dues, now)))
         return 0
@@ -67,9 +102,3 @@ def _as_object(schedule: Schedule, dues: Sequence[datetime], now: datetime) -> d
         "grace_s": schedule.grace_s(now),
         "due": [f"{due:%Y-%m-%dT%H:%M:%SZ}" for due in dues],
     }
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:20]) <= _MOST:
-        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a number from 1 to {_MOST}")
-    return int(text)

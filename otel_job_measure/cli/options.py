@@ -25,7 +25,10 @@ _is_ago = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)([smhdw])").fullmatch
 _LAST_NS = 2**63 - 1
 _SHOWN = 80
 _STATE_DIR = f"{names.ENV_PREFIX}STATE_DIR"
-_LOCAL = ("HOME", "XDG_STATE_HOME", _STATE_DIR, f"{names.ENV_PREFIX}HISTORY", f"{names.ENV_PREFIX}RETENTION")
+_LOCAL = (
+    *("HOME", "XDG_STATE_HOME", names.ENV_PROJECT, names.ENV_STAGE, _STATE_DIR),
+    *(f"{names.ENV_PREFIX}{name}" for name in ("HISTORY", "RETENTION", "JOBS")),
+)
 
 
 def add_env_file(parser: argparse.ArgumentParser) -> None:

@@ -1,10 +1,12 @@
 """`otel-job-measure ship`: delivers the points of other processes."""
 
 import argparse
+import logging
 import signal
 import sys
 from types import FrameType
 
+from otel_job_measure import names
 from otel_job_measure.cli import options
 from otel_job_measure.cli.backfill import backfill
 from otel_job_measure.cli.healthz import HealthServer, State, address
@@ -20,9 +22,11 @@ from otel_job_measure.journal.maintenance import Bound
 from otel_job_measure.printable import printable
 from otel_job_measure.runtime.assembly import boot_id, history_sink, presence_of, server_sink
 from otel_job_measure.runtime.history_reader import opened
+from otel_job_measure.runtime.jobs_file import JobsFileReader
 from otel_job_measure.runtime.offline_source import OfflineSource
 from otel_job_measure.settings import Settings
 
+_log = logging.getLogger(names.LOGGER)
 _ALL = "all"
 _LOOK_S = 1.0
 _TRIES = 20
@@ -109,6 +113,7 @@ class _Shipment:
         self._source = OfflineSource(
             state, settings.destination_id, others, clock=clock, boot_id=boot_id(), bound=bound
         )
+        self._jobs_file = JobsFileReader(settings, clock)
         presence = presence_of(settings, sink, self._source, clock=clock)
         self._loop = DeliveryLoop(self._source, consumers, presence=presence, clock=clock)
         self._bell = Bell()
@@ -164,6 +169,8 @@ class _Shipment:
         return State(stuck=stuck, failing="the server takes no points; the log has the reason" if waits else "")
 
     def _look(self) -> RecoveryPass:
+        for problem in self._jobs_file.look():
+            _log.error("%s", problem)
         self._worked = (self._clock.monotonic_ns(), self._counters.now())
         looked = untraced(lambda: self._loop.recover(lambda: not self._stopped))
         untraced(self._loop.speak)

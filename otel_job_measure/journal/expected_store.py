@@ -160,8 +160,25 @@ class ExpectedStore:
                 kept = [rule for rule in kept if rule.origin != instead_of]
             after = [*kept, *(rule for rule in rules if rule not in kept)]
             if after != before:
-                _replace(self.folder / _SKIPS, {"format": _FORMAT, "skips": [_rule_object(rule) for rule in after]})
+                self._write_skips(after)
             return after != before
+
+    def end_skips(self, job: str, project: str | None, stage: str | None, now_ns: int) -> int:
+        """Ends the skips of the command `skip` that are about a job and not over; returns how many."""
+        with self._locked(1.0):
+            rules = self.skips()
+            about = (job, project, stage, "")
+            ended = [rule for rule in rules if (rule.job, *rule[2:]) == about and rule.skip.until_ns > now_ns]
+            kept = [rule for rule in rules if rule not in ended]
+            kept += [
+                rule._replace(skip=rule.skip._replace(until_ns=now_ns)) for rule in ended if rule.skip.from_ns < now_ns
+            ]
+            if ended:
+                self._write_skips(kept)
+            return len(ended)
+
+    def _write_skips(self, rules: Iterable[SkipRule]) -> None:
+        _replace(self.folder / _SKIPS, {"format": _FORMAT, "skips": [_rule_object(rule) for rule in rules]})
 
     @contextlib.contextmanager
     def _locked(self, patience_s: float) -> Generator[None]:

@@ -4,7 +4,7 @@ A source is asked again and again. What it says anew becomes a version; what it 
 retired job that comes back begins a new life: between the two it was not expected.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -79,17 +79,25 @@ class Snapshot:
 def merged(known: Mapping[Key, Known], snapshot: Snapshot, now_ns: int) -> dict[Key, Known]:
     """Returns what is known of a source's jobs after a snapshot."""
     found = dict(known)
-    for statement in snapshot.statements:
+    said: set[Key] = set()
+    for statement in _for_known_hosts(known, snapshot.statements):
+        said.add(statement.key)
         before = found.get(statement.key)
         if before is None and (statement.expectation is None or statement.expectation.is_empty):
             continue  # nothing is expected of it
         found[statement.key] = _stated(before, statement, snapshot, now_ns)
-    said = {statement.key for statement in snapshot.statements}
     for key in found.keys() - said:
         why = _why_retired(found[key], snapshot, now_ns)
         if found[key].expected.retired_ns is None and why:
             found[key] = retired(found[key], now_ns, why)
     return found
+
+
+def _for_known_hosts(known: Mapping[Key, Known], statements: Iterable[Statement]) -> Iterator[Statement]:
+    """Yields statements; of one that is wrong, whose scope is unknown, one for each host that is known."""
+    for statement in statements:
+        hosts = [host for job, host in known if job == statement.job] if statement.expectation is None else []
+        yield from (replace(statement, host=host) for host in hosts or [statement.host])
 
 
 def retired(known: Known, now_ns: int, why: str) -> Known:
