@@ -6,7 +6,7 @@ late: after an outage, only those of the present arrive.
 
 import random
 from collections.abc import Iterator, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
@@ -17,6 +17,9 @@ from otel_job_measure.journal.vitals import OpenStart, Vitals
 from otel_job_measure.points.line_protocol import parse
 from otel_job_measure.points.monitor import Alive, Sender
 from otel_job_measure.points.monitor_rows import line_of
+
+if TYPE_CHECKING:
+    from otel_job_measure.delivery.expected_rows import ExpectedRows
 
 _WORD_S: Final = 60.0
 """How often a sender speaks at least."""
@@ -41,9 +44,11 @@ class Presence:
         host: str,
         heartbeat_s: float,
         clock: Clock,
+        expected: "ExpectedRows | None" = None,
         uniform: Uniform | None = None,
     ) -> None:
         self.vitals = vitals
+        self._expected = expected
         self.completeness = Completeness(speaks_for_all=vitals.speaks_for_all)
         self._teller = teller
         self._host = host
@@ -69,12 +74,18 @@ class Presence:
             self._alive_ns = self._after(self._heartbeat_s)
             starts = self.vitals.open_runs() if can_be_heard else ()
             lines += [line_of(row) for row in alive_rows(starts, self._clock.wall_ns(), self._heartbeat_s)]
-        if lines and can_be_heard:
-            self._teller.tell(lines)
+        if lines and can_be_heard and self._teller.tell(lines):
+            self._tell_expected()
 
     def leave(self, deadline_ns: int) -> None:
         """Says that this sender ends in order, so that its silence means nothing."""
-        self._teller.tell([self._said(self.completeness.word(is_last=True), left=True)], deadline_ns=deadline_ns)
+        if self._teller.tell([self._said(self.completeness.word(is_last=True), left=True)], deadline_ns=deadline_ns):
+            self._tell_expected(deadline_ns)
+
+    def _tell_expected(self, deadline_ns: int | None = None) -> None:
+        lines = [] if self._expected is None else self._expected.due()
+        if self._expected is not None and lines and self._teller.tell(lines, deadline_ns=deadline_ns):
+            self._expected.note_told()
 
     @property
     def _word_s(self) -> float:

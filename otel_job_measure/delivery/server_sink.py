@@ -106,7 +106,10 @@ class ServerSink(ABC):
         They are no points of a run: they are not counted, become no dead letters, and hold nothing back.
         """
         try:
-            return all(self._tell(part, deadline_ns) for part in _parts(lines, self._limit.bytes_))
+            return all(
+                (deadline_ns is None or self._clock.monotonic_ns() < deadline_ns) and self._tell(part, deadline_ns)
+                for part in _parts(lines, self._limit.bytes_)
+            )
         except Exception as error:  # noqa: BLE001 - the same bugs as in `write`
             self._limited_log.warning(
                 "bug in tell", "telling %s what runs failed: %s", self.title, type(error).__name__
@@ -119,6 +122,8 @@ class ServerSink(ABC):
         if verdict.kind not in (Kind.DELIVERED, Kind.RETRY, Kind.HOLD):  # of those two, the points that wait tell
             message = self._masked(verdict.message)
             self._limited_log.warning("tell", "%s refuses rows of what runs now: %s", self.title, short(message))
+        if verdict.kind is not Kind.DELIVERED:
+            _log.debug("%d rows of what runs now are not in %s (%s)", len(lines), self.title, self._label)
         return verdict.kind is Kind.DELIVERED
 
     def forget(self, segments: Sequence[str]) -> None:  # noqa: B027 - the protocol's

@@ -12,6 +12,7 @@ import time
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
@@ -35,6 +36,8 @@ _MOST_FILES: Final = 20_000
 _MOST_JOBS: Final = 20_000
 _SUFFIX: Final = ".json"
 _SKIPS: Final = f"skips{_SUFFIX}"
+_TOLD: Final = "told-"
+_MARK_DIGITS: Final = 16
 _LOCK: Final = "lock"
 _WAIT_S: Final = 0.01
 _KEPT_SKIPS_NS: Final = 40 * 86_400 * 10**9
@@ -124,6 +127,25 @@ class ExpectedStore:
             (_with_skips(job, rules) for job in found),
             key=lambda job: (job.job, job.host or "", job.source, job.origin),
         )
+
+    def signature(self) -> str:
+        """Returns a text that changes whenever a file does; empty if there is none."""
+        found: list[str] = []
+        with contextlib.suppress(OSError), os.scandir(self.folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(_SUFFIX):
+                    with contextlib.suppress(OSError):
+                        status = entry.stat(follow_symlinks=False)
+                        found.append(f"{entry.name} {status.st_mtime_ns} {status.st_size} {status.st_ino}")
+        return sha256("\n".join(sorted(found)).encode()).hexdigest()[:_MARK_DIGITS] if found else ""
+
+    def told(self, destination: str) -> Mapping[str, Any]:
+        """Returns what was noted when a destination was told last; nothing if it never was."""
+        return _content(self.folder / f"{_TOLD}{destination}")
+
+    def note_told(self, destination: str, content: Mapping[str, object]) -> None:
+        """Notes what a destination was told, for all senders of this state directory."""
+        _replace(self.folder / f"{_TOLD}{destination}", {"format": _FORMAT, **content})
 
     def forget(self, job: str, project: str | None = None, stage: str | None = None) -> int:
         """Forgets what all sources say of some jobs, by a name or a pattern; returns of how many."""

@@ -105,12 +105,8 @@ class SegmentJournal:
             self._append(b"# released %s\n" % uuid.encode(), 0, None, uuid)
 
     def note(self, lines: bytes) -> None:
-        """Appends points that begin and end no run."""
-        self._append(lines, lines.count(b"\n"), None, None)
-
-    def comment(self, line: bytes) -> None:
-        """Appends a comment, which no server gets."""
-        self._append(line, 0, None, None)
+        """Appends points that begin and end no run, or a comment, which no server gets."""
+        self._append(lines, 0 if lines.startswith(b"#") else lines.count(b"\n"), None, None)
 
     def tail(self) -> Position:
         """Returns the place after everything that was appended so far; what waits in memory comes behind it."""

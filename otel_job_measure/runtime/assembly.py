@@ -169,11 +169,19 @@ def make_shipper(  # noqa: PLR0913 - the parts of one machine
 
 def presence_of(settings: Settings, server: "ServerSink", vitals: "Vitals", *, clock: Clock) -> "Presence | None":
     """Returns what tells a server what runs now; None if the settings turn that off."""
+    from otel_job_measure.delivery.expected_rows import ExpectedRows  # noqa: PLC0415 - see the module
     from otel_job_measure.delivery.presence import Presence  # noqa: PLC0415 - see the module
+    from otel_job_measure.journal.expected_store import ExpectedStore  # noqa: PLC0415 - see the module
 
     if not settings.heartbeat_s:
         return None
-    return Presence(server, vitals, host=identity_of(settings).host, heartbeat_s=settings.heartbeat_s, clock=clock)
+    expected = None
+    if not settings.in_memory:
+        expected = ExpectedRows(ExpectedStore(settings.state_path, clock), settings.destination_id, clock)
+    identity = identity_of(settings)
+    return Presence(
+        server, vitals, host=identity.host, heartbeat_s=settings.heartbeat_s, expected=expected, clock=clock
+    )
 
 
 def server_sink(

@@ -46,7 +46,7 @@ _BY_VERSION: Final = {
         lines_other_span=18,
         peak=2900,
         modules_import=24,
-        modules_measure=101,
+        modules_measure=103,
         modules_exec=132,
     ),
     (3, 12): Bounds(

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from otel_job_measure import names
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.expectations.expectation import JobId
-from otel_job_measure.points import parse
+from otel_job_measure.points import DefaultTags, Series, parse
 from otel_job_measure.points.fields import MONITOR
 from otel_job_measure.points.line_protocol import Point
 from otel_job_measure.points.monitor import Alive, Event, Expected, MonitorRow, Sender, State
 from otel_job_measure.points.monitor_rows import line_of, row_of
+from otel_job_measure.points.rows import event_line
 from otel_job_measure.points.text import clean_field, clean_tag
 
 NOW_NS = 1_800_000_000_000_000_000
@@ -75,6 +76,15 @@ def test_a_withdrawn_miss_overwrites_the_miss() -> None:
     first, second = (parse(line_of(each)) for each in (miss, dataclasses.replace(miss, withdrawn=True, detail="")))
     assert (first.tags, first.time_ns) == (second.tags, second.time_ns)
     assert first.fields.keys() == second.fields.keys()
+
+
+@pytest.mark.parametrize("uuid", ["", "fFKjZyYJ7vQi"])
+@pytest.mark.parametrize("detail", ["", 'paused by "ops"'])
+def test_an_adapter_writes_the_bytes_of_a_checker(uuid: str, detail: str) -> None:
+    """Both may find the same skipped due time; of the series' tags, the row has those of the job's identity."""
+    tags = DefaultTags("fra", "billing", "production", (("host.name", "web-1"),))
+    event = Event(job=JOB, event="skipped", at_ns=NOW_NS, due_ns=NOW_NS, uuid=uuid or None, detail=detail)
+    assert event_line(Series("nightly", tags), "skipped", NOW_NS, detail, uuid=uuid) == line_of(event)
 
 
 def test_a_job_without_project_and_stage_has_no_empty_tag() -> None:

@@ -51,7 +51,7 @@ class AnyInflux(Protocol):
         ...
 
     def lines(self, bucket: str | None = None) -> list[Row]:
-        """Returns every point of a bucket, in the order of time, without the words of senders."""
+        """Returns every point of a bucket, in the order of time, without what senders say of the present."""
         ...
 
     def all_lines(self, bucket: str | None = None) -> list[Row]:

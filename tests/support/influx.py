@@ -113,8 +113,8 @@ class InfluxServer:
         ]
 
     def lines(self, bucket: str | None = None) -> list[Row]:
-        """Returns every point of a bucket, in the order of time, without the words of senders."""
-        return [row for row in self.all_lines(bucket) if row.measurement != names.SENDERS]
+        """Returns every point of a bucket, in the order of time, without what senders say of the present."""
+        return [row for row in self.all_lines(bucket) if row.measurement not in {names.ALIVE, names.SENDERS}]
 
     def all_lines(self, bucket: str | None = None) -> list[Row]:
         """Returns every point of a bucket, in the order of time."""

@@ -66,8 +66,8 @@ class Influx3:
             raise RuntimeError(f"{answer.status} {answer.body.decode(errors='replace')}")
 
     def lines(self, bucket: str | None = None) -> list[Row]:
-        """Returns every row of a database, in the order of time, without the words of senders."""
-        return [row for row in self.all_lines(bucket) if row.measurement != names.SENDERS]
+        """Returns every row of a database, in the order of time, without what senders say of the present."""
+        return [row for row in self.all_lines(bucket) if row.measurement not in {names.ALIVE, names.SENDERS}]
 
     def all_lines(self, bucket: str | None = None) -> list[Row]:
         """Returns every row of a database, in the order of time.

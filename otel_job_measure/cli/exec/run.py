@@ -62,7 +62,7 @@ class CommandRecorder:
         secrets = [secret.encode().decode("latin-1") for secret in _secrets_of(self._pipeline.settings)]
         for stream, data in outputs.items():
             masked = mask(data.decode("latin-1"), secrets).encode("latin-1")
-            self._pipeline.journal.comment(encode(KeptOutput(uuid, end_ns, stream, masked)))
+            self._pipeline.journal.note(encode(KeptOutput(uuid, end_ns, stream, masked)))
 
     def expect(self, name: str, tags: DefaultTags, limits: Mapping[str, str]) -> None:
         """Notes the limits of a job; if the file already has these words, that is one look at it."""
