@@ -25,6 +25,7 @@ VALUES = (
 _DIGITS = 100_000  # of a variable: the system takes 128 KiB
 _ROOM = 65_536
 _BYTECODE = 64 * 1024 * 1024  # bytes of free disk, more than all modules of a process need
+_MOST_LINE = 4000  # characters
 _RESERVE = 1024 * 1024  # bytes for the last resort, if memory runs out
 _PACKAGE = "otel_job_measure"
 _TRIES = "_OTEL_JOB_MEASURE_TRIES"
@@ -187,8 +188,9 @@ def _read(path: str) -> bytes:
 def _complain(*parts: object) -> None:
     """Writes one line to stderr; whatever prevents that, the command comes first."""
     try:
-        line = "; ".join("".join(map(str, parts)).split("\n"))
-        os.write(2, f"otel-job-measure: {line}\n".encode(errors="surrogateescape"))
+        line = "; ".join("".join(map(str, parts))[:_MOST_LINE].split("\n"))
+        shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
+        os.write(2, f"otel-job-measure: {shown}\n".encode())
     except BaseException:  # noqa: BLE001, S110 - the message of an exception can raise anything
         pass
 

@@ -13,6 +13,13 @@ def printable(text: str) -> str:
     return "".join(char if _is_seen(char) else char.encode("unicode_escape").decode() for char in text)
 
 
+def brief(text: str, most: int = 1000) -> str:
+    """Returns the beginning of a text, printable; one that is longer than `most` characters ends with its length."""
+    if len(text) <= most:
+        return printable(text)
+    return f"{printable(text[:most])}... ({len(text)} characters)"
+
+
 def in_lines(text: str) -> str:
     """Returns the lines of a text, each printable."""
     return "\n".join(map(printable, text.split("\n")))

@@ -1,13 +1,27 @@
-"""Logging at a bounded rate: each kind of message at most once a minute."""
+"""Logging of text from outside: printable and short, and at a bounded rate, each kind at most once a minute."""
 
 import logging
 from pathlib import PurePath
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from otel_job_measure.clock import Clock
-from otel_job_measure.printable import printable
+from otel_job_measure.printable import brief
 
 EVERY_S: Final = 60.0
+_MOST_CHARS: Final = 4000
+
+
+class PrintableLog(logging.LoggerAdapter[logging.Logger]):
+    """A logger that shows paths, names and errors of other people's choice printable, and not longer than a path."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        super().__init__(logger)
+
+    def log(self, level: int, msg: object, *args: object, **how: Any) -> None:  # noqa: ANN401 - the library's
+        """Logs a message of a level; the other methods come here too."""
+        if self.isEnabledFor(level):
+            how.setdefault("stacklevel", 2)
+            self.logger.log(level, msg, *map(_safe, args), **how)
 
 
 class RateLimitedLog:
@@ -15,7 +29,7 @@ class RateLimitedLog:
 
     __slots__ = ("_clock", "_every_ns", "_last_ns", "_log")
 
-    def __init__(self, log: logging.Logger, clock: Clock, *, every_s: float = EVERY_S) -> None:
+    def __init__(self, log: logging.Logger | PrintableLog, clock: Clock, *, every_s: float = EVERY_S) -> None:
         self._log = log
         self._clock = clock
         self._every_ns = int(every_s * 1e9)
@@ -52,4 +66,4 @@ class RateLimitedLog:
 
 def _safe(value: object) -> object:
     """Returns a value without control characters: paths and errors can have those of another program's choice."""
-    return printable(str(value)) if isinstance(value, str | PurePath | Exception) else value
+    return brief(str(value), _MOST_CHARS) if isinstance(value, str | PurePath | BaseException) else value

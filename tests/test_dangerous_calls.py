@@ -63,15 +63,22 @@ PROGRAMS: Final = {
     ("__main__.py", "execve"): "the same, if it is a script without a first line; its words are arguments of the shell",
     ("cli/exec/spawn.py", "execve"): "the command of `exec`",
     ("cli/demo.py", "run"): "the demo's own jobs",
+    ("insight/notify/command.py", "Popen"): "a command that the user has named for notifications",
 }
 """Where programs are started, and why."""
 COMPUTED_IMPORTS: Final = {
     "__init__.py",  # its public names
     "delivery/otlp/grpc_client.py",
     "delivery/server_sink.py",
-    "insight/dialects.py",  # the library of a dialect
+    "expectations/dialects.py",  # the library of a dialect
 }
 """Files that import from a list of their own."""
+PLAIN_LOGGERS: Final = {
+    "__init__.py",  # before anything can be imported; it logs the names of variables
+    "cli/exec/span.py",  # the loggers of other libraries
+    "spans/guard.py",  # wrapped at each use
+    "spans/recorder.py",  # asked for its level, which is quicker
+}
 STANDARD_STREAMS: Final = {"cli/__init__.py": 1, "cli/exec/output.py": 2}
 """How often a file puts a descriptor in the place of a standard stream, which programs are meant to get."""
 
@@ -154,6 +161,19 @@ def flags_of(call: ast.Call, tree: ast.AST) -> str:
     return " ".join([ast.unparse(call.args[1]), *constants])
 
 
+def test_each_logger_shows_text_printable() -> None:
+    """Paths, names and errors can have what a terminal acts on."""
+    for file, tree in TREES.items():
+        wrapped = {
+            id(argument)
+            for name, call in calls(tree)
+            if name in {"PrintableLog", "RateLimitedLog"}
+            for argument in call.args
+        }
+        for name, call in calls(tree):
+            assert name != "logging.getLogger" or id(call) in wrapped or file in PLAIN_LOGGERS, (file, call.lineno)
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -168,6 +188,7 @@ def flags_of(call: ast.Call, tree: ast.AST) -> str:
         "context.check_hostname = False",
         "import subprocess; subprocess.Popen(['x'], pass_fds=[1])",
         "import importlib; importlib.import_module(x)",
+        "log = logging.getLogger(x)",
     ],
 )
 def test_each_of_them_would_be_found(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,6 +201,7 @@ def test_each_of_them_would_be_found(code: str, monkeypatch: pytest.MonkeyPatch)
         test_only_the_command_of_exec_and_the_demos_jobs_are_started,
         test_imports_have_names_of_the_package,
         test_only_standard_streams_are_inherited,
+        test_each_logger_shows_text_printable,
     ):
         try:
             test()

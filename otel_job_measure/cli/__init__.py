@@ -1,6 +1,7 @@
 """The command `otel-job-measure`."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from otel_job_measure.printable import in_lines, printable
 
 _VERSION = "--version"
 _MOST_MESSAGE = 1000
+_MOST_ERROR = 4000
 
 
 class WrongUsage(SystemExit):
@@ -165,6 +167,7 @@ def _finished(arguments: argparse.Namespace) -> int:
     if hasattr(arguments, "command"):
         exit_code = arguments.run(arguments)
         return exit_code
+    _widen(sys.stdout)
     try:
         exit_code = arguments.run(arguments)
         if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] - None if the parent closed it
@@ -174,9 +177,15 @@ def _finished(arguments: argparse.Namespace) -> int:
         return 0
     except (JobMeasureError, OSError) as error:
         _drop_output()
-        print(f"otel-job-measure: {in_lines(str(error))}", file=sys.stderr)
+        print(f"otel-job-measure: {in_lines(str(error)[:_MOST_ERROR])}", file=sys.stderr)
         return 1
     return exit_code
+
+
+def _widen(stdout: object) -> None:
+    """Lets stdout show letters that its locale lacks, such as those of a job's name, as escapes."""
+    if isinstance(stdout, io.TextIOWrapper):
+        stdout.reconfigure(errors="backslashreplace")
 
 
 def _drop_output() -> None:

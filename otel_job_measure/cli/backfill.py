@@ -11,7 +11,7 @@ from otel_job_measure.delivery.delivery_loop import DeliveryLoop
 from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Segment, SegmentHeader
-from otel_job_measure.printable import printable
+from otel_job_measure.printable import brief
 from otel_job_measure.runtime.assembly import identity_of, server_sink
 from otel_job_measure.runtime.history_reader import up_to_date
 from otel_job_measure.settings import Settings
@@ -35,7 +35,7 @@ def backfill(settings: Settings, *, since_ns: int | None, redirected: Collection
     server = Consumer(server_sink(settings, counters, clock=clock), EAGER, clock=clock)
     history, behind = up_to_date(settings)
     if behind.points:
-        print(f"{behind.points} points are not in the history yet: {printable(behind.why)}", file=sys.stderr)
+        print(f"{behind.points} points are not in the history yet: {brief(behind.why)}", file=sys.stderr)
     destinations = None if redirected is None else {LOCAL, ANY, settings.destination_id, *redirected}
     rows = history.points(_EVER if since_ns is None else since_ns, destinations=destinations)
     header = SegmentHeader(identity=identity_of(settings), slot=0, ordinal=0, created_ns=clock.wall_ns())

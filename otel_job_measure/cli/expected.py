@@ -1,7 +1,6 @@
 """`otel-job-measure expected`: tells what should happen, and when a schedule is due."""
 
 import argparse
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -14,6 +13,7 @@ from otel_job_measure.expectations.local_zone import local_zone
 from otel_job_measure.expectations.precedence import effective
 from otel_job_measure.expectations.schedules import Schedule
 from otel_job_measure.journal.expected_store import ExpectedStore
+from otel_job_measure.printable import brief, printable
 from otel_job_measure.runtime.jobs_file import JobsFileReader
 
 _DESCRIPTION = """Tells what should happen: each job with its limits, the source that says so, its next due times in its
@@ -75,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         print_jobs(jobs, now, count)
         if not jobs:
-            print(f"Nothing is expected{' of such a job' if args.job else ''}: no source in {settings.state_path}.")
+            of_such = " of such a job" if args.job else ""
+            print(brief(f"Nothing is expected{of_such}: no source in {settings.state_path}."))
     return 1 if problems else 0
 
 
@@ -84,9 +85,9 @@ def _check(args: argparse.Namespace, now: datetime) -> int:
     schedule = schedules.parse(args.check, zone, now, args.dialect)
     dues = list(islice(schedule.after(now), args.count or _COUNT))
     if args.json:
-        print(json.dumps(_as_object(schedule, dues, now)))
+        print(options.json_line(_as_object(schedule, dues, now)))
         return 0
-    print(f"{schedule.words} ({schedule.dialect}, {schedule.zone.key})")
+    print(printable(f"{schedule.words} ({schedule.dialect}, {schedule.zone.key})"))
     print(f"A run may start up to {schedule.grace_s(now) / 60:g} min late by default.")
     for due in dues:
         print(f"{due.astimezone(schedule.zone):%a %Y-%m-%d %H:%M:%S %z}   {due:%Y-%m-%d %H:%M:%S} UTC")

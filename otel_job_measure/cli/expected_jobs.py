@@ -1,16 +1,16 @@
 """The list of `otel-job-measure expected`: each job, what is expected of it, and when it is due next."""
 
-import json
 import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from otel_job_measure.cli.options import json_line
 from otel_job_measure.expectations.dues import Due, due_after_start, dues
 from otel_job_measure.expectations.encoding import as_object
 from otel_job_measure.expectations.expectation import ExpectedJob
 from otel_job_measure.expectations.words import words_of
-from otel_job_measure.printable import printable
+from otel_job_measure.printable import brief
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SPANS = (timedelta(days=2), timedelta(days=40), timedelta(days=370), timedelta(days=1500))
@@ -24,14 +24,14 @@ def print_jobs(jobs: Sequence[ExpectedJob], now: datetime, count: int) -> None:
     for job in sorted(jobs, key=lambda job: job.retired_ns is not None):
         print(_title(job))
         for line in _lines(job, now, count):
-            print(textwrap.fill(printable(line), _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT * 2))
+            print(textwrap.fill(brief(line), _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT * 2))
 
 
 def print_json(jobs: Iterable[ExpectedJob], now: datetime, count: int) -> None:
     """Prints one JSON object a line for each job."""
     for job in jobs:
         due = [f"{_at(due.at_ns):%Y-%m-%dT%H:%M:%SZ}" for due in next_dues(job, now, count)]
-        print(json.dumps({**as_object(job), "words": words_of(job.expectation, now), "due": due}, sort_keys=True))
+        print(json_line({**as_object(job), "words": words_of(job.expectation, now), "due": due}, sort=True))
 
 
 def next_dues(job: ExpectedJob, now: datetime, count: int) -> Sequence[Due]:
@@ -53,7 +53,7 @@ def next_dues(job: ExpectedJob, now: datetime, count: int) -> Sequence[Due]:
 def _title(job: ExpectedJob) -> str:
     where = ", ".join(filter(None, (job.job.project, job.job.stage, job.host and f"on {job.host}")))
     title = f"{job.job.job} ({where})" if where else job.job.job
-    return printable(title if job.retired_ns is None else f"{title}, retired")
+    return brief(title if job.retired_ns is None else f"{title}, retired")
 
 
 def _lines(job: ExpectedJob, now: datetime, count: int) -> Iterable[str]:

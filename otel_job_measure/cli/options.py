@@ -1,11 +1,12 @@
 """What the commands share: `--env-file`, `--state-dir`, and one line on stderr."""
 
 import argparse
+import json
 import logging
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Final
 from otel_job_measure import names
 from otel_job_measure.errors import StateDirError
 from otel_job_measure.journal.rights import Rights, owner_of
-from otel_job_measure.printable import in_lines, printable
+from otel_job_measure.printable import brief, in_lines
 from otel_job_measure.settings import Settings, parse_env_file
 from otel_job_measure.settings.parsers import MEMORY
 
@@ -24,6 +25,7 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _is_ago = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)([smhdw])").fullmatch
 _LAST_NS = 2**63 - 1
 _SHOWN = 80
+_MOST_LINE = 4000
 _STATE_DIR = f"{names.ENV_PREFIX}STATE_DIR"
 _LOCAL = (
     *("HOME", "XDG_STATE_HOME", names.ENV_PROJECT, names.ENV_STAGE, _STATE_DIR),
@@ -120,10 +122,15 @@ def shown(text: str) -> str:
     return f"{text!a}" if len(text) <= _SHOWN else f"{text[:_SHOWN]!a}… ({len(text)} characters)"
 
 
+def json_line(content: Mapping[str, object], *, sort: bool = False) -> str:
+    """Returns JSON in one line, in which a terminal finds nothing to act on."""
+    return json.dumps(content, sort_keys=sort).replace("\x7f", r"\u007f")
+
+
 def complain(message: str) -> None:
     """Writes one line to stderr, behind the program's name; a closed stderr is no error."""
     with suppress(OSError):
-        os.write(_STDERR, f"otel-job-measure: {printable(message)}\n".encode())
+        os.write(_STDERR, f"otel-job-measure: {brief(message, _MOST_LINE)}\n".encode())
 
 
 def log_to_stderr() -> None:

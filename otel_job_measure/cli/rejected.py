@@ -1,7 +1,6 @@
 """`otel-job-measure rejected`: lists, retries and discards the lines that the server refused."""
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Sequence
@@ -59,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{discard(state, sizes)} lines deleted")
     elif args.json:
         for letter in letters:
-            print(json.dumps(_as_object(letter)))
+            print(options.json_line(_as_object(letter)))
     elif args.lines:
         _print_text(_as_text(letters, sizes))
     elif letters:

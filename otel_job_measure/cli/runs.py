@@ -1,7 +1,6 @@
 """`otel-job-measure runs`: the latest runs of the history."""
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,14 +12,15 @@ from otel_job_measure.cli import options
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.history.wanted import WORDS
 from otel_job_measure.journal.kept_output import STREAMS
-from otel_job_measure.points.text import clean_tag
-from otel_job_measure.printable import printable
+from otel_job_measure.points.text import clean_tag, valid
+from otel_job_measure.printable import brief, printable
 
 _DESCRIPTION = """Lists the latest runs, newest first. It first reads the points of all processes, also of running ones,
 into the local history. If no server is configured, this takes the points out of the journal. If you configure one
 later, `otel-job-measure ship --backfill` sends them from the history."""
 _LIMIT = 20
 _MOST = 10**9
+_MOST_PATH = 5000
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage] - its only name
@@ -66,20 +66,20 @@ def run(args: argparse.Namespace) -> int:
 
     history, behind = up_to_date(settings)
     if args.output is not None:
-        return _show_output(args.output, history.output(args.output), as_json=args.json)
+        return _show_output(args.output, history.output(valid(args.output)), as_json=args.json)
     runs = history.latest(job=args.job, words=args.status, since_ns=args.since, limit=args.limit)
     if args.json:
         for record in runs:
-            print(json.dumps(as_object(record)))
+            print(options.json_line(as_object(record)))
     elif runs:
         from otel_job_measure.cli.table import print_runs  # noqa: PLC0415 - rich, only for people
 
         print_runs(runs)
     else:
-        print(printable(_nothing(args, settings.state_path)), file=sys.stderr)
+        print(brief(_nothing(args, settings.state_path), _MOST_PATH), file=sys.stderr)
     if behind.points:
         print(
-            f"{behind.points} points ({behind.bytes} bytes) are not in the list yet: {printable(behind.why)}",
+            f"{behind.points} points ({behind.bytes} bytes) are not in the list yet: {brief(behind.why)}",
             file=sys.stderr,
         )
     return 0
@@ -116,11 +116,11 @@ def as_object(run: RunRecord) -> dict[str, Any]:
 
 def _show_output(uuid: str, kept: Mapping[str, bytes], *, as_json: bool) -> int:
     if not kept:
-        print(f"No output of a run {printable(uuid)} is kept.", file=sys.stderr)
+        print(f"No output of a run {brief(uuid)} is kept.", file=sys.stderr)
         return 1
     texts = {stream: kept.get(stream, b"").decode("utf-8", "replace") for stream in STREAMS}
     if as_json:
-        print(json.dumps({"uuid": uuid, **texts}))
+        print(options.json_line({"uuid": uuid, **texts}))
         return 0
     for stream, text in texts.items():
         if text:

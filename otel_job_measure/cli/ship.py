@@ -19,7 +19,7 @@ from otel_job_measure.delivery.flush_waiters import Bell
 from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.maintenance import Bound
-from otel_job_measure.printable import printable
+from otel_job_measure.printable import brief
 from otel_job_measure.runtime.assembly import boot_id, history_sink, presence_of, server_sink
 from otel_job_measure.runtime.history_reader import opened
 from otel_job_measure.runtime.jobs_file import JobsFileReader
@@ -28,6 +28,7 @@ from otel_job_measure.settings import Settings
 
 _log = logging.getLogger(names.LOGGER)
 _ALL = "all"
+_MOST_LABEL = 400
 _LOOK_S = 1.0
 _TRIES = 20
 _PAUSE_S = 0.05
@@ -193,7 +194,7 @@ class _Shipment:
     def _tell_of_others(self) -> None:
         for (destination, label), sizes in sorted(self._source.waiting_elsewhere().items()):
             print(
-                f"{sum(sizes)} bytes (segments: {len(sizes)}) wait for {printable(label)}; if no process has "
-                f"that destination any more, `--redirect {printable(destination)}` sends them to this one",
+                f"{sum(sizes)} bytes (segments: {len(sizes)}) wait for {brief(label, _MOST_LABEL)}; if no process has "
+                f"that destination any more, `--redirect {brief(destination)}` sends them to this one",
                 file=sys.stderr,
             )

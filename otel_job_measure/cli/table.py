@@ -13,7 +13,7 @@ from rich.text import Text
 
 from otel_job_measure import names
 from otel_job_measure.history.run_record import RUNNING, RunRecord
-from otel_job_measure.printable import printable
+from otel_job_measure.printable import brief, printable
 
 if TYPE_CHECKING:
     from otel_job_measure.journal.dead_letters import DeadLetter
@@ -23,6 +23,8 @@ _WIDTH = 80
 _LEAST_JOB = 8
 _MOST_UUID = 22
 """The most columns for a run id, because an app may give a span an id of any length."""
+_MOST_REASON = 40
+_MOST_JOB = 200
 _GAP = 2
 _STYLES = {names.STATUS_END: "green", names.STATUS_FAILED: "red", RUNNING: "yellow"}
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
@@ -57,7 +59,7 @@ def print_dead_letters(found: "Sequence[tuple[DeadLetter, str | None]]") -> None
     table.add_column("message", overflow="fold")
     for letter, job in found:
         at = (letter.refused_at or "").replace("T", " ").removesuffix("Z")
-        table.add_row(Text(printable(at)), Text(printable(job or "")), Text(printable(letter.message)))
+        table.add_row(*map(Text, (brief(at, _MOST_UUID), brief(job or "", _MOST_JOB), brief(letter.message))))
     console.print(table)
 
 
@@ -97,8 +99,8 @@ _COLUMNS: Final[Mapping[str, Callable[[RunRecord], str]]] = {
     "started": _started,
     "took": lambda run: took(run.duration_s),
     "late": lambda run: took(run.lag_s),
-    "status": lambda run: printable(run.status),
-    "reason": lambda run: printable(run.reason or ""),
+    "status": lambda run: shortened(run.status, _MOST_UUID),
+    "reason": lambda run: shortened(run.reason or "", _MOST_REASON),
     "attempt": lambda run: str(run.attempt or ""),
     "uuid": lambda run: shortened(run.uuid, _MOST_UUID),
 }

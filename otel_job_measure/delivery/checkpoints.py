@@ -11,9 +11,9 @@ from typing import Final
 from otel_job_measure import names
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal.private_files import open_private, read_private
-from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
 
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 _FORMAT: Final = 1
 _MOST_BYTES: Final = 64 * 1024 * 1024
 """More than the offsets of a million segments."""

@@ -11,9 +11,9 @@ from otel_job_measure.delivery.backoff import Backoff
 from otel_job_measure.delivery.checkpoints import Checkpoints
 from otel_job_measure.delivery.lines import count_points, first_point, time_of
 from otel_job_measure.journal.interfaces import Ack, Chunk, Position, Segment, Sink, WriteResult
-from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
 
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 
 MAX_BATCH: Final = 900_000
 SLOW_S: Final = 1.0

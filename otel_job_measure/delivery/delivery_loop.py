@@ -13,12 +13,12 @@ from otel_job_measure.delivery.backoff import Uniform
 from otel_job_measure.delivery.consumer import Consumer, Listed, Served
 from otel_job_measure.delivery.health import Backlog
 from otel_job_measure.journal.interfaces import Position, Segment, Source
-from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
 
 if TYPE_CHECKING:
     from otel_job_measure.delivery.presence import Presence
 
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 
 MAINTAIN_S: Final = 10.0
 RECOVER_S: Final = 30.0

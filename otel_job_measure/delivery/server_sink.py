@@ -19,11 +19,11 @@ from otel_job_measure.delivery.lines import points_of
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Ack, Chunk, DeadLetters, WriteResult
-from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
 from otel_job_measure.settings import Settings
 
 _T = TypeVar("_T")
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 
 _once = RateLimitedLog(_log, SystemClock(), every_s=1e9)
 _GO_S: Final = 5.0

@@ -17,12 +17,12 @@ from otel_job_measure.delivery.health import Backlog
 from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Position, Source
-from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
 
 if TYPE_CHECKING:
     from otel_job_measure.delivery.presence import Presence
 
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 
 THREAD_NAME: Final = "otel-job-measure"
 _AGAIN_S: Final = 1.0

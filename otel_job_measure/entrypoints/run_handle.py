@@ -1,12 +1,14 @@
 """A run as plain values, with which another process of the machine can end it."""
 
 import json
+import re
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 from otel_job_measure import names
 from otel_job_measure.errors import UsageError
 from otel_job_measure.points.tags import DefaultTags
+from otel_job_measure.settings.parsers import tag_names
 from otel_job_measure.spans.run import Details, Job, Run
 
 _TAGS: Final = (names.TAG_DATACENTER, names.TAG_PROJECT, names.TAG_STAGE)
@@ -15,6 +17,11 @@ _KINDS: Final = (
     (int, ("start_ns",), ("attempt", "scheduled_ns", "queued_ns")),
 )
 """The types of a handle's needed and optional values."""
+_MOST: Final = 9 * 10**18
+"""No number is greater, so that InfluxDB, the history and an OTLP record can hold it; as a time it is in 2255."""
+_MOST_UUID: Final = 1024
+_DIGITS: Final = (("trace_id", 32), ("span_id", 16))
+_is_hex = re.compile("[0-9a-f]+").fullmatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +59,17 @@ class RunHandle:
                 value: object = getattr(self, name)
                 if not isinstance(value, kind) and (value is not None or name in needed):
                     raise UsageError(f"{name} of a RunHandle takes {kind.__name__}, and got {value!a:.100}")
-        if not (self.uuid.isalnum() and self.uuid.isascii()):  # it becomes a line of the journal
+                if isinstance(value, int) and not -_MOST <= value <= _MOST:
+                    raise UsageError(f"{name} of a RunHandle takes a number of at most {_MOST}")
+        for name, digits in _DIGITS:
+            if (text := getattr(self, name)) is not None and not (len(text) == digits and _is_hex(text)):
+                raise UsageError(f"{name} of a RunHandle takes {digits} digits of hex, and got {text!a:.100}")
+        if not (
+            self.uuid.isalnum() and self.uuid.isascii() and len(self.uuid) <= _MOST_UUID
+        ):  # it becomes a line of the journal
             raise UsageError(f"a RunHandle needs the id of a run as its uuid, and got {self.uuid!a:.100}")
+        if not _are_tags(self.tags):
+            raise UsageError(f"tags of a RunHandle takes names and values of default tags, and got {self.tags!a:.100}")
 
     def to_json(self) -> str:
         """Returns the handle as one line of JSON."""
@@ -77,8 +93,18 @@ class RunHandle:
             known: dict[str, Any] = {each.name: values[each.name] for each in fields(cls) if each.name in values}
             known["tags"] = tuple((str(name), str(value)) for name, value in known.get("tags", ()))
             return cls(**known)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise UsageError(f"this is not a RunHandle as JSON: {text!a:.100}") from error
+
+
+def _are_tags(tags: tuple[tuple[str, str], ...]) -> bool:
+    try:
+        own = dict(tags)
+        more = tuple(name for name in own if name not in _TAGS)
+        is_each_once = len(own) == len(tags) and tag_names(more) == more
+        return is_each_once and {type(each) for each in own.values()} <= {str}
+    except (ValueError, TypeError):
+        return False
 
 
 def handle_of(run: Run, *, is_measured: bool) -> RunHandle:

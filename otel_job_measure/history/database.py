@@ -25,8 +25,9 @@ from otel_job_measure.history.untrusted import COMPANIONS, Deadline, check_files
 from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.journal.private_files import open_private
 from otel_job_measure.points.text import printable
+from otel_job_measure.rate_limited_log import PrintableLog
 
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 _JOURNAL_LIMIT: Final = f"PRAGMA journal_size_limit = {1024 * 1024}"
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

@@ -21,12 +21,13 @@ from otel_job_measure.history.run_record import Batch, RunRecord
 from otel_job_measure.history.schema import Schema
 from otel_job_measure.journal.interfaces import Chunk, Segment
 from otel_job_measure.journal.segment import destination_of
+from otel_job_measure.rate_limited_log import PrintableLog
 
 if TYPE_CHECKING:
     import sqlite3
 
 _T = TypeVar("_T")
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 _POLL_S: Final = 0.005
 _READ: Final = 4 * 1024 * 1024
 _PRUNINGS: Final = 20

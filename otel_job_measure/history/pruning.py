@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.history import monitor_tables
+from otel_job_measure.rate_limited_log import PrintableLog
 
 if TYPE_CHECKING:
     import sqlite3
 
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 _EVERY_NS: Final = 600_000_000_000
 _AT_ONCE: Final = 200
 """How many runs one transaction looks at: it takes a few milliseconds."""

@@ -9,8 +9,9 @@ from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import BusyHistoryError, DamagedHistoryError, HistoryError
 from otel_job_measure.history.history import History
 from otel_job_measure.journal.interfaces import Ack, Chunk, WriteResult
+from otel_job_measure.rate_limited_log import PrintableLog
 
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 _LOOK_AGAIN_NS: Final = 1_000_000_000
 
 

@@ -21,8 +21,9 @@ from otel_job_measure.journal.kept_output import BEGIN
 from otel_job_measure.journal.private_files import names_in, read_private
 from otel_job_measure.journal.segment import MARK, MOST_BYTES, SUFFIX, create, decode_header, destination_of
 from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.rate_limited_log import PrintableLog
 
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 _FILE_BYTES = 1024 * 1024
 """A file holds at most this much, so that `max_bytes` can delete the oldest."""
 _PART_BYTES = 16 * 1024 * 1024
@@ -30,6 +31,7 @@ _TRIES = 1000
 _OUTPUT = BEGIN.encode()
 """The end of a command's output, in a segment that was set aside: it is no message of a server."""
 _PAUSE_S = 0.005
+_MOST_LOGGED = 4096
 _dated = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (.*)").fullmatch
 
 
@@ -50,7 +52,7 @@ class DeadLetterFiles:
         try:
             self._append(comment + line + b"\n")
         except OSError as error:
-            _log.error("a refused line cannot be kept (%s): %r, refused with: %s", error, line, message)
+            _log.error("a refused line cannot be kept (%s): %r, refused with: %s", error, line[:_MOST_LOGGED], message)
 
     def _append(self, data: bytes) -> None:
         taken = self._open()
@@ -87,7 +89,7 @@ class LoggedDeadLetters:
 
     def put(self, line: bytes, message: str) -> None:
         """Logs one line with the server's message."""
-        _log.error("a line was refused, and there is no folder to keep it in: %r: %s", line[:1024], message)
+        _log.error("a line was refused, and there is no folder to keep it in: %r: %s", line[:_MOST_LOGGED], message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

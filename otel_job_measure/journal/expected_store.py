@@ -25,9 +25,9 @@ from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.journal.private_files import make_folder, names_in, open_private, read_private, refuse_strangers
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.journal.statements import Key, Known, Snapshot, merged, needs_writing
-from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
 
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 _once = RateLimitedLog(_log, SystemClock(), every_s=1e9)
 _FORMAT: Final = 1
 _MOST_BYTES: Final = 32 * 1024 * 1024

@@ -19,9 +19,9 @@ from otel_job_measure.journal.recovery import recover_slots
 from otel_job_measure.journal.segment import MOST_BYTES, SUFFIX, SegmentFile
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.journal.vitals import OpenStart
-from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
 
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 _READ = 1024 * 1024
 _once = RateLimitedLog(_log, SystemClock(), every_s=1e9)
 

@@ -52,10 +52,10 @@ def read_private(path: Path, most: int) -> bytes:
 
 
 def names_in(folder: Path) -> list[str]:
-    """Returns the names in a folder; raises an `OSError` for a link."""
+    """Returns the names in a folder that can be this package's, in printed ASCII; raises an `OSError` for a link."""
     fd = os.open(folder, _FOLDER)
     try:
-        return os.listdir(fd)  # noqa: PTH208 - of a descriptor
+        return [name for name in os.listdir(fd) if name.isascii() and name.isprintable() and " " not in name]  # noqa: PTH208 - of a descriptor
     finally:
         os.close(fd)
 

@@ -20,9 +20,9 @@ from otel_job_measure.points.line_protocol import parse
 from otel_job_measure.points.outcome import Ending, Outcome
 from otel_job_measure.points.rows import Series, ending_lines
 from otel_job_measure.points.tags import DefaultTags
-from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
 
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 _once = RateLimitedLog(_log, SystemClock(), every_s=1e9)
 _SILENCE_NS = 600_000_000_000
 """How long a slot must be silent if its lock cannot tell: another boot, or no lock file."""
@@ -90,17 +90,19 @@ def _recover_held(state: StateDir, slot: Slot, clock: Clock, boot_id: str) -> in
         lost = close_runs(newest, runs, ended_elsewhere=ended)
     for segment in segments:  # the newest last, for the same reason
         segment.move(state.ready)
-    for rest in folder.glob(f"*{TEMPORARY_SUFFIX}"):
-        rest.unlink(missing_ok=True)
+    for name in names_in(folder):
+        if name.endswith(TEMPORARY_SUFFIX):
+            (folder / name).unlink(missing_ok=True)
     return lost
 
 
 def _readable_segments(state: StateDir, folder: Path) -> list[SegmentFile]:
-    for path in folder.glob(f"*{SUFFIX}"):
+    for name in names_in(folder):
         try:
-            SegmentFile.open(path)
+            if name.endswith(SUFFIX):
+                SegmentFile.open(folder / name)
         except LineProtocolError:
-            state.set_aside(path)
+            state.set_aside(folder / name)
     return state.segments_of(folder)
 
 
@@ -210,10 +212,10 @@ def close_runs(newest: SegmentFile, runs: Runs, *, ended_elsewhere: Collection[b
 
     The timestamps come from the segments alone, after their greatest one, so that a second pass writes the same.
     """
-    lines = [_old_row_of(row) for row in runs.run_rows.values() if _names_a_job(row)]
+    lines = [_old_row_of(row) for row in runs.run_rows.values() if _is_of_a_run(row)]
     lost = 0
     for uuid, start in runs.started.items():
-        if uuid in ended_elsewhere or not _names_a_job(start) or _names_a_job(runs.run_rows.get(uuid, b"")):
+        if uuid in ended_elsewhere or not _is_of_a_run(start) or _is_of_a_run(runs.run_rows.get(uuid, b"")):
             continue
         lost += 1
         end_ns = (runs.greatest_ns // 1000 + lost) * 1000 + newest.header.slot
@@ -238,12 +240,13 @@ def _read(segment: SegmentFile, wanted: Collection[bytes] | None = None) -> Runs
     return runs
 
 
-def _names_a_job(line: bytes) -> bool:
+def _is_of_a_run(line: bytes) -> bool:
     """Returns whether an ending can be made of a line: another program may have written into the file."""
     try:
-        return names.TAG_JOB in parse(line).tags
+        point = parse(line)
     except LineProtocolError:
         return False
+    return names.TAG_JOB in point.tags and names.FIELD_UUID in point.fields
 
 
 def _old_row_of(run_row: bytes) -> bytes:

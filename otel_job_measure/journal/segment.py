@@ -15,6 +15,10 @@ TEMPORARY_SUFFIX = ".tmp"
 MARK = b"# otel-job-measure "
 MOST_BYTES = 64 * 1024 * 1024
 """No segment has more: a new one begins at 16 MiB, with the starts of the runs that are open."""
+_MOST_HOST = 1024
+_SLOTS = 1000
+_MOST_NUMBER = 9 * 10**18
+"""No number is greater, so that a time computed from it fits into 64 bits."""
 _TAIL = 64 * 1024
 _SMALL = 4096
 """What is read at once when a closed segment is opened: most hold one run. A thousand of them take 4 MiB."""
@@ -56,15 +60,16 @@ def decode_header(line: bytes) -> SegmentHeader:
         if content["format"] != FORMAT:
             raise ValueError(content["format"])  # noqa: TRY301 - the same
         identity = Identity(
-            host=str(content["host"]),
+            host=str(content["host"])[:_MOST_HOST],
             boot_id=str(content["boot"]),
             destination=str(content["destination"]),
             label=str(content["label"]),
             runs=bool(content["runs"]),
         )
-        return SegmentHeader(
-            identity, slot=int(content["slot"]), ordinal=int(content["ordinal"]), created_ns=int(content["created"])
-        )
+        slot, ordinal, created_ns = (int(content[name]) for name in ("slot", "ordinal", "created"))
+        if not (0 <= slot < _SLOTS and 0 <= ordinal < _MOST_NUMBER and abs(created_ns) < _MOST_NUMBER):
+            raise ValueError(slot)  # noqa: TRY301 - the same
+        return SegmentHeader(identity, slot=slot, ordinal=ordinal, created_ns=created_ns)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise LineProtocolError(f"not the header of a segment of format {FORMAT}: {line[:80]!r}") from error
 

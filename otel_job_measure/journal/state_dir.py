@@ -13,9 +13,9 @@ from otel_job_measure.journal.file_lock import IS_AVAILABLE, lock
 from otel_job_measure.journal.private_files import make_folder, names_in, open_private, refuse_strangers, touch
 from otel_job_measure.journal.rights import refuse_as_root
 from otel_job_measure.journal.segment import SUFFIX, SegmentFile, destination_of
-from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
 
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 _once = RateLimitedLog(_log, SystemClock(), every_s=1e9)
 _WINDOW = 1000
 _MOST_NAME = 70  # bytes, of which each takes up to three characters of a file name
@@ -140,7 +140,11 @@ class StateDir:
     def slot_folders(self) -> list[Path]:
         """Returns the folders of the slots that were ever used."""
         with contextlib.suppress(OSError), os.scandir(self.slots) as entries:
-            found = [entry.name for entry in entries if entry.name.isdigit() and entry.is_dir(follow_symlinks=False)]
+            found = [
+                entry.name
+                for entry in entries
+                if entry.name.isascii() and entry.name.isdigit() and entry.is_dir(follow_symlinks=False)
+            ]
             return [self.slots / name for name in sorted(found)]
         return []
 

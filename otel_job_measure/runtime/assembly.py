@@ -20,6 +20,7 @@ from otel_job_measure.journal.memory_store import MemoryStore
 from otel_job_measure.journal.rights import whose_rights
 from otel_job_measure.journal.segment_writer import SegmentWriter
 from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.rate_limited_log import PrintableLog
 from otel_job_measure.settings import Settings
 from otel_job_measure.settings.environment import default_state_dir
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from otel_job_measure.journal.maintenance import JournalSource
     from otel_job_measure.journal.vitals import Vitals
 
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 _STATE_DIR = f"{names.ENV_PREFIX}STATE_DIR"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _MOUNTS = Path("/proc/mounts")

@@ -9,13 +9,14 @@ from opentelemetry.sdk.trace.sampling import Sampler
 from otel_job_measure import names
 from otel_job_measure.entrypoints import middleware
 from otel_job_measure.errors import MissingDependencyError, SettingsError, UsageError
+from otel_job_measure.rate_limited_log import PrintableLog
 from otel_job_measure.runtime.measure import JobMeasure
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans import processor
 from otel_job_measure.spans.rules import SpanRule
 from otel_job_measure.spans.sampler import RecordingSampler
 
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 _made: dict[str, JobMeasure] = {}
 
 

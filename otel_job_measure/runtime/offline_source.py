@@ -13,10 +13,10 @@ from otel_job_measure.journal.maintenance import Bound, maintain
 from otel_job_measure.journal.slots import any_slot
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.journal.vitals import OpenStart
-from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
 from otel_job_measure.settings.model import ANY, LOCAL
 
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 
 
 class OfflineSource:

@@ -5,6 +5,7 @@ from typing import Any
 
 from otel_job_measure import names
 from otel_job_measure.errors import SettingsError
+from otel_job_measure.rate_limited_log import PrintableLog
 from otel_job_measure.settings import Secret, Settings
 from otel_job_measure.settings.environment import default_state_dir, gathered, process_environment
 from otel_job_measure.settings.secret import ProxyUrl
@@ -13,7 +14,7 @@ from otel_job_measure.settings.table import BY_ARGUMENT
 Packed = tuple[tuple[tuple[str, object], ...], tuple[str, ...], tuple[str, ...]]
 """The settings that are no secret and no default; the secrets of variables, and those of arguments, by name."""
 
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 
 
 def packed(settings: Settings) -> Packed:

@@ -19,6 +19,7 @@ from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Journal, Position
 from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.rate_limited_log import PrintableLog
 from otel_job_measure.runtime.assembly import StoreOpener, dies_with_process, identity_of, in_usable_place, make_shipper
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans.guard import Guards
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 _MOST_S: Final = 3600.0
 _NOTE_S: Final = 1.0
 """How long a process waits at its end for another one that notes what should happen."""
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 _stand_ins: Final[list[Journal]] = []
 _pipelines: Final[dict[tuple[object, ...], "Pipeline"]] = {}
 _closed_at_exit: Final["WeakSet[Pipeline]"] = WeakSet()

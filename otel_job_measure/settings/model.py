@@ -8,6 +8,7 @@ from typing import Final, Literal, Self, TypedDict, Unpack
 
 from otel_job_measure import names
 from otel_job_measure.errors import SettingsError
+from otel_job_measure.rate_limited_log import PrintableLog
 from otel_job_measure.settings.cross_checks import broken
 from otel_job_measure.settings.destination import Destination, OtlpDestination, otlp_destination, parse_headers
 from otel_job_measure.settings.environment import default_state_dir, gathered, process_environment, standard_proxy
@@ -20,7 +21,7 @@ ANY: Final = "any"
 _TAKES: Final = "one token of printable ASCII characters"
 _SAID_IN: Final = "_said_in"  # the variable that each argument's value came from
 
-_logger = logging.getLogger(__name__)
+_logger = PrintableLog(logging.getLogger(__name__))
 _secret_files: dict[tuple[Path, str], SecretFile] = {}
 
 

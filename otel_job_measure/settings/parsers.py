@@ -209,7 +209,7 @@ def tag_names(value: object) -> tuple[str, ...]:
     for name in tags:
         if name.lower() in RESERVED_TAGS or name.startswith("_"):
             raise RefusedError(f"the rows or InfluxDB use {name!a} themselves")
-        if _has_controls(name) or "\\" in name or len(name.encode()) > _MAX_TAG_BYTES:
+        if _has_controls(name) or "\\" in name or len(name.encode(errors="replace")) > _MAX_TAG_BYTES:
             raise RefusedError(f"{name[:_MAX_TAG_BYTES]!a} is too long, or no name of a tag")
     if len(tags) > _MAX_TAGS:
         raise RefusedError(f"{len(tags)} are too many")

@@ -16,6 +16,7 @@ from opentelemetry.trace import (
 
 from otel_job_measure import names
 from otel_job_measure.points.outcome import ENDED, FAILED, Outcome
+from otel_job_measure.rate_limited_log import PrintableLog
 from otel_job_measure.spans.attributes import describe_end
 from otel_job_measure.spans.claims import Claim, Claimed, claimed
 from otel_job_measure.spans.current import NOT_CURRENT, Current
@@ -27,7 +28,7 @@ from otel_job_measure.spans.run import NO_DETAILS, Details, Job, JobRun, Run
 from otel_job_measure.spans.span_options import PLAIN_SPAN, SpanOptions
 from otel_job_measure.spans.tracer import Bound, Providers
 
-_logger = logging.getLogger(__name__)
+_logger = PrintableLog(logging.getLogger(__name__))
 
 
 class Opener:

@@ -15,11 +15,11 @@ from otel_job_measure.journal.expected_store import BusyStoreError, ExpectedStor
 from otel_job_measure.journal.statements import Snapshot, Statement
 from otel_job_measure.points.tags import resolve
 from otel_job_measure.points.text import clean_tag
-from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans.declarations import Declared, Key
 
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 _AGAIN_NS: Final = 3600 * 10**9
 
 

@@ -10,6 +10,7 @@ from otel_job_measure.journal.interfaces import Journal, Position
 from otel_job_measure.points.outcome import ENDED, Ending, Outcome
 from otel_job_measure.points.rows import ending_lines, event_line, start_line
 from otel_job_measure.points.tags import resolve
+from otel_job_measure.rate_limited_log import PrintableLog
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans.guard import Guard, Guards
 from otel_job_measure.spans.run import NO_DETAILS, Job, Run
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from otel_job_measure.spans.declarations import Declarations, Resource
 
 _logger = logging.getLogger(__name__)
+_log = PrintableLog(_logger)
 _NO_RESOURCE: Final[Mapping[str, object]] = MappingProxyType({})
 _KEPT_JOBS: Final = 1024
 
@@ -155,7 +157,7 @@ class Recorder:
         line = start_line(job.series, run.uuid, run.start_ns)
         self.journal().begin(run.uuid, line if run.preface is None else run.preface(run) + line)
         if _logger.isEnabledFor(logging.DEBUG):
-            _logger.debug("job %r started, run %s", run.name, run.uuid)
+            _log.debug("job %r started, run %s", run.name, run.uuid)
 
     def _write_end(self, run: Run, job: Job) -> None:
         outcome, details = run.outcome or ENDED, run.details
@@ -176,4 +178,4 @@ class Recorder:
         journal.finish(run.uuid, lines)
         if _logger.isEnabledFor(logging.DEBUG):
             how = outcome.status if outcome.reason is None else f"{outcome.status} ({outcome.reason})"
-            _logger.debug("job %r ended, run %s: %s after %.6f s", run.name, run.uuid, how, run.duration_s)
+            _log.debug("job %r ended, run %s: %s after %.6f s", run.name, run.uuid, how, run.duration_s)

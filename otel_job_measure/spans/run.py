@@ -11,6 +11,7 @@ from otel_job_measure.points.rows import Series
 from otel_job_measure.points.run_ids import new_run_id
 from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.points.text import valid
+from otel_job_measure.rate_limited_log import PrintableLog
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from otel_job_measure.spans.recorder import Recorder
     from otel_job_measure.spans.rules import SpanRule
 
-_logger = logging.getLogger(__name__)
+_logger = PrintableLog(logging.getLogger(__name__))
 
 
 class Details(NamedTuple):

@@ -5,11 +5,10 @@
 
 import contextlib
 import json
-import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from otel_job_measure.delivery.checkpoints import FileCheckpoints
@@ -22,34 +21,7 @@ from otel_job_measure.points.line_protocol import Point, encode, parse
 from otel_job_measure.settings import parse_env_file
 from otel_job_measure.settings.destination import parse_headers
 from otel_job_measure.settings.secret import mask
-
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "200"))
-fuzzed = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-ROW = b'scheduling-job,job=a\\ b status="start",uuid="abcdefghijkm" 1800000000000000000\n'
-RUN = b'scheduling-job-run,job=a,status=end duration=1.5,success=1,uuid="abcdefghijkm" 1800000000000000000\n'
-PIECES = (
-    ROW,
-    RUN,
-    b"# alive 1",
-    b"\n",
-    b" ",
-    b",",
-    b"=",
-    b'"',
-    b"\\",
-    b"1i",
-    b"1u",
-    b"-",
-    b"e9",
-    b"\xff",
-    b"\0",
-    b"\r",
-)
-LINES = st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=8)), max_size=30).map(b"".join)
+from tests.fuzz.examples import JSONS, LINES, fuzzed
 
 
 @given(LINES)
@@ -96,15 +68,6 @@ def test_answers_of_a_server(status: int, headers: dict[str, str], body: bytes) 
     assert isinstance(verdict, Verdict)
     assert verdict.message.isprintable()
     assert verdict.wait_s is None or verdict.wait_s > 0
-
-
-JSONS = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["format", "destinations", "d", "s"]), inner)
-    ),
-    max_leaves=8,
-)
 
 
 @given(st.one_of(JSONS.map(lambda value: json.dumps(value).encode()), st.binary(max_size=60)))

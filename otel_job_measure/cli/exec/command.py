@@ -17,6 +17,7 @@ from otel_job_measure.cli.exec.unmeasured import Unmeasured
 from otel_job_measure.cli.options import complain, in_one_line
 from otel_job_measure.journal.kept_output import MOST_BYTES
 from otel_job_measure.journal.rights import Rights
+from otel_job_measure.printable import brief
 from otel_job_measure.settings import Settings
 from otel_job_measure.settings.parsers import RefusedError, seconds
 
@@ -31,6 +32,7 @@ _DESCRIPTION = """Runs COMMAND and measures it as a run of the job NAME. Input, 
 of the command. If the measurement fails, one line on stderr says so, and the command runs all the same. If
 SIGKILL ends exec itself, it ends the command too, and the run is recorded as failed, reason lost."""
 
+_MOST_LINE = 4000
 _LIMITS = (
     ("schedule", "CRON", "when the job should run: cron ('5 2 * * *', '@daily') or OnCalendar ('Mon..Fri 08:00')"),
     ("every", "TIME", "how often it should run, in place of a schedule: 30m, 1h, 1d"),
@@ -55,7 +57,7 @@ class _OneLine(logging.Formatter):
         error = record.exc_info[1] if record.exc_info else None
         record.exc_info = record.exc_text = None
         line = "; ".join(super().format(record).split("\n"))
-        return line if error is None else f"{line}: {in_one_line(error)}"
+        return brief(line if error is None else f"{line}: {in_one_line(error)}", _MOST_LINE)
 
 
 class Given:

@@ -13,9 +13,10 @@ from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.journal.statements import Snapshot, Statement
 from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.points.text import clean_tag
+from otel_job_measure.rate_limited_log import PrintableLog
 from otel_job_measure.settings import Settings
 
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 _WAIT_S: Final = 1.0
 _IN_POD: Final = "KUBERNETES_SERVICE_HOST"
 
