@@ -8,16 +8,17 @@ WORKERS ?= auto
 PYTEST ?=
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz lowest help setup demo servers test soak lint types imports pytest bench bench-long bench-quick bench-scale format clean
+.PHONY: test-long fuzz lowest help setup demo servers test soak lint types imports pytest bench bench-long bench-quick bench-scale format clean
 
 help:
 	@echo 'make demo      runs real jobs and measures them; needs no server'
 	@echo 'make test      runs lint, types, import rules, and tests with coverage'
+	@echo 'make test-long runs the tests that take minutes each'
 	@echo 'make bench     compares the cost of a run with the alternatives; writes the numbers of docs/performance.md'
 	@echo 'make bench-quick  prints the first of these tables, in a minute'
 	@echo 'make bench-long   measures ten million runs of one process'
 	@echo 'make bench-scale  calculates a fleet; writes the numbers of docs/scale.md'
-	@echo 'make servers   builds InfluxDB 1 and 2, a collector and Telegraf for the tests (once, about fifteen minutes)'
+	@echo 'make servers   builds InfluxDB 1 and 2, a collector, Telegraf and Kafka for the tests (once, about fifteen minutes)'
 	@echo 'make soak      tries every fault of docs/reliability.md at length (at most 20 minutes); prints a table'
 	@echo 'make fuzz      tries hostile input for ten minutes; make lowest tries the lowest versions of the libraries'
 	@echo 'make setup     makes the virtual environment .venv (PYTHON=python3.12 selects another Python)'
@@ -41,6 +42,10 @@ servers:
 	tests/servers/build.sh
 
 test: lint types imports pytest
+
+# Tests that take minutes each, with real programs.
+test-long: setup
+	$(BIN)/pytest -n $(WORKERS) --maxprocesses 2 -m long
 
 # Ten minutes of hostile input for everything that reads what others write; `make test` tries some seconds of it.
 fuzz: setup

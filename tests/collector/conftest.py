@@ -14,25 +14,25 @@ from tests.support.collectors import TELEGRAF, Collector, Telegraf, built, varia
 from tests.support.influx import InfluxServer
 from tests.support.processes import Processes
 
-_ENVIRONMENT = dict(os.environ)  # as it was before the first test got one of its own
+ENVIRONMENT = dict(os.environ)  # as it was before the first test got one of its own
 
 
 @pytest.fixture(scope="session")
 def collector_binary() -> Path:
     """The OpenTelemetry Collector of collector/builder.yaml."""
-    return built("collector", _ENVIRONMENT)
+    return built("collector", ENVIRONMENT)
 
 
 @pytest.fixture(scope="session")
 def telegraf_binary() -> Path:
     """Telegraf."""
-    return built("telegraf", _ENVIRONMENT)
+    return built("telegraf", ENVIRONMENT)
 
 
 @pytest.fixture(scope="session")
 def node() -> Path:
     """The packages of a job in Node.js, and a Node.js beside them."""
-    return built("node", _ENVIRONMENT)
+    return built("node", ENVIRONMENT)
 
 
 @pytest.fixture
