@@ -6,6 +6,7 @@ from typing import Final
 from benchmarks.bench import Bench
 from benchmarks.measures import (
     crowds,
+    dialects,
     drain,
     event_loop,
     floor,
@@ -40,10 +41,11 @@ MEASURES: Final[Mapping[str, Callable[[Bench], Part]]] = {
     "sizes": sizes.measure,
     "long-life": long_life.measure,
     "longest-life": longest_life.measure,
+    "dialects": dialects.measure,
 }
 """Each by its name, in the order of the docs."""
 
 QUICK: Final = ("job-thread",)
 """Those that tell enough in a minute."""
-LONG: Final = ("longest-life",)
+LONG: Final = ("longest-life", "dialects")
 """Those that take too long to be among the others."""

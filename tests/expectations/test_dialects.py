@@ -1,160 +1,22 @@
 """Each dialect against its own library, run by a simulated clock."""
 
-import importlib
 import random
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from itertools import takewhile
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from typing import Final
 
 import pytest
-from cronsim import CronSim
 
-from otel_job_measure.errors import ScheduleError
-from otel_job_measure.expectations import schedules
-
-# Libraries without types
-apscheduler: Any = importlib.import_module("apscheduler.triggers.cron")
-celery: Any = importlib.import_module("celery")
-crontab: Any = importlib.import_module("celery.schedules").crontab
-croniter: Any = importlib.import_module("croniter").croniter
-huey: Any = importlib.import_module("huey.api")
-pycron: Any = importlib.import_module("pycron")
+from benchmarks.dialects import CHANGES, SIMULATED, compare
 
 EXPRESSIONS: Final = 300
-MINUTE: Final = timedelta(minutes=1)
-DAY: Final = timedelta(days=1)
-Simulated = Callable[[str, ZoneInfo, datetime, datetime, random.Random], Iterator[datetime]]
-CHANGES: Final = {
-    "Europe/Riga": (datetime(2026, 3, 29, 1, tzinfo=UTC), datetime(2026, 10, 25, 1, tzinfo=UTC)),
-    "America/New_York": (datetime(2026, 3, 8, 7, tzinfo=UTC), datetime(2026, 11, 1, 6, tzinfo=UTC)),
-    "Australia/Lord_Howe": (datetime(2026, 10, 3, 15, 30, tzinfo=UTC), datetime(2026, 4, 4, 15, tzinfo=UTC)),
-}
-"""Zones and their changes of clocks in 2026; Lord Howe's clocks change by half an hour."""
+"""Of each dialect; `python -m benchmarks --only dialects` compares 10,000."""
 
 
-def expression(chance: random.Random) -> str:
-    """Returns a cron expression of five fields that all six libraries take, mostly due at night."""
-
-    def field(least: int, most: int, stars: float) -> str:
-        if chance.random() < stars:
-            return chance.choice(["*", "*", f"*/{chance.choice([2, 3, 5, 7, 10])}"])
-        first, second = sorted(chance.sample(range(least, most + 1), 2))
-        return chance.choice([f"{first}", f"{first}", f"{first}-{second}", f"{first},{second}"])
-
-    hour = field(0, 4, 0.3) if chance.random() < 0.8 else field(0, 23, 0.3)
-    weekday = "*" if chance.random() < 0.7 else field(0, 6, 0).replace("*/", "")
-    day, month = field(1, 31, 0.8).replace("*/", ""), field(1, 12, 0.9).replace("*/", "")
-    return f"{field(0, 59, 0.3)} {hour} {day} {month} {weekday}"
-
-
-def by_cronsim(text: str, zone: ZoneInfo, start: datetime, end: datetime, chance: random.Random) -> Iterator[datetime]:
-    """Debian's cron as cronsim has it: one evaluation from long before."""
-    last = start
-    for due in CronSim(text, (start - 40 * DAY).astimezone(zone)):
-        if (found := due.astimezone(UTC)) > last:
-            last = found
-            yield found
-
-
-def by_rq(text: str, zone: ZoneInfo, start: datetime, end: datetime, chance: random.Random) -> Iterator[datetime]:
-    """RQ's cron: each next time is found from the moment, some seconds late, at which the last one was enqueued."""
-    now = start.astimezone(zone)
-    while True:
-        due = croniter(text, now).get_next(datetime)
-        yield due
-        now = (due.astimezone(UTC) + timedelta(seconds=chance.uniform(0, 20))).astimezone(zone)
-
-
-def by_apscheduler(
-    text: str, zone: ZoneInfo, start: datetime, end: datetime, chance: random.Random
-) -> Iterator[datetime]:
-    """APScheduler's loop: wakes late, takes every time that has passed, and asks for the next one."""
-    trigger: Any = apscheduler.CronTrigger.from_crontab(text, timezone=zone)
-    due = trigger.get_next_fire_time(None, start.astimezone(zone) + timedelta(microseconds=1))
-    while due is not None:
-        now = due.astimezone(UTC) + timedelta(seconds=chance.uniform(0, 90))
-        # Compared in UTC: two times of one zone are compared by the wall, where an hour can repeat.
-        while due is not None and due.astimezone(UTC) <= now:
-            yield due
-            due = trigger.get_next_fire_time(due, now.astimezone(zone))
-
-
-def by_beat(text: str, zone: ZoneInfo, start: datetime, end: datetime, chance: random.Random) -> Iterator[datetime]:
-    """Celery's beat: asks each entry whether it is due, and sleeps for as long as the entry says."""
-    now = [start.astimezone(zone)]
-    minute, hour, day, month, weekday = text.split()
-    app: Any = celery.Celery("beat", set_as_current=False, timezone=zone.key)
-    entry: Any = crontab(
-        minute, hour, day_of_month=day, month_of_year=month, day_of_week=weekday, app=app, nowfun=lambda: now[0]
-    )
-    last = now[0]
-    while True:
-        is_due, wait_s = entry.is_due(last)
-        if is_due:
-            yield now[0].replace(second=0, microsecond=0)
-            last = now[0]
-        late_s = chance.uniform(0.001, 0.05)
-        now[0] = (now[0].astimezone(UTC) + timedelta(seconds=wait_s + late_s)).astimezone(zone)
-
-
-def by_huey(text: str, zone: ZoneInfo, start: datetime, end: datetime, chance: random.Random) -> Iterator[datetime]:
-    """Huey's scheduler: asks each minute of the local time whether the task matches."""
-    minute, hour, day, month, weekday = text.split()
-    matches: Any = huey.crontab(minute, hour, day, month, weekday)
-    for now in minutes(start, end, chance):
-        if matches(now.astimezone(zone)):
-            yield now.replace(second=0)
-
-
-def by_taskiq(text: str, zone: ZoneInfo, start: datetime, end: datetime, chance: random.Random) -> Iterator[datetime]:
-    """Taskiq's scheduler: asks pycron each minute."""
-    for now in minutes(start, end, chance):
-        if pycron.is_now(text, now.astimezone(zone)):
-            yield now.replace(second=0)
-
-
-def minutes(start: datetime, end: datetime, chance: random.Random) -> Iterator[datetime]:
-    """Yields a moment in each minute between two whole ones."""
-    second = chance.randrange(60)
-    while start < end:
-        start += MINUTE
-        yield start.replace(second=second)
-
-
-def until(end: datetime, dues: Iterator[datetime]) -> Iterator[datetime]:
-    """Yields due times as long as they are not later than `end`."""
-    return takewhile(lambda due: due.astimezone(UTC) <= end, dues)
-
-
-@pytest.mark.parametrize(
-    ("dialect", "simulated"),
-    [
-        ("cron", by_cronsim),
-        ("croniter", by_rq),
-        ("apscheduler", by_apscheduler),
-        ("celery", by_beat),
-        ("huey", by_huey),
-        ("pycron", by_taskiq),
-    ],
-)
-def test_due_times_are_those_of_the_library(dialect: str, simulated: Simulated) -> None:
-    """Random expressions in three zones, around a change of clocks and for some days after."""
-    chance = random.Random(f"dialects-{dialect}")
-    compared = 0
-    for number in range(EXPRESSIONS):
-        name, changes = list(CHANGES.items())[number % len(CHANGES)]
-        zone = ZoneInfo(name)
-        start = changes[number % 2] - timedelta(days=1, minutes=chance.randrange(600))
-        end = start + (30 * DAY if number % 10 == 0 else 3 * DAY)
-        text = expression(chance)
-        try:
-            schedule = schedules.parse(text, name, start, dialect)
-        except ScheduleError:
-            continue  # a day that never comes
-        expected = {due.astimezone(UTC) for due in until(end, simulated(text, zone, start, end, chance))}
-        found = set(until(end, schedule.after(start)))
-        assert found == expected, (text, name, sorted(found ^ expected))
-        compared += len(found)
-    assert compared > EXPRESSIONS
+@pytest.mark.parametrize("zone", CHANGES)
+@pytest.mark.parametrize("dialect", SIMULATED)
+def test_due_times_are_those_of_the_library(dialect: str, zone: str) -> None:
+    """Random expressions around the changes of clocks of three zones; some for 30 days."""
+    chance = random.Random(f"dialects-{dialect}-{zone}")
+    count = EXPRESSIONS // len(CHANGES)
+    found = compare(dialect, zone, chance, count, lambda number: 2 if number % 50 else 30)
+    assert found.differences == ()
+    assert found.dues > count
