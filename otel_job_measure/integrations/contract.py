@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar, Unpack, cast
 
-from opentelemetry.trace import Span
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, Span, get_current_span
 
 from otel_job_measure import forks, names
 from otel_job_measure.entrypoints.decorator import decorated
@@ -183,13 +184,18 @@ class Adapter:
             Whether this call ended a run: False if it never began, has ended already, or was recovered as lost.
         """
         with self.guard:
-            measure = self.measure
             if isinstance(key, str):
-                found = watched.find(StateDir(measure.settings.state_path), key)
+                _, found = self._watched(key)
                 if found is None:
                     return False
                 key = RunHandle.from_json(found)
-            return measure.finish(key, outcome=outcome)
+            return self.measure.finish(key, outcome=outcome)
+        return False
+
+    def began(self, key: str) -> bool:
+        """Returns whether another process has lately begun a run with this key as `watched`."""
+        with self.guard:
+            return self._watched(key)[0]
         return False
 
     def due_times(
@@ -261,6 +267,10 @@ class Adapter:
                 return judge(error, result)
         return None
 
+    def _watched(self, key: str) -> tuple[bool, str | None]:
+        settings = self.measure.settings
+        return (False, None) if settings.in_memory else watched.find(StateDir(settings.state_path), key)
+
     def _runs(self) -> KeyedRuns:
         opener = self.measure.opener
         with self._lock:
@@ -270,6 +280,15 @@ class Adapter:
 
     def _forked(self) -> None:
         self._lock = threading.Lock()  # another thread of the parent may hold the old one
+
+
+def rooted() -> TaskOptions:
+    """Returns options for a run whose span begins a trace of its own, with a link to the span that is current.
+
+    A scheduler hands the context of the code that added a job on to that job; its runs do not belong to that trace.
+    """
+    adding = get_current_span().get_span_context()
+    return {"context": Context(), "links": [Link(adding)]} if adding.is_valid else {"context": Context()}
 
 
 def _noted(key: str, run: Run) -> bytes:

@@ -12,6 +12,7 @@ class Patches:
 
     def __init__(self) -> None:
         self._replaced: list[tuple[type, str, Any, Any]] = []
+        self._live = [True]
 
     def __bool__(self) -> bool:
         """Returns whether anything is replaced."""
@@ -30,17 +31,20 @@ class Patches:
             return
         is_of_class = isinstance(found, classmethod)
         original: Any = getattr(found, "__func__", found)
+        live = self._live
 
         @wraps(original)
         def replaced(*args: Any, **more: Any) -> Any:
-            return wrapper(original, *args, **more)
+            return wrapper(original, *args, **more) if live else original(*args, **more)
 
         new: Any = classmethod(replaced) if is_of_class else replaced
         setattr(owner, name, new)
         self._replaced.append((owner, name, found, new))
 
     def restore(self) -> None:
-        """Puts the originals back, except where another library has replaced ours meanwhile."""
+        """Puts the originals back; where another library has replaced ours meanwhile, ours only passes calls on."""
+        self._live.clear()
+        self._live = [True]
         while self._replaced:
             owner, name, original, new = self._replaced.pop()
             if vars(owner).get(name) is new:

@@ -19,8 +19,8 @@ def comment(uuid: str, key: str, handle: str) -> bytes:
     return WATCHED + f"{uuid} [{json.dumps(key)},{handle}]\n".encode()
 
 
-def find(state: StateDir, key: str) -> str | None:
-    """Returns the handle, as JSON, of the run that was noted under a key and has not ended; a dead process's first.
+def find(state: StateDir, key: str) -> tuple[bool, str | None]:
+    """Returns whether runs were noted under a key, and the handle of one that has not ended; a dead process's first.
 
     It reads the segments of all slots, so it is for the rare death of a process.
     """
@@ -35,4 +35,4 @@ def find(state: StateDir, key: str) -> str | None:
                 uuid, _, note = line[len(WATCHED) :].partition(b" ")
                 noted[uuid] = (slots.is_living(folder), json.dumps(json.loads(note)[1]))
     found = sorted(noted[uuid] for uuid in noted.keys() - ended)
-    return found[0][1] if found else None
+    return bool(noted), found[0][1] if found else None

@@ -1,23 +1,11 @@
-"""Fakes for your own test suite: which runs were measured, without files, threads or a server.
-
-::
-
-    @pytest.fixture
-    def runs():
-        with recorded_runs() as runs:
-            yield runs
-
-
-    def test_the_import_is_measured(runs):
-        import_orders()
-        assert runs.one("import-orders").status == "end"
-"""
+"""Fakes: a clock, a journal and a sink in memory, and the runs that were measured."""
 
 import contextlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import overload
 
+from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.journal.counters import Counters
@@ -26,8 +14,6 @@ from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.memory_store import MemoryStore
 from otel_job_measure.points.line_protocol import Point, parse
 from otel_job_measure.runtime.pipeline import stand_in
-
-__all__ = ["ListSink", "ManualClock", "MemoryJournal", "RecordedRuns", "RunRecord", "recorded_runs"]
 
 _IDENTITY = Identity(host="test-host", boot_id="test-boot", destination="local", label="a test", runs=True)
 
@@ -115,6 +101,32 @@ class ListSink:
         return _parsed(chunk.data for chunk in self.chunks)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkippedRecord:
+    """A due time that a scheduler skipped.
+
+    Args:
+        job: The job's name.
+        due_ns: The due time, in nanoseconds since 1970.
+        detail: Why it was skipped, as `misfire: later than its grace`.
+    """
+
+    job: str
+    due_ns: int
+    detail: str
+
+    @staticmethod
+    def from_points(points: Iterable[Point]) -> "list[SkippedRecord]":
+        """Returns the skipped due times among some points, each once, in the order of the due times."""
+        found = {
+            (point.tags[names.TAG_JOB], point.time_ns or 0): str(point.fields.get(names.FIELD_DETAIL, ""))
+            for point in points
+            if point.measurement == names.EVENTS and point.tags[names.TAG_EVENT] == names.EVENT_SKIPPED
+        }
+        records = (SkippedRecord(job=job, due_ns=due, detail=detail) for (job, due), detail in found.items())
+        return sorted(records, key=lambda record: record.due_ns)
+
+
 class RecordedRuns(Sequence[RunRecord]):
     """The runs that were measured, in the order in which they began.
 
@@ -142,6 +154,10 @@ class RecordedRuns(Sequence[RunRecord]):
             seen = ", ".join(f"{run.job} ({run.status})" for run in runs) or "nothing"
             raise AssertionError(f"expected one run of {job!r}, found {len(found)}; all measured runs: {seen}")
         return found[0]
+
+    def skipped(self) -> list[SkippedRecord]:
+        """Returns the due times that schedulers skipped, in their order."""
+        return SkippedRecord.from_points(self._journal.points())
 
     def __len__(self) -> int:
         return len(self._runs())
