@@ -48,14 +48,14 @@ class Evidence:
         senders: Of an InfluxDB: the last word of each host.
         gaps: Of a history: when points were dropped, or journals were in memory. Of an InfluxDB: when a query failed,
             or no host sent a word; `outage_now` is added by itself.
-        ahead: Hosts whose clocks are ahead of the checker's.
+        ahead: Hosts whose clocks are or were ahead of the checker's, and when.
     """
 
     now_ns: int
     complete_until_ns: int | None = None
     senders: Mapping[str, Sender] = field(default_factory=dict[str, Sender])
     gaps: tuple[Span, ...] = ()
-    ahead: frozenset[str] = frozenset()
+    ahead: Mapping[str, Span] = field(default_factory=dict[str, Span])
 
     @property
     def is_history(self) -> bool:
@@ -89,32 +89,46 @@ class Evidence:
         return sender is not None and not sender.left and sender.at_ns > self.now_ns - GONE_S * NS
 
     def is_gone(self, host: str) -> bool:
-        """Returns whether a host that should be there fell silent, and not all hosts with it."""
+        """Returns whether a host that should be there fell silent, and not all hosts with it.
+
+        The time of an outage does not count: when the first host is back, the others have a little time.
+        """
         sender = self.senders.get(host)
-        return sender is not None and not sender.left and not self.is_live(host) and self.outage_now() is None
+        if sender is None or sender.left or self.outage_now() is not None:
+            return False
+        last_ns = max((sender.at_ns, *(gap.until_ns for gap in self.gaps)))
+        return last_ns <= self.now_ns - GONE_S * NS
 
     def waits(self, host: str, until_ns: int) -> bool:
         """Returns whether a host said that rows up to a time wait with it."""
         sender = self.senders.get(host)
         return sender is not None and sender.pending > 0 and sender.complete_until_ns <= until_ns
 
-    def absence(self, span: Span, hosts: Collection[str]) -> Known:
+    def is_ahead(self, host: str, span: Span) -> bool:
+        """Returns whether a host's clock was ahead in a time."""
+        return host in self.ahead and self.ahead[host].meets(span)
+
+    def absence(self, span: Span, hosts: Collection[str], *, may_move: bool = False) -> Known:
         """Returns what is known if the store has no row of a time.
 
         Args:
             span: The time of which a row would be.
             hosts: The hosts that could have sent it; empty means any.
+            may_move: Whether the job may have moved to another host in an outage.
         """
         if self.complete_until_ns is not None:
             return self._absence_in_history(span, self.complete_until_ns)
         among = hosts or self.senders.keys()
-        if not self.ahead.isdisjoint(hosts) or any(self.waits(host, span.until_ns) for host in among):
+        is_ahead = any(self.is_ahead(host, span) for host in hosts)
+        if is_ahead or any(self.waits(host, span.until_ns) for host in among):
             return Known.UNKNOWN
         outages = [outage for outage in self.outages() if outage.meets(span)]
         if outages:
             end_ns = max(outage.until_ns for outage in outages)
             said = among and all(self._said_all(host, span, min(outages), end_ns) for host in among)
-            return Known.ABSENT if said else Known.UNKNOWN
+            others = self.senders.keys() - among if may_move else ()
+            may_come = any(self._may_come(host, span, end_ns) for host in others)
+            return Known.ABSENT if said and not may_come else Known.UNKNOWN
         is_early = self.now_ns < span.until_ns + SETTLE_S * NS or any(
             self.is_live(host) and self.senders[host].complete_until_ns <= span.until_ns for host in among
         )
@@ -126,6 +140,11 @@ class Evidence:
         if complete_until_ns > span.until_ns:
             return Known.ABSENT
         return Known.NOT_YET if complete_until_ns > self.now_ns - GONE_S * NS else Known.UNKNOWN
+
+    def _may_come(self, host: str, span: Span, end_ns: int) -> bool:
+        """Returns whether rows of an outage may come from a host on which the job did not run before."""
+        is_back = self.senders[host].at_ns > end_ns
+        return self.waits(host, span.until_ns) or (not is_back and self.now_ns <= end_ns + RETURN_S * NS)
 
     def _said_all(self, host: str, span: Span, outage: Span, end_ns: int) -> bool:
         """Returns whether nothing of a time in an outage can come from a host any more."""

@@ -7,7 +7,8 @@ from typing import Final
 from otel_job_measure import names
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.run_record import RunRecord
-from otel_job_measure.insight.absence import Evidence, Known, Span
+from otel_job_measure.insight.absence import Known, Span
+from otel_job_measure.insight.facts import Look
 from otel_job_measure.insight.findings import LATE, MISSED, NEVER_RAN, UNKNOWN, Finding
 from otel_job_measure.insight.limits import ended_ns, success_of
 from otel_job_measure.insight.matching import NS, Settled, deadline_ns, early_ns, started_ns
@@ -34,14 +35,9 @@ class Judged:
     settled: tuple[Settled, ...]
 
 
-def judged(settled: Sequence[Settled], evidence: Evidence, hosts: frozenset[str]) -> Judged:
-    """Sorts due times by what is known.
-
-    Args:
-        settled: Of `match`, for due times up to now.
-        evidence: What the store is known to hold.
-        hosts: The hosts on which the job could have run.
-    """
+def judged(settled: Sequence[Settled], look: Look) -> Judged:
+    """Sorts due times, of `match`, by what is known."""
+    evidence = look.evidence
     absent: list[Settled] = []
     waiting: list[Settled] = []
     unknown: list[Settled] = []
@@ -49,12 +45,15 @@ def judged(settled: Sequence[Settled], evidence: Evidence, hosts: frozenset[str]
         due = each.due
         if each.in_time or each.skipped:
             continue
-        if each.run is not None:
-            absent.append(each)
+        window = Span(due.at_ns - early_ns(due), deadline_ns(due))
+        if each.run is not None:  # its scheduler made up for it, or its host's clock only says so
+            where = {each.run.host} if each.run.host else look.hosts or evidence.ahead.keys()
+            if not any(evidence.is_ahead(host, window) for host in where):
+                absent.append(each)
             continue
         known = Known.NOT_YET
         if evidence.now_ns > deadline_ns(due):
-            known = evidence.absence(Span(due.at_ns - early_ns(due), deadline_ns(due)), hosts)
+            known = look.absence(window)
         {Known.ABSENT: absent, Known.NOT_YET: waiting, Known.UNKNOWN: unknown}[known].append(each)
     return Judged(absent=tuple(absent), waiting=tuple(waiting), unknown=tuple(unknown), settled=tuple(settled))
 
@@ -66,24 +65,17 @@ def cleared_ns(of: Judged, runs: Sequence[RunRecord]) -> int | None:
     return max((*matched, *successes), default=None)
 
 
-def findings(of: Judged, evidence: Evidence, runs: Sequence[RunRecord], after_ns: int) -> list[Finding]:
-    """Returns what holds because of the due times.
-
-    Args:
-        of: The due times.
-        evidence: What the store is known to hold.
-        runs: All runs that are known.
-        after_ns: Earlier due times were not looked at.
-    """
+def findings(of: Judged, look: Look) -> list[Finding]:
+    """Returns what holds because of the due times."""
     found: list[Finding] = []
-    cleared = cleared_ns(of, runs)
-    from_before = cleared is None or cleared < after_ns
+    cleared = cleared_ns(of, look.runs)
+    from_before = cleared is None or cleared < look.facts.after_ns
     absent = [each for each in of.absent if cleared is None or each.due.at_ns > cleared]
     if absent:
         first, last = absent[0].due, absent[-1].due
         found.append(
             Finding(
-                name=MISSED if runs else NEVER_RAN,
+                name=MISSED if look.runs else NEVER_RAN,
                 since_ns=first.at_ns,
                 from_before=from_before,
                 due_ns=last.at_ns,
@@ -99,9 +91,10 @@ def findings(of: Judged, evidence: Evidence, runs: Sequence[RunRecord], after_ns
                 from_before=from_before,
                 due_ns=unknown[-1].at_ns,
                 detail="whether it ran cannot be known yet",
+                is_behind=True,
             )
         )
-    late = [each.due for each in of.waiting if _late_ns(each) <= evidence.now_ns]
+    late = [each.due for each in of.waiting if _is_late(each, look)]
     if late:
         found.append(Finding(name=LATE, since_ns=late[0].at_ns, due_ns=late[-1].at_ns))
     return found
@@ -141,11 +134,6 @@ def _event(job: JobId, event: str, each: Settled) -> Event:
     return Event(job=job, event=event, at_ns=each.due.at_ns, due_ns=each.due.at_ns, detail=each.skipped)
 
 
-def _late_ns(each: Settled) -> int:
-    """Returns from when on a start is late."""
-    return each.due.at_ns + int(min(_LATE_S, each.due.grace_s / 2) * NS)
-
-
 def withdrawn(of: Judged, told: Sequence[Event]) -> list[Event]:
     """Returns the events that take back misses which later data refute.
 
@@ -160,3 +148,10 @@ def withdrawn(of: Judged, told: Sequence[Event]) -> list[Event]:
         for each in refuted
         if each.due.at_ns in missed
     ]
+
+
+def _is_late(each: Settled, look: Look) -> bool:
+    """Returns whether a start is late, as far as can be known now."""
+    now_ns, due = look.evidence.now_ns, each.due
+    late_ns = due.at_ns + int(min(_LATE_S, due.grace_s / 2) * NS)
+    return now_ns >= late_ns and look.absence(Span(due.at_ns - early_ns(due), now_ns)) is not Known.UNKNOWN

@@ -8,7 +8,7 @@ from typing import Final
 from otel_job_measure.expectations.dues import in_force
 from otel_job_measure.expectations.expectation import Expectation, ExpectedJob, JobId
 from otel_job_measure.history.run_record import RunRecord
-from otel_job_measure.insight.absence import Evidence
+from otel_job_measure.insight.absence import Evidence, Known, Span
 from otel_job_measure.insight.matching import NS, started_ns
 from otel_job_measure.insight.run_store import LastRuns, OpenRun
 from otel_job_measure.points.monitor import Event
@@ -80,6 +80,15 @@ class Look:
             return frozenset({expected.host})
         return frozenset([run.host for run in self.runs if run.host][-_HOSTS_OF:])
 
+    @property
+    def may_move(self) -> bool:
+        """Whether a run on any host counts."""
+        return self.facts.expected is None or self.facts.expected.host is None
+
+    def absence(self, span: Span, hosts: frozenset[str] | None = None) -> Known:
+        """Returns what is known if there is no row of a time, from the job's hosts or from some of them."""
+        return self.evidence.absence(span, self.hosts if hosts is None else hosts, may_move=self.may_move)
+
     @cached_property
     def is_expected(self) -> bool:
         """Whether an expectation is in force."""
@@ -118,7 +127,8 @@ class Look:
         last_ns = max((last_sign_ns(each), *(gap.until_ns for gap in evidence.outages())))
         most_ns = int(INTERVALS * (each.interval_s or INTERVAL_S) * NS)
         where = self.hosts_of(each.run)
-        waits = not evidence.ahead.isdisjoint(where) or any(evidence.waits(host, evidence.now_ns) for host in where)
+        time = Span(last_ns, evidence.now_ns)
+        waits = any(evidence.is_ahead(host, time) or evidence.waits(host, evidence.now_ns) for host in where)
         return evidence.now_ns - last_ns >= most_ns and not waits
 
 

@@ -70,6 +70,7 @@ class Finding:
         due_ns: The due time that it is about.
         uuid: The run that it is about.
         detail: What else is known, in words.
+        is_behind: Whether rows are missing: it says something about the store, not about the job.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Finding:
     due_ns: int | None = None
     uuid: str | None = None
     detail: str = ""
+    is_behind: bool = False
 
     @property
     def level(self) -> int:

@@ -23,6 +23,8 @@ def interval_dues(job: ExpectedJob, runs: Iterable[RunRecord], after_ns: int, un
         after_ns: In ns since 1970.
         until_ns: In ns since 1970.
     """
+    if all(version.expectation.every_s is None for version in job.versions):
+        return []
     starts = sorted(scheduled_ns(run) for run in runs if is_scheduled(run))
     changes = sorted({max(version.since_ns, job.first_seen_ns) for version in job.versions})
     found: list[Due] = []

@@ -69,7 +69,7 @@ def early_ns(due: Due) -> int:
 
 def started_ns(run: RunRecord) -> int:
     """Returns when a run started; one whose start is unknown counts from its end."""
-    return next((at_ns for at_ns in (run.started_ns, run.ended_ns) if at_ns is not None), 0)
+    return (run.ended_ns or 0) if run.started_ns is None else run.started_ns
 
 
 def scheduled_ns(run: RunRecord) -> int:

@@ -16,7 +16,10 @@ LEAST: Final = 20
 MOST: Final = 100
 """So many runs before them are looked at."""
 _LEAST_RATIO: Final = 1.25
-_SIGMAS: Final = 2.6
+_SIGMAS: Final = 2.2
+"""By so many deviations the median has to rise: in a hundred looks at runs that vary by chance, it hardly ever does."""
+_FEW: Final = 4
+"""The fewer runs there are before, the less their spread is known."""
 _SIGMA_OF_MAD: Final = 1.4826
 _LEAST_S: Final = 1e-3
 
@@ -36,9 +39,11 @@ def slower(counted: Sequence[RunRecord]) -> Finding | None:
         return None
     usual, now = median(before), median(last)
     spread = _SIGMA_OF_MAD * median(abs(each - usual) for each in before)
-    if now - usual <= max(math.log(_LEAST_RATIO), _SIGMAS * spread):
+    border = (usual + now) / 2
+    is_higher = now - usual > max(math.log(_LEAST_RATIO), _SIGMAS * spread * (1 + _FEW / len(before)))
+    if not is_higher or sorted(last)[1] <= border:  # all but one of them are slow
         return None
-    first = runs[_first_slow(logs, (usual + now) / 2)]
+    first = runs[_first_slow(logs, border)]
     return Finding(
         name=SLOWER,
         since_ns=ended_ns(first),

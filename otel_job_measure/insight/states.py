@@ -27,6 +27,7 @@ class Judgement:
     Args:
         job: The job.
         host: The host, if its scope is `host`.
+        hosts: The hosts on which it can run, as far as is known.
         findings: All that holds, the state first; at least one.
         events: The events of the time that was looked at; writing one again changes nothing.
         due_times: What became of the due times.
@@ -34,6 +35,7 @@ class Judgement:
 
     job: JobId
     host: str | None
+    hosts: frozenset[str]
     findings: tuple[Finding, ...]
     events: tuple[Event, ...]
     due_times: Judged
@@ -60,6 +62,7 @@ def judge(facts: Facts, evidence: Evidence) -> Judgement:
     return Judgement(
         job=facts.job,
         host=None if facts.expected is None else facts.expected.host,
+        hosts=look.hosts,
         findings=_in_order(found) or (_fine(look),),
         events=(
             *due_times.events(facts.job, of_dues, look.runs),
@@ -74,16 +77,16 @@ def _due_times(look: Look) -> tuple[Judged, list[Finding]]:
     """Returns what became of the due times, and what holds because of them."""
     facts, evidence, expected = look.facts, look.evidence, look.facts.expected
     if expected is None:
-        return due_times.judged((), evidence, look.hosts), []
+        return due_times.judged((), look), []
     of_schedule = dues(expected, facts.after_ns, evidence.now_ns)
     of_interval = interval_dues(expected, look.runs, facts.after_ns, evidence.now_ns)
     all_dues = sorted((*of_schedule.dues, *of_interval), key=lambda due: due.at_ns)
     skipped = [event for event in facts.events if event.event == names.EVENT_SKIPPED and not event.withdrawn]
     settled = match(all_dues, look.runs, skipped, look.live_until_ns())
-    of_dues = due_times.judged(settled, evidence, look.hosts)
+    of_dues = due_times.judged(settled, look)
     if not look.is_expected:
         return of_dues, []
-    found = due_times.findings(of_dues, evidence, look.runs, facts.after_ns)
+    found = due_times.findings(of_dues, look)
     if of_schedule.why and of_schedule.known_until_ns < evidence.now_ns:
         since_ns = of_schedule.known_until_ns
         found.append(Finding(name=UNKNOWN, since_ns=since_ns, from_before=True, detail=of_schedule.why))
@@ -112,7 +115,7 @@ def _is_streak(look: Look, failures: int) -> bool:
     """Returns whether no success can have come between the last failures: its rows may wait somewhere."""
     counted = limits.votes(look.runs)
     span = Span(limits.ended_ns(counted[-failures]), limits.ended_ns(counted[-1]))
-    return look.evidence.absence(span, look.hosts) is not Known.UNKNOWN
+    return look.absence(span) is not Known.UNKNOWN
 
 
 def _over(look: Look) -> list[Finding]:
@@ -121,14 +124,14 @@ def _over(look: Look) -> list[Finding]:
     found: list[Finding] = []
     for run in (each.run for each in look.open_runs if most_s is not None):
         at_ns = limits.over_at_ns(run, most_s or 0.0)
-        known = look.evidence.absence(Span(at_ns, at_ns), look.hosts_of(run))
+        known = look.absence(Span(at_ns, at_ns), look.hosts_of(run))
         if look.evidence.now_ns <= at_ns or known is Known.NOT_YET:
             continue
         if known is Known.ABSENT:
             found.append(limits.over(run, most_s or 0.0, "it goes on"))
         else:
             detail = "whether a run has ended cannot be known yet"
-            found.append(Finding(name=UNKNOWN, since_ns=at_ns, uuid=run.uuid, detail=detail))
+            found.append(Finding(name=UNKNOWN, since_ns=at_ns, uuid=run.uuid, detail=detail, is_behind=True))
     return found
 
 
@@ -140,12 +143,12 @@ def _stale(look: Look) -> list[Finding]:
     last_ns = max((limits.ended_ns(run) for run in look.runs if limits.success_of(run) == 1.0), default=None)
     from_ns = expected.first_seen_ns if last_ns is None else last_ns
     until_ns = from_ns + int(max_age_s * NS)
-    known = look.evidence.absence(Span(from_ns, until_ns), look.hosts)
+    known = look.absence(Span(from_ns, until_ns))
     if look.evidence.now_ns <= until_ns or known is Known.NOT_YET:
         return []
     if known is Known.UNKNOWN:
         detail = "whether there was a success cannot be known yet"
-        return [Finding(name=UNKNOWN, since_ns=until_ns, detail=detail)]
+        return [Finding(name=UNKNOWN, since_ns=until_ns, detail=detail, is_behind=True)]
     return [Finding(name=STALE, since_ns=until_ns, detail="no success yet" if last_ns is None else "")]
 
 
@@ -176,7 +179,7 @@ def _fine(look: Look) -> Finding:
 
 def _in_order(found: list[Finding]) -> tuple[Finding, ...]:
     """Returns the findings in the order of the states, of each state the one that has held longest."""
-    first: dict[str, Finding] = {}
+    first: dict[tuple[str, bool], Finding] = {}
     for finding in sorted(found, key=lambda each: (ORDER[each.name], each.since_ns, each.uuid or "")):
-        first.setdefault(finding.name, finding)
+        first.setdefault((finding.name, finding.is_behind), finding)
     return tuple(first.values())

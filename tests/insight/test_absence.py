@@ -44,8 +44,9 @@ def test_a_history_is_complete_up_to_its_ingest(evidence: Evidence, known: Known
         (server(480, sender("a", 100, pending=1, left=True), sender("b", 470)), Known.UNKNOWN),
         (server(480, sender("a", 470), sender("b", 470, 0, pending=9)), Known.ABSENT),
         (server(480), Known.UNKNOWN),
-        (server(480, sender("a", 470), ahead=frozenset({"a"})), Known.UNKNOWN),
-        (server(480, sender("a", 470), ahead=frozenset({"b"})), Known.ABSENT),
+        (server(480, sender("a", 470), ahead={"a": _span(300, 900)}), Known.UNKNOWN),
+        (server(480, sender("a", 470), ahead={"a": _span(361, 900)}), Known.ABSENT),
+        (server(480, sender("a", 470), ahead={"b": _span(300, 900)}), Known.ABSENT),
     ],
 )
 def test_absence_in_influxdb_is_decided_two_minutes_after_the_grace(evidence: Evidence, known: Known) -> None:
@@ -82,6 +83,16 @@ def test_a_host_that_was_gone_before_an_outage_has_some_minutes_to_return() -> N
     senders = (sender("a", 8090), sender("b", -HOUR))
     assert server(8100, *senders, gaps=(_span(-100, 8000),)).absence(DUE, {"a", "b"}) is Known.UNKNOWN
     assert server(8700, sender("a", 8690), senders[1], gaps=(_span(-100, 8000),)).absence(DUE, {"a"}) is Known.ABSENT
+
+
+def test_a_job_can_move_in_an_outage() -> None:
+    """Then the hosts on which it did not run before have to speak too, or stay silent for some minutes."""
+    gap = (_span(-100, 8000),)
+    others = [sender("b", -150), sender("b", 8050, 300, pending=3), sender("b", 8050)]
+    found = [server(8100, sender("a", 8090), other, gaps=gap).absence(DUE, {"a"}, may_move=True) for other in others]
+    assert found == [Known.UNKNOWN, Known.UNKNOWN, Known.ABSENT]
+    assert server(8700, sender("a", 8690), others[0], gaps=gap).absence(DUE, {"a"}, may_move=True) is Known.ABSENT
+    assert server(8100, sender("a", 8090), others[0], gaps=gap).absence(DUE, {"a"}) is Known.ABSENT
 
 
 def test_an_outage_before_the_time_does_not_matter() -> None:
