@@ -10,14 +10,18 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_job_measure import names
 from otel_job_measure.errors import StateDirError
 from otel_job_measure.journal.rights import Rights, owner_of
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.printable import brief, in_lines
 from otel_job_measure.settings import Settings, parse_env_file
 from otel_job_measure.settings.parsers import MEMORY
+
+if TYPE_CHECKING:
+    from otel_job_measure.insight.run_store import RunStore
 
 DEFAULT: Final = Path("/etc/otel-job-measure.env")
 _STDERR = 2
@@ -31,6 +35,18 @@ _LOCAL = (
     *("HOME", "XDG_STATE_HOME", names.ENV_PROJECT, names.ENV_STAGE, _STATE_DIR),
     *(f"{names.ENV_PREFIX}{name}" for name in ("HISTORY", "RETENTION", "JOBS")),
 )
+_OF_JOBS = {_STATE_DIR, names.ENV_SINK, *(f"{names.ENV_PREFIX}{name}" for name in ("SHIP", "HISTORY", "CONFIRM_START"))}
+"""Variables that say nothing about the InfluxDB that is asked, and may contradict that this command sends nothing."""
+HISTORY: Final = "history"
+INFLUXDB: Final = "influxdb"
+
+
+class Asked(NamedTuple):
+    """A store, and what its answers lack."""
+
+    store: "RunStore"
+    lacks: str = ""
+    """What is not in them yet, for people; empty if nothing is missing."""
 
 
 def add_env_file(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +63,60 @@ def add_state_dir(parser: argparse.ArgumentParser, default: str = _STATE_DIR) ->
     """Adds `--env-file` and `--state-dir`."""
     add_env_file(parser)
     parser.add_argument("--state-dir", metavar="DIR", type=_folder, help=f"the state directory (default: {default})")
+
+
+def add_from(parser: argparse.ArgumentParser) -> None:
+    """Adds `--from`, for a command that asks about runs."""
+    parser.add_argument(
+        "--from",
+        dest="source",
+        choices=(HISTORY, INFLUXDB),
+        help="which store answers: this machine's history, or InfluxDB (default: the history; InfluxDB if there is no "
+        "history here and a server is configured)",
+    )
+
+
+def store_of(args: argparse.Namespace) -> Asked:
+    """Returns the store that the command's questions go to; the history is brought up to date.
+
+    Raises:
+        SettingsError: A setting of the store is wrong.
+        StateDirError: The state directory cannot be used.
+        StoreError: The history cannot be used, or no InfluxDB is configured.
+    """
+    load_env_file(args.env_file)
+    if args.source == INFLUXDB or (
+        args.source is None and os.environ.get(names.ENV_INFLUXDB_URL) and not _is_here(args)
+    ):
+        # Loaded only now: it imports an HTTP client.
+        from otel_job_measure.insight.influxdb.store import InfluxStore  # noqa: PLC0415 - rarely needed
+
+        variables = {name: value for name, value in os.environ.items() if name not in _OF_JOBS}
+        return Asked(InfluxStore(Settings.from_env(variables, ship=False)))
+    settings = local_settings(args)
+    # Loaded only now: they import SQLite.
+    from otel_job_measure.insight.history_store import opened  # noqa: PLC0415 - not for --help
+
+    store, behind = opened(settings)
+    lacks = (
+        f"{behind.points} points ({behind.bytes} bytes) are not in the list yet: {behind.why}" if behind.points else ""
+    )
+    return Asked(store, lacks)
+
+
+def _is_here(args: argparse.Namespace) -> bool:
+    """Returns whether runs of this machine are, or should be, in a history."""
+    variables = {name: os.environ[name] for name in _LOCAL if name in os.environ}
+    if str(args.state_dir or variables.get(_STATE_DIR)) == MEMORY:
+        return False
+    settings = Settings.from_env(variables, ship=False, state_dir=args.state_dir)
+    if not settings.history:
+        return False
+    state = StateDir(settings.state_path)
+    try:
+        return any(folder.exists() for folder in (state.history, state.slots, state.ready))
+    except OSError:
+        return True  # the history will say what is wrong
 
 
 def load_env_file(path: Path | None, default: Path = DEFAULT) -> None:

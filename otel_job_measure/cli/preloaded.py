@@ -11,12 +11,13 @@ from otel_job_measure.cli import table
 from otel_job_measure.delivery import consumer, delivery_loop, shipper
 from otel_job_measure.errors import JobMeasureError
 from otel_job_measure.history import sink
+from otel_job_measure.insight import history_store
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.runtime import history_reader
 from otel_job_measure.runtime.assembly import server_sink
 from otel_job_measure.settings import Settings
 
-MODULES: Final[tuple[ModuleType, ...]] = (table, consumer, delivery_loop, shipper, sink, history_reader)
+MODULES: Final[tuple[ModuleType, ...]] = (table, consumer, delivery_loop, shipper, sink, history_reader, history_store)
 
 
 def load(settings: Settings) -> None:

@@ -2,22 +2,21 @@
 
 import argparse
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from otel_job_measure import names
 from otel_job_measure.cli import options
 from otel_job_measure.history.run_record import RunRecord
-from otel_job_measure.history.wanted import WORDS
+from otel_job_measure.history.wanted import ALL, WORDS, Wanted
 from otel_job_measure.journal.kept_output import STREAMS
-from otel_job_measure.points.text import clean_tag, valid
+from otel_job_measure.points.text import clean_field, clean_tag, valid
 from otel_job_measure.printable import brief, printable
 
-_DESCRIPTION = """Lists the latest runs, newest first. It first reads the points of all processes, also of running ones,
-into the local history. If no server is configured, this takes the points out of the journal. If you configure one
-later, `otel-job-measure ship --backfill` sends them from the history."""
+_DESCRIPTION = """Lists the latest runs, newest first, from this machine's history or from InfluxDB (--from). Before the
+history answers, it reads the points of all processes, also of running ones. If no server is configured, this takes the
+points out of the journal. If you configure one later, `otel-job-measure ship --backfill` sends them."""
+_CHOICES = "--job, --project, --stage, --host, --status and --since"
 _LIMIT = 20
 _MOST = 10**9
 _MOST_PATH = 5000
@@ -27,7 +26,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Adds the command to the command line."""
     parser = commands.add_parser("runs", help="list the latest runs", description=_DESCRIPTION)
     options.add_state_dir(parser)
-    parser.add_argument("--job", metavar="NAME", type=_job, help="only runs of this job")
+    options.add_from(parser)
+    parser.add_argument("--job", metavar="NAME", type=_job, help="only runs of this job; 'night*' means all such names")
+    parser.add_argument("--project", metavar="NAME", type=clean_tag, help="only runs of this project; '' means none")
+    parser.add_argument("--stage", metavar="NAME", type=clean_tag, help="only runs of this stage; '' means none")
+    parser.add_argument("--host", metavar="NAME", type=clean_field, help="only runs on this host")
     parser.add_argument(
         "--status",
         metavar="STATUS",
@@ -60,14 +63,18 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Lists runs."""
-    settings = options.local_settings(args)
-    # Loaded only now: it imports SQLite.
-    from otel_job_measure.runtime.history_reader import up_to_date  # noqa: PLC0415 - not for --help
-
-    history, behind = up_to_date(settings)
     if args.output is not None:
-        return _show_output(args.output, history.output(valid(args.output)), as_json=args.json)
-    runs = history.latest(job=args.job, words=args.status, since_ns=args.since, limit=args.limit)
+        return _show_output(args)
+    asked = options.store_of(args)
+    wanted = Wanted(
+        job=args.job,
+        project=args.project,
+        stage=args.stage,
+        host=args.host,
+        words=tuple(args.status),
+        since_ns=args.since,
+    )
+    runs = asked.store.latest(wanted, args.limit)
     if args.json:
         for record in runs:
             print(options.json_line(as_object(record)))
@@ -75,13 +82,12 @@ def run(args: argparse.Namespace) -> int:
         from otel_job_measure.cli.table import print_runs  # noqa: PLC0415 - rich, only for people
 
         print_runs(runs)
+        if len(runs) == args.limit and (count := asked.store.count(wanted)) > len(runs):
+            print(f"{len(runs)} of {count} runs")
     else:
-        print(brief(_nothing(args, settings.state_path), _MOST_PATH), file=sys.stderr)
-    if behind.points:
-        print(
-            f"{behind.points} points ({behind.bytes} bytes) are not in the list yet: {brief(behind.why)}",
-            file=sys.stderr,
-        )
+        print(brief(_nothing(wanted, asked.store.label), _MOST_PATH), file=sys.stderr)
+    if asked.lacks:
+        print(brief(asked.lacks), file=sys.stderr)
     return 0
 
 
@@ -114,12 +120,18 @@ def as_object(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def _show_output(uuid: str, kept: Mapping[str, bytes], *, as_json: bool) -> int:
+def _show_output(args: argparse.Namespace) -> int:
+    if args.source == options.INFLUXDB:
+        args.parser.error("--output needs the history: no server gets the output of commands")
+    from otel_job_measure.runtime.history_reader import up_to_date  # noqa: PLC0415 - not for --help
+
+    history, _ = up_to_date(options.local_settings(args))
+    uuid, kept = args.output, history.output(valid(args.output))
     if not kept:
         print(f"No output of a run {brief(uuid)} is kept.", file=sys.stderr)
         return 1
     texts = {stream: kept.get(stream, b"").decode("utf-8", "replace") for stream in STREAMS}
-    if as_json:
+    if args.json:
         print(options.json_line({"uuid": uuid, **texts}))
         return 0
     for stream, text in texts.items():
@@ -129,9 +141,9 @@ def _show_output(uuid: str, kept: Mapping[str, bytes], *, as_json: bool) -> int:
     return 0
 
 
-def _nothing(args: argparse.Namespace, where: Path) -> str:
-    if args.job or args.status or args.since is not None:
-        return f"No matching runs in {where}; without --job, --status and --since, all runs are listed."
+def _nothing(wanted: Wanted, where: str) -> str:
+    if wanted != ALL:
+        return f"No matching runs in {where}; without {_CHOICES}, all runs are listed."
     return f"No runs in {where} yet: measure a job, or see how it works with `otel-job-measure demo`."
 
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import BusyHistoryError, DamagedHistoryError, HistoryError
-from otel_job_measure.history import ingest, queries
+from otel_job_measure.history import ingest, queries, questions
 from otel_job_measure.history.database import LONGEST_S, Database
 from otel_job_measure.history.ingest import BESIDE_JOBS, FIRST_BYTES, Pace, Stretch, next_room, stretches
 from otel_job_measure.history.pruning import Pruning
 from otel_job_measure.history.row_parser import LineReader
 from otel_job_measure.history.run_record import Batch, RunRecord
 from otel_job_measure.history.schema import Schema
+from otel_job_measure.history.wanted import Wanted
 from otel_job_measure.journal.interfaces import Chunk, Segment
 from otel_job_measure.journal.segment import destination_of
 from otel_job_measure.rate_limited_log import PrintableLog
@@ -128,18 +129,9 @@ class History:
         limit: int,
         patience_s: float = 5.0,
     ) -> list[RunRecord]:
-        """Returns the latest runs, the newest first.
-
-        Only runs of one job, with one of some statuses or reasons (of `queries.WORDS`), or that started since a time in
-        ns, if these are given; at most `limit`.
-        """
-        if not self._database.exists():
-            return []
-        return self._patiently(
-            lambda connection: queries.latest(connection, job=job, words=words, since_ns=since_ns, limit=limit),
-            patience_s,
-            writes=False,
-        )
+        """Returns the latest runs, the newest first; what is given of `Wanted` narrows the choice."""
+        wanted = Wanted(job=job, words=tuple(words), since_ns=since_ns)
+        return self.read(lambda connection: questions.latest(connection, wanted, limit), patience_s=patience_s) or []
 
     def read(self, question: "Callable[[sqlite3.Connection], _T]", *, patience_s: float = 5.0) -> _T | None:
         """Asks something in one transaction that only reads; None if there is no file."""

@@ -1,11 +1,10 @@
-"""Questions to the history."""
+"""What the history gives back for delivery: rows as they were first written; and the output of commands."""
 
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
-from otel_job_measure import names
-from otel_job_measure.history.rows import COLUMNS, SELECT, Row, runs_of
-from otel_job_measure.history.run_record import OLD_ROW, RUN_ROW, RUNNING, Run, RunRecord, record_of
+from otel_job_measure.history.rows import SELECT, Row, runs_of
+from otel_job_measure.history.run_record import OLD_ROW, RUN_ROW, Run, record_of
 from otel_job_measure.points.rows import ending_lines, series, start_line
 from otel_job_measure.points.tags import DefaultTags
 
@@ -16,47 +15,10 @@ _MOST_CHARACTERS: Final = 4 * 1024 * 1024
 EVER: Final = -(2**63)
 """A time before all others, in ns."""
 
-# Each half comes from an index, newest first. A run whose start is unknown counts from its end.
-_LATEST: Final = f"""
-SELECT {", ".join(COLUMNS)} FROM (
-    SELECT * FROM (
-        SELECT *, started_ns AS at_ns FROM runs
-        WHERE started_ns >= :since AND {{wanted}} ORDER BY started_ns DESC, id DESC LIMIT :limit
-    )
-    UNION ALL
-    SELECT * FROM (
-        SELECT *, ended_ns AS at_ns FROM runs
-        WHERE started_ns IS NULL AND ended_ns >= :since AND {{wanted}} ORDER BY ended_ns DESC, id DESC LIMIT :limit
-    )
-)
-ORDER BY at_ns DESC, uuid LIMIT :limit
-"""  # noqa: S608 - constant names
 _OUTPUT: Final = (
     "SELECT stream, data FROM output JOIN runs ON runs.id = run_id WHERE uuid = ? ORDER BY stream DESC LIMIT 2"
 )
 _AFTER: Final = f"{SELECT} WHERE id > ? AND (started_ns >= ? OR ended_ns >= ?) ORDER BY id LIMIT ?"
-
-
-def latest(
-    connection: "sqlite3.Connection", *, job: str | None, words: Sequence[str], since_ns: int | None, limit: int
-) -> list[RunRecord]:
-    """Returns the latest runs, the newest first; see `History.latest`."""
-    wanted, values = _wanted(job, words)
-    values |= {"since": EVER if since_ns is None else since_ns, "limit": limit}
-    return [record_of(run) for run in runs_of(connection.execute(_LATEST.format(wanted=wanted), values))]
-
-
-def _wanted(job: str | None, words: Sequence[str]) -> tuple[str, dict[str, object]]:
-    """Returns a condition in plain comparisons: a million runs may be compared to find a few."""
-    values: dict[str, object] = {
-        f"word{number}": names.STATUS_START if word == RUNNING else word for number, word in enumerate(words)
-    }
-    some = ", ".join(f":{name}" for name in values)
-    conditions = [f"(status IN ({some}) OR reason IN ({some}))"] if words else []
-    if job is not None:
-        values["job"] = job
-        conditions.append("job = :job")
-    return " AND ".join(conditions) or "TRUE", values
 
 
 def rows_after(connection: "sqlite3.Connection", row_id: int, since_ns: int, limit: int) -> list[Row]:

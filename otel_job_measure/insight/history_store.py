@@ -11,7 +11,7 @@ from otel_job_measure.errors import ScheduleError
 from otel_job_measure.expectations.encoding import decode
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.history import monitor_tables, questions
-from otel_job_measure.history.history import History
+from otel_job_measure.history.history import Behind, History
 from otel_job_measure.history.last_runs import last_runs
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.quantiles import nearest_rank
@@ -19,6 +19,8 @@ from otel_job_measure.insight.run_store import FailureCount, LastRuns, OpenRun, 
 from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.points.monitor import Event, Sender, State
 from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.runtime.history_reader import up_to_date
+from otel_job_measure.settings import Settings
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,6 +28,17 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _AT_ONCE: Final = 1000
 _limited_log: Final = RateLimitedLog(logging.getLogger(names.LOGGER), SystemClock())
+
+
+def opened(settings: Settings) -> "tuple[HistoryStore, Behind]":
+    """Returns the history of a state directory as a store, brought up to date, and what is not in it yet.
+
+    Raises:
+        StateDirError: The state directory cannot be used.
+        HistoryError: The history is turned off, or cannot be used.
+    """
+    history, behind = up_to_date(settings)
+    return HistoryStore(history, SystemClock(), ExpectedStore(settings.state_path)), behind
 
 
 class HistoryStore:

@@ -133,6 +133,14 @@ def test_programs_get_json_lines(recorded: Path, capsys: pytest.CaptureFixture[s
     ("words", "expected"),
     [
         (["--job", "import"], "cb"),
+        (["--job", "im*"], "cb"),
+        (["--job", "?mport", "--status", "end"], "b"),
+        (["--project", "billing"], "dcba"),
+        (["--project", "bill"], ""),
+        (["--project", ""], ""),
+        (["--stage", "production", "--job", "i*"], "cb"),
+        (["--host", "host-1"], "dcba"),
+        (["--host", "host-2"], ""),
         (["--job", "nobody's"], ""),
         (["--status", "running"], "d"),
         (["--status", "end"], "b"),
@@ -190,7 +198,8 @@ def test_no_runs_yet_is_no_error(state_dir: Path, capsys: pytest.CaptureFixture[
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == (
-        f"No runs in {state_dir} yet: measure a job, or see how it works with `otel-job-measure demo`.\n"
+        f"No runs in the history {state_dir}/history.db yet: "
+        "measure a job, or see how it works with `otel-job-measure demo`.\n"
     )
     assert listed(capsys) == []
 
@@ -199,8 +208,20 @@ def test_no_run_like_that_says_so(recorded: Path, capsys: pytest.CaptureFixture[
     """Where there are runs, but none that was asked for, the options are to blame."""
     assert main(["runs", "--job", "nobody's"]) == 0
     assert capsys.readouterr().err == (
-        f"No matching runs in {recorded}; without --job, --status and --since, all runs are listed.\n"
+        f"No matching runs in the history {recorded}/history.db; "
+        "without --job, --project, --stage, --host, --status and --since, all runs are listed.\n"
     )
+
+
+def test_it_says_how_many_more_there_are(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Below a list that was cut stands how many runs match; programs get only runs."""
+    assert main(["runs", "--limit", "2"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "2 of 4 runs"
+    assert main(["runs", "--limit", "4"]) == 0
+    assert "4 of" not in capsys.readouterr().out
+    assert main(["runs", "--limit", "1", "--job", "import"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "1 of 2 runs"
+    assert len(listed(capsys, "--limit", "1")) == 1
 
 
 def test_what_living_processes_have_written_is_listed_at_once(
