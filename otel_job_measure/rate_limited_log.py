@@ -9,6 +9,7 @@ from otel_job_measure.printable import brief
 
 EVERY_S: Final = 60.0
 _MOST_CHARS: Final = 4000
+_MOST_KINDS: Final = 4096
 
 
 class PrintableLog(logging.LoggerAdapter[logging.Logger]):
@@ -59,6 +60,8 @@ class RateLimitedLog:
         last_ns = self._last_ns.get(kind)
         if last_ns is not None and now_ns - last_ns < self._every_ns:
             return False
+        if len(self._last_ns) >= _MOST_KINDS:  # kinds with names that never repeat, such as those of planted files
+            self._last_ns.clear()
         self._last_ns[kind] = now_ns
         self._log.log(level, message, *map(_safe, values), exc_info=error)
         return True

@@ -18,6 +18,7 @@ from otel_job_measure.journal.rights import Rights, owner_of
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.printable import brief, in_lines
 from otel_job_measure.settings import Settings, parse_env_file
+from otel_job_measure.settings.environment import take_from_file
 from otel_job_measure.settings.parsers import MEMORY
 
 if TYPE_CHECKING:
@@ -127,9 +128,7 @@ def load_env_file(path: Path | None, default: Path = DEFAULT) -> None:
     """
     if path is None and not _can_be_read(default):
         return
-    for name, value in parse_env_file(path or default).items():
-        if not os.environ.get(name):
-            os.environ[name] = value
+    take_from_file(parse_env_file(path or default))
 
 
 def local_settings(args: argparse.Namespace) -> Settings:

@@ -72,28 +72,34 @@ def run(args: argparse.Namespace) -> int:
 
 def _retry(args: argparse.Namespace) -> int:
     options.load_env_file(args.env_file)
-    settings = options.with_owners_rights(Settings.from_env(state_dir=args.state_dir))
+    settings = Settings.from_env(state_dir=args.state_dir)
+    # Read with the caller's rights: the owner of the state directory may be unable to.
+    text = None if args.file is None else _text_of(args.file)
+    settings = options.with_owners_rights(settings)
     if settings.destination is None:
         raise SettingsError(
             "there is no destination to send to: set INFLUXDB_URL, INFLUXDB_ORG and INFLUXDB_BUCKET, or "
             f"{names.ENV_SINK}=otlp"
         )
     state, identity = opened(settings), identity_of(settings)
-    if args.file is None:
+    if text is None:
         count = retry(state, identity)
         others = len(dead_letters(state)[0])
         if others:
             print(f"{others} lines stay: another destination refused them", file=sys.stderr)
     else:
-        count = _retry_from(state, identity, args.file)
+        count = _retry_from(state, identity, args.file, text)
     where = printable(settings.destination.label)
     print(f"{count} lines are queued for {where}; `otel-job-measure ship --once` sends them now")
     return 0
 
 
-def _retry_from(state: StateDir, identity: Identity, file: str) -> int:
+def _text_of(file: str) -> bytes:
+    return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+
+
+def _retry_from(state: StateDir, identity: Identity, file: object, text: bytes) -> int:
     """Queues the lines of a text that `--lines` printed, then deletes the refused lines that they replace."""
-    text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     rows = [row.removesuffix(b"\r") for row in text.split(b"\n")]
     sizes = {found[1].decode(): int(found[2]) for row in rows if (found := _from_file(row))}
     foreign = sorted(name for name in sizes if destination_of(name) != identity.destination)

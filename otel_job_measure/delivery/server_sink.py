@@ -69,6 +69,9 @@ class ServerSink(ABC):
         self._proxy = settings.proxy_for(url)
         if _is_open(url):
             _once.warning("open", "points and secrets are not encrypted on their way to %s: use https://", url)
+        if self._proxy is not None and _is_open(self._proxy[:]) and any(echoes.of_proxy(self._proxy[:])):
+            message = "the password of the proxy %s is not encrypted on its way there: use an https:// proxy"
+            _once.warning("open proxy", message, self._proxy)
         self._label = label
         self._most_timeout_s = timeout_s
         self._clock = clock or SystemClock()

@@ -10,7 +10,7 @@ from otel_job_measure import names
 from otel_job_measure.points.fields import RUN_FIELDS, UUID, Column
 from otel_job_measure.points.outcome import Ending
 from otel_job_measure.points.tags import DefaultTags
-from otel_job_measure.points.text import clean_field, clean_tag, escape_tag, quote
+from otel_job_measure.points.text import MAX_BYTES, clean_field, clean_tag, escape_tag, quote
 
 _KEPT: Final = 1024
 _SURELY_SHORT: Final = 256  # no character takes more than four bytes
@@ -71,9 +71,10 @@ def series(job: str, tags: DefaultTags) -> Series:
     found = _known.get((job, tags))
     if found is None:
         found = Series(job, tags)
-        if len(_known) >= _KEPT:  # job names that never repeat
-            _known.clear()
-        _known[job, tags] = found
+        if len(job) <= MAX_BYTES:  # a thousand longer names would fill the memory
+            if len(_known) >= _KEPT:  # job names that never repeat
+                _known.clear()
+            _known[job, tags] = found
     return found
 
 

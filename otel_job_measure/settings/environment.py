@@ -47,6 +47,7 @@ _double_quoted = partial(re.fullmatch, r'\s*"((?:[^"\\]|\\.)*)"\s*(?:#.*)?')
 _unescape = partial(re.sub, r'\\(["\\$`])')
 _without_comment = partial(re.sub, r"\s#.*")
 
+_of_files: Final[set[str]] = set()
 _once = RateLimitedLog(logging.getLogger(__name__), SystemClock(), every_s=1e9)
 
 
@@ -64,6 +65,19 @@ def gathered(
     if sink == names.SINK_INFLUXDB:
         _warn_of_other_spellings(environ, given.keys() | said.keys())
     return given | said, said_in, _unknown(arguments)
+
+
+def take_from_file(variables: Mapping[str, str]) -> None:
+    """Sets the variables of an env file that the environment does not set."""
+    for name, value in variables.items():
+        if not os.environ.get(name):
+            os.environ[name] = value
+            _of_files.add(name)
+
+
+def environment_for_programs() -> dict[str, str]:
+    """Returns the environment for a program that this process starts: without what came from an env file."""
+    return {name: value for name, value in os.environ.items() if name not in _of_files}
 
 
 def process_environment() -> Mapping[str, str]:

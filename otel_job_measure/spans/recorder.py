@@ -10,6 +10,7 @@ from otel_job_measure.journal.interfaces import Journal, Position
 from otel_job_measure.points.outcome import ENDED, Ending, Outcome
 from otel_job_measure.points.rows import ending_lines, event_line, start_line
 from otel_job_measure.points.tags import resolve
+from otel_job_measure.points.text import MAX_BYTES
 from otel_job_measure.rate_limited_log import PrintableLog
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans.guard import Guard, Guards
@@ -134,9 +135,10 @@ class Recorder:
         for where in (resource, _NO_RESOURCE):
             with self._preparing:
                 job = Job(name, resolve(self.settings, where), resource)
-                if len(self._jobs) >= _KEPT_JOBS:  # job names that never repeat
-                    self._jobs.clear()
-                self._jobs[name, id(resource)] = job
+                if len(name) <= MAX_BYTES:  # a thousand longer names would fill the memory
+                    if len(self._jobs) >= _KEPT_JOBS:  # job names that never repeat
+                        self._jobs.clear()
+                    self._jobs[name, id(resource)] = job
                 return job
         return None
 

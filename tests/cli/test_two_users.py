@@ -209,6 +209,19 @@ def test_the_command_of_exec_keeps_the_rights_of_root(place: Path) -> None:
     assert re.match(rf"Uid:\t0\t{M}\t0\t{M}$", own.stdout.strip())
 
 
+def test_corrected_lines_are_read_with_the_rights_of_root(place: Path) -> None:
+    """The file is root's own; its lines go into the state directory with the rights of M."""
+    assert run(place, "exec", "job", "--", "true", OTEL_JOB_MEASURE_SHIP="off", **SERVER).returncode == 0
+    corrected = place / "roots" / "corrected"
+    corrected.write_text("scheduling-job,job=mended x=1 1\n")
+    corrected.chmod(0o600)
+    (place / "roots").chmod(0o700)
+    done = run(place, "rejected", "--retry", "--from", str(corrected), **SERVER)
+    assert (done.returncode, done.stderr) == (0, "")
+    ready = place / "theirs" / "state" / "ready"
+    assert [path.lstat().st_uid for path in ready.iterdir() if b"mended" in path.read_bytes()] == [M]
+
+
 def test_a_token_that_only_root_may_read_is_read_before(place: Path) -> None:
     """The shipper goes on with it after it has given up its rights."""
     token = place / "roots" / "token"

@@ -1,8 +1,10 @@
 """From a run to its points, and what may go wrong there."""
 
 import asyncio
+import gc
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
 from opentelemetry import trace
@@ -33,6 +35,24 @@ def test_a_run_needs_no_span() -> None:
     assert story.facts["duration"] == 1.25
     assert story.start is not None
     assert story.start.tags == {"job": "nightly", "datacenter": "fra", "project": "billing"}
+
+
+def test_names_of_a_megabyte_are_not_kept() -> None:
+    """After a hundred runs whose names never repeat, less than one such name is in memory."""
+    recorder = Recorder(Settings(), ListJournal)
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            run = Run(f"{number}" + "x" * 1_000_000)
+            recorder.prepare(run)
+            recorder.start(run)
+            recorder.set_outcome(run, ENDED)
+            recorder.end(run)
+            del run
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_first_wins() -> None:

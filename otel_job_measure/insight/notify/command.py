@@ -9,6 +9,7 @@ from contextlib import suppress
 from otel_job_measure import names
 from otel_job_measure.errors import NotifyError
 from otel_job_measure.insight.notify.message import Message
+from otel_job_measure.settings.environment import environment_for_programs
 
 _SECRETS = (names.ENV_INFLUXDB_PREFIX, names.ENV_PREFIX, names.ENV_OTLP_PREFIX)
 
@@ -26,7 +27,8 @@ class _Command:
 
     def __call__(self, message: Message, *, timeout_s: float) -> None:
         # The command needs no token of ours.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}
+        given = environment_for_programs()
+        environment = {name: value for name, value in given.items() if not name.startswith(_SECRETS)}
         environment |= {"NOTIFY_ID": message.id, "NOTIFY_SUBJECT": message.subject}
         try:
             process = subprocess.Popen(  # noqa: S603 - the user's own command
