@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import BusyHistoryError, DamagedHistoryError, HistoryError
-from otel_job_measure.history import ingest, queries, questions
+from otel_job_measure.history import ingest, monitor_tables, queries, questions
 from otel_job_measure.history.database import LONGEST_S, Database
 from otel_job_measure.history.ingest import BESIDE_JOBS, FIRST_BYTES, Pace, Stretch, next_room, stretches
 from otel_job_measure.history.pruning import Pruning
@@ -26,6 +26,8 @@ from otel_job_measure.rate_limited_log import PrintableLog
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from otel_job_measure.points.monitor import MonitorRow
 
 _T = TypeVar("_T")
 _log = PrintableLog(logging.getLogger(names.LOGGER))
@@ -136,6 +138,11 @@ class History:
     def read(self, question: "Callable[[sqlite3.Connection], _T]", *, patience_s: float = 5.0) -> _T | None:
         """Asks something in one transaction that only reads; None if there is no file."""
         return self._patiently(question, patience_s, writes=False) if self._database.exists() else None
+
+    def put(self, rows: "Sequence[MonitorRow]", *, patience_s: float = 0.0) -> None:
+        """Puts rows that no segment has into their tables."""
+        now_ns = self._clock.wall_ns()
+        self._patiently(lambda connection: monitor_tables.put(connection, rows, now_ns), patience_s)
 
     def points(
         self, since_ns: int = queries.EVER, *, destinations: Collection[str] | None = None, patience_s: float = 5.0

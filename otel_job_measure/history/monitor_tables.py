@@ -66,6 +66,18 @@ def put(connection: "sqlite3.Connection", rows: Iterable[MonitorRow], now_ns: in
                 connection.execute(_SENDER, (row.host, *word, now_ns))
 
 
+def has_open(connection: "sqlite3.Connection", before_ns: int) -> bool:
+    """Returns whether a run that started before a time is open."""
+    query = "SELECT EXISTS (SELECT 1 FROM runs WHERE settled = 0 AND status = 'start' AND started_ns <= ?)"
+    return bool(connection.execute(query, (before_ns,)).fetchone()[0])
+
+
+def last_word_ns(connection: "sqlite3.Connection", host: str) -> int:
+    """Returns when a host's last word was given; 0 if there is none."""
+    found = connection.execute("SELECT at_ns FROM senders WHERE host = ?", (host,)).fetchone()
+    return found[0] if found and type(found[0]) is int else 0
+
+
 def forget_ended(connection: "sqlite3.Connection", runs: Iterable[Run]) -> None:
     """Deletes the signs of life of runs that have ended."""
     over = [(run.uuid, run.key.job, run.key.project or "", run.key.stage or "") for run in runs if run.endings]

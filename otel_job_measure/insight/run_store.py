@@ -146,7 +146,7 @@ class RunStore(Protocol):
         ...
 
     def senders(self, since_ns: int) -> list[Sender]:
-        """Returns the last word of each host that has sent one since a time."""
+        """Returns the last word of each host that has sent one since a time, of all its senders together."""
         ...
 
     def expectations(self) -> Sequence[ExpectedJob]:

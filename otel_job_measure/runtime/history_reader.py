@@ -13,7 +13,8 @@ from otel_job_measure.journal.interfaces import Segment
 from otel_job_measure.journal.maintenance import maintain
 from otel_job_measure.journal.rights import whose_rights
 from otel_job_measure.journal.state_dir import StateDir
-from otel_job_measure.runtime.assembly import boot_id
+from otel_job_measure.runtime.assembly import boot_id, identity_of
+from otel_job_measure.runtime.present import note_present
 from otel_job_measure.settings import Settings
 from otel_job_measure.settings.environment import default_state_dir
 from otel_job_measure.settings.model import LOCAL
@@ -48,10 +49,14 @@ def up_to_date(settings: Settings) -> tuple[History, Behind]:
             state, clock=SystemClock(), boot_id=boot_id(), bound=None, always=True
         )  # a command that reads deletes nothing
         # The living ones first: one that recovery moves in between is then seen twice, and not missed.
+        clock = SystemClock()
+        began_ns = clock.wall_ns()
         segments = {segment.name: segment for segment in (*state.living_segments(), *state.ready_segments())}
         behind = history.catch_up(list(segments.values()))
         if not behind.bytes:
             drop_local(state, history, state.ready_segments(LOCAL))
+            heartbeat_s, host = settings.heartbeat_s, identity_of(settings).host
+            note_present(history, state, host=host, heartbeat_s=heartbeat_s, began_ns=began_ns, clock=clock)
     except OSError as error:
         raise _unusable(state, error) from error
     return history, behind

@@ -1,5 +1,6 @@
 """Rows as log records: from the journal, through the real Telegraf and the real Collector, to the real InfluxDB."""
 
+import json
 import shutil
 import signal
 import time
@@ -8,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.points import ENDED, DefaultTags, Ending, Outcome, Series, ending_lines, start_line
+from otel_job_measure.points.monitor import Alive, Event, Expected, MonitorRow, Sender, State
+from otel_job_measure.points.monitor_rows import line_of
 from tests.acceptance.recorded import Runs
 from tests.collector.ways import come, keys, sink
 from tests.support.backend import Backend
 from tests.support.collectors import Collector, Telegraf
 from tests.support.influx import InfluxServer
-from tests.support.processes import SHIP, Driver, Processes
+from tests.support.processes import SHIP, Driver, Processes, until
 
 Ways = Callable[[str], dict[str, str]]
 
@@ -106,6 +110,41 @@ def test_the_rows_are_the_very_rows(
     assert (code, said) == (0, f"{len(rows)} points accepted, 0 rejected, 0 expired\n")
     assert Runs(influx=influx, bucket=direct).outcomes() == ended
     assert keys(come(influx, runs.bucket, len(rows))) == keys(rows)
+
+
+def monitor_rows(now_ns: int) -> bytes:
+    """Returns one row of each of the monitor's measurements, with texts and numbers that JSON could change."""
+    job = JobId("a, b=c", "p\\x")
+    rows: tuple[MonitorRow, ...] = (
+        Alive(tags={"job": "j", "host.name": "w 1"}, at_ns=now_ns, uuid="u", host="w", age_s=60.0, interval_s=60.0),
+        Event(job=job, event="missed", at_ns=now_ns, due_ns=now_ns, detail='no "start"', withdrawn=True),
+        Event(job=job, event="skipped", at_ns=now_ns, due_ns=now_ns + 1, uuid="v"),
+        State(job=job, at_ns=now_ns, state="never ran", level=2, since_ns=now_ns - 1),
+        Expected(job=job, at_ns=now_ns, source="code", version=3, text=json.dumps({"a": '"é\\\n', "b": [1.0, 2]})),
+        Sender(host="w-1", at_ns=now_ns, complete_until_ns=now_ns - 7, pending=0, left=False),
+        Sender(host="w-2", at_ns=now_ns, complete_until_ns=now_ns + 2**61 - now_ns % 2**61, pending=9, left=True),
+    )
+    return b"".join(map(line_of, rows))
+
+
+def test_the_rows_of_the_monitor_are_the_very_rows(
+    processes: Processes, influx: InfluxServer, bucket: str, way: dict[str, str], state_dir: Path, tmp_path: Path
+) -> None:
+    """Events, states, expectations, signs of life and the words of senders: field for field the same."""
+    off = {"OTEL_JOB_MEASURE_SHIP": "off", "OTEL_JOB_MEASURE_HEARTBEAT": "off"}
+    app = processes.driver(**off)
+    app.run("job")
+    assert app.end() == 0
+    segment = next((state_dir / "ready").glob("*.lp"))
+    segment.write_bytes(segment.read_bytes() + monitor_rows(time.time_ns()))
+    copy = tmp_path / "copy"
+    shutil.copytree(state_dir, copy)
+    direct = influx.new_bucket()
+    variables = {**influx.variables(direct), **off, "OTEL_JOB_MEASURE_SHIP": "on"}
+    assert processes.ship("--state-dir", str(copy), **variables)[1] == "10 points accepted, 0 rejected, 0 expired\n"
+    assert processes.ship(**way, OTEL_JOB_MEASURE_HEARTBEAT="off")[0] == 0
+    until(lambda: len(influx.all_lines(bucket)) >= 10, "all rows")
+    assert keys(influx.all_lines(bucket)) == keys(influx.all_lines(direct))
 
 
 def test_nothing_is_lost_while_telegraf_is_started_again(

@@ -483,13 +483,13 @@ class StoreContract:
     def test_the_last_word_of_each_host(self, load: Load) -> None:
         """A host that was silent since the time that is asked for is left out."""
         words = [
-            Sender(host="web-2", at_ns=NOW_NS + 5, complete_until_ns=NOW_NS, pending=7, left=False),
-            Sender(host="web-1", at_ns=NOW_NS + 1, complete_until_ns=NOW_NS, pending=9, left=False),
-            Sender(host="web-1", at_ns=NOW_NS + 2, complete_until_ns=NOW_NS + 2, pending=0, left=True),
+            Sender(host="web-2", at_ns=NOW_NS + 5000, complete_until_ns=NOW_NS, pending=7, left=False),
+            Sender(host="web-1", at_ns=NOW_NS + 1000, complete_until_ns=NOW_NS, pending=9, left=False),
+            Sender(host="web-1", at_ns=NOW_NS + 2000, complete_until_ns=NOW_NS + 2, pending=0, left=True),
         ]
         store = load(b"".join(map(line_of, words)))
         assert store.senders(NOW_NS) == [words[2], words[0]]
-        assert store.senders(NOW_NS + 3) == [words[0]]
+        assert store.senders(NOW_NS + 3000) == [words[0]]
 
     def test_what_should_happen_comes_back(self, load: Load) -> None:
         """Each source's last version of each job is there, the retired ones too."""

@@ -21,6 +21,7 @@ from otel_job_measure.insight.influxdb.starts import Starts
 from otel_job_measure.insight.influxdb.walk import Walk, counts_ns
 from otel_job_measure.insight.influxdb.windows import EVER, Window, newest_first, time_of
 from otel_job_measure.insight.run_store import ALL, FailureCount, LastRuns, OpenRun, Summary, Wanted
+from otel_job_measure.insight.sender_words import RECENT_NS, by_host
 from otel_job_measure.points.line_protocol import Point
 from otel_job_measure.points.monitor import Event, Sender, State
 from otel_job_measure.points.monitor_rows import row_of
@@ -113,10 +114,19 @@ class InfluxStore:
         return [latest[job] for job in sorted(latest)]
 
     def senders(self, since_ns: int) -> list[Sender]:
-        """Returns the last word of each host that has sent one since a time."""
-        asked = Ask(measurements=(names.SENDERS,), since_ns=since_ns)
-        found = _rows_of(self._language.last_rows(asked), Sender)
-        return sorted(found, key=lambda sender: sender.host)
+        """Returns the last word of each host that has sent one since a time, of all its senders together."""
+        last = list(_rows_of(self._language.last_rows(Ask(measurements=(names.SENDERS,), since_ns=since_ns)), Sender))
+        if not last:
+            return []
+        newest_ns = max(word.at_ns for word in last)
+        recent = Window(max(since_ns, newest_ns - RECENT_NS), newest_ns + 1)
+        words = (word for _, points in newest_first(self._words, recent) for word in _rows_of(points, Sender))
+        return by_host(chain(last, words))
+
+    def _words(self, window: Window) -> list[Point]:
+        return self._language.rows(
+            Ask(measurements=(names.SENDERS,), since_ns=window.since_ns, until_ns=window.until_ns)
+        )
 
     def expectations(self) -> Sequence[ExpectedJob]:
         """Returns what should happen, retired ones too."""
