@@ -9,12 +9,48 @@ from dataclasses import fields, replace
 from typing import Final
 
 from otel_job_measure.expectations.dues import in_force
+from otel_job_measure.expectations.encoding import MOST_VERSIONS
 from otel_job_measure.expectations.expectation import SOURCES, Expectation, ExpectedJob, JobId, Version
 
 _TIMING: Final = ("schedule", "dialect", "timezone", "every_s", "by_scheduler")
 _OTHERS: Final = tuple(
     field.name for field in fields(Expectation) if field.name not in (*_TIMING, "scope") and field.default is None
 )
+
+
+def joined(jobs: Iterable[ExpectedJob]) -> list[ExpectedJob]:
+    """Returns one expected job for each job, host and source, out of what several state directories say.
+
+    Containers have state directories of their own, and each sees the code when it starts. The job was first seen by
+    the first of them, so that a due time during a restart is not lost. A retirement counts if it is the last word.
+    """
+    by_place: dict[tuple[JobId, str | None, str, str], list[ExpectedJob]] = {}
+    for job in jobs:
+        by_place.setdefault((job.job, job.host, job.source, job.origin), []).append(job)
+    return [_joined(sorted(found, key=_last_word_ns)) for found in by_place.values()]
+
+
+def _last_word_ns(job: ExpectedJob) -> int:
+    return max(job.versions[-1].since_ns, job.retired_ns or 0)
+
+
+def _joined(jobs: Sequence[ExpectedJob]) -> ExpectedJob:
+    """Joins what is said of one job in one place; the last one speaks last."""
+    last = jobs[-1]
+    living = [job for job in jobs if job.retired_ns is None]
+    if len(living) < 2 or last.retired_ns is not None:  # noqa: PLR2004 - nothing to join
+        return last
+    versions: list[Version] = []
+    for version in sorted((version for job in living for version in job.versions), key=lambda each: each.since_ns):
+        if not versions or versions[-1].expectation != version.expectation:
+            versions.append(version)
+    return replace(
+        last,
+        first_seen_ns=min(job.first_seen_ns for job in living),
+        versions=tuple(versions[-MOST_VERSIONS:]),
+        due_lists=max((job.due_lists for job in living), key=lambda lists: lists[-1].from_ns if lists else 0),
+        skips=tuple(dict.fromkeys(skip for job in living for skip in job.skips)),
+    )
 
 
 def effective(jobs: Iterable[ExpectedJob]) -> list[ExpectedJob]:
@@ -25,7 +61,7 @@ def effective(jobs: Iterable[ExpectedJob]) -> list[ExpectedJob]:
     sources have retired it.
     """
     by_job: dict[JobId, list[ExpectedJob]] = {}
-    for job in jobs:
+    for job in joined(jobs):
         by_job.setdefault(job.job, []).append(job)
     return [merged for found in by_job.values() for merged in _of_job(sorted(found, key=_rank))]
 

@@ -10,6 +10,7 @@ from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import ScheduleError
 from otel_job_measure.expectations.encoding import decode
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
+from otel_job_measure.expectations.precedence import joined
 from otel_job_measure.history import monitor_tables, questions
 from otel_job_measure.history.history import Behind, History
 from otel_job_measure.history.last_runs import last_runs
@@ -125,8 +126,7 @@ class HistoryStore:
         texts: list[str] = self._ask(monitor_tables.expected) or []
         found = [job for text in texts if (job := _decoded(text)) is not None]
         found += [] if self._expected is None else self._expected.jobs()
-        by_place = {(job.job, job.host or "", job.source, job.origin): job for job in found}
-        return [by_place[place] for place in sorted(by_place)]
+        return sorted(joined(found), key=lambda job: (job.job, job.host or "", job.source, job.origin))
 
     def _ask(self, question: "Callable[[sqlite3.Connection], _T]") -> _T | None:
         return self._history.read(question)

@@ -24,7 +24,7 @@ from otel_job_measure.expectations.expectation import ExpectedJob, JobId, Skip, 
 from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.journal.private_files import make_folder, names_in, open_private, read_private, refuse_strangers
 from otel_job_measure.journal.state_dir import StateDir
-from otel_job_measure.journal.statements import Key, Known, Snapshot, merged, needs_writing
+from otel_job_measure.journal.statements import Key, Known, Snapshot, merged, needs_writing, retired
 from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
 
 _log = PrintableLog(logging.getLogger(names.LOGGER))
@@ -39,6 +39,7 @@ _SKIPS: Final = f"skips{_SUFFIX}"
 _TOLD: Final = "told-"
 _MARK_DIGITS: Final = 16
 _LOCK: Final = "lock"
+_FORGOTTEN: Final = "forgotten by `otel-job-measure forget`"
 _WAIT_S: Final = 0.01
 _KEPT_SKIPS_NS: Final = 40 * 86_400 * 10**9
 
@@ -148,17 +149,25 @@ class ExpectedStore:
         _replace(self.folder / f"{_TOLD}{destination}", {"format": _FORMAT, **content})
 
     def forget(self, job: str, project: str | None = None, stage: str | None = None) -> int:
-        """Forgets what all sources say of some jobs, by a name or a pattern; returns of how many."""
+        """Retires what all sources say of some jobs, by a name or a pattern; returns how many there were.
+
+        So that other machines hear of it, a job is retired first; one that is retired already is removed.
+        """
         rule = SkipRule(job, Skip(0, 0), project, stage)
-        forgotten = 0
+        forgotten, now_ns = 0, self._clock.wall_ns()
         with self._locked(1.0):
             for path in self._files():
                 known = self._read(path)
-                kept = {key: each for key, each in known.items() if not rule.is_about(key[0])}
-                forgotten += len(known) - len(kept)
+                about = {key for key in known if rule.is_about(key[0])}
+                forgotten += len(about)
+                kept = {
+                    key: retired(each, now_ns, _FORGOTTEN) if key in about else each
+                    for key, each in known.items()
+                    if key not in about or each.expected.retired_ns is None
+                }
                 if not kept and known:
                     path.unlink(missing_ok=True)
-                elif len(kept) < len(known):
+                elif about:
                     self._write(path, kept)
         return forgotten
 

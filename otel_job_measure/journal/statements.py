@@ -20,6 +20,8 @@ CONFIRMED_NS: Final = _HOUR_NS
 UNCONFIRMED_NS: Final = 24 * _HOUR_NS
 _QUIET_NS: Final = 7 * UNCONFIRMED_NS
 _KEPT_LISTS: Final = 3
+_KEPT_NS: Final = 40 * UNCONFIRMED_NS
+"""How long a retired job is kept, so that every checker hears of it."""
 _KEPT_DUES_NS: Final = 8 * UNCONFIRMED_NS
 
 
@@ -90,7 +92,7 @@ def merged(known: Mapping[Key, Known], snapshot: Snapshot, now_ns: int) -> dict[
         why = _why_retired(found[key], snapshot, now_ns)
         if found[key].expected.retired_ns is None and why:
             found[key] = retired(found[key], now_ns, why)
-    return found
+    return {key: each for key, each in found.items() if now_ns - (each.expected.retired_ns or now_ns) < _KEPT_NS}
 
 
 def _for_known_hosts(known: Mapping[Key, Known], statements: Iterable[Statement]) -> Iterator[Statement]:

@@ -59,10 +59,9 @@ class Declarations:
             self._noting.take(key, declared)
             self._wake()
         elif declared.limits or self._were_there_some():
-            noting = self._prepared()
-            for each, job in list(self._declared.items()):
+            self._noting = noting = self._prepared()
+            for each, job in list(self._declared.items()):  # after it is set: another thread may add one meanwhile
                 noting.take(each, job)
-            self._noting = noting
             self._wake()
 
     def note(self, patience_s: float = 0.0) -> None:

@@ -75,9 +75,9 @@ class Noting:
         except BusyStoreError:
             self._is_new = True  # the next upkeep tries again
             return
-        except OSError as error:
-            message = "what should happen is not kept, %s cannot be written: %s"
-            self._log.warning("unwritten", message, self._store.folder, error)
+        except Exception as error:  # noqa: BLE001 - a process that closes has more to do
+            message = "what should happen is not kept, %s cannot be written: %s: %s"
+            self._log.warning("unwritten", message, self._store.folder, type(error).__name__, error)
         self._noted, self._noted_ns = ids, now_ns
 
     def _withdraw(self, before: Mapping[Key, JobId], ids: Mapping[Key, JobId]) -> None:

@@ -177,4 +177,6 @@ def test_a_line_of_a_crontab_that_is_deleted_stays_until_it_is_forgotten(machine
     machine.wait(400)
     assert "retired" not in machine.objects()["backup/production"]
     assert ExpectedStore(machine.state).forget("backup") == 1
-    assert machine.objects() == {}
+    assert "forgotten" in machine.objects()["backup/production"]["retired_why"]
+    machine.exec("--every", "1h", "backup", "--", "true")
+    assert "retired" not in machine.objects()["backup/production"]

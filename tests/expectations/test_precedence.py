@@ -11,7 +11,7 @@ from otel_job_measure.expectations.expectation import (
     Source,
     Version,
 )
-from otel_job_measure.expectations.precedence import effective
+from otel_job_measure.expectations.precedence import effective, joined
 
 NIGHTLY = JobId("nightly", "billing", "production")
 
@@ -94,3 +94,17 @@ def test_stages_are_jobs_of_their_own() -> None:
     """Two stages of one project share nothing."""
     staging = replace(said("code", Expectation(max_age_s=9)), job=NIGHTLY._replace(stage="staging"))
     assert len(effective([staging, said("code", Expectation(max_age_s=8))])) == 2
+
+
+def test_containers_that_come_and_go_are_one_source() -> None:
+    """A job was first seen by the first of them, and the last one speaks last."""
+    first = said("code", Expectation(every_s=60), since_ns=10)
+    second = said("code", Expectation(every_s=60), since_ns=50)
+    third = said("code", Expectation(every_s=90), since_ns=70)
+    (found,) = joined([second, third, first])
+    assert found.first_seen_ns == 10
+    assert [(version.since_ns, version.expectation.every_s) for version in found.versions] == [(10, 60), (70, 90)]
+    gone = replace(first, retired_ns=60, retired_why="removed")
+    assert joined([second, gone])[0].retired_ns == 60
+    assert (joined([gone, third])[0].retired_ns, joined([gone, third])[0].first_seen_ns) == (None, 70)
+    assert len(joined([first, said("code", Expectation(every_s=60), host="a")])) == 2

@@ -205,9 +205,25 @@ def test_one_job_is_forgotten_by_all_its_sources(store: ExpectedStore) -> None:
     store.note(says(daily(), daily(WEEKLY), daily(JobId("nightly", "other"))))
     store.note(declares(daily()))
     assert store.forget("nightly", project="billing") == 2
+    assert [job.job for job in store.jobs() if job.retired_ns is None] == [JobId("nightly", "other"), WEEKLY]
+    assert {job.retired_why for job in store.jobs() if job.retired_ns} == {"forgotten by `otel-job-measure forget`"}
+    assert store.forget("n*") == 3
     assert [job.job for job in store.jobs()] == [JobId("nightly", "other"), WEEKLY]
-    assert store.forget("n*") == 1
     assert store.forget("nothing") == 0
+    store.note(declares(daily()))
+    assert [job.retired_ns is None for job in store.jobs()] == [True, False, True]
+
+
+def test_a_retired_job_is_kept_for_a_while(store: ExpectedStore, clock: Clock) -> None:
+    """So that every checker hears of it, and names that never come back do not pile up."""
+    store.note(says(daily(), daily(WEEKLY)))
+    store.note(says(daily()))
+    clock.now_ns += 39 * 24 * HOUR
+    store.note(says(daily()))
+    assert len(store.jobs()) == 2
+    clock.now_ns += 2 * 24 * HOUR
+    store.note(says(daily()))
+    assert len(store.jobs()) == 1
 
 
 def test_skips_are_about_jobs_of_all_sources(store: ExpectedStore, clock: Clock) -> None:

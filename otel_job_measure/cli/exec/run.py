@@ -18,6 +18,7 @@ from otel_job_measure.journal.private_files import read_private
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.points.tags import DefaultTags
+from otel_job_measure.points.text import clean_tag
 from otel_job_measure.runtime.pipeline import Pipeline
 from otel_job_measure.settings import Settings
 from otel_job_measure.settings.model import LOCAL
@@ -69,7 +70,8 @@ class CommandRecorder:
         settings = self._pipeline.settings
         if settings.in_memory:
             return
-        origin = f"{name} ({', '.join(filter(None, (tags.project, tags.stage)))})"
+        where = ", ".join(filter(None, (tags.project, tags.stage)))
+        origin = f"{clean_tag(name)} ({clean_tag(where)})"
         path = StateDir(settings.state_path).expected_file("exec", origin)
         if self._is_known(path, limits):
             return
