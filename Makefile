@@ -21,6 +21,7 @@ help:
 	@echo 'make servers   builds InfluxDB 1 and 2, a collector, Telegraf and Kafka for the tests (once, about fifteen minutes)'
 	@echo 'make soak      tries every fault of docs/reliability.md at length (at most 20 minutes); prints a table'
 	@echo 'make fuzz      tries hostile input for ten minutes; make lowest tries the lowest versions of the libraries'
+	@echo 'make audit     asks pip-audit about the libraries, where it can reach its data'
 	@echo 'make setup     makes the virtual environment .venv (PYTHON=python3.12 selects another Python)'
 	@echo 'make lint, make types, make imports, make pytest, make format, make clean'
 
@@ -54,6 +55,11 @@ fuzz: setup
 # The lowest version of each library that pyproject.toml allows.
 lowest:
 	tests/lowest.sh
+
+# Known weaknesses of the installed libraries, where pip-audit can reach its data.
+audit: setup
+	@$(BIN)/python -m pip install --quiet pip-audit
+	@$(BIN)/pip-audit
 
 # SOAK='--only SIGKILL' tries some faults; SOAK='--markdown docs/reliability.md' writes the table to that page.
 SOAK ?=
