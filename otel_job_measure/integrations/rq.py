@@ -14,22 +14,22 @@ from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from importlib import import_module
 from typing import Any, Final, NamedTuple, cast
 
 from opentelemetry import propagate, trace
 from opentelemetry.trace import Link, SpanKind
 
 from otel_job_measure import names
-from otel_job_measure.errors import MissingDependencyError
 from otel_job_measure.integrations.contract import Adapter, TaskOptions
 from otel_job_measure.integrations.patches import Patches
+from otel_job_measure.integrations.surroundings import required
 from otel_job_measure.points.outcome import Outcome
 from otel_job_measure.runtime.measure import JobMeasure
 from otel_job_measure.spans.outcome import outcome_of
 
 META: Final = "otel_job_measure"
 """The key of a job's `meta`."""
-_LEAST: Final = (2, 0)
 _SPAN: Final = timedelta(days=8)
 _MOST_DUES: Final = 500
 _AGAIN_S: Final = 3600.0
@@ -64,6 +64,7 @@ def install(app: object = None, measure: JobMeasure | None = None) -> None:
         MissingDependencyError: RQ is not installed, or too old.
     """
     del app
+    required("rq", "RQ", "2", "4")
     if not _patches:
         _Hooks(measure).put()
 
@@ -77,7 +78,7 @@ class _Hooks:
     """What is put in the place of RQ's methods."""
 
     def __init__(self, measure: JobMeasure | None) -> None:
-        self._rq = _library()
+        self._rq: Any = import_module("rq")
         self._adapter = Adapter("RQ", measure)
         self._told: tuple[float, frozenset[int]] = (0.0, frozenset())
 
@@ -249,26 +250,11 @@ class _Hooks:
             return Outcome(reason=reason, error_type="Retry")
         if job.should_retry:
             return outcome_of(error)._replace(reason=names.REASON_RETRY)
-        if isinstance(error, self._rq.timeouts.BaseTimeoutException):
+        if isinstance(error, import_module("rq.timeouts").BaseTimeoutException):
             return outcome_of(error)._replace(reason=names.REASON_TIMEOUT)
         if type(error).__name__ == "ShutDownImminentException":
             return outcome_of(error)._replace(reason=names.REASON_CANCELLED)
         return None
-
-
-def _library() -> Any:
-    try:
-        import rq  # noqa: PLC0415 - an optional library
-        import rq.timeouts  # noqa: PLC0415  # pyright: ignore[reportUnusedImport] - it is an attribute then
-    except ImportError as error:
-        raise MissingDependencyError("measuring RQ's jobs needs RQ: pip install 'otel-job-measure[rq]'") from error
-    library: Any = rq
-    version = tuple(int(part) for part in str(library.VERSION).split(".")[:2] if part.isdecimal())
-    if version < _LEAST:
-        raise MissingDependencyError(
-            f"measuring RQ's jobs needs RQ 2.0 or newer, found {library.VERSION}: pip install 'otel-job-measure[rq]'"
-        )
-    return library
 
 
 def _said(job: Any) -> dict[str, Any]:
