@@ -2,10 +2,12 @@
 
 import copy
 import os
+import re
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,119 +16,229 @@ import yaml
 from kubernetes_validate import utils  # type: ignore[import-untyped]  # it has types, and no marker
 
 from otel_job_measure.cli import main
+from otel_job_measure.cli.healthz import address
 from otel_job_measure.settings import Settings
+from tests.collector.conftest import ENVIRONMENT
 from tests.runtime.support import history
+from tests.support.collectors import built
 from tests.support.exec_ import COMMAND
 
 FOLDER = Path(__file__).parents[2] / "collector" / "kubernetes"
-FILES = sorted(FOLDER.glob("*.yaml"))
 VERSIONS: list[str] = sorted({version for version in utils.all_versions() if int(version.split(".")[1]) >= 29})
+LASTING = ("otel-job-measure-ship", "otel-agent", "otel-telegraf", "otel-gateway")
 
 Manifest = dict[str, Any]
 
 
-def manifests() -> dict[str, Manifest]:
-    """Returns the one resource of each file, by the file's name."""
-    return {file.stem: yaml.safe_load(file.read_text()) for file in FILES}
+@pytest.fixture(scope="session")
+def checker() -> Path:
+    """The program that builds a kustomization and has Kubernetes' own check judge its pods."""
+    return built("manifests", ENVIRONMENT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What a kustomization makes, and what the Pod Security Standard `restricted` has against it."""
+
+    all: list[Manifest]
+    against: list[str]
+
+    def one(self, kind: str, name: str) -> Manifest:
+        """Returns the resource of a kind and a name."""
+        [found] = [each for each in self.all if (each["kind"], each["metadata"]["name"]) == (kind, name)]
+        return found
+
+    def pods(self) -> dict[str, Manifest]:
+        """Returns the pods that resources make, by the names of these."""
+        return {each["metadata"]["name"]: pod(each) for each in self.all if pod(each)}
+
+
+def made(checker: Path, folder: str) -> Resources:
+    """Builds a kustomization."""
+    command = [str(checker), str(FOLDER / folder), "restricted"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    return Resources(all=list(yaml.safe_load_all(done.stdout)), against=done.stderr.splitlines())
+
+
+@pytest.fixture(params=["base", "restricted"])
+def resources(checker: Path, request: pytest.FixtureRequest) -> Resources:
+    """Each kustomization in turn."""
+    return made(checker, str(request.param))
+
+
+@pytest.fixture
+def base(checker: Path) -> Resources:
+    """The one with folders of the node."""
+    return made(checker, "base")
 
 
 def pod(manifest: Manifest) -> Manifest:
-    """Returns the pod that a DaemonSet or a CronJob makes."""
-    spec = manifest["spec"]
-    template: Manifest = spec["jobTemplate"]["spec"]["template"] if "jobTemplate" in spec else spec["template"]
-    return dict(template["spec"])
+    """Returns the pod that a resource makes; empty if it makes none."""
+    spec = manifest.get("spec", {})
+    template: Manifest = spec["jobTemplate"]["spec"]["template"] if "jobTemplate" in spec else spec.get("template", {})
+    return dict(template.get("spec", {}))
 
 
-def variables(container: Manifest) -> dict[str, str]:
+def variables(resources: Resources, container: Manifest) -> dict[str, str]:
     """Returns what a container has in its environment, but for secrets."""
-    shared: dict[str, str] = dict(manifests()["settings"]["data"])
+    shared: dict[str, str] = dict(resources.one("ConfigMap", "otel-job-measure")["data"])
     return shared | {each["name"]: each["value"] for each in container["env"] if "value" in each}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_manifest_is_what_kubernetes_takes(file: Path, version: str) -> None:
+def test_a_manifest_is_what_kubernetes_takes(resources: Resources, version: str) -> None:
     """By the schemas of each version since 1.29, with no field that they don't have."""
-    [manifest] = yaml.safe_load_all(file.read_text())
-    assert utils.validate(manifest, version, strict=True)
+    for manifest in resources.all:
+        assert utils.validate(manifest, version, strict=True)
 
 
-def broken() -> Iterator[Manifest]:
+def broken(base: Resources) -> Iterator[Manifest]:
     """Makes manifests that Kubernetes does not take."""
-    wrong = copy.deepcopy(manifests()["cronjob"])
+    wrong = copy.deepcopy(base.one("CronJob", "nightly"))
     wrong["spec"]["jobTemplate"]["spec"]["template"]["spec"]["restartPolicies"] = "Never"
     yield wrong
-    wrong = copy.deepcopy(manifests()["cronjob"])
+    wrong = copy.deepcopy(base.one("CronJob", "nightly"))
     wrong["spec"]["jobTemplate"]["spec"]["activeDeadlineSeconds"] = "an hour"
     yield wrong
-    wrong = copy.deepcopy(manifests()["ship"])
+    wrong = copy.deepcopy(base.one("DaemonSet", "otel-agent"))
     del wrong["spec"]["selector"]
     yield wrong
 
 
-@pytest.mark.parametrize("manifest", list(broken()), ids=["unknown", "wrong", "missing"])
-def test_the_validator_finds_what_is_wrong(manifest: Manifest) -> None:
+def test_the_validator_finds_what_is_wrong(base: Resources) -> None:
     """A field that there isn't, a value of another type, a field that is missing."""
-    with pytest.raises(utils.ValidationError):
-        utils.validate(manifest, VERSIONS[-1], strict=True)
+    for manifest in broken(base):
+        with pytest.raises(utils.ValidationError):
+            utils.validate(manifest, VERSIONS[-1], strict=True)
 
 
-def test_there_is_a_manifest_for_each_part() -> None:
-    """A job, what delivers for it, the agent, and what they share."""
-    kinds = {name: (each["apiVersion"], each["kind"]) for name, each in manifests().items()}
-    assert kinds == {
-        "agent": ("apps/v1", "DaemonSet"),
-        "cronjob": ("batch/v1", "CronJob"),
-        "settings": ("v1", "ConfigMap"),
-        "ship": ("apps/v1", "DaemonSet"),
+def test_a_restricted_namespace_admits_all_pods(checker: Path) -> None:
+    """By Kubernetes' own check. In the base only what uses a folder of the node is against it."""
+    assert made(checker, "restricted").against == []
+    assert {line.split(":")[0] for line in made(checker, "base").against} == {
+        "DaemonSet otel-job-measure-ship",
+        "CronJob nightly",
     }
 
 
-def test_jobs_and_ship_have_one_folder_and_one_user() -> None:
+def test_nothing_of_the_measuring_keeps_a_job_from_starting(resources: Resources) -> None:
+    """No ConfigMap, Secret, claim or folder that has to be there first, and no container before the job's."""
+    spec = pod(resources.one("CronJob", "nightly"))
+    [job] = spec["containers"]
+    assert not spec.get("initContainers")
+    references = [next(iter(each.values())) for each in job["envFrom"]]
+    references += [each["secret"] for each in spec["volumes"] if "secret" in each]
+    assert [each["optional"] for each in references] == [True, True]
+    assert not any("persistentVolumeClaim" in each or "configMap" in each for each in spec["volumes"])
+    assert [each["hostPath"]["type"] for each in spec["volumes"] if "hostPath" in each] in ([], ["DirectoryOrCreate"])
+
+
+def test_no_pod_takes_a_port_of_its_node_or_an_unnamed_version(resources: Resources) -> None:
+    """Each image has a version, and each port is the pod's own."""
+    for spec in resources.pods().values():
+        for container in (*spec["containers"], *spec.get("initContainers", [])):
+            assert re.search(r":\d", container["image"])
+            assert not any("hostPort" in port for port in container.get("ports", []))
+
+
+def test_each_lasting_program_is_probed(resources: Resources) -> None:
+    """Whether it lives and whether it is ready, at a port that it has."""
+    pods = resources.pods()
+    for name in LASTING:
+        if name not in pods:
+            continue
+        [container] = pods[name]["containers"]
+        ports = {port["name"] for port in container["ports"]}
+        for probe in (container["livenessProbe"], container["readinessProbe"]):
+            assert next(probe[how]["port"] for how in ("httpGet", "tcpSocket") if how in probe) in ports
+
+
+def test_the_agent_of_the_same_node_is_asked(base: Resources) -> None:
+    """By a Service that never leads to another node."""
+    spec = base.one("Service", "otel-agent")["spec"]
+    assert spec["internalTrafficPolicy"] == "Local"
+    labels = base.one("DaemonSet", "otel-agent")["spec"]["template"]["metadata"]["labels"]
+    assert labels.items() >= spec["selector"].items()
+
+
+def test_every_lasting_pod_has_a_network_policy(base: Resources) -> None:
+    """No pod is open to every other one by an omission."""
+    policies = [each["spec"] for each in base.all if each["kind"] == "NetworkPolicy"]
+    assert all(each["policyTypes"] == ["Ingress"] for each in policies)
+    selected = {name for each in policies for name in names_of(each["podSelector"])}
+    assert selected >= set(LASTING)
+
+
+def names_of(selector: Manifest) -> list[str]:
+    """Returns the names of applications that a selector takes."""
+    [by_label] = [selector.get("matchLabels", {}).get("app.kubernetes.io/name")]
+    return [by_label] if by_label else list(selector["matchExpressions"][0]["values"])
+
+
+def test_jobs_and_ship_have_one_folder_and_one_user(base: Resources) -> None:
     """The node's folder, where each looks for it by its settings, and which its init container gives to that user."""
     seen: list[tuple[object, ...]] = []
-    for name in ("cronjob", "ship"):
-        spec = pod(manifests()[name])
+    for kind, name in (("CronJob", "nightly"), ("DaemonSet", "otel-job-measure-ship")):
+        spec = pod(base.one(kind, name))
         [container] = spec["containers"]
         [mount] = [each for each in container["volumeMounts"] if each["name"] == "state"]
         [volume] = [each for each in spec["volumes"] if each["name"] == "state"]
         security = spec["securityContext"] | container["securityContext"]
-        assert mount["mountPath"] == str(Settings.from_env(variables(container)).state_path)
+        assert mount["mountPath"] == str(Settings.from_env(variables(base, container)).state_path)
         seen.append(
             (volume["hostPath"]["path"], security["runAsUser"], security["runAsGroup"], security["runAsNonRoot"])
         )
     assert len(set(seen)) == 1
     path, user, group, _ = seen[0]
-    [init] = pod(manifests()["ship"])["initContainers"]
+    [init] = pod(base.one("DaemonSet", "otel-job-measure-ship"))["initContainers"]
     assert init["command"][-5:] == ["-o", str(user), "-g", str(group), path]
     assert {mount["mountPath"] for mount in init["volumeMounts"]} == {path}
 
 
-def test_what_jobs_write_is_what_ship_sends() -> None:
-    """Both have the same destination; the job only writes and has no token, `ship` has it in a file of the secret."""
-    [job], [ship] = (pod(manifests()[name])["containers"] for name in ("cronjob", "ship"))
-    jobs, ships = Settings.from_env(variables(job)), Settings.from_env(variables(ship))
+def containers(base: Resources) -> tuple[Manifest, Manifest]:
+    """Returns the job's container and that of `ship`."""
+    [job] = pod(base.one("CronJob", "nightly"))["containers"]
+    [ship] = pod(base.one("DaemonSet", "otel-job-measure-ship"))["containers"]
+    return job, ship
+
+
+def test_what_jobs_write_is_what_ship_sends(base: Resources) -> None:
+    """Both have the same destination, and the token in a file of the secret."""
+    job, ship = containers(base)
+    jobs, ships = Settings.from_env(variables(base, job)), Settings.from_env(variables(base, ship))
     assert jobs.destination_id == ships.destination_id != "any"
-    assert (jobs.ship, jobs.influxdb_token, jobs.influxdb_token_file) == (False, None, None)
-    [mount] = [each for each in ship["volumeMounts"] if each["name"] == "token"]
-    assert str(ships.influxdb_token_file) == f"{mount['mountPath']}/token"
+    for container, settings in ((job, jobs), (ship, ships)):
+        [mount] = [each for each in container["volumeMounts"] if each["name"] == "token"]
+        assert str(settings.influxdb_token_file) == f"{mount['mountPath']}/token"
     assert jobs.project == "billing"
 
 
-def test_the_job_has_time_to_stop() -> None:
+def test_in_a_restricted_namespace_the_package_makes_the_folder(checker: Path) -> None:
+    """Below the emptyDir, which every user can write and which the package therefore does not use."""
+    restricted = made(checker, "restricted")
+    spec = pod(restricted.one("CronJob", "nightly"))
+    [job] = spec["containers"]
+    [mount] = [each for each in job["volumeMounts"] if each["name"] == "state"]
+    assert [each.keys() - {"name"} for each in spec["volumes"] if each["name"] == "state"] == [{"emptyDir"}]
+    assert Settings.from_env(variables(restricted, job)).state_path.parent == Path(mount["mountPath"])
+
+
+def test_the_job_has_time_to_stop(base: Resources) -> None:
     """Between SIGTERM and SIGKILL there is more than our own time, and a deadline there is."""
-    job = manifests()["cronjob"]["spec"]["jobTemplate"]["spec"]
-    [container] = pod(manifests()["cronjob"])["containers"]
-    settings = Settings.from_env(variables(container))
-    assert pod(manifests()["cronjob"])["terminationGracePeriodSeconds"] > 2 * settings.shutdown_timeout_s
-    assert job["activeDeadlineSeconds"] > 0
-    assert len(pod(manifests()["cronjob"])["containers"]) == 1, "a container beside the job keeps it from completing"
+    manifest = base.one("CronJob", "nightly")
+    [container] = pod(manifest)["containers"]  # another one beside the job would keep it from completing
+    settings = Settings.from_env(variables(base, container))
+    assert pod(manifest)["terminationGracePeriodSeconds"] > 2 * settings.shutdown_timeout_s
+    assert manifest["spec"]["jobTemplate"]["spec"]["activeDeadlineSeconds"] > 0
 
 
-def test_the_commands_are_ours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_commands_are_ours(base: Resources, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`ship` and `exec` understand what the manifests give them."""
-    [job], [ship] = (pod(manifests()[name])["containers"] for name in ("cronjob", "ship"))
-    assert (job["command"][0], ship["command"]) == ("otel-job-measure", ["otel-job-measure", "ship"])
+    job, ship = containers(base)
+    assert (job["command"][0], ship["command"][:2]) == ("otel-job-measure", ["otel-job-measure", "ship"])
+    [port] = ship["ports"]
+    assert address(ship["command"][3]) == ("0.0.0.0", port["containerPort"])  # noqa: S104 - what the manifest says
     command = [*job["command"][1 : job["command"].index("--") + 1], "true"]
     done = subprocess.run(
         [*COMMAND, *command], env=os.environ | {"OTEL_JOB_MEASURE_STATE_DIR": str(tmp_path)}, check=False
@@ -139,22 +251,40 @@ def test_the_commands_are_ours(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert history(tmp_path) == [("nightly", "end", None)]
 
 
-def test_the_agent_takes_what_its_configuration_asks_for() -> None:
-    """Each variable that the manifest sets is one of the configuration's, and the secret's key is the one there is."""
-    text = (FOLDER.parent / "agent.yaml").read_text()
-    [agent] = pod(manifests()["agent"])["containers"]
-    for each in agent["env"]:
-        assert f"${{env:{each['name']}" in text
-    required = ("TRACES_ENDPOINT", "INFLUXDB_URL", "INFLUXDB_TOKEN", "INFLUXDB_ORG", "INFLUXDB_BUCKET")
-    names = {each["name"] for each in agent["env"]} | manifests()["settings"]["data"].keys()
-    assert names >= set(required)
-    ports = {each["name"]: each["containerPort"] for each in agent["ports"]}
-    set_to = variables(agent)
-    assert set_to["OTLP_GRPC_LISTEN"] == f"0.0.0.0:{ports['otlp-grpc']}"
-    assert set_to["OTLP_HTTP_LISTEN"] == f"0.0.0.0:{ports['otlp-http']}"
-    assert set_to["COLLECTOR_HEALTH_LISTEN"] == f"0.0.0.0:{ports['health']}"
-    limit = agent["resources"]["limits"]["memory"]
-    assert int(set_to["COLLECTOR_MEMORY_MIB"]) < int(limit.removesuffix("Mi"))
+@pytest.mark.parametrize(
+    ("kind", "name", "file", "required"),
+    [
+        (
+            "DaemonSet",
+            "otel-agent",
+            "agent.yaml",
+            ("TRACES_ENDPOINT", "INFLUXDB_URL", "INFLUXDB_TOKEN_FILE", "INFLUXDB_ORG", "INFLUXDB_BUCKET"),
+        ),
+        ("Deployment", "otel-gateway", "gateway.yaml", ("TRACES_ENDPOINT",)),
+        (
+            "StatefulSet",
+            "otel-telegraf",
+            "telegraf.conf",
+            ("INFLUXDB_URL", "INFLUXDB_TOKEN", "INFLUXDB_ORG", "INFLUXDB_BUCKET"),
+        ),
+    ],
+)
+def test_a_program_gets_what_its_configuration_asks_for(
+    base: Resources, kind: str, name: str, file: str, required: tuple[str, ...]
+) -> None:
+    """Each variable that the manifest sets is one of the configuration's, and it listens where the ports say."""
+    text = (FOLDER.parent / file).read_text()
+    [container] = pod(base.one(kind, name))["containers"]
+    for each in container["env"]:
+        assert re.search(rf"\$\{{(env:)?{each['name']}\b", text)
+    shared: set[str] = set(base.one("ConfigMap", "otel-job-measure")["data"] if container.get("envFrom") else ())
+    assert {each["name"] for each in container["env"]} | shared >= set(required)
+    set_to = variables(base, container)
+    ports = {each["name"]: each["containerPort"] for each in container["ports"]}
+    asked = {"COLLECTOR_HEALTH_LISTEN": "health", "TELEGRAF_OTLP_LISTEN": "otlp-grpc"}
+    assert all(set_to[one] == f"0.0.0.0:{ports[port]}" for one, port in asked.items() if one in set_to)
+    limit = container["resources"]["limits"]["memory"]
+    assert int(set_to.get("COLLECTOR_MEMORY_MIB", "0")) < int(limit.removesuffix("Mi"))
 
 
 def test_sigterm_reaches_a_command_below_the_first_process_of_a_container(state_dir: Path) -> None:

@@ -7,6 +7,6 @@ here="$(dirname "${BASH_SOURCE[0]}")"
 "$here/influxd.sh"
 "$here/influxd1.sh" 1.8.10
 "$here/influxd1.sh" 1.13.2
-for program in lp3 collector telegraf node kafka shells brokers; do
+for program in lp3 collector telegraf node kafka manifests shells brokers; do
     "$here/$program.sh"
 done
