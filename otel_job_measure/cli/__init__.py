@@ -78,6 +78,12 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+def _check() -> ModuleType:
+    from otel_job_measure.cli import check  # noqa: PLC0415 - see `_needed`
+
+    return check
+
+
 def _demo() -> ModuleType:
     from otel_job_measure.cli import demo  # noqa: PLC0415 - see `_needed`
 
@@ -128,6 +134,7 @@ def _ship() -> ModuleType:
 
 # Each import is a statement, because tools that freeze an app follow no computed name.
 _COMMANDS: dict[str, Callable[[], ModuleType]] = {
+    "check": _check,
     "demo": _demo,
     "exec": _exec,
     "expected": _expected,

@@ -40,8 +40,8 @@ STATES: Final = (
     ),
     Kind(OVERRUN, CRITICAL, "a run is open beyond `max_runtime`, or the last one ended beyond it", "an end within it"),
     Kind(MISSED, CRITICAL, "no run started for a due time within its grace", "a run that matches, or a later success"),
-    Kind(NEVER_RAN, CRITICAL, "the same, and the job has not run at all", "the first run"),
-    Kind(FAILING, CRITICAL, "the last `failures` outcomes are failures", "a success"),
+    Kind(NEVER_RAN, CRITICAL, "no run started for a due time, and the job has never run", "the first run"),
+    Kind(FAILING, CRITICAL, "as many failures in a row as `failures` says", "a success"),
     Kind(STALE, CRITICAL, "the last success is older than `max_age`", "a success"),
     Kind(UNKNOWN, UNKNOWN_LEVEL, "nothing is known of a due time or a limit", "data"),
     Kind(

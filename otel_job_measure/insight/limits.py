@@ -74,7 +74,7 @@ def overrun(ended: Sequence[RunRecord], most_s: float) -> Finding | None:
         if took_s <= most_s:
             found = None
         elif found is None:
-            found = over(run, most_s, f"it took {took_s:.0f} s")
+            found = over(run, most_s, f"it took {took_s:.3g} s")
     return found
 
 

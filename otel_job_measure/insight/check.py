@@ -1,0 +1,247 @@
+"""One look at all jobs: asks a store once, and judges each job of the answers."""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Final
+
+from otel_job_measure.expectations.dues import dues
+from otel_job_measure.expectations.expectation import ExpectedJob, JobId
+from otel_job_measure.expectations.precedence import effective
+from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.insight.absence import Evidence, Span
+from otel_job_measure.insight.facts import Facts
+from otel_job_measure.insight.findings import Finding
+from otel_job_measure.insight.hosts import About, about_hosts, hosts_ahead, told_of
+from otel_job_measure.insight.limits import ended_ns, success_of
+from otel_job_measure.insight.matching import NS, started_ns
+from otel_job_measure.insight.run_store import LastRuns, OpenRun, RunStore, Wanted
+from otel_job_measure.insight.states import Judgement, judge
+from otel_job_measure.points.monitor import Event, State
+
+LOOK_NS: Final = 2 * 86_400 * NS
+"""How far back each job is looked at; one that is due less often, back to its last due time."""
+_BEFORE_NS: Final = 2 * 3600 * NS
+"""Runs that started so long before the first due time can span it."""
+_FURTHER_NS: Final = (40 * 86_400 * NS, 370 * 86_400 * NS)
+_MOST_RUNS: Final = 3000
+"""Of more runs of one job, only the latest are looked at."""
+_MORE_VOTES: Final = 10
+
+Place = tuple[JobId, str | None]
+"""A job, and its host if its scope is `host`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What one look found.
+
+    Args:
+        at_ns: When.
+        judgements: Of each job, in the order of the jobs.
+        abouts: What holds of hosts and of the store.
+    """
+
+    at_ns: int
+    judgements: tuple[Judgement, ...]
+    abouts: tuple[About, ...]
+
+    def told(self, judgement: Judgement) -> tuple[Finding, ...]:
+        """Returns the findings of a job that stand for themselves."""
+        return told_of(judgement, self.abouts)
+
+    def level(self) -> int:
+        """Returns the worst level: critical counts more than unknown, as with other plugins of Nagios."""
+        levels = {finding.level for each in self.judgements for finding in self.told(each)}
+        levels |= {about.finding.level for about in self.abouts}
+        levels |= {each.state.level for each in self.judgements if each.state.is_behind}
+        return next((level for level in (2, 3, 1) if level in levels), 0)
+
+
+def checked(
+    store: RunStore,
+    evidence: Evidence,
+    *,
+    wants: Callable[[JobId], bool] = lambda _: True,
+    known_ahead: Mapping[str, Span] | None = None,
+    look_ns: int = LOOK_NS,
+) -> Checked:
+    """Judges all jobs of a store.
+
+    Args:
+        store: The store.
+        evidence: What it is known to hold; its senders are asked here if it is no history.
+        wants: Which jobs are looked at.
+        known_ahead: The hosts whose clocks an earlier look found ahead.
+        look_ns: How far back runs are looked at.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    now_ns = evidence.now_ns
+    if not evidence.is_history:
+        senders = {sender.host: sender for sender in store.senders(now_ns - 8 * 86_400 * NS)}
+        evidence = replace(evidence, senders=senders)
+    asked = _Asked(store, now_ns - look_ns, wants)
+    ahead = hosts_ahead(asked.latest(), evidence.senders, known_ahead or {}, now_ns)
+    evidence = replace(evidence, ahead=ahead)
+    before = {state.job: state for state in store.states()}
+    judgements = tuple(
+        _as_before(judge(asked.facts(place, now_ns), evidence), before.get(place[0])) for place in asked.places()
+    )
+    return Checked(at_ns=now_ns, judgements=judgements, abouts=tuple(about_hosts(judgements, evidence)))
+
+
+class _Asked:
+    """The answers of a store, sorted by job."""
+
+    def __init__(self, store: RunStore, after_ns: int, wants: Callable[[JobId], bool]) -> None:
+        self._store = store
+        self._after_ns = after_ns
+        expected = [job for job in effective(store.expectations()) if wants(job.job)]
+        self._expected: dict[Place, ExpectedJob] = {(job.job, job.host): job for job in expected}
+        of_hosts = {job.job for job in expected if job.host is not None}
+        self._runs: dict[Place, deque[RunRecord]] = defaultdict(lambda: deque(maxlen=_MOST_RUNS))
+        self._open: dict[Place, list[OpenRun]] = defaultdict(list)
+        self._events: dict[JobId, list[Event]] = defaultdict(list)
+
+        def place(run: RunRecord) -> Place:
+            return run.job_id, run.host if run.job_id in of_hosts else None
+
+        for run in store.starts(Wanted(since_ns=after_ns - _BEFORE_NS)):
+            if wants(run.job_id):
+                self._runs[place(run)].append(run)
+        for each in store.open_runs(Wanted()):
+            if wants(each.run.job_id):
+                self._open[place(each.run)].append(each)
+        for event in store.events(after_ns):
+            self._events[event.job].append(event)
+        self._last = {last.job: last for last in store.last_runs(Wanted())}
+
+    def places(self) -> list[Place]:
+        """Returns all jobs that are expected, or have run in the time that is looked at."""
+        ran = {
+            place for place in (*self._runs, *self._open) if place in self._expected or place[0] not in self._hosted()
+        }
+        return sorted(ran | self._expected.keys(), key=lambda place: (place[0], place[1] or ""))
+
+    def latest(self) -> Iterable[RunRecord]:
+        """Returns the latest run of each job."""
+        return [runs[-1] for runs in self._runs.values() if runs]
+
+    def facts(self, place: Place, now_ns: int) -> Facts:
+        """Returns what is known of a job, back to its last due time."""
+        job, host = place
+        expected = self._expected.get(place)
+        runs = list(self._runs.get(place, ()))
+        after_ns = self._after_ns
+        if len(runs) == _MOST_RUNS:
+            after_ns = max(after_ns, started_ns(runs[0]) + _BEFORE_NS)
+        last = self._last_of(place)
+        success_ns = None if last is None or last.success is None else ended_ns(last.success)
+        further_ns = None if expected is None else _last_due_ns(expected, after_ns, now_ns)
+        if further_ns is not None:
+            after_ns = further_ns - 1
+            if success_ns is None or success_ns < further_ns:
+                runs = self._started_since(place, further_ns - _BEFORE_NS)
+        runs += self._votes_before(place, expected, runs)
+        return Facts(
+            job=job,
+            expected=expected,
+            runs=tuple(runs),
+            open_runs=tuple(self._open.get(place, ())),
+            last=last,
+            events=tuple(self._events.get(job, ())) if host is None else (),
+            after_ns=after_ns,
+        )
+
+    def _hosted(self) -> set[JobId]:
+        return {job for job, host in self._expected if host is not None}
+
+    def _last_of(self, place: Place) -> LastRuns | None:
+        """Returns the last run and success; of one host only if they were there."""
+        job, host = place
+        last = self._last.get(job)
+        if last is None or host is None:
+            return last
+        wanted = Wanted(job=job.job, project=job.project, stage=job.stage, host=host)
+        runs = [run for run in (last.run, last.success) if run is not None and run.host == host]
+        if not runs and not self._runs.get(place):
+            runs = self._store.latest(wanted, 1)
+        if not runs:
+            return None
+        successes = (run for run in runs if success_of(run) == 1.0)
+        return LastRuns(job=job, run=runs[0], success=next(successes, None))
+
+    def _started_since(self, place: Place, since_ns: int) -> list[RunRecord]:
+        job, host = place
+        wanted = Wanted(job=job.job, project=job.project, stage=job.stage, host=host, since_ns=since_ns)
+        return list(deque(self._store.starts(wanted), _MOST_RUNS))
+
+    def _votes_before(self, place: Place, expected: ExpectedJob | None, runs: list[RunRecord]) -> list[RunRecord]:
+        """Returns older runs if `failures` asks for more outcomes than are here, and all of these are failures."""
+        least = (expected.expectation.failures or 1) if expected is not None else 1
+        counted = [run for run in runs if success_of(run) is not None]
+        if least == 1 or len(counted) >= least or any(success_of(run) == 1.0 for run in counted):
+            return []
+        job, host = place
+        wanted = Wanted(job=job.job, project=job.project, stage=job.stage, host=host)
+        known = {run.uuid for run in runs}
+        return [run for run in self._store.latest(wanted, least + _MORE_VOTES) if run.uuid not in known]
+
+
+def _last_due_ns(expected: ExpectedJob, after_ns: int, now_ns: int) -> int | None:
+    """Returns the last due time of a job that is not due in the time that is looked at."""
+    if expected.retired_ns is not None or expected.expectation.every_s is not None:
+        every_ns = int((expected.expectation.every_s or 0) * 2.5 * NS)
+        return now_ns - every_ns if every_ns > now_ns - after_ns else None
+    if dues(expected, after_ns, now_ns).dues:
+        return None
+    for further_ns in _FURTHER_NS:
+        found = dues(expected, now_ns - further_ns, after_ns).dues
+        if found:
+            return found[-1].at_ns
+    return None
+
+
+def _as_before(judgement: Judgement, before: State | None) -> Judgement:
+    """Returns a judgement whose state has held for as long as an earlier look said, if it may have."""
+    state = judgement.state
+    if before is None or before.state != state.name or not state.from_before or before.since_ns >= state.since_ns:
+        return judgement
+    return replace(judgement, findings=(replace(state, since_ns=before.since_ns), *judgement.findings[1:]))
+
+
+def states_of(checked_jobs: Checked) -> list[State]:
+    """Returns the row of each job's state; of a job on several hosts, the worst one."""
+    worst: dict[JobId, Finding] = {}
+    for each in checked_jobs.judgements:
+        known = worst.get(each.job)
+        if known is None or _badness(each.state.level) > _badness(known.level):
+            worst[each.job] = each.state
+    return [
+        State(
+            job=job,
+            at_ns=checked_jobs.at_ns,
+            state=finding.name,
+            level=finding.level,
+            since_ns=finding.since_ns,
+            due_ns=finding.due_ns,
+        )
+        for job, finding in worst.items()
+    ]
+
+
+def wanted_jobs(job: str | None, project: str | None, stage: str | None) -> Callable[[JobId], bool]:
+    """Returns which jobs a command means."""
+
+    def wants(found: JobId) -> bool:
+        is_named = job is None or fnmatchcase(found.job, job)
+        return is_named and project in {None, found.project} and stage in {None, found.stage}
+
+    return wants
+
+
+def _badness(level: int) -> int:
+    return (0, 1, 3, 2)[level]

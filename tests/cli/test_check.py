@@ -1,0 +1,134 @@
+"""`otel-job-measure check`, as Nagios, programs and people use it."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from otel_job_measure import JobMeasure
+from otel_job_measure.cli import WrongUsage, check, main
+from otel_job_measure.expectations.expectation import Expectation, JobId
+from otel_job_measure.journal.expected_store import ExpectedStore
+from otel_job_measure.journal.statements import Snapshot, Statement
+from otel_job_measure.testing import ManualClock
+
+FIRST_LINE = re.compile(r"JOBS (OK|WARNING|CRITICAL|UNKNOWN) - [^|]+ \| ok=\d+;;;0 warning=\d+;;;0 .* time=[\d.]+s;;;0")
+
+
+@pytest.fixture
+def measured(state_dir: Path) -> Path:
+    """A state directory with a good job and a failed one."""
+    measure = JobMeasure(project="billing", stage="production", state_dir=state_dir)
+    with measure.run("good"):
+        pass
+    with pytest.raises(KeyError), measure.run("bad"):
+        raise KeyError("x")
+    measure.close(5)
+    return state_dir
+
+
+def _expect(folder: Path, job: str, ago_s: float) -> None:
+    """Notes that a job should run each minute, as if its code had been seen some time ago."""
+    clock = ManualClock()
+    clock.wall = time.time_ns() - int(ago_s * 1e9)
+    expectation = Expectation(schedule="* * * * *", timezone="UTC")
+    statement = Statement(job=JobId(job, "billing", "production"), expectation=expectation)
+    ExpectedStore(folder, clock).note(Snapshot(source="file", origin="jobs.toml", statements=(statement,)))
+
+
+def test_the_first_line_and_the_exit_code_are_those_of_a_plugin(
+    measured: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A failed job is critical; the line names it and counts all."""
+    assert main(["check", "--state-dir", str(measured)]) == 2
+    first, *others = capsys.readouterr().out.splitlines()
+    assert FIRST_LINE.fullmatch(first)
+    assert "CRITICAL - 2 jobs: bad (billing/production) failing | ok=1;;;0 warning=0;;;0 critical=1;;;0" in first
+    assert [line.split()[:2] for line in others] == [["CRITICAL", "failing"], ["OK", "ok"]]
+
+
+def test_a_job_that_never_ran_is_found(measured: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is known from the moment its code was seen."""
+    _expect(measured, "ghost", ago_s=600)
+    assert main(["check", "--state-dir", str(measured), "--job", "ghost", "--quiet"]) == 2
+    first, line = capsys.readouterr().out.splitlines()
+    assert "1 job: ghost (billing/production) never ran |" in first
+    assert line.startswith("CRITICAL never ran   ghost (billing/production) since ")
+
+
+def test_json_has_all_findings(measured: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Programs get the states, their times and what is told."""
+    assert main(["check", "--state-dir", str(measured), "--json", "--stage", "production"]) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert (found["status"], found["level"], found["hosts"]) == ("critical", 2, [])
+    bad, good = found["jobs"]
+    assert (bad["job"], bad["state"], bad["level"], bad["told"]) == ("bad", "failing", 2, ["failing"])
+    assert bad["findings"][0]["detail"] == "1 in a row, the last one: error, KeyError"
+    assert (good["state"], good["told"]) == ("ok", [])
+
+
+def test_no_jobs_are_in_order(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without data and without expectations there is nothing to find."""
+    assert main(["check", "--state-dir", str(state_dir)]) == 0
+    assert capsys.readouterr().out.startswith("JOBS OK - no jobs are known | ok=0;;;0")
+
+
+@pytest.mark.parametrize("words", [["--wrong"], ["--timeout", "1x"], ["--timeout", "9h"], ["--job"], ["extra"]])
+def test_wrong_usage_is_unknown(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """For Nagios, argparse's 2 would be critical."""
+    with pytest.raises(WrongUsage) as raised:
+        main(["check", *words])
+    assert raised.value.code == 3
+    assert capsys.readouterr().out.startswith("JOBS UNKNOWN - ")
+
+
+def test_a_history_that_cannot_be_read_is_unknown(measured: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file of another program is no reason for an alarm about jobs."""
+    (measured / "history.db").write_bytes(b"\0" * 8192)
+    (measured / "history.db").chmod(0)
+    (measured / "history.db").unlink()
+    (measured / "history.db").mkdir()
+    assert main(["check", "--state-dir", str(measured)]) == 3
+    assert capsys.readouterr().out.startswith("JOBS UNKNOWN - ")
+
+
+def test_a_fault_of_the_check_is_unknown(
+    measured: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plugin that fails must not look like a warning."""
+
+    def fail(_args: object) -> None:
+        raise ZeroDivisionError("oh\nno")
+
+    monkeypatch.setattr(check, "_checked", fail)
+    assert main(["check", "--state-dir", str(measured)]) == 3
+    assert capsys.readouterr().out == "JOBS UNKNOWN - ZeroDivisionError: oh; no\n"
+
+
+def test_a_check_that_takes_too_long_is_unknown(
+    measured: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It gives up by itself, before Nagios kills it."""
+
+    def hang(_args: object) -> None:
+        while True:
+            time.monotonic()
+
+    monkeypatch.setattr(check, "_checked", hang)
+    assert main(["check", "--state-dir", str(measured), "--timeout", "0.1s"]) == 3
+    assert capsys.readouterr().out == "JOBS UNKNOWN - no answer within 0.1 s; --timeout takes a longer time\n"
+
+
+def test_a_hostile_name_stays_in_its_line(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bar would begin performance data, and a newline a line of its own."""
+    measure = JobMeasure(state_dir=state_dir)
+    with pytest.raises(KeyError), measure.run("a|b\nOK c\x1b[31m"):
+        raise KeyError
+    measure.close(5)
+    assert main(["check", "--state-dir", str(state_dir)]) == 2
+    out = capsys.readouterr().out
+    assert FIRST_LINE.fullmatch(out.splitlines()[0])
+    assert len(out.splitlines()) == 2
+    assert "\x1b" not in out
