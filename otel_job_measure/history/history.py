@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from itertools import chain
 from pathlib import Path
@@ -147,9 +147,10 @@ class History:
     def points(
         self, since_ns: int = queries.EVER, *, destinations: Collection[str] | None = None, patience_s: float = 5.0
     ) -> Iterator[bytes]:
-        """Yields the rows of runs in line protocol, as they were first written, those of some runs at a time.
+        """Yields rows in line protocol, as they were first written, those of some runs at a time.
 
-        Only runs that started or ended since a time in ns, and were written for one of some destinations.
+        Only runs that started or ended since a time in ns, and were written for one of some destinations. Events, and
+        the last states and expectations, follow, whatever the destination.
         """
         row_id = -1
         while self._database.exists():
@@ -160,10 +161,23 @@ class History:
                 writes=False,
             )
             if not rows:
-                return
+                break
             row_id = rows[-1][0]
             if lines := queries.lines_of(rows, destinations):
                 yield lines
+        yield from self._monitor_points(since_ns, patience_s)
+
+    def _monitor_points(self, since_ns: int, patience_s: float) -> Iterator[bytes]:
+        row_id = 0
+        while self._database.exists():
+            ask = partial(monitor_tables.next_events, row_id=row_id, since_ns=since_ns, limit=_RUNS_AT_ONCE)
+            found = self._patiently(ask, patience_s, writes=False)
+            if found is None:
+                present = self._patiently(partial(monitor_tables.present, since_ns=since_ns), patience_s, writes=False)
+                yield from monitor_tables.lines_of(present)
+                return
+            row_id, events = found
+            yield from monitor_tables.lines_of(events)
 
     def output(self, uuid: str, *, patience_s: float = 5.0) -> Mapping[str, bytes]:
         """Returns the end of what the command of a run wrote, by `stdout` and `stderr`, if it was kept."""

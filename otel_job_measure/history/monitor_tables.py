@@ -1,12 +1,16 @@
 """The monitor's rows in the history: what was found, the states, the expectations, and signs of life."""
 
+import contextlib
 import json
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.history.rows import Row
 from otel_job_measure.history.run_record import Run
 from otel_job_measure.points.monitor import Alive, Event, Expected, MonitorRow, Sender, State
+from otel_job_measure.points.monitor_rows import line_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -44,6 +48,15 @@ WHERE at_ns >= ? AND at_ns < ? ORDER BY at_ns, job, project, stage, event
 _STATES: Final = "SELECT job, project, stage, at_ns, state, level, since_ns, due_ns FROM states"
 _SENDERS: Final = 'SELECT host, at_ns, complete_until_ns, pending, "left" FROM senders WHERE at_ns >= ? ORDER BY host'
 _SIGNS: Final = "SELECT uuid, job, project, stage, at_ns, interval_s FROM alive"
+_TEXTS: Final = "SELECT job, project, stage, source, at_ns, version, expected FROM expected"
+_NEXT_EVENTS: Final = """
+SELECT id, job, project, stage, event, at_ns, due_ns, uuid, detail, withdrawn FROM events
+WHERE id > ? AND at_ns >= ? ORDER BY id LIMIT ?
+"""
+_JOB: Final = (str, str, str)
+_OR_NONE: Final = {int: (int, type(None)), str: (str, type(None))}
+_EVENT_KINDS: Final = (*_JOB, str, int, _OR_NONE[int], _OR_NONE[str], str, int)
+_STATE_KINDS: Final = (*_JOB, int, str, int, int, _OR_NONE[int])
 
 
 def put(connection: "sqlite3.Connection", rows: Iterable[MonitorRow], now_ns: int) -> None:
@@ -95,17 +108,14 @@ def prune(connection: "sqlite3.Connection", old_ns: int, most: int) -> bool:
 def events(connection: "sqlite3.Connection", since_ns: int, until_ns: int | None) -> list[Event]:
     """Returns the events of a time, the oldest first."""
     before_ns = _EVER if until_ns is None else until_ns
-    return [
-        Event(job=JobId(*job), event=event, at_ns=at_ns, due_ns=due, uuid=uuid, detail=detail, withdrawn=bool(over))
-        for *job, event, at_ns, due, uuid, detail, over in connection.execute(_EVENTS, (since_ns, before_ns))
-    ]
+    return [_event(row) for row in _sound(connection.execute(_EVENTS, (since_ns, before_ns)), _EVENT_KINDS)]
 
 
 def states(connection: "sqlite3.Connection") -> list[State]:
     """Returns the last known state of each job, in the order of the jobs."""
     return [
         State(job=JobId(*job), at_ns=at_ns, state=state, level=level, since_ns=since_ns, due_ns=due_ns)
-        for *job, at_ns, state, level, since_ns, due_ns in connection.execute(_STATES)
+        for *job, at_ns, state, level, since_ns, due_ns in _sound(connection.execute(_STATES), _STATE_KINDS)
     ]
 
 
@@ -113,18 +123,65 @@ def senders(connection: "sqlite3.Connection", since_ns: int) -> list[Sender]:
     """Returns the last word of each host, if it came since a time, in the order of the hosts."""
     return [
         Sender(host=host, at_ns=at_ns, complete_until_ns=until_ns, pending=pending, left=bool(left))
-        for host, at_ns, until_ns, pending, left in connection.execute(_SENDERS, (since_ns,))
+        for host, at_ns, until_ns, pending, left in _sound(
+            connection.execute(_SENDERS, (since_ns,)), (str, int, int, int, int)
+        )
     ]
 
 
 def expected(connection: "sqlite3.Connection") -> list[str]:
     """Returns the JSON of what each source says of each job."""
-    return [text for (text,) in connection.execute("SELECT expected FROM expected")]
+    return [text for (text,) in _sound(connection.execute("SELECT expected FROM expected"), (str,))]
 
 
 def signs_of_life(connection: "sqlite3.Connection") -> dict[tuple[str, JobId], tuple[int, float]]:
     """Returns the time and the interval, in seconds, of the last sign of life of each open run, by its uuid and job."""
-    return {(uuid, JobId(*job)): (at_ns, interval_s) for uuid, *job, at_ns, interval_s in connection.execute(_SIGNS)}
+    found = _sound(connection.execute(_SIGNS), (str, *_JOB, int, float))
+    return {(uuid, JobId(*job)): (at_ns, interval_s) for uuid, *job, at_ns, interval_s in found}
+
+
+def next_events(
+    connection: "sqlite3.Connection", row_id: int, since_ns: int, limit: int
+) -> tuple[int, list[Event]] | None:
+    """Returns the next events since a time, in the order of their row ids, and the last of these; None at the end."""
+    rows = connection.execute(_NEXT_EVENTS, (row_id, since_ns, limit)).fetchall()
+    return (rows[-1][0], [_event(row[1:]) for row in _sound(rows, (int, *_EVENT_KINDS))]) if rows else None
+
+
+def present(connection: "sqlite3.Connection", since_ns: int) -> list[State | Expected]:
+    """Returns the last states and expectations that were told since a time."""
+    kinds = (*_JOB, str, int, int, str)
+    told = [
+        Expected(job=JobId(*job), at_ns=at_ns, source=source, version=version, text=text)
+        for *job, source, at_ns, version, text in _sound(connection.execute(_TEXTS), kinds)
+    ]
+    both: list[State | Expected] = [*states(connection), *told]
+    return [row for row in both if row.at_ns >= since_ns]
+
+
+def lines_of(rows: Iterable[MonitorRow]) -> Iterator[bytes]:
+    """Yields rows as lines, without those that no line can hold."""
+    for row in rows:
+        with contextlib.suppress(LineProtocolError):
+            yield line_of(row)
+
+
+def _event(row: Row) -> Event:
+    *job, event, at_ns, due_ns, uuid, detail, withdrawn = row
+    return Event(
+        job=JobId(*job),
+        event=event,
+        at_ns=at_ns,
+        due_ns=due_ns,
+        uuid=uuid,
+        detail=detail,
+        withdrawn=bool(withdrawn),
+    )
+
+
+def _sound(rows: Iterable[Row], kinds: Sequence[Any]) -> Iterator[Row]:
+    """Yields rows whose values have the types that this package writes: a file may come from another user."""
+    return (row for row in rows if all(isinstance(value, kind) for value, kind in zip(row, kinds, strict=True)))
 
 
 def _where(text: str) -> tuple[str, str]:

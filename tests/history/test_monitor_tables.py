@@ -1,12 +1,15 @@
 """The monitor's rows in the history."""
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.history import monitor_tables
 from otel_job_measure.points.monitor import Alive, Event, Expected, MonitorRow, Sender, State
 from otel_job_measure.points.monitor_rows import line_of
 from otel_job_measure.testing import ManualClock
@@ -119,6 +122,49 @@ def test_old_rows_are_pruned_with_the_runs(tmp_path: Path) -> None:
     history.fold([chunk(days + line_of(new), "two")])
     assert [row["at_ns"] for row in table(tmp_path, "events")] == [new.at_ns]
     assert [table(tmp_path, name) for name in ("states", "expected", "senders", "alive")] == [[], [], [], []]
+
+
+def test_the_rows_come_back_as_lines(tmp_path: Path) -> None:
+    """For a new server: events, and the last states and expectations; not what was said of a moment that is over."""
+    others = [replace(_MISSED, at_ns=NOW_NS + number) for number in range(1, 2500)]
+    fold(tmp_path, *_ALL, Lines(uuid="a").start(), *others)
+    lines = b"".join(history_in(tmp_path).points()).splitlines(keepends=True)
+    assert lines[0] == Lines(uuid="a").start()
+    expected: list[MonitorRow] = [_MISSED, *others, _STATE, _EXPECTED]
+    assert lines[1:] == list(map(line_of, expected))
+    assert list(history_in(tmp_path).points(NOW_NS + 2499)) == [line_of(others[-1])]
+    assert list(history_in(tmp_path / "none").points()) == []
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "UPDATE events SET at_ns = 'x', detail = 5",
+        "UPDATE events SET event = x'00'",
+        "UPDATE events SET at_ns = 9223372036854775807",
+        "UPDATE states SET level = 'high'",
+        "UPDATE states SET since_ns = 1e300",
+        "UPDATE expected SET version = 0.5",
+        "UPDATE senders SET complete_until_ns = 'x'",
+        "UPDATE alive SET interval_s = 'x'",
+    ],
+)
+def test_rows_of_wrong_types_are_left_out(tmp_path: Path, script: str) -> None:
+    """A file may come from another user: no question ends in an error, and the rows of the other tables are there."""
+    fold(tmp_path, *_ALL)
+    with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
+        connection.executescript(script)
+    history = history_in(tmp_path)
+    assert len(list(history.points())) in {2, 3}
+    history.read(_ask_everything)
+
+
+def _ask_everything(connection: sqlite3.Connection) -> None:
+    monitor_tables.events(connection, 0, None)
+    monitor_tables.states(connection)
+    monitor_tables.expected(connection)
+    monitor_tables.signs_of_life(connection)
+    monitor_tables.senders(connection, 0)
 
 
 @pytest.mark.parametrize("line", [b"scheduling-job-event,job=a due=1i 5\n", b"scheduling-job-state x 5\n"])
