@@ -509,7 +509,12 @@ class StoreContract:
     def test_random_runs_are_counted_as_one_counts_them_by_hand(self, load: Load, seed: int) -> None:
         """Every answer equals that of the plainest store, for every choice."""
         data = some_runs(300, seed)
-        compare(load(data), PlainStore(data, CLOCK_NS))
+        compare(load(data), PlainStore(data, CLOCK_NS), self.chosen(seed))
+
+    def chosen(self, seed: int) -> Sequence[Wanted]:
+        """Returns what is wanted of random runs; a store to which each question is a request takes fewer."""
+        del seed
+        return tuple(choices())
 
     def test_twenty_thousand_runs_are_counted_right(self, load: Load) -> None:
         """No limit of a query, a page or a batch cuts an answer."""

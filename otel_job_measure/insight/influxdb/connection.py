@@ -1,12 +1,12 @@
 """Questions to an InfluxDB over HTTP: one request at a time, each with a deadline, never in a trace."""
 
-import io
+import codecs
 from base64 import b64encode
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Final
 from urllib.parse import urlencode
 
 import urllib3
@@ -24,7 +24,7 @@ from otel_job_measure.insight.influxdb.refusals import refusal
 from otel_job_measure.settings import Destination, Settings
 
 _MOST_RECEIVED: Final = 256 * 1024 * 1024
-_MOST_OF_A_REFUSAL: Final = 64 * 1024
+_AT_ONCE: Final = 64 * 1024
 
 
 class Refused(Exception):  # noqa: N818 - not an error of the program: the server's answer
@@ -73,8 +73,8 @@ class Connection:
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Generator[io.TextIOWrapper]:
-        """Sends a query and yields the text of its answer as it comes.
+    ) -> Generator[Iterator[str]]:
+        """Sends a query and yields the lines of its answer as they come, each with its end.
 
         Raises:
             Refused: The answer is not a 200.
@@ -82,13 +82,13 @@ class Connection:
         """
         with self._answer("POST", path, query=query, body=body, headers=headers) as raw:
             if raw.status != HTTPStatus.OK:
-                raise Refused(_response_of(raw, raw.read(_MOST_OF_A_REFUSAL)))
-            yield io.TextIOWrapper(cast("Any", raw), encoding="utf-8", errors="replace", newline="")
+                raise Refused(_response_of(raw, raw.read(_AT_ONCE)))
+            yield _lines_of(raw)
 
     def get(self, path: str) -> Response:
         """Returns the answer to a GET; raises `StoreError` if there is none."""
         with self._answer("GET", path) as raw:
-            return _response_of(raw, raw.read(_MOST_OF_A_REFUSAL))
+            return _response_of(raw, raw.read(_AT_ONCE))
 
     def error(self, response: Response) -> StoreError:
         """Returns what an answer means that is no answer to a question."""
@@ -160,6 +160,18 @@ class Connection:
             yield from echoes.of_header(value)
         if self._proxy is not None:
             yield from echoes.of_proxy(self._proxy[:])
+
+
+def _lines_of(raw: urllib3.BaseHTTPResponse) -> Iterator[str]:
+    read = getattr(raw, "read1", raw.read)
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    rest = ""
+    while piece := read(_AT_ONCE):
+        *lines, rest = (rest + decode(piece)).split("\n")
+        for line in lines:
+            yield f"{line}\n"
+    if rest:
+        yield rest
 
 
 def _response_of(raw: urllib3.BaseHTTPResponse, body: bytes) -> Response:

@@ -9,21 +9,20 @@ import re
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, Final
 
 from otel_job_measure import names
 from otel_job_measure.delivery.influxdb.responses import short
 from otel_job_measure.errors import StoreError
-from otel_job_measure.insight.influxdb.ask import FIRST_NS, LAST_NS, MOST_ROWS, Ask, TooManyRowsError
+from otel_job_measure.insight.influxdb.ask import MOST_ROWS, Ask, TooManyRowsError
 from otel_job_measure.insight.influxdb.connection import Connection, Refused
+from otel_job_measure.insight.influxdb.patterns import regex, regex_of
+from otel_job_measure.insight.influxdb.times import ns_of, text_of
 from otel_job_measure.points.line_protocol import FieldValue, Point
 
 _DIALECT: Final = {"header": True, "annotations": ["datatype"]}
 _HEADERS: Final = {"Content-Type": "application/json", "Accept": "application/csv"}
 _TABLE: Final = 2
-_WHOLE: Final = len("2026-11-29T09:11:42")
 _MEASUREMENT, _FIELD, _TIME, _VALUE = "_measurement", "_field", "_time", "_value"
 _GAP_NS: Final = 60 * 10**9
 _MOST_NS: Final = 10 * _GAP_NS
@@ -34,9 +33,6 @@ _TYPES: Final[dict[str, Callable[[str], Any]]] = {
     "unsignedLong": int,
     "boolean": "true".__eq__,
 }
-
-_META: Final = frozenset("\\.+*?()|[]{}^$/")
-"""What has to be escaped; Flux refuses an escape before any other character."""
 
 _plain = re.compile(r"[A-Za-z0-9_.-]").fullmatch
 
@@ -130,16 +126,16 @@ class Flux:
         conditions = [_any(_MEASUREMENT, ask.measurements)]
         conditions += [_any(tag, values) for tag, values in ask.tags.items()]
         if ask.job_like is not None:
-            conditions.append(f'r["{names.TAG_JOB}"] =~ {_regex(ask.job_like)}')
+            conditions.append(f'r["{names.TAG_JOB}"] =~ /^{regex(ask.job_like)}$/')
         if ask.fields:
             conditions.append(_any(_FIELD, ask.fields))
         if ask.texts is not None:
             conditions.append(_any(_VALUE, ask.texts[1]))
         if ask.uuid_prefix is not None:
-            conditions.append(f'r["{_VALUE}"] =~ /^{_of_regex(ask.uuid_prefix)}/')
+            conditions.append(f'r["{_VALUE}"] =~ /^{regex_of(ask.uuid_prefix)}/')
         return (
             f"from(bucket: {_string(self._connection.destination.bucket)})"
-            f" |> range(start: {_time(ask.since_ns)}, stop: {_time(ask.until_ns)})"
+            f" |> range(start: {text_of(ask.since_ns)}, stop: {text_of(ask.until_ns)})"
             f" |> filter(fn: (r) => {' and '.join(conditions)}){then}"
             ' |> drop(columns: ["_start", "_stop"])'
         )
@@ -168,27 +164,6 @@ def _any(column: str, values: Collection[str]) -> str:
 def _string(text: str) -> str:
     """Returns a literal; every character that could mean something in Flux is written as its bytes."""
     return '"' + "".join(c if _plain(c) else "".join(f"\\x{byte:02x}" for byte in c.encode()) for c in text) + '"'
-
-
-def _regex(pattern: str) -> str:
-    parts = {"*": ".*", "?": "."}
-    return f"/^{''.join(parts.get(char) or _of_regex(char) for char in pattern)}$/"
-
-
-def _of_regex(text: str) -> str:
-    """Returns a text as a part of a regular expression; a character that is hard to write stands for any."""
-    return "".join(_literal(char) for char in text)
-
-
-def _literal(char: str) -> str:
-    if not char.isprintable():
-        return "."
-    return f"\\{char}" if char in _META else char
-
-
-def _time(time_ns: int) -> str:
-    whole, rest = divmod(max(FIRST_NS, min(LAST_NS, time_ns)), 10**9)
-    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
 
 
 _Cell = tuple[str, _Series, str, int, FieldValue]
@@ -223,19 +198,9 @@ def _of_tables(header: Sequence[str], datatypes: Sequence[str], rows: Iterable[S
         if row[_TABLE] != table:
             table, measurement, name = row[_TABLE], row[measurement_at], row[field_at]
             tags = frozenset((tag, row[at]) for at, tag in tags_at if row[at])
-        yield measurement, tags, name, _time_ns(row[time_at]), convert(row[value_at])
+        yield measurement, tags, name, ns_of(row[time_at]), convert(row[value_at])
 
 
 def _failed(header: Sequence[str], row: Sequence[str]) -> str:
     """Returns the words of an error that comes where a table should."""
     return f"InfluxDB broke off its answer: {short(dict(zip(header, row, strict=False)).get('error', ''))}"
-
-
-def _time_ns(text: str) -> int:
-    """Returns a time like `2026-11-29T09:11:42.168291407Z`, whose fraction has no zeros at its end."""
-    return _seconds(text[:_WHOLE]) * 10**9 + int(text[_WHOLE + 1 : -1].ljust(9, "0"))
-
-
-@lru_cache(maxsize=4096)
-def _seconds(text: str) -> int:
-    return int(datetime.fromisoformat(f"{text}+00:00").timestamp())

@@ -9,7 +9,7 @@ from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.history.run_record import Batch, Place, Run, record_of
-from otel_job_measure.insight.influxdb.ask import LAST_NS, Language
+from otel_job_measure.insight.influxdb.ask import LAST_NS, Ask, Language
 from otel_job_measure.insight.influxdb.rows import Rows, place_of
 from otel_job_measure.insight.influxdb.windows import Window
 from otel_job_measure.insight.run_store import OpenRun, Wanted
@@ -22,6 +22,12 @@ SILENT_NS: Final = 24 * 60 * MINUTE_NS
 """How far back the last sign of life of a run without an ending can be."""
 _UUID: Final = (names.FIELD_UUID,)
 _ALIVE: Final = (names.FIELD_AGE, names.FIELD_HOST, names.FIELD_INTERVAL, names.FIELD_UUID)
+
+
+def has_signs(language: Language, now_ns: int) -> bool:
+    """Returns whether what sends to the bucket sends signs of life: short runs have none, but senders speak too."""
+    asked = Ask(measurements=(names.ALIVE, names.SENDERS), since_ns=now_ns - SILENT_NS)
+    return language.first_ns(asked) is not None
 
 
 class OpenRuns:

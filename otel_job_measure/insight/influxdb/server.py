@@ -1,12 +1,17 @@
 """Which InfluxDB it is, and so which language it is asked in."""
 
 import json
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import Final, cast
 
 from otel_job_measure.delivery.influxdb.advice import Server, server_of
 from otel_job_measure.insight.influxdb.ask import Language
 from otel_job_measure.insight.influxdb.connection import Connection
 from otel_job_measure.insight.influxdb.flux import Flux
+from otel_job_measure.insight.influxdb.influxql import InfluxQl
+from otel_job_measure.insight.influxdb.sql import Sql
+
+_LANGUAGES: Final[Mapping[int | None, Callable[[Connection], Language]]] = {1: InfluxQl, 2: Flux, 3: Sql}
 
 
 def language_of(connection: Connection) -> tuple[Server, Language]:
@@ -14,7 +19,7 @@ def language_of(connection: Connection) -> tuple[Server, Language]:
     server = server_of(connection.get("/ping").headers)
     if server.generation is None:  # a proxy can drop headers
         server = _of_health(connection.get("/health").body)
-    return server, Flux(connection)
+    return server, _LANGUAGES.get(server.generation, Flux)(connection)
 
 
 def _of_health(body: bytes) -> Server:

@@ -1,33 +1,27 @@
 """The RunStore over an InfluxDB."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain
-from typing import TypeVar
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.expectations.expectation import ExpectedJob
 from otel_job_measure.history.run_record import RUNNING, Batch, RunRecord, record_of
 from otel_job_measure.insight import tally
-from otel_job_measure.insight.influxdb import matching
-from otel_job_measure.insight.influxdb.ask import FIRST_NS, Ask, Language
+from otel_job_measure.insight.influxdb import matching, monitor_rows
+from otel_job_measure.insight.influxdb.ask import FIRST_NS, Language
 from otel_job_measure.insight.influxdb.connection import Connection
 from otel_job_measure.insight.influxdb.last_runs import Last
-from otel_job_measure.insight.influxdb.open_runs import OpenRuns
+from otel_job_measure.insight.influxdb.open_runs import OpenRuns, has_signs
 from otel_job_measure.insight.influxdb.rows import COUNTED_FIELDS, Rows, place_of
 from otel_job_measure.insight.influxdb.server import language_of
 from otel_job_measure.insight.influxdb.starts import Starts
 from otel_job_measure.insight.influxdb.walk import Walk, counts_ns
-from otel_job_measure.insight.influxdb.windows import EVER, Window, newest_first, time_of
+from otel_job_measure.insight.influxdb.windows import EVER, time_of
 from otel_job_measure.insight.run_store import ALL, FailureCount, LastRuns, OpenRun, Summary, Wanted
-from otel_job_measure.insight.sender_words import RECENT_NS, by_host
-from otel_job_measure.points.line_protocol import Point
 from otel_job_measure.points.monitor import Event, Sender, State
-from otel_job_measure.points.monitor_rows import row_of
 from otel_job_measure.settings import Settings
-
-_Row = TypeVar("_Row", Event, Sender, State)
 
 
 class InfluxStore:
@@ -99,38 +93,19 @@ class InfluxStore:
 
     def events(self, since_ns: int, until_ns: int | None = None) -> list[Event]:
         """Returns the events of a time, the oldest first."""
-        whole = time_of(Wanted(since_ns=since_ns, until_ns=until_ns))
-        found = [row for _, points in newest_first(self._events, whole) for row in _rows_of(points, Event)]
-        return sorted(found, key=lambda event: (event.at_ns, event.job, event.event))
-
-    def _events(self, window: Window) -> list[Point]:
-        asked = Ask(measurements=(names.EVENTS,), since_ns=window.since_ns, until_ns=window.until_ns)
-        return self._language.rows(asked)
+        return monitor_rows.events(self._language, time_of(Wanted(since_ns=since_ns, until_ns=until_ns)))
 
     def states(self) -> list[State]:
         """Returns the last known state of each job."""
-        found = _rows_of(self._language.last_rows(Ask(measurements=(names.STATES,))), State)
-        latest = {state.job: state for state in sorted(found, key=lambda state: state.at_ns)}
-        return [latest[job] for job in sorted(latest)]
+        return monitor_rows.states(self._language)
 
     def senders(self, since_ns: int) -> list[Sender]:
         """Returns the last word of each host that has sent one since a time, of all its senders together."""
-        last = list(_rows_of(self._language.last_rows(Ask(measurements=(names.SENDERS,), since_ns=since_ns)), Sender))
-        if not last:
-            return []
-        newest_ns = max(word.at_ns for word in last)
-        recent = Window(max(since_ns, newest_ns - RECENT_NS), newest_ns + 1)
-        words = (word for _, points in newest_first(self._words, recent) for word in _rows_of(points, Sender))
-        return by_host(chain(last, words))
-
-    def _words(self, window: Window) -> list[Point]:
-        return self._language.rows(
-            Ask(measurements=(names.SENDERS,), since_ns=window.since_ns, until_ns=window.until_ns)
-        )
+        return monitor_rows.senders(self._language, since_ns)
 
     def expectations(self) -> Sequence[ExpectedJob]:
-        """Returns what should happen, retired ones too."""
-        return ()
+        """Returns what should happen, retired ones too; see `monitor_rows` for those that are not found."""
+        return monitor_rows.expectations(self._language)
 
     def count(self, wanted: Wanted) -> int:
         """Returns how many runs there are."""
@@ -147,11 +122,12 @@ class InfluxStore:
     def open_runs(self, wanted: Wanted) -> list[OpenRun]:
         """Returns the runs that have not ended, the oldest first; see `open_runs` for those that are not found."""
         wants = matching.matcher(wanted)
-        if self._language.first_ns(Ask(measurements=(names.ALIVE,), fields=(names.FIELD_UUID,))) is None:
+        now_ns = self._clock.wall_ns()
+        if not has_signs(self._language, now_ns):
             runs = (run for run in self._counted(wanted) if run.status == RUNNING)
             found = [OpenRun(run=run, alive_ns=None, interval_s=None) for run in runs]
         else:
-            found = OpenRuns(self._language, wanted, self._clock.wall_ns()).find()
+            found = OpenRuns(self._language, wanted, now_ns).find()
         return sorted((each for each in found if wants(each.run)), key=lambda each: matching.oldest(each.run))
 
     def last_runs(self, wanted: Wanted) -> list[LastRuns]:
@@ -163,7 +139,3 @@ class InfluxStore:
         walk = Walk(Rows(self._language, wanted, (*COUNTED_FIELDS, *more)), time_of(wanted))
         runs = chain.from_iterable(walk.batches(self._clock.wall_ns()))
         return filter(matching.matcher(wanted), map(record_of, runs))
-
-
-def _rows_of(points: Iterable[Point], kind: type[_Row]) -> Iterator[_Row]:
-    return (row for point in points if isinstance(row := row_of(point), kind))

@@ -11,11 +11,12 @@ _T = TypeVar("_T")
 
 WIDTH_NS: Final = 600_000_000_000
 """How long the first window is."""
-_FEW_ROWS: Final = MOST_ROWS // 8
-_FEWER: Final = 4
-"""A window of few rows is followed by one that is so many times longer, one of too many by one so much shorter."""
-_MUCH_LONGER: Final = 1024
-"""An empty window is followed by one that is so many times longer."""
+_AIM: Final = MOST_ROWS // 4
+"""About so many rows a window should have."""
+_MOST_LONGER: Final = 1024
+"""So many times longer than the window before it is a window at most; an empty one says little about the next."""
+_SHORTER: Final = 4
+"""So many times shorter is a window after one of too many rows."""
 
 
 class Window(NamedTuple):
@@ -78,7 +79,5 @@ def _fetched(fetch: Callable[[Window], Sequence[_T]], window: Window) -> tuple[S
     except TooManyRowsError:
         if width_ns <= 1:
             raise StoreError(f"over {MOST_ROWS} rows have the time {window.since_ns}: too many to read") from None
-        return None, max(1, width_ns // _FEWER)
-    if not found:
-        return found, width_ns * _MUCH_LONGER
-    return found, width_ns * _FEWER if len(found) < _FEW_ROWS else width_ns
+        return None, max(1, width_ns // _SHORTER)
+    return found, width_ns * max(1, min(_MOST_LONGER, _AIM // max(1, len(found))))
