@@ -14,6 +14,7 @@ from otel_job_measure.expectations.precedence import effective
 from otel_job_measure.expectations.schedules import Schedule
 from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.printable import brief, printable
+from otel_job_measure.runtime.crontabs import Crontabs
 from otel_job_measure.runtime.jobs_file import JobsFileReader
 
 _DESCRIPTION = """Tells what should happen: each job with its limits, the source that says so, its next due times in its
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     if args.timezone is not None or args.dialect is not None:
         args.parser.error("--timezone and --dialect are only valid with --check")
     settings = options.local_settings(args)
-    problems = JobsFileReader(settings).look()
+    problems = (*JobsFileReader(settings).look(), *Crontabs(settings).look())
     for problem in problems:
         options.complain(problem)
     said = ExpectedStore(settings.state_path).jobs()

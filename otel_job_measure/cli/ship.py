@@ -21,6 +21,7 @@ from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.maintenance import Bound
 from otel_job_measure.printable import brief
 from otel_job_measure.runtime.assembly import boot_id, history_sink, presence_of, server_sink
+from otel_job_measure.runtime.crontabs import Crontabs
 from otel_job_measure.runtime.history_reader import opened
 from otel_job_measure.runtime.jobs_file import JobsFileReader
 from otel_job_measure.runtime.offline_source import OfflineSource
@@ -114,7 +115,7 @@ class _Shipment:
         self._source = OfflineSource(
             state, settings.destination_id, others, clock=clock, boot_id=boot_id(), bound=bound
         )
-        self._jobs_file = JobsFileReader(settings, clock)
+        self._written = (JobsFileReader(settings, clock), Crontabs(settings, clock))
         presence = presence_of(settings, sink, self._source, clock=clock)
         self._loop = DeliveryLoop(self._source, consumers, presence=presence, clock=clock)
         self._bell = Bell()
@@ -170,7 +171,7 @@ class _Shipment:
         return State(stuck=stuck, failing="the server takes no points; the log has the reason" if waits else "")
 
     def _look(self) -> RecoveryPass:
-        for problem in self._jobs_file.look():
+        for problem in (problem for source in self._written for problem in source.look()):
             _log.error("%s", problem)
         self._worked = (self._clock.monotonic_ns(), self._counters.now())
         looked = untraced(lambda: self._loop.recover(lambda: not self._stopped))

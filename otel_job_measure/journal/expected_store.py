@@ -171,6 +171,23 @@ class ExpectedStore:
                     self._write(path, kept)
         return forgotten
 
+    def retire_with(self, source: Source, other: Source, *, patience_s: float = 0.0) -> None:
+        """Retires what another source last said before this one retired the same job."""
+        gone = {(job.job, job.host): job for job in self.jobs() if job.source == source and job.retired_ns is not None}
+        for path in self._files() if gone else ():
+            if not path.name.startswith(f"{other}-"):
+                continue
+            known = self._read(path)
+            if any(_is_gone(each, gone.get(key)) for key, each in known.items()):
+                with self._locked(patience_s):
+                    known = {
+                        key: retired(each, job.retired_ns or 0, job.retired_why)
+                        if (job := gone.get(key)) is not None and _is_gone(each, job)
+                        else each
+                        for key, each in self._read(path).items()
+                    }
+                    self._write(path, known)
+
     def skips(self) -> list[SkipRule]:
         """Returns the skips and maintenance windows, also of the recent past."""
         content = _content(self.folder / _SKIPS)
@@ -253,6 +270,12 @@ class ExpectedStore:
             for each in known.values()
         ]
         _replace(path, {"format": _FORMAT, "jobs": jobs[:_MOST_JOBS]} | ({"said": said} if said else {}))
+
+
+def _is_gone(known: Known, gone: ExpectedJob | None) -> bool:
+    """Returns whether a job was last said before another source retired it."""
+    is_said = known.expected.retired_ns is None and gone is not None
+    return is_said and gone is not None and known.confirmed_ns < (gone.retired_ns or 0)
 
 
 def _with_skips(job: ExpectedJob, rules: Iterable[SkipRule]) -> ExpectedJob:
