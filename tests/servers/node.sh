@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs the packages of tests/collector/node, a job in Node.js, and prints where they are (with --path it only
+# Installs the packages of collector/examples/node, a job in Node.js, and prints where they are (with --path it only
 # prints): `bin/node` there is the Node.js to run it with, the system's or, where that has none with npm, PyPI's.
 source "$(dirname "${BASH_SOURCE[0]}")/building.sh"
 
-manifest="$(cd "$(dirname "${BASH_SOURCE[0]}")/../collector/node" && pwd)"
+manifest="$(cd "$(dirname "${BASH_SOURCE[0]}")/../../collector/examples/node" && pwd)"
 sum="$(cksum <"$manifest/package-lock.json" | cut -d' ' -f1)"
 readonly manifest sum
 readonly target="$cache/node-$sum"
