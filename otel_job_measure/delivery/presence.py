@@ -106,14 +106,16 @@ def alive_rows(starts: Sequence[OpenStart], now_ns: int, interval_s: float) -> I
     for number, start in enumerate(starts):
         try:
             point = parse(start.line)
-            age_s = (now_ns - (point.time_ns or now_ns)) / 1e9
+            at_ns = (now_ns // 1000 + number) * 1000 + start.slot
+            # Exact, because readers compute the run's start from it, to the nanosecond.
+            age_s = (at_ns - (point.time_ns or at_ns)) / 1e9
             if age_s >= interval_s:
                 yield Alive(
                     tags=point.tags,
-                    at_ns=(now_ns // 1000 + number) * 1000 + start.slot,
+                    at_ns=at_ns,
                     uuid=str(point.fields[names.FIELD_UUID]),
                     host=start.host,
-                    age_s=round(age_s, 3),
+                    age_s=age_s,
                     interval_s=float(interval_s),
                 )
         except (LineProtocolError, KeyError):  # another program has written into the segment

@@ -97,10 +97,21 @@ def test_a_long_run_gives_a_sign_of_life_each_minute() -> None:
     machine.start(7)
     for _ in range(3):
         machine.turn(after_s=60)
-    assert [row.age_s for row in machine.alive] == [60.0, 120.0, 180.0]
+    assert [round(row.age_s, 3) for row in machine.alive] == [60.0, 120.0, 180.0]
     first = machine.alive[0]
     assert (first.tags, first.uuid, first.host, first.interval_s) == ({"job": "j"}, f"{7:012}", "web-1", 60.0)
     assert {row.at_ns % 1000 for row in machine.alive} == {42}
+
+
+def test_the_start_of_a_run_follows_from_each_sign_of_life() -> None:
+    """To the nanosecond: two checkers that see different rows of a run say the same of it."""
+    machine = Machine()
+    for number in range(3):
+        machine.start(number, ago_s=100_000.123456789)
+    machine.turn(after_s=60)
+    machine.turn(after_s=60)
+    starts = {row.uuid: {row.at_ns - round(row.age_s * 1e9) for row in machine.alive} for row in machine.alive}
+    assert [len(found) for found in starts.values()] == [1, 1, 1]
 
 
 def test_a_short_run_costs_nothing() -> None:
@@ -145,7 +156,7 @@ def test_no_sign_of_life_follows_an_outage() -> None:
         machine.turn(after_s=60)
     machine.teller.is_down = False
     machine.turn(after_s=60)
-    assert [row.age_s for row in machine.alive] == [60.0, 420.0]
+    assert [round(row.age_s, 3) for row in machine.alive] == [60.0, 420.0]
 
 
 def test_a_server_that_is_known_to_be_down_is_not_asked() -> None:

@@ -1,11 +1,13 @@
 """Questions to an InfluxDB over HTTP: one request at a time, each with a deadline, never in a trace."""
 
 import codecs
+import csv
 from base64 import b64encode
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
+from http.client import HTTPException
 from typing import Final
 from urllib.parse import urlencode
 
@@ -24,6 +26,7 @@ from otel_job_measure.insight.influxdb.refusals import refusal
 from otel_job_measure.settings import Destination, Settings
 
 _MOST_RECEIVED: Final = 256 * 1024 * 1024
+_NO_ROWS: Final = (ValueError, LookupError, TypeError, AttributeError, csv.Error)
 _AT_ONCE: Final = 64 * 1024
 
 
@@ -78,12 +81,18 @@ class Connection:
 
         Raises:
             Refused: The answer is not a 200.
-            StoreError: There is no answer.
+            StoreError: There is no answer, or what the block raises says that it has no rows.
         """
         with self._answer("POST", path, query=query, body=body, headers=headers) as raw:
             if raw.status != HTTPStatus.OK:
                 raise Refused(_response_of(raw, raw.read(_AT_ONCE)))
-            yield _lines_of(raw)
+            try:
+                yield _lines_of(raw)
+            except _NO_ROWS:  # a login page, or the page of a proxy
+                url = self.destination.url
+                raise StoreError(
+                    f"{url} answered with something else than rows: set {names.ENV_INFLUXDB_URL} to an InfluxDB"
+                ) from None
 
     def get(self, path: str) -> Response:
         """Returns the answer to a GET; raises `StoreError` if there is none."""
@@ -134,7 +143,7 @@ class Connection:
             yield raw
         except NoAnswer as error:
             raise StoreError(str(error)) from None
-        except (exceptions.HTTPError, OSError) as error:
+        except (exceptions.HTTPError, HTTPException, OSError) as error:
             raise StoreError(str(no_answer(error, url, timeout_s, self._variables, self.masked))) from None
         finally:
             if raw is not None:

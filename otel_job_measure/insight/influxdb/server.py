@@ -15,11 +15,15 @@ _LANGUAGES: Final[Mapping[int | None, Callable[[Connection], Language]]] = {1: I
 
 
 def language_of(connection: Connection) -> tuple[Server, Language]:
-    """Finds out by what the server is, and returns that too."""
+    """Finds out what the server is and returns that too; an unknown one is taken for an InfluxDB 2.
+
+    Only Core and Enterprise answer SQL over HTTP; the managed editions of version 3 do not say which version they are.
+    """
     server = server_of(connection.get("/ping").headers)
     if server.generation is None:  # a proxy can drop headers
         server = _of_health(connection.get("/health").body)
-    return server, _LANGUAGES.get(server.generation, Flux)(connection)
+    generation = 1 if server.version == "3" else server.generation
+    return server, _LANGUAGES.get(generation, Flux)(connection)
 
 
 def _of_health(body: bytes) -> Server:

@@ -100,7 +100,7 @@ class Sql:
         with self._answer(query) as lines:
             for line in lines:
                 if line.strip():
-                    yield cast("dict[str, Any]", json.loads(line))
+                    yield _row(line)
 
     @contextmanager
     def _answer(self, query: str) -> Generator[Iterable[str]]:
@@ -111,6 +111,13 @@ class Sql:
                 yield lines
         except Refused as refused:
             raise self._connection.error(refused.response) from None
+
+
+def _row(line: str) -> Mapping[str, Any]:
+    row: object = json.loads(line)
+    if not isinstance(row, dict):
+        raise ValueError(line)  # noqa: TRY004 - the connection tells what it means
+    return cast("dict[str, Any]", row)
 
 
 def _select(what: str, source: str) -> str:
