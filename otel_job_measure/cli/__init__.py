@@ -72,7 +72,7 @@ class _Version(argparse.Action):
     """Prints the version. Only this imports what looks it up, which takes longer than `exec` itself."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from otel_job_measure.runtime.pipeline import version  # noqa: PLC0415 - imported only if asked for
+        from otel_job_measure.runtime.version import version  # noqa: PLC0415 - imported only if asked for
 
         print(f"{parser.prog} {version() or '(not installed)'}")
         parser.exit()

@@ -45,15 +45,23 @@ def install(app: object = None, measure: "JobMeasure | None" = None) -> None:
         MissingDependencyError: APScheduler is not installed, or its version is another one.
     """
     required("apscheduler", "APScheduler", "3.11", "4")
+    from otel_job_measure.integrations.apscheduler_dues import Schedulers  # noqa: PLC0415 - a pool's child needs none
     from otel_job_measure.integrations.contract import Adapter  # noqa: PLC0415 - a pool's child loads it later
 
-    hooks = _Hooks(Adapter("APScheduler", measure), b"" if measure is None else pickle.dumps(measure), app)
+    adapter = Adapter("APScheduler", measure)
+    hooks = _Hooks(adapter, b"" if measure is None else pickle.dumps(measure), app)
     uninstall()
     executor = import_module("apscheduler.executors.base").BaseExecutor
     _patches.wrap(executor, "submit_job", hooks.submit)
     _patches.wrap(executor, "_run_job_success", hooks.succeeded)
     _patches.wrap(executor, "_run_job_error", hooks.failed)
     _patches.wrap(import_module("apscheduler.job").Job, "_get_run_times", hooks.run_times)
+    scheduler, schedulers = (
+        import_module("apscheduler.schedulers.base").BaseScheduler,
+        Schedulers(adapter, hooks.measures),
+    )
+    _patches.wrap(scheduler, "_dispatch_event", schedulers.dispatched)
+    _patches.wrap(scheduler, "_process_jobs", schedulers.processed)
 
 
 def uninstall() -> None:
@@ -71,7 +79,7 @@ class _Hooks:
 
     def submit(self, original: Callable[..., Any], executor: Any, job: Any, run_times: Any) -> Any:
         """Submits a job in its measured form."""
-        if not self._is_measured(executor._scheduler):  # noqa: SLF001 - it has no public name
+        if not self.measures(executor._scheduler):  # noqa: SLF001 - it has no public name
             return original(executor, job, run_times)
         task, times = job, run_times
         with self._adapter.guard:
@@ -109,16 +117,17 @@ class _Hooks:
         """Records the due times that are coalesced into the last one."""
         times = original(job, now)
         with self._adapter.guard:
-            if job.coalesce and len(times) > 1 and self._is_measured(job._scheduler):  # noqa: SLF001 - as above
+            if job.coalesce and len(times) > 1 and self.measures(job._scheduler):  # noqa: SLF001 - as above
                 self._skipped(job, times[-1 - _MOST_COALESCED : -1], "coalesced", f"into that of {times[-1]}")
         return times
 
-    def _is_measured(self, scheduler: object) -> bool:
+    def measures(self, scheduler: object) -> bool:
+        """Returns whether a scheduler's jobs are measured."""
         return self._app is None or self._app is scheduler
 
     def _skipped(self, job: Any, times: list[datetime], why: str, detail: object) -> None:
         for due in times:
-            self._adapter.missed(job_name(job), _ns(due), why, str(detail), function=job.func)
+            self._adapter.missed(job_name(job), time_ns(due), why, str(detail), function=job.func)
 
 
 class _JobId(str):  # noqa: SLOT000 - it carries its task
@@ -145,7 +154,7 @@ class _Task:
 
     def key(self, due: datetime) -> str:
         """Returns what the parent and the child of a pool call a run."""
-        return f"apscheduler/{self.job.id}/{_ns(due)}"
+        return f"apscheduler/{self.job.id}/{time_ns(due)}"
 
     @property
     def func(self) -> Callable[..., Any]:
@@ -185,7 +194,7 @@ class _Task:
         options["function"] = self.job.func
         options["trigger"] = "schedule"
         if self.due is not None:
-            options["scheduled_ns"] = _ns(self.due)
+            options["scheduled_ns"] = time_ns(self.due)
             if is_child_of_multiprocessing():
                 options["watched"] = self.key(self.due)
         return job_name(self.job), options
@@ -248,5 +257,6 @@ def _missed_code() -> int:
     return int(import_module("apscheduler.events").EVENT_JOB_MISSED)
 
 
-def _ns(due: datetime) -> int:
+def time_ns(due: datetime) -> int:
+    """Returns an aware datetime as nanoseconds since 1970."""
     return (due - _EPOCH) // timedelta(microseconds=1) * 1000

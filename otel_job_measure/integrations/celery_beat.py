@@ -63,7 +63,7 @@ class Beat:
             until_ns = first[-1] if len(times) > len(first) or len(first) == _MOST_DUES else now_ns + _SPAN_NS
             self._adapter.due_times(task, first, until_ns)
         for task in former - dues.keys():
-            self._adapter.due_times(task, [], now_ns + _SPAN_NS, why_none="removed")
+            self._adapter.due_times(task, [], now_ns + _SPAN_NS)
 
 
 def _due_of(entry: Any) -> int | None:

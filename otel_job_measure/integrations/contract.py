@@ -21,9 +21,12 @@ from otel_job_measure import forks, names
 from otel_job_measure.entrypoints.decorator import decorated
 from otel_job_measure.entrypoints.keyed import KeyedRuns, RunOptions, open_run
 from otel_job_measure.entrypoints.run_handle import RunHandle, handle_of
+from otel_job_measure.expectations.expectation import DueList, JobId
 from otel_job_measure.journal import watched
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.outcome import Outcome
+from otel_job_measure.points.tags import resolve
+from otel_job_measure.points.text import clean_tag
 from otel_job_measure.runtime.default import ready_measure
 from otel_job_measure.runtime.measure import JobMeasure
 from otel_job_measure.spans.active_run import UNMEASURED, ActiveRun, Opener
@@ -198,18 +201,25 @@ class Adapter:
             return self._watched(key)[0]
         return False
 
-    def due_times(
-        self, job: object, dues_ns: Sequence[int], until_ns: int, *, function: object = None, why_none: str = ""
-    ) -> None:
+    def due_times(self, job: object, dues_ns: Sequence[int], until_ns: int, *, function: object = None) -> None:
         """Says when a job is due next, for the monitor; an adapter says it hourly and at each change.
 
         Args:
             job: The job's name.
-            dues_ns: The due times from now on in ascending order, evaluated by the scheduler's own code.
+            dues_ns: The due times from now on in ascending order, evaluated by the scheduler's own code; none for a
+                job that is paused or removed.
             until_ns: Up to when they are complete: at most 8 days ahead, or the last of 500.
             function: The task's function, as for `around`.
-            why_none: Why there is none: `paused`, `removed`.
         """
+        with self.guard:
+            opener, name, _, _ = self._about(self.measure.opener, self._name(job), function)
+            recorder, settings = opener.recorder, self.measure.settings
+            if settings.disabled or settings.in_memory:
+                return
+            tags = resolve(recorder.settings, opener.providers.current()[1])
+            identity = JobId(clean_tag(name), clean_tag(tags.project or ""), clean_tag(tags.stage or ""))
+            due_list = DueList(recorder.clock.wall_ns(), until_ns, tuple(dues_ns))
+            self.measure.pipeline.say_due(self.scheduler, identity, due_list)
 
     def short_lived(self) -> None:
         """Says in a process that runs one task: it sends nothing itself, `leaving` hands its points over."""

@@ -17,7 +17,8 @@ from otel_job_measure.errors import SettingsError, UsageError
 from otel_job_measure.expectations.arguments import Limits
 from otel_job_measure.points.outcome import Outcome
 from otel_job_measure.runtime.pickling import Packed, packed, unpacked
-from otel_job_measure.runtime.pipeline import pipeline_for, version
+from otel_job_measure.runtime.pipeline import pipeline_for
+from otel_job_measure.runtime.version import version
 from otel_job_measure.settings import Arguments, Settings
 from otel_job_measure.spans.active_run import Opener
 from otel_job_measure.spans.reasons import NO_REASONS, Reasons, checked_reasons

@@ -21,6 +21,7 @@ from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.rate_limited_log import PrintableLog
 from otel_job_measure.runtime.assembly import StoreOpener, dies_with_process, identity_of, in_usable_place, make_shipper
+from otel_job_measure.runtime.loops import is_asyncio
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans.guard import Guards
 from otel_job_measure.spans.recorder import Recorder
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from otel_job_measure.delivery.health import Health
     from otel_job_measure.delivery.server_sink import ServerSink
     from otel_job_measure.delivery.shipper import Shipper
+    from otel_job_measure.expectations.expectation import DueList, JobId
     from otel_job_measure.journal.maintenance import JournalSource
+    from otel_job_measure.runtime.due_times import DueTimes
     from otel_job_measure.spans.declarations import Declarations
 
 _MOST_S: Final = 3600.0
@@ -72,6 +75,7 @@ class Pipeline:
         self._lock = threading.RLock()
         self._closing = threading.RLock()
         self._declarations: Declarations | None = None
+        self._due_times: DueTimes | None = None
         self.journal = SegmentJournal(
             self._opener,
             clock=self._clock,
@@ -172,6 +176,17 @@ class Pipeline:
         finally:
             closing.release()
 
+    def say_due(self, scheduler: str, job: "JobId", due_list: "DueList") -> None:
+        """Has the next due times of a job written, as its scheduler says them."""
+        if self._due_times is None:
+            with forks.fork_gate():
+                from otel_job_measure.runtime.due_times import DueTimes  # noqa: PLC0415 - schedulers alone need it
+
+                self._due_times = DueTimes(self.settings, self._clock)
+        self.current_journal()  # opened again after a close
+        self._due_times.say(scheduler, job, due_list)
+        self.ship().wake()
+
     def leave(self) -> None:
         """Leaves all points so far to the other processes of the state directory, without waiting for a server."""
         if self._opener.in_memory:
@@ -198,6 +213,7 @@ class Pipeline:
         self._lock = threading.RLock()
         self._closing = threading.RLock()
         self._has_handed_over = False
+        self._due_times = None
         self._rest()
 
     def _arrives(self, mark: Position, timeout_s: float, shipper: "Shipper | None") -> bool:
@@ -219,12 +235,15 @@ class Pipeline:
 
     def _maintain(self) -> None:
         self.journal.maintain()
-        if self._declarations is not None:
-            self._declarations.note()
+        self._note()
+
+    def _note(self, patience_s: float = 0.0) -> None:
+        for told in (self._declarations, self._due_times):
+            if told is not None:
+                told.note(patience_s)
 
     def _close(self, timeout_s: float) -> bool:
-        if self._declarations is not None:
-            self._declarations.note(_NOTE_S)
+        self._note(_NOTE_S)
         with self._lock:
             self._is_closed, shipper = True, self._shipper
         mark = self.journal.tail()
@@ -264,7 +283,7 @@ class Pipeline:
     async def _confirm_async(self, mark: Position, timeout_s: float) -> bool:
         if _stand_ins:
             return False
-        if _is_asyncio():
+        if is_asyncio():
             return await self.ship().wait_for_async(mark, timeout_s, unless_down=True)
         wait = partial(self.ship().wait_for, mark, timeout_s, unless_down=True)
         trio = sys.modules.get("trio")
@@ -275,14 +294,6 @@ class Pipeline:
 
 def _wake_nobody() -> None:
     """Wakes no shipper: another process sends the points."""
-
-
-def _is_asyncio() -> bool:
-    asyncio = sys.modules.get("asyncio")
-    try:
-        return asyncio is not None and asyncio.get_running_loop() is not None
-    except RuntimeError:  # there is none
-        return False
 
 
 def pipeline_for(
@@ -316,16 +327,6 @@ def stand_in(journal: Journal) -> Generator[None]:
         yield
     finally:
         _stand_ins.remove(journal)
-
-
-def version() -> str | None:
-    """Returns the installed version of this package; None if it runs from a folder that was never installed."""
-    with forks.fork_gate():
-        from importlib import metadata  # noqa: PLC0415 - 30 modules, which an app that traces has loaded
-    try:
-        return metadata.version("otel-job-measure")
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _close_at_exit(pipeline: Pipeline) -> None:

@@ -1,0 +1,155 @@
+"""The next due times of APScheduler's jobs, evaluated by its triggers on the scheduler's thread, a little at a time."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+from otel_job_measure.integrations.apscheduler import job_name, time_ns
+
+if TYPE_CHECKING:
+    from otel_job_measure.integrations.contract import Adapter
+
+_AHEAD: Final = timedelta(days=8)
+_MOST: Final = 500
+_AGAIN_S: Final = 3600.0
+_LEAST_AGAIN_S: Final = 30.0
+_SLICE_S: Final = 0.01
+"""How long the scheduler's thread evaluates at a time: 500 due times of one job take about as long."""
+_SOON_S: Final = 0.25
+
+
+class _Said(NamedTuple):
+    """What was said of one job, by its id."""
+
+    name: str
+    function: Any
+    dues: list[datetime]
+    until: datetime
+    again_s: float
+    """When it is said again, by the monotonic clock."""
+    is_exact: bool
+    """False with jitter: then each run makes the next due time known."""
+
+
+class Dues:
+    """What one scheduler has to say."""
+
+    def __init__(self, adapter: "Adapter") -> None:
+        self._adapter = adapter
+        self._waiting: dict[str, str | None] = {}
+        """The ids of jobs to be evaluated, with their job store."""
+        self._said: dict[str, _Said] = {}
+        self._all_s = 0.0
+        """When all jobs are looked at again."""
+
+    def changed(self, job_id: str | None, jobstore: str | None, *, by_run: bool = False) -> None:
+        """Notes that a job was added, changed, removed, or has run; without an id, all of them."""
+        if job_id is None:
+            self._all_s = 0.0
+        elif not by_run or (job_id in self._said and not self._said[job_id].is_exact):
+            self._waiting[str(job_id)] = jobstore
+
+    def wait_s(self, scheduler: Any, wait_s: float | None) -> float:
+        """Evaluates some jobs; returns for how long the scheduler can sleep, which wanted to sleep for `wait_s`."""
+        begin_s = monotonic()
+        if begin_s >= self._all_s:
+            self._all_s = begin_s + _AGAIN_S
+            self._waiting |= dict.fromkeys(self._said)
+            self._waiting |= {job.id: job._jobstore_alias for job in scheduler.get_jobs()}  # noqa: SLF001 - no public name
+        self._waiting |= {job_id: None for job_id, said in self._said.items() if begin_s >= said.again_s}
+        while self._waiting and (monotonic() - begin_s < _SLICE_S or not _is_running(scheduler)):
+            job_id = next(iter(self._waiting))
+            self._say(scheduler, job_id, self._waiting.pop(job_id))
+        wakes = [self._all_s, *(said.again_s for said in self._said.values())]
+        own_s = _SOON_S if self._waiting else max(0.0, min(wakes) - monotonic())
+        return own_s if wait_s is None else min(wait_s, own_s)
+
+    def _say(self, scheduler: Any, job_id: str, jobstore: str | None) -> None:
+        job, now = scheduler.get_job(job_id, jobstore), datetime.now(UTC)
+        before = self._said.pop(job_id, None)
+        if job is not None:
+            dues, until = due_times(job, now) if _is_running(scheduler) else ([], now + _AHEAD)
+            again_s = monotonic() + min(_AGAIN_S, max(_LEAST_AGAIN_S, (until - now).total_seconds() / 2))
+            is_exact = not has_jitter(job.trigger)
+            self._said[job_id] = _Said(job_name(job), job.func, dues, until, again_s, is_exact)
+        said = self._said.get(job_id, before)
+        if said is not None:
+            # Two jobs of one function can have one name.
+            same = [each for each in self._said.values() if each.name == said.name]
+            until = min((each.until for each in same), default=now + _AHEAD)
+            dues = sorted({due for each in same for due in each.dues if due <= until})[:_MOST]
+            until = dues[-1] if len(dues) == _MOST else until
+            self._adapter.due_times(said.name, [time_ns(due) for due in dues], time_ns(until), function=said.function)
+
+
+def _is_running(scheduler: Any) -> bool:
+    return bool(scheduler.state == import_module("apscheduler.schedulers.base").STATE_RUNNING)
+
+
+def due_times(job: Any, now: datetime) -> tuple[list[datetime], datetime]:
+    """Returns the next due times of a job, and up to when they are complete.
+
+    A trigger with jitter gives other times each time that it is asked: only the next one is sure.
+    """
+    until = now + _AHEAD
+    dues: list[datetime] = []
+    for due in _upcoming(job, now):
+        if due > until:
+            break
+        dues.append(due)
+        if len(dues) == _MOST or has_jitter(job.trigger):
+            return dues, due
+    return dues, until
+
+
+def has_jitter(trigger: Any) -> bool:
+    """Returns whether a trigger, or one that it combines, is moved at random."""
+    parts = getattr(trigger, "triggers", ())
+    return bool(getattr(trigger, "jitter", None)) or any(has_jitter(part) for part in parts)
+
+
+def _upcoming(job: Any, now: datetime) -> Iterator[datetime]:
+    due: datetime | None = getattr(job, "next_run_time", None)
+    while due is not None:
+        yield due
+        due = job.trigger.get_next_fire_time(due, max(due, now))
+
+
+class Schedulers:
+    """The due times of all schedulers of this process, in place of two methods of their class."""
+
+    def __init__(self, adapter: "Adapter", is_measured: Callable[[object], bool]) -> None:
+        self._adapter = adapter
+        self._is_measured = is_measured
+        known: Any = import_module("apscheduler.events")
+        self._runs = known.EVENT_JOB_SUBMITTED | known.EVENT_JOB_MAX_INSTANCES
+        self._pauses = known.EVENT_SCHEDULER_PAUSED
+        jobs = known.EVENT_JOB_ADDED | known.EVENT_JOB_REMOVED | known.EVENT_JOB_MODIFIED | known.EVENT_ALL_JOBS_REMOVED
+        starts = known.EVENT_SCHEDULER_STARTED | known.EVENT_SCHEDULER_RESUMED
+        self._changes = self._runs | self._pauses | jobs | starts
+
+    def dispatched(self, original: Callable[..., Any], scheduler: Any, event: Any) -> Any:
+        """Notes that a job has changed."""
+        with self._adapter.guard:
+            if event.code & self._changes and self._is_measured(scheduler):
+                dues, by_run = self._of(scheduler), bool(event.code & self._runs)
+                dues.changed(getattr(event, "job_id", None), getattr(event, "jobstore", None), by_run=by_run)
+                if event.code & self._pauses:  # it looks at no job now
+                    dues.wait_s(scheduler, None)
+        return original(scheduler, event)
+
+    def processed(self, original: Callable[..., Any], scheduler: Any) -> Any:
+        """Says what has changed, and has the scheduler wake up each hour."""
+        wait_s = original(scheduler)
+        with self._adapter.guard:
+            if self._is_measured(scheduler):
+                return self._of(scheduler).wait_s(scheduler, wait_s)
+        return wait_s
+
+    def _of(self, scheduler: Any) -> Dues:
+        # On the scheduler, so that it goes with it.
+        own = cast("dict[str, Any]", vars(scheduler))
+        known = cast("dict[int, Dues]", own.setdefault("_otel_job_measure_dues", {}))
+        return known.setdefault(id(self._adapter), Dues(self._adapter))
