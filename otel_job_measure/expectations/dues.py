@@ -19,6 +19,8 @@ from otel_job_measure.expectations.schedules import Schedule, default_grace_s
 MOST: Final = 50_000
 """How many due times one question returns at most; what comes later counts as unknown."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_NS: Final = 86_400 * 10**9
+_MOST_PARSED: Final = 20_000
 _LAST_NS: Final = 2**63 - 1
 _BEFORE_S: Final = 300
 """How far back a due time before the asked span is looked for: a start belongs to the nearest one, to a minute."""
@@ -119,12 +121,11 @@ def _of_schedule(version: Version, low: int, high: int, most: int) -> Dues:
     """Returns the due times of a version with a schedule, from one time and before another."""
     expectation = version.expectation
     try:
-        schedule = _parsed(
-            expectation.schedule or "", expectation.timezone or "UTC", expectation.dialect, version.since_ns
-        )
+        day_ns = version.since_ns // _DAY_NS * _DAY_NS
+        schedule = _parsed(expectation.schedule or "", expectation.timezone or "UTC", expectation.dialect, day_ns)
     except (ScheduleError, MissingDependencyError) as error:
         return Dues((), low - 1, str(error))
-    grace_s = _grace_s(schedule, version.since_ns) if expectation.grace_s is None else expectation.grace_s
+    grace_s = _grace_s(schedule, day_ns) if expectation.grace_s is None else expectation.grace_s
     times: list[int] = []
     for due in schedule.after(_at(low) - timedelta(seconds=_BEFORE_S)):
         times.append(_ns(due))
@@ -172,15 +173,15 @@ def _skipped(job: ExpectedJob, due: Due) -> Due:
     return due if skip is None else due._replace(skip=skip)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_MOST_PARSED)
 def _parsed(text: str, timezone: str, dialect: str | None, since_ns: int) -> Schedule:
-    """Parses a schedule as of its version: one of a single date is no mistake after that date."""
+    """Parses a schedule as of the day of its version: one of a single date is no mistake after that date."""
     return schedules.parse(text, timezone, _at(since_ns), dialect)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_MOST_PARSED)
 def _grace_s(schedule: Schedule, since_ns: int) -> float:
-    """Returns the default grace as of the schedule's version, so that each checker finds the same."""
+    """Returns the default grace as of the day of the schedule's version, so that each checker finds the same."""
     return schedule.grace_s(_at(since_ns))
 
 

@@ -43,6 +43,7 @@ _LEAST_S: Final = {
     "min_interval": 0.001,
     "max_age": 1.0,
 }
+_BESIDE_GAP: Final = ("grace", "min_interval", "max_age")
 _SAME_MINUTE_S: Final = 60.0
 """The least default grace, which a schedule of each minute has too."""
 
@@ -208,6 +209,8 @@ def _drop_what_hangs(values: dict[str, object], *, by_scheduler: bool) -> None:
 
 
 def _shortest_gap_s(values: Mapping[str, object], schedule: Schedule | None, now: datetime) -> float | None:
+    if values.keys().isdisjoint(_BESIDE_GAP):
+        return None  # a look at a year of due times
     if schedule is not None:
         return schedule.gap_s(now)
     return cast("float | None", values.get("every"))

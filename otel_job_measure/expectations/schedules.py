@@ -71,6 +71,8 @@ class Schedule(NamedTuple):
 
     def grace_s(self, moment: datetime) -> float:
         """Returns the default grace in seconds."""
+        if self.dialect == CRON and _is_once_a_day(self.text):
+            return _MOST_GRACE_S  # without a look at each day of a year
         return default_grace_s(self.gap_s(moment))
 
 
@@ -103,6 +105,12 @@ def parse(text: str, timezone: str, now: datetime, dialect: str | None = None) -
 def default_grace_s(shortest_gap_s: float | None) -> float:
     """Returns a tenth of the shortest gap, at least a minute, at most an hour, all in seconds."""
     return _MOST_GRACE_S if shortest_gap_s is None else min(max(shortest_gap_s / 10, _LEAST_GRACE_S), _MOST_GRACE_S)
+
+
+def _is_once_a_day(text: str) -> bool:
+    """Returns whether a cron expression of five fields has one minute and one hour."""
+    fields = _ALIASES.get(text.lower(), text).split()
+    return len(fields) == _CRON_FIELDS[0] and all(field.isascii() and field.isdecimal() for field in fields[:2])
 
 
 def zone_named(name: str) -> ZoneInfo:

@@ -149,3 +149,12 @@ def test_a_checker_that_starts_anywhere_finds_the_same_due_times(
 def test_the_default_grace_is_a_tenth_of_the_shortest_gap(text: str, dialect: str | None, grace_s: float) -> None:
     """It is at least a minute and at most an hour; the hour that a clock repeats does not shorten it."""
     assert schedules.parse(text, RIGA, NOW, dialect).grace_s(NOW) == grace_s
+
+
+@pytest.mark.parametrize(
+    "text", ["5 2 * * *", "@daily", "@monthly", "5 2 1 * MON", "0 0 29 2 *", "5 2-3 * * *", "@hourly"]
+)
+def test_what_is_due_once_a_day_needs_no_look_at_a_year(text: str) -> None:
+    """One minute and one hour are once a day at most; the default grace is the same."""
+    schedule = schedules.parse(text, RIGA, NOW)
+    assert schedule.grace_s(NOW) == schedules.default_grace_s(schedule.gap_s(NOW))
