@@ -74,6 +74,20 @@ def test_the_token_can_come_from_a_file_and_change(
     assert influx.token not in through.words
 
 
+def test_spans_on_the_disk_outlive_a_killed_agent(
+    influx: InfluxServer, bucket: str, agent: Callable[..., Collector], backend: Backend, tmp_path: Path
+) -> None:
+    """They waited for InfluxDB, and are written when both are back."""
+    queue = {"COLLECTOR_QUEUE_DIR": str(tmp_path / "queue")}
+    through = agent(influx.new_bucket(), backend.url, "agent-disk", INFLUXDB_SPANS_BUCKET=bucket, **queue)
+    with influx.stopped():
+        post_span(through.http, trace=7, attributes={"scheduling.job.name": "nightly"})
+        until(lambda: "connection refused" in through.words, "the first attempt, after the span was put into the queue")
+        through.stop(hard=True)
+    through.start()
+    until(lambda: [row.tags["scheduling.job.name"] for row in influx.lines(bucket)] == ["nightly"], "the span")
+
+
 def sent(agent: Collector, job: str) -> bool:
     """Posts a job's span."""
     post_span(agent.http, trace=8, attributes={"scheduling.job.name": job})
