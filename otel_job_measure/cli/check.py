@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from otel_job_measure.cli import options
+from otel_job_measure.cli import notifying, options
 from otel_job_measure.errors import JobMeasureError
 from otel_job_measure.printable import brief
 
@@ -48,6 +48,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         default=_TIMEOUT_S,
         help=f"give up after this time, such as 30s (default: {_TIMEOUT_S}s)",
     )
+    notifying.add_options(parser)
     parser.set_defaults(run=run, parser=parser)
     parser.error = _usage(parser)  # type: ignore[assignment, method-assign]
 
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     began_s = time.monotonic()
     try:
         with _limited(args.timeout):
-            found = _checked(args)
+            found, tell = _checked(args)
     except _TooLateError:
         return _failed(f"no answer within {args.timeout:g} s; --timeout takes a longer time")
     except (JobMeasureError, OSError) as error:
@@ -70,10 +71,13 @@ def run(args: argparse.Namespace) -> int:
         print(first_line(found, time.monotonic() - began_s))
         for line in lines(found, quiet=args.quiet):
             print(line)
+    tell()
     return found.level()
 
 
-def _checked(args: argparse.Namespace) -> "Checked":
+def _checked(args: argparse.Namespace) -> "tuple[Checked, Callable[[], None]]":
+    """Returns what was found, and what tells the targets of it."""
+    targets = notifying.targets(args)
     settings = options.local_settings(args)
     # Loaded only now: they import SQLite.
     from otel_job_measure.clock import SystemClock  # noqa: PLC0415 - not for --help
@@ -88,7 +92,11 @@ def _checked(args: argparse.Namespace) -> "Checked":
     now_ns = time.time_ns()
     evidence = Evidence(now_ns=now_ns, complete_until_ns=0 if behind.points else complete_until_ns)
     store = HistoryStore(history, SystemClock(), ExpectedStore(settings.state_path))
-    return checked(store, evidence, wants=wanted_jobs(args.job, args.project, args.stage))
+    wants = wanted_jobs(args.job, args.project, args.stage)
+    found = checked(store, evidence, wants=wants)
+    if not targets and not args.ping:
+        return found, lambda: None
+    return found, lambda: notifying.tell(args, targets, settings, found, store, history, wants)
 
 
 def first_line(found: "Checked", took_s: float) -> str:

@@ -34,7 +34,7 @@ _MOST_LINE = 4000
 _STATE_DIR = f"{names.ENV_PREFIX}STATE_DIR"
 _LOCAL = (
     *("HOME", "XDG_STATE_HOME", names.ENV_PROJECT, names.ENV_STAGE, _STATE_DIR),
-    *(f"{names.ENV_PREFIX}{name}" for name in ("HISTORY", "RETENTION", "JOBS")),
+    *(f"{names.ENV_PREFIX}{name}" for name in ("HISTORY", "RETENTION", "JOBS", "LINK")),
 )
 _OF_JOBS = {_STATE_DIR, names.ENV_SINK, *(f"{names.ENV_PREFIX}{name}" for name in ("SHIP", "HISTORY", "CONFIRM_START"))}
 """Variables that say nothing about the InfluxDB that is asked, and may contradict that this command sends nothing."""

@@ -68,6 +68,7 @@ class Arguments(TypedDict, total=False):
     proxy: str | None
     retention_s: float
     max_bytes: int
+    link: str | None
     jobs: Path | str | None
     shutdown_timeout_s: float
     heartbeat_s: float

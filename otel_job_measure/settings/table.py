@@ -145,6 +145,11 @@ class Values:
         parsers.size,
         1024**3,
     )
+    link: str | None = _ours(
+        "LINK",
+        "a URL for people, such as `https://example.com/jobs/{job}?run={uuid}`; `{job}` and `{uuid}` are replaced",
+        parsers.line,
+    )
     jobs: Path | None = _ours("JOBS", "the path of a file such as `/etc/jobs.toml`", parsers.path)
     shutdown_timeout_s: float = _wait("SHUTDOWN_TIMEOUT", 5.0, least=0)
     heartbeat_s: float = _ours(

@@ -4,7 +4,7 @@ An episode is the time in which one finding of one job holds. Whatever the numbe
 begins, once when it gets worse, once a day while it lasts, and once when it ends.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -79,12 +79,13 @@ class Notice:
 Episodes = Mapping[tuple[str, ...], Episode]
 
 
-def changed(
+def changed(  # noqa: PLR0913 - what is known before a look, and what it found
     episodes: Episodes,
     troubles: Iterable[Trouble],
     *,
-    undecided: Collection[JobId] = (),
-    refuted: Collection[tuple[JobId, int]] = (),
+    undecided: Container[JobId] = (),
+    suppressed: Container[tuple[str, ...]] = (),
+    refuted: Container[tuple[JobId, int]] = (),
     now_ns: int,
 ) -> tuple[dict[tuple[str, ...], Episode], list[Notice]]:
     """Returns the episodes after a look, and what is to be told; the worst first.
@@ -93,6 +94,7 @@ def changed(
         episodes: Those before the look, by their keys.
         troubles: What holds now.
         undecided: Jobs of which nothing can be known now: nothing of theirs ends.
+        suppressed: The keys of findings that a finding about their host stands for: they do not begin, and do not end.
         refuted: Due times of misses that late data refuted.
         now_ns: The time of the look, in ns since 1970.
     """
@@ -111,7 +113,7 @@ def changed(
         if key in holding:
             continue
         trouble = episode.trouble
-        if trouble.job in undecided:
+        if trouble.job in undecided or key in suppressed:
             after[key] = episode
             continue
         is_refuted = trouble.due_ns is not None and (trouble.job, trouble.due_ns) in refuted

@@ -5,7 +5,7 @@ receipt). A process that is killed in between sends it again under the same id.
 """
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,6 +19,7 @@ from otel_job_measure.insight.notify.target import Target
 
 MOST_WAITING: Final = 1000
 """Of one target; of more, the oldest ones are dropped."""
+_MOST_DETAILED: Final = 50
 _FIRST_WAIT_S: Final = 30.0
 _LONGEST_WAIT_S: Final = 3600.0
 
@@ -32,12 +33,14 @@ class Look:
     Args:
         troubles: What holds.
         undecided: Jobs of which nothing can be known now.
+        suppressed: The keys of findings that a finding about their host stands for.
         refuted: Due times of misses that late data refuted.
     """
 
     troubles: Sequence[Trouble] = ()
-    undecided: Collection[JobId] = ()
-    refuted: Collection[tuple[JobId, int]] = ()
+    undecided: Container[JobId] = ()
+    suppressed: Container[tuple[str, ...]] = ()
+    refuted: Container[tuple[JobId, int]] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,6 +67,7 @@ class Notifier:
         memory: What was told already.
         targets: All targets.
         route: Returns the targets of a job.
+        detailed: Adds what people want to know of a finding; asked only of what is told.
         link: A URL for people in each message (`OTEL_JOB_MEASURE_LINK`).
         timeout_s: How long a target may take, in seconds.
     """
@@ -74,6 +78,7 @@ class Notifier:
         targets: Collection[Target],
         route: Route,
         *,
+        detailed: Callable[[Trouble], Trouble] = lambda trouble: trouble,
         link: str = "",
         timeout_s: float = 10.0,
         clock: Clock | None = None,
@@ -81,6 +86,7 @@ class Notifier:
         self._memory = memory
         self._targets = {target.id: target for target in targets}
         self._route = route
+        self._detailed = detailed
         self._link = link
         self._timeout_s = timeout_s
         self._clock = clock or SystemClock()
@@ -107,8 +113,17 @@ class Notifier:
         telling.problems += [damage] if damage else []
         now_ns = self._clock.wall_ns()
         episodes, notices = changed(
-            told.episodes, look.troubles, undecided=look.undecided, refuted=look.refuted, now_ns=now_ns
+            told.episodes,
+            look.troubles,
+            undecided=look.undecided,
+            suppressed=look.suppressed,
+            refuted=look.refuted,
+            now_ns=now_ns,
         )
+        notices = [
+            replace(notice, trouble=self._detailed(notice.trouble)) if index < _MOST_DETAILED else notice
+            for index, notice in enumerate(notices)
+        ]
         waiting = self._kept((*told.waiting, *self._messages(notices, now_ns)), telling)
         told = Told(episodes=episodes, waiting=waiting)
         self._memory.write(told)

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from otel_job_measure import names
 from otel_job_measure.delivery.client_certificate import ClientCertificate
 from otel_job_measure.delivery.deadline import Deadline
 from otel_job_measure.delivery.http import Variables, answer_to, pool_of
@@ -19,6 +18,7 @@ from otel_job_measure.errors import NotifyError
 from otel_job_measure.insight.notify.message import Message
 from otel_job_measure.settings.environment import standard_proxy
 
+_AGENT: Final = "otel-job-measure"
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how secrets of the standard begin
 _SLACK: Final = "hooks.slack.com"
 _OK: Final = range(200, 300)
@@ -37,30 +37,44 @@ class _Webhook:
 
     def __call__(self, message: Message, *, timeout_s: float) -> None:
         body = (_for_slack(message) if self._is_slack else message).encoded()
-        deadline = Deadline()
-        pool = pool_of(standard_proxy(self._url), deadline, ca_certs=None)
-        send = partial(
-            pool.request,
-            "POST",
-            self._url,
-            body=body,
-            headers=_headers(message.id, body, self._key),
-            timeout=urllib3.Timeout(total=timeout_s),
-            preload_content=False,
-            decode_content=False,
-            redirect=False,
-            retries=False,
-        )
-        variables = Variables(url="--notify", ca_file="SSL_CERT_FILE", own=ClientCertificate.for_influxdb())
-        try:
-            answer = answer_to(send, url=self._host, deadline=deadline.of(timeout_s), variables=variables, masked=str)
-        except NoAnswer as error:
-            raise NotifyError(str(error)) from None
-        finally:
-            pool.clear()
-        if answer.status not in _OK:
-            words = short(answer.body.decode("utf-8", "replace"))
-            raise NotifyError(f"{self._host} answered {answer.status}{': ' if words else ''}{words}")
+        _exchange("POST", self._url, self._host, body, _headers(message.id, body, self._key), timeout_s)
+
+
+def ping(url: str, timeout_s: float = 10.0) -> None:
+    """Gets a URL, so that another monitor sees that this one works; raises `NotifyError` if the answer is no 2xx."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise NotifyError("--ping takes a URL such as https://example.com/ping")
+    _exchange("GET", url, parts.netloc.rpartition("@")[2], None, {"user-agent": _AGENT}, timeout_s)
+
+
+def _exchange(  # noqa: PLR0913, PLR0917 - one request
+    method: str, url: str, host: str, body: bytes | None, headers: dict[str, str], timeout_s: float
+) -> None:
+    deadline = Deadline()
+    pool = pool_of(standard_proxy(url), deadline, ca_certs=None)
+    send = partial(
+        pool.request,
+        method,
+        url,
+        body=body,
+        headers=headers,
+        timeout=urllib3.Timeout(total=timeout_s),
+        preload_content=False,
+        decode_content=False,
+        redirect=False,
+        retries=False,
+    )
+    variables = Variables(url="--notify", ca_file="SSL_CERT_FILE", own=ClientCertificate.for_influxdb())
+    try:
+        answer = answer_to(send, url=host, deadline=deadline.of(timeout_s), variables=variables, masked=str)
+    except NoAnswer as error:
+        raise NotifyError(str(error)) from None
+    finally:
+        pool.clear()
+    if answer.status not in _OK:
+        words = short(answer.body.decode("utf-8", "replace"))
+        raise NotifyError(f"{host} answered {answer.status}{': ' if words else ''}{words}")
 
 
 def sender(url: str, secret: str) -> _Webhook:
@@ -82,7 +96,7 @@ def _headers(message_id: str, body: bytes, key: bytes) -> dict[str, str]:
     sent = str(int(time.time()))
     headers = {
         "content-type": "application/json",
-        "user-agent": names.LOGGER.replace("_", "-"),
+        "user-agent": _AGENT,
         "webhook-id": message_id,
         "webhook-timestamp": sent,
     }

@@ -24,6 +24,7 @@ class Webhook:
 
     def __init__(self) -> None:
         self.posts: list[Post] = []
+        self.gets: list[Post] = []
         self.status = 200
         self.body = b""
         self.silent = threading.Event()
@@ -40,6 +41,12 @@ class Webhook:
                 self.send_header("content-length", str(len(receiver.body)))
                 self.end_headers()
                 self.wfile.write(receiver.body)
+
+            def do_GET(self) -> None:
+                receiver.gets.append(Post(self.path, dict(self.headers), b""))
+                self.send_response(receiver.status)
+                self.send_header("content-length", "0")
+                self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
                 pass

@@ -66,6 +66,15 @@ def test_nothing_ends_while_nothing_can_be_known() -> None:
     assert [notice.kind for notice in notices] == ["cleared"]
 
 
+def test_a_silent_host_stands_for_its_jobs() -> None:
+    """What its jobs miss meanwhile is not told, and what was told before does not end."""
+    episodes, _ = changed({}, [MISSED], now_ns=1)
+    episodes, notices = changed(episodes, [], suppressed={MISSED.key}, now_ns=2)
+    assert not notices
+    _, notices = changed(episodes, [MISSED], now_ns=3)
+    assert not notices
+
+
 @pytest.mark.parametrize(("due_ns", "kind"), [(10, "refuted"), (11, "cleared")])
 def test_late_data_refute_a_miss(due_ns: int, kind: str) -> None:
     """People who were told of a miss hear that the job ran after all."""

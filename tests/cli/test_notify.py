@@ -1,0 +1,140 @@
+"""`check --notify` and `--ping`, told to real receivers on this machine."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otel_job_measure import JobMeasure
+from otel_job_measure.cli import main
+from otel_job_measure.insight.notify.memory import FILE
+from tests.cli.test_check import _expect as expect
+from tests.insight.notify.receivers import MailServer, Webhook
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    """A receiver of JSON."""
+    receiver = Webhook()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    """A receiver of mails."""
+    receiver = MailServer()
+    yield receiver
+    receiver.close()
+
+
+def _check(folder: Path, *words: str) -> int:
+    return main(["check", "--state-dir", str(folder), "--timeout", "60s", *words])
+
+
+def _notices(webhook: Webhook) -> list[tuple[Any, ...]]:
+    found = [notice for post in webhook.posts for notice in json.loads(post.body)["notices"]]
+    return [(notice["kind"], notice["job"], notice["finding"]) for notice in found]
+
+
+def test_a_job_that_never_ran_is_told_once_and_its_first_run_too(state_dir: Path, webhook: Webhook) -> None:
+    """Three checks tell it once; the next check after its first run tells the end."""
+    expect(state_dir, "ghost", ago_s=600)
+    for _ in range(3):
+        assert _check(state_dir, "--notify", webhook.url) == 2
+    assert _notices(webhook) == [("opened", "ghost", "never ran")]
+    measure = JobMeasure(project="billing", stage="production", state_dir=state_dir)
+    with measure.run("ghost"):
+        pass
+    measure.close(5)
+    _check(state_dir, "--notify", webhook.url)
+    assert _notices(webhook)[1:] == [("cleared", "ghost", "never ran")]
+
+
+def test_a_failure_says_what_failed_and_where_to_look(
+    state_dir: Path, webhook: Webhook, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each target gets the error's class, the last success and the link."""
+    monkeypatch.setenv("OTEL_JOB_MEASURE_LINK", "https://jobs.example.com/{job}?run={uuid}")
+    measure = JobMeasure(project="billing", stage="production", state_dir=state_dir)
+    with measure.run("bad"):
+        pass
+    with pytest.raises(KeyError), measure.run("bad") as run:
+        raise KeyError("x")
+    measure.close(5)
+    mail = f"smtp://127.0.0.1:{mail_server.port}/?to=ops@example.com&from=jobs@example.com"
+    assert _check(state_dir, "--notify", webhook.url, "--notify", mail) == 2
+    (notice,) = json.loads(webhook.posts[0].body)["notices"]
+    assert (notice["finding"], notice["error_type"], notice["level"]) == ("failing", "KeyError", 2)
+    assert notice["last_success"] is not None
+    assert notice["link"] == f"https://jobs.example.com/bad?run={run.uuid}"
+    (told,) = mail_server.mails
+    assert told["Subject"] == "[CRITICAL] bad (billing, production) failing"
+    assert "Error: KeyError" in told.get_content()
+
+
+def test_what_was_not_looked_at_does_not_end(state_dir: Path, webhook: Webhook) -> None:
+    """A check of one job says nothing of another one."""
+    expect(state_dir, "ghost", ago_s=600)
+    expect(state_dir, "ghost", ago_s=600)
+    _check(state_dir, "--notify", webhook.url)
+    _check(state_dir, "--notify", webhook.url, "--job", "another")
+    _check(state_dir, "--notify", webhook.url)
+    assert _notices(webhook) == [("opened", "ghost", "never ran")]
+
+
+def test_a_target_that_is_down_changes_no_exit_code(
+    state_dir: Path, webhook: Webhook, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is said on stderr, without the webhook's secret path, and another target is told."""
+    expect(state_dir, "ghost", ago_s=600)
+    assert _check(state_dir, "--notify", "http://127.0.0.1:1/S3CRETPATH", "--notify", webhook.url) == 2
+    said = capfd.readouterr()
+    assert "http://127.0.0.1:1/*** was not told (no answer from 127.0.0.1:1" in said.err
+    assert "S3CRETPATH" not in said.err + said.out
+    assert len(webhook.posts) == 1
+
+
+def test_another_monitor_is_pinged_after_a_full_check(
+    state_dir: Path, webhook: Webhook, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the check found; a receiver that refuses is told on stderr."""
+    expect(state_dir, "ghost", ago_s=600)
+    assert _check(state_dir, "--ping", f"{webhook.url}/ping") == 2
+    assert [get.path for get in webhook.gets] == ["/ping"]
+    webhook.status = 404
+    assert _check(state_dir, "--ping", f"{webhook.url}/ping") == 2
+    assert "answered 404" in capfd.readouterr().err
+
+
+def test_a_url_can_come_from_a_file(state_dir: Path, tmp_path: Path, webhook: Webhook) -> None:
+    """So no secret stands in the process list; bodies are signed with a secret from another file."""
+    url, secret = tmp_path / "url", tmp_path / "secret"
+    url.write_text(f"{webhook.url}\n")
+    secret.write_text("0123456789\n")
+    expect(state_dir, "ghost", ago_s=600)
+    _check(state_dir, "--notify", f"@{url}", "--secret-file", str(secret))
+    assert "webhook-signature" in webhook.posts[0].headers
+
+
+@pytest.mark.parametrize("words", [["--notify", "nowhere"], ["--notify", "@/nowhere"], ["--ping", "@/nowhere"]])
+def test_a_wrong_target_is_unknown(state_dir: Path, words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    """The check says so in its first line, or on stderr, and tells nobody."""
+    expect(state_dir, "ghost", ago_s=600)
+    code = _check(state_dir, *words)
+    said = capfd.readouterr()
+    assert (code, "JOBS UNKNOWN" in said.out) == ((3, True) if words[0] == "--notify" else (2, False))
+    assert "target" in said.out or "cannot be read" in said.out + said.err
+
+
+def test_a_memory_that_cannot_be_used_is_said(
+    state_dir: Path, webhook: Webhook, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is told then, because it might be told for ever."""
+    expect(state_dir, "ghost", ago_s=600)
+    (state_dir / FILE).mkdir()
+    assert _check(state_dir, "--notify", webhook.url) == 2
+    assert FILE in capfd.readouterr().err
+    assert not webhook.posts
