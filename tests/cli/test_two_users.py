@@ -15,10 +15,14 @@ import pytest
 from tests.support.two_users import ONLY_ROOT, SERVER, M, everything, process, run
 
 pytestmark = ONLY_ROOT
-FILES: Final = ("history.db", "history.db-journal", "history.db-wal", "history.lock", "adopt.lock", "shipped.json")
+EXPECTED: Final = ("expected/lock", "expected/skips.json", "expected/exec-0.json", "expected/told-0")
+FILES: Final = (
+    *("history.db", "history.db-journal", "history.db-wal", "history.lock", "adopt.lock", "shipped.json"),
+    *EXPECTED,
+)
 LINES: Final = ("ready/0123456789abcdef-0.lp", "rejected/0123456789abcdef-0.lp", "slots/007/0123456789abcdef-0.lp")
 LOCKS: Final = tuple(f"slots/{number:03}/lock" for number in range(10))
-FOLDERS: Final = ("ready", "rejected", "slots")
+FOLDERS: Final = ("ready", "rejected", "slots", "expected")
 SLOTS: Final = tuple(f"slots/{number:03}" for number in range(1000))
 APP: Final = """
 import logging
@@ -145,6 +149,9 @@ def attack(place: Path) -> None:
         ("rejected", "--retry"),
         ("rejected", "--discard"),
         ("ship", "--once"),
+        ("expected",),
+        ("skip", "job", "--until", "1h"),
+        ("forget", "job"),
     ):
         done = run(place, *words, **SERVER)
         assert "Traceback" not in done.stderr, (words, done.stderr)
