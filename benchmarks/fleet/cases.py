@@ -83,7 +83,7 @@ def bytes_a_row(influx: InfluxServer, folder: Path, *, runs: int) -> dict[str, f
         for at in range(0, len(text), 5000):
             influx.write(b"".join(text[at : at + 5000]), bucket)
         [known] = influx.flux(f'buckets() |> filter(fn: (r) => r.name == "{bucket}")')
-        found[measurement] = _settled(folder / "engine" / "data" / str(known["id"])) / len(text)
+        found[measurement] = settled(folder / "engine" / "data" / str(known["id"])) / len(text)
     return found
 
 
@@ -218,8 +218,12 @@ def _run(series: Series, start_ns: int, outcome: Outcome) -> bytes:
     )
 
 
-def _settled(folder: Path) -> int:
-    """Waits until the server has written everything to where it stays, and returns the bytes."""
+def settled(folder: Path) -> int:
+    """Waits until the server has written everything to where it stays, and returns the bytes.
+
+    Args:
+        folder: The bucket's folder.
+    """
     wal = folder.parents[1] / "wal" / folder.name
     _until(lambda: not any(file.stat().st_size for file in _files(wal)) and any(_files(folder)))
     return sum(file.stat().st_size for file in _files(folder) if file.suffix == ".tsm")

@@ -10,6 +10,11 @@ from typing import cast
 import pytest
 
 from otel_job_measure import JobMeasure
+from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.journal.dead_letters import dead_letters
+from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.points.monitor import Event, State
+from otel_job_measure.points.monitor_rows import line_of
 from tests.cli.test_demo import OUTCOMES, demo
 from tests.support.exec_ import COMMAND, EXEC
 from tests.support.generations import AnyInflux, Opened
@@ -150,3 +155,28 @@ def test_a_server_without_users(influx1: InfluxServer1, tmp_path: Path) -> None:
         token = {"INFLUXDB_TOKEN": "one", "INFLUXDB_ORG": "o"}
         assert called([*EXEC, "true"], server.variables() | token).stderr == ""
         assert measurements(server, "test") == tuple(sorted(3 * ALL))
+
+
+def test_an_event_of_another_type_stops_no_other_row(any_influx: AnyInflux, any_bucket: str, state_dir: Path) -> None:
+    """An event that the bucket refuses is a dead letter; the state and the rows of runs beside it arrive."""
+    now_ns = time.time_ns()
+    any_influx.write(f'scheduling-job-event,job=before,event=missed withdrawn="no" {now_ns}', any_bucket)
+    variables = any_influx.variables(any_bucket)
+    measure = JobMeasure(
+        ship=False,
+        state_dir=state_dir,
+        **{name.lower(): value for name, value in variables.items()},  # type: ignore[arg-type]
+    )
+    with measure.run("new"):
+        pass
+    job = JobId("new")
+    journal = measure.pipeline.journal
+    journal.note(line_of(Event(job=job, event="missed", at_ns=now_ns, due_ns=now_ns)))
+    journal.note(line_of(State(job=job, at_ns=now_ns, state="missed", level=2, since_ns=now_ns)))
+    measure.close()
+    done = called(SHIP, variables)
+    assert (done.returncode, done.stdout) == (0, "4 points accepted, 1 rejected, 0 expired\n"), done.stderr
+    found = [row.measurement for row in any_influx.lines(any_bucket) if row.tags["job"] == "new"]
+    assert sorted(found) == ["scheduling-job", "scheduling-job", "scheduling-job-run", "scheduling-job-state"]
+    (letter,) = dead_letters(StateDir(state_dir))[0]
+    assert letter.line.startswith(b"scheduling-job-event,")

@@ -109,6 +109,14 @@ def test_the_documentation_lists_them_all() -> None:
         assert f"`{reason}`" in run, reason
 
 
+def test_the_documentation_lists_the_monitors_rows() -> None:
+    """Each of the five measurements has a table with every tag and field, of the right kind."""
+    text = (_ROOT / "docs" / "data-model.md").read_text()
+    for measurement, columns in MONITOR.items():
+        (section,) = re.findall(rf"^### `{measurement}`.*?(?=^##)", text, re.MULTILINE | re.DOTALL)
+        assert _in_docs(section) == _expected(*columns), measurement
+
+
 def _expected(*columns: Column) -> set[tuple[str, str]]:
     return {(each.kind if each.kind == "tag" else f"{each.kind} field", each.name) for each in columns}
 
