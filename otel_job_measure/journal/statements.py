@@ -81,6 +81,9 @@ class Snapshot:
 def merged(known: Mapping[Key, Known], snapshot: Snapshot, now_ns: int) -> dict[Key, Known]:
     """Returns what is known of a source's jobs after a snapshot."""
     found = dict(known)
+    if snapshot.source == "code":
+        snapshot = replace(snapshot, statements=[_specific(known, statement) for statement in snapshot.statements])
+        found = {key: each for key, each in known.items() if not _is_blurred(each, snapshot.statements)}
     said: set[Key] = set()
     for statement in _for_known_hosts(known, snapshot.statements):
         said.add(statement.key)
@@ -93,6 +96,30 @@ def merged(known: Mapping[Key, Known], snapshot: Snapshot, now_ns: int) -> dict[
         if found[key].expected.retired_ns is None and why:
             found[key] = retired(found[key], now_ns, why)
     return {key: each for key, each in found.items() if now_ns - (each.expected.retired_ns or now_ns) < _KEPT_NS}
+
+
+def _specific(known: Mapping[Key, Known], statement: Statement) -> Statement:
+    """Returns a statement about the job that it means, if its process did not know the project or the stage.
+
+    Both can come from a resource, which an app may set late or, in some of its processes, never.
+    """
+    for (job, host), each in known.items():
+        is_same = host == statement.host and each.module == statement.module and each.expected.retired_ns is None
+        if is_same and _is_less_specific(statement.job, job):
+            return replace(statement, job=job)
+    return statement
+
+
+def _is_blurred(known: Known, statements: Iterable[Statement]) -> bool:
+    """Returns whether a job was noted before its project and stage were known, and is stated with them now."""
+    job = known.expected.job
+    return any(known.module == each.module and _is_less_specific(job, each.job) for each in statements)
+
+
+def _is_less_specific(job: JobId, other: JobId) -> bool:
+    if job == other or job.job != other.job:
+        return False
+    return job.project in ("", other.project) and job.stage in ("", other.stage)
 
 
 def _for_known_hosts(known: Mapping[Key, Known], statements: Iterable[Statement]) -> Iterator[Statement]:

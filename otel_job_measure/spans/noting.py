@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -51,34 +51,36 @@ class Noting:
 
     def note(self, patience_s: float) -> None:
         """Writes what is new; the rest once an hour, so that other processes know that it is still declared."""
-        taken = list(self._taken.items())
-        ids = {key: _id_of(key[0], declared) for key, (declared, _) in taken}
         now_ns = self._clock.monotonic_ns()
-        is_due = self._noted_ns is None or now_ns - self._noted_ns >= _AGAIN_NS
-        if not (is_due or self._is_new or ids != self._noted):
-            return
-        self._is_new = False
-        statements = [
-            Statement(job=ids[key], expectation=expectation, host=_host(expectation), module=declared.module)
-            for key, (declared, expectation) in taken
-        ]
-        snapshot = Snapshot(
-            source="code",
-            origin=self._origin,
-            statements=statements,
-            is_whole=False,
-            is_loaded=lambda module: module in sys.modules,
-        )
         try:
-            self._store.note(snapshot, patience_s=patience_s)
+            taken = list(self._taken.items())
+            ids = {key: _id_of(key[0], declared) for key, (declared, _) in taken}
+            is_due = self._noted_ns is None or now_ns - self._noted_ns >= _AGAIN_NS
+            if not (is_due or self._is_new or ids != self._noted):
+                return
+            self._is_new, self._noted_ns = False, now_ns
+            self._store.note(self._snapshot(taken, ids), patience_s=patience_s)
             self._withdraw(self._noted, ids)
+            self._noted = ids
         except BusyStoreError:
             self._is_new = True  # the next upkeep tries again
-            return
         except Exception as error:  # noqa: BLE001 - a process that closes has more to do
             message = "what should happen is not kept, %s cannot be written: %s: %s"
             self._log.warning("unwritten", message, self._store.folder, type(error).__name__, error)
-        self._noted, self._noted_ns = ids, now_ns
+
+    def _snapshot(
+        self, taken: Sequence[tuple[Key, tuple[Declared, Expectation | None]]], ids: Mapping[Key, JobId]
+    ) -> Snapshot:
+        return Snapshot(
+            source="code",
+            origin=self._origin,
+            statements=[
+                Statement(job=ids[key], expectation=expectation, host=_host(expectation), module=declared.module)
+                for key, (declared, expectation) in taken
+            ],
+            is_whole=False,
+            is_loaded=lambda module: module in sys.modules,
+        )
 
     def _withdraw(self, before: Mapping[Key, JobId], ids: Mapping[Key, JobId]) -> None:
         """Forgets what this process noted before it knew the app's resource: no run ever has those tags."""

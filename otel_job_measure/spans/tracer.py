@@ -7,11 +7,13 @@ from typing import Any, Final, NamedTuple, Protocol, cast, runtime_checkable
 from weakref import WeakValueDictionary
 
 from opentelemetry import trace
+from opentelemetry.environment_variables import OTEL_PYTHON_TRACER_PROVIDER
 from opentelemetry.sdk.resources import OTELResourceDetector
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from otel_job_measure import names
+from otel_job_measure.settings.environment import process_environment
 from otel_job_measure.spans.guard import Guards
 from otel_job_measure.spans.processor import JobSpanProcessor
 from otel_job_measure.spans.sampler import RecordingSampler
@@ -66,9 +68,17 @@ class Providers:
         self._global_known = False
 
     def known_resource(self) -> Mapping[str, object]:
-        """Returns the attributes of the resource as far as they are known, without a search that could import."""
-        if self._bound is not None:
-            return self._bound.resource
+        """Returns the attributes of the present provider's resource, as far as that needs no import."""
+        provider = self._given
+        # With the variable, the API imports the provider that it names when it is first asked.
+        if provider is None and (self._bound is not None or OTEL_PYTHON_TRACER_PROVIDER not in process_environment()):
+            provider = trace.get_tracer_provider()
+        try:
+            attributes: object = getattr(getattr(provider, "resource", None), "attributes", None)
+        except Exception:  # noqa: BLE001 - code of a foreign provider
+            attributes = None
+        if isinstance(attributes, Mapping):
+            return cast("Mapping[str, object]", attributes)
         return _NO_RESOURCE if self._without is None else self._without
 
     def current(self) -> tuple[Bound | None, Mapping[str, object]]:

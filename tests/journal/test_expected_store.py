@@ -328,3 +328,17 @@ def test_a_place_that_cannot_be_written_is_an_error_of_the_system(tmp_path: Path
     store = ExpectedStore(tmp_path / "file")
     with pytest.raises(OSError, match="file"):
         store.note(says(daily()))
+
+
+def test_a_job_whose_project_was_not_known_yet_is_the_same_job(store: ExpectedStore, clock: Clock) -> None:
+    """A process that ends before its app has set a resource leaves no job that never runs."""
+    blurred, stage = JobId("nightly"), JobId("nightly", "", "production")
+    exact = JobId("nightly", "billing", "production")
+    store.note(declares(daily(blurred, "app.jobs"), daily(JobId("other"), "app.jobs")))
+    store.note(declares(daily(exact, "app.jobs")))
+    assert [job.job for job in store.jobs()] == [exact, JobId("other")]
+    clock.now_ns += 2 * HOUR
+    store.note(declares(daily(blurred, "app.jobs"), daily(stage, "app.jobs")))
+    assert [job.job for job in store.jobs()] == [exact, JobId("other")]
+    store.note(declares(daily(JobId("nightly", "billing", "staging"), "app.jobs"), daily(blurred, "elsewhere")))
+    assert len(store.jobs()) == 4

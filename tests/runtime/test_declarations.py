@@ -263,3 +263,19 @@ def test_the_same_program_is_one_source_behind_a_link(tmp_path: Path) -> None:
         os.replace(tmp_path / "next", tmp_path / "current")  # noqa: PTH105 - as deployments do
         subprocess.run([sys.executable, str(tmp_path / "current" / "app.py")], cwd=ROOT, env=env, check=True)
     assert [origin for _, _, origin in noted(tmp_path / "state")] == [str(tmp_path / "current" / "app.py")]
+
+
+def test_a_provider_that_is_set_after_the_jobs_are_loaded_says_the_project(tmp_path: Path) -> None:
+    """Also in a process that runs nothing."""
+    body = """
+@measure.job('nightly', every='1h')
+def nightly(): pass
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+trace.set_tracer_provider(TracerProvider(resource=Resource({"service.name": "shop"})))
+"""
+    (tmp_path / "app.py").write_text("from otel_job_measure import JobMeasure\nmeasure = JobMeasure()\n" + body)
+    env = {**uncovered(), "OTEL_JOB_MEASURE_STATE_DIR": str(tmp_path / "state")}
+    subprocess.run([sys.executable, str(tmp_path / "app.py")], cwd=ROOT, env=env, check=True)
+    assert [job for job, _, _ in noted(tmp_path / "state")] == [JobId("nightly", "shop")]
