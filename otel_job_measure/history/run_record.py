@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -47,6 +48,12 @@ class Key(NamedTuple):
 
 def key_of(tags: Mapping[str, str]) -> Key:
     """Returns the series that a row's tags name."""
+    return _key_of(tuple(tags.items()))
+
+
+@lru_cache(maxsize=1024)
+def _key_of(items: tuple[tuple[str, str], ...]) -> Key:
+    tags = dict(items)
     further = {name: tags[name] for name in sorted(tags) if name not in TAG_NAMES}
     return Key(
         job=tags.get(names.TAG_JOB, ""),

@@ -121,6 +121,22 @@ def test_a_token_of_ours_goes_before_a_general_one_in_whichever_way(tmp_path: Pa
     assert "both set" in problems(SERVER | {"INFLUXDB_TOKEN_FILE": str(file)})[0]
 
 
+def test_a_token_for_reading_comes_in_either_way(tmp_path: Path) -> None:
+    """Itself or in a file, not both; an argument takes precedence over a variable, and it needs no other setting."""
+    file = tmp_path / "token"
+    file.write_text("from the file\n")
+    assert Settings.from_env({PREFIX + "READ_TOKEN_FILE": str(file)}).reading_token() == "from the file"
+    assert Settings.from_env({PREFIX + "READ_TOKEN": " ours "}, read_token_file=file).reading_token() == "from the file"
+    assert (
+        Settings.from_env({PREFIX + "READ_TOKEN_FILE": str(file)}, read_token="argument").reading_token() == "argument"
+    )
+    both = {PREFIX + "READ_TOKEN": "ours", PREFIX + "READ_TOKEN_FILE": str(file)}
+    assert "both set" in problems(both)[0]
+    assert "ours" not in repr(Settings.from_env({PREFIX + "READ_TOKEN": "ours"}))
+    with pytest.raises(SettingsError, match=r"READ_TOKEN .* is missing"):
+        Settings.from_env({}).reading_token()
+
+
 @pytest.mark.parametrize("word", ["true", "1", "yes", "on", "True", "YES", " on "])
 def test_words_for_true(word: str) -> None:
     """In whatever case."""

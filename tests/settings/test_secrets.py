@@ -129,6 +129,8 @@ def test_settings_can_be_extended() -> None:
     [
         {"influxdb_token": f"{TOKEN}\n{TOKEN}"},
         {"influxdb_token": f"{TOKEN}\x7f"},
+        {"read_token": TOKEN.encode()},
+        {"read_token": [f"{TOKEN}\x7f"]},
         {"influxdb_token": f"{TOKEN}ü"},
         {"influxdb_token": f"{TOKEN}\udcff"},
         {"influxdb_token": TOKEN.encode()},

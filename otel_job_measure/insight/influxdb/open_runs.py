@@ -1,10 +1,16 @@
 """What runs now, from signs of life, without reading the runs that ended.
 
-A run that is open for over a minute has a row of `scheduling-job-alive` each minute. So these are open: the runs with a
-sign of life in the last minutes, the runs that began in the last minutes, and the runs of the last day whose last sign
-of life is older and that have no ending, because their host is gone.
+A run that is open for over a minute has a row of `scheduling-job-alive` each minute. These runs are found:
+
+- those with a sign of life, or a start, in the last minutes;
+- those without an ending whose last sign of life is at most `SILENT_NS` old, because their host is gone;
+- those without an ending that gave the last sign of life of their job, if that is at most `WEEK_NS` old.
+
+Not found are a run that ended in its first minute together with its host, and a silent run that is older than that
+while others of its job were longer than a minute since.
 """
 
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from otel_job_measure import names
@@ -18,20 +24,17 @@ from otel_job_measure.points.line_protocol import Point
 MINUTE_NS: Final = 60 * 10**9
 LATELY_NS: Final = 6 * MINUTE_NS
 """How far back signs of life and starts are read: some intervals, and the time that a row needs to arrive."""
-SILENT_NS: Final = 24 * 60 * MINUTE_NS
-"""How far back the last sign of life of a run without an ending can be."""
+SILENT_NS: Final = 180 * MINUTE_NS
+"""How old the last sign of life of any run without an ending can be."""
+WEEK_NS: Final = 7 * 24 * 60 * MINUTE_NS
+"""How old the last sign of life of a job can be."""
 _UUID: Final = (names.FIELD_UUID,)
 _ALIVE: Final = (names.FIELD_AGE, names.FIELD_HOST, names.FIELD_INTERVAL, names.FIELD_UUID)
-
-
-def has_signs(language: Language, now_ns: int) -> bool:
-    """Returns whether what sends to the bucket sends signs of life: short runs have none, but senders speak too."""
-    asked = Ask(measurements=(names.ALIVE, names.SENDERS), since_ns=now_ns - SILENT_NS)
-    return language.first_ns(asked) is not None
+_EITHER: Final = (names.ALIVE, names.SENDERS)
 
 
 class OpenRuns:
-    """Finds the open runs of a bucket that has signs of life.
+    """Finds the open runs of a bucket.
 
     Args:
         language: How the server is asked.
@@ -44,39 +47,58 @@ class OpenRuns:
         self._rows = Rows(language, wanted, _ALIVE)
         self._lately = Window(now_ns - LATELY_NS, LAST_NS)
         self._before = Window(now_ns - SILENT_NS, now_ns - LATELY_NS)
+        self._week = Window(now_ns - WEEK_NS, LAST_NS)
         self._alive: dict[Place, Point] = {}
 
-    def find(self) -> list[OpenRun]:
-        """Returns the open runs, in any order."""
-        runs = self._read_lately()
-        runs |= self._silent(runs)
+    def find(self) -> list[OpenRun] | None:
+        """Returns the open runs, in any order; None if nothing that writes to the bucket gives signs of life."""
+        if not self._read_last_signs():
+            return None
+        lately = self._read_lately()
+        runs = lately | self._silent(lately.keys())
         return [self._open(place, run) for place, run in runs.items() if not run.endings]
+
+    def _read_last_signs(self) -> bool:
+        """Reads each job's last sign of life; short runs give none, but what sends them says a word each minute."""
+        rows = self._language.last_rows(self._rows.ask((names.ALIVE,), self._week, fields=_ALIVE))
+        for point in rows:
+            self._note(point)
+        since_ns = self._week.since_ns
+        return bool(rows) or bool(self._language.last_rows(Ask(measurements=_EITHER, since_ns=since_ns)))
 
     def _read_lately(self) -> dict[Place, Run]:
         """Returns the runs of the last minutes, the ended ones too."""
         batch = Batch()
-        measurements = (names.ALIVE, names.POINTS, names.RUNS)
-        for point in self._language.rows(self._rows.ask(measurements, self._lately)):
+        # Without run rows, which are many series: each ending is also in the other measurement.
+        for point in self._language.rows(self._rows.ask((names.ALIVE, names.POINTS), self._lately)):
             batch.take(point)
             self._note(point)
-        for place in self._alive:
-            batch.runs.setdefault(place, Run(*place))
+        for place, point in self._alive.items():
+            if (point.time_ns or 0) >= self._lately.since_ns:
+                batch.runs.setdefault(place, Run(*place))
         return batch.runs
 
-    def _silent(self, known: dict[Place, Run]) -> dict[Place, Run]:
-        """Returns the runs that were alive in the last day, are not any more, and perhaps did not end."""
+    def _silent(self, known: Collection[Place]) -> dict[Place, Run]:
+        """Returns the runs that were alive, are not any more, and perhaps did not end."""
         alive = self._language.different(self._rows.ask((names.ALIVE,), self._before, fields=_UUID))
-        silent = {place for point in alive if (place := place_of(point)) is not None} - known.keys()
-        if silent:
-            # Run rows are enough for most of them; they are not kept, however many there are.
-            jobs = {key.job for _, key in silent}
-            ended = self._rows.ask((names.RUNS,), self._before, fields=_UUID, jobs=jobs)
-            silent.difference_update(map(place_of, self._language.texts(ended)))
-        for point in self._rows.of_runs(silent, self._before, (names.ALIVE,), _ALIVE):
+        silent = {place for point in alive if (place := place_of(point)) is not None}
+        silent = (silent | self._alive.keys()).difference(known)
+        silent.difference_update(self._ended(silent))
+        for point in self._rows.of_runs(silent - self._alive.keys(), self._before, (names.ALIVE,), _ALIVE):
             self._note(point)
         runs = {place: Run(*place) for place in silent & self._alive.keys()}
-        self._rows.add_endings(runs, self._before.since_ns)
+        since_ns = min((self._alive[place].time_ns or 0 for place in runs), default=0)
+        self._rows.add_endings(runs, since_ns)
         return runs
+
+    def _ended(self, runs: Collection[Place]) -> Iterator[Place | None]:
+        """Yields most of the runs that ended: by the last run rows of each job, and all of the last hours."""
+        jobs = {key.job for _, key in runs}
+        if jobs:
+            last = self._rows.ask((names.RUNS,), self._week, fields=_UUID, jobs=jobs)
+            yield from map(place_of, self._language.last_rows(last))
+            lately = self._rows.ask((names.RUNS,), self._before, fields=_UUID, jobs=jobs)
+            yield from map(place_of, self._language.texts(lately))
 
     def _note(self, point: Point) -> None:
         """Keeps the last sign of life of a run."""

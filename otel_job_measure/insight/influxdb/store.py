@@ -13,7 +13,7 @@ from otel_job_measure.insight.influxdb import matching, monitor_rows
 from otel_job_measure.insight.influxdb.ask import FIRST_NS, Language
 from otel_job_measure.insight.influxdb.connection import Connection
 from otel_job_measure.insight.influxdb.last_runs import Last
-from otel_job_measure.insight.influxdb.open_runs import OpenRuns, has_signs
+from otel_job_measure.insight.influxdb.open_runs import OpenRuns
 from otel_job_measure.insight.influxdb.rows import COUNTED_FIELDS, Rows, place_of
 from otel_job_measure.insight.influxdb.server import language_of
 from otel_job_measure.insight.influxdb.starts import Starts
@@ -121,13 +121,11 @@ class InfluxStore:
 
     def open_runs(self, wanted: Wanted) -> list[OpenRun]:
         """Returns the runs that have not ended, the oldest first; see `open_runs` for those that are not found."""
-        wants = matching.matcher(wanted)
-        now_ns = self._clock.wall_ns()
-        if not has_signs(self._language, now_ns):
+        found = OpenRuns(self._language, wanted, self._clock.wall_ns()).find()
+        if found is None:
             runs = (run for run in self._counted(wanted) if run.status == RUNNING)
             found = [OpenRun(run=run, alive_ns=None, interval_s=None) for run in runs]
-        else:
-            found = OpenRuns(self._language, wanted, now_ns).find()
+        wants = matching.matcher(wanted)
         return sorted((each for each in found if wants(each.run)), key=lambda each: matching.oldest(each.run))
 
     def last_runs(self, wanted: Wanted) -> list[LastRuns]:

@@ -98,6 +98,33 @@ def test_what_runs_now_is_found_by_signs_of_life(real_influx: InfluxServer, real
     ]
 
 
+def test_the_last_sign_of_life_of_a_job_may_be_old(real_influx: InfluxServer, real_bucket: str) -> None:
+    """A weekly job whose host is gone stays open for days; runs that ended are not taken for it."""
+    day = 86_400
+    real_influx.write(
+        run("gone", "weekly", 3 * day)
+        + alive("gone", "weekly", 3 * day - 60, 60)
+        + run("ended", "nightly", 2 * day, 300)
+        + alive("ended", "nightly", 2 * day - 60, 60)
+        + run("old-row", "off", 2 * day, 300).partition(b"\n")[0]
+        + b"\n"
+        + run("old-row", "off", 2 * day, 300).splitlines(keepends=True)[2]
+        + alive("old-row", "off", 2 * day - 60, 60),
+        real_bucket,
+    )
+    assert [each.run.uuid for each in store_of(real_influx, real_bucket).open_runs(ALL)] == ["gone"]
+
+
+def test_senders_alone_tell_that_short_runs_need_no_signs_of_life(real_influx: InfluxServer, real_bucket: str) -> None:
+    """Then what began long ago and has no ending is not looked for."""
+    data = run("forgotten", "j", 90_000) + run("young", "j", 20)
+    real_influx.write(data, real_bucket)
+    assert [each.run.uuid for each in store_of(real_influx, real_bucket).open_runs(ALL)] == ["forgotten", "young"]
+    word = Sender(host="h", at_ns=NOW_NS - S, complete_until_ns=NOW_NS - S, pending=0, left=False)
+    real_influx.write(line_of(word), real_bucket)
+    assert [each.run.uuid for each in store_of(real_influx, real_bucket).open_runs(ALL)] == ["young"]
+
+
 def test_the_monitors_rows_come_back(real_influx: InfluxServer, real_bucket: str) -> None:
     """Of states and senders the last row counts, with those fields only that it has."""
     job = JobId("j", "p")
