@@ -11,13 +11,14 @@ from benchmarks.report import Report, markdown, verdicts
 from benchmarks.tables import Table
 
 PAGE: Final = "performance.md"
+PAGES: Final = (PAGE, "monitor.md")
 _JSON: Final = "performance.json"
 _CHART: Final = "performance.svg"
 _CHARTED: Final = "peers"
 
 
 def publish(report: Report, folder: Path) -> None:
-    """Writes the tables of performance.md, its chart, and the JSON that both come from.
+    """Writes the tables of performance.md and monitor.md, the chart, and the JSON that all come from.
 
     What was measured before, and not this time, stays as it was.
 
@@ -29,8 +30,9 @@ def publish(report: Report, folder: Path) -> None:
     if file.exists():
         report = Report.from_object(json.loads(file.read_text())).updated(report)
     file.write_text(json.dumps(report.as_object(), indent=1, ensure_ascii=False) + "\n")
-    page = folder / PAGE
-    page.write_text(filled(page.read_text(), texts(report)))
+    for page in (folder / name for name in PAGES):
+        if page.exists():
+            page.write_text(filled(page.read_text(), texts(report)))
     tables = {table.name: table for part in report.parts.values() for table in part.tables}
     if _CHARTED in tables:
         (folder / _CHART).write_text(_waiting(tables[_CHARTED]))

@@ -4,19 +4,21 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from otel_job_measure.cli import notifying, options
-from otel_job_measure.errors import JobMeasureError
+from otel_job_measure.errors import JobMeasureError, StoreError
 from otel_job_measure.printable import brief
 
 if TYPE_CHECKING:
+    from otel_job_measure.expectations.expectation import JobId
     from otel_job_measure.insight.check import Checked
     from otel_job_measure.insight.findings import Finding
+    from otel_job_measure.insight.run_store import RunStore
     from otel_job_measure.insight.states import Judgement
 
 _DESCRIPTION = """Tells the state of each job: what did not run, failed, hangs or takes too long. The first line and the
@@ -36,6 +38,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Adds the command to the command line."""
     parser = commands.add_parser("check", help="tell what did not run, failed or hangs", description=_DESCRIPTION)
     options.add_state_dir(parser)
+    options.add_from(parser)
     parser.add_argument("--job", metavar="NAME", help="only this job, or those of a pattern with * and ?")
     parser.add_argument("--project", metavar="PROJECT", help="only jobs of this project")
     parser.add_argument("--stage", metavar="STAGE", help="only jobs of this stage")
@@ -78,25 +81,62 @@ def run(args: argparse.Namespace) -> int:
 def _checked(args: argparse.Namespace) -> "tuple[Checked, Callable[[], None]]":
     """Returns what was found, and what tells the targets of it."""
     targets = notifying.targets(args)
-    settings = options.local_settings(args)
     # Loaded only now: they import SQLite.
-    from otel_job_measure.clock import SystemClock  # noqa: PLC0415 - not for --help
     from otel_job_measure.insight.absence import Evidence  # noqa: PLC0415 - not for --help
     from otel_job_measure.insight.check import checked, wanted_jobs  # noqa: PLC0415 - not for --help
     from otel_job_measure.insight.history_store import HistoryStore  # noqa: PLC0415 - not for --help
-    from otel_job_measure.journal.expected_store import ExpectedStore  # noqa: PLC0415 - not for --help
-    from otel_job_measure.runtime.history_reader import up_to_date  # noqa: PLC0415 - not for --help
 
-    complete_until_ns = time.time_ns()  # all rows of before this are ingested now
-    history, behind = up_to_date(settings)
-    now_ns = time.time_ns()
-    evidence = Evidence(now_ns=now_ns, complete_until_ns=0 if behind.points else complete_until_ns)
-    store = HistoryStore(history, SystemClock(), ExpectedStore(settings.state_path))
     wants = wanted_jobs(args.job, args.project, args.stage)
-    found = checked(store, evidence, wants=wants)
+    complete_until_ns = time.time_ns()  # a history has all rows of before this, once it is up to date
+    asked = options.store_of(args)
+    output: Callable[[str], Mapping[str, bytes]]
+    if isinstance(asked.store, HistoryStore):
+        complete_until_ns = 0 if asked.lacks else complete_until_ns
+        evidence = Evidence(now_ns=time.time_ns(), complete_until_ns=complete_until_ns)
+        found = checked(asked.store, evidence, wants=wants)
+        output = asked.store.output
+    else:
+        found, output = _checked_server(args, asked.store, wants), _no_output
+    _write(args, found, asked.store)
     if not targets and not args.ping:
         return found, lambda: None
-    return found, lambda: notifying.tell(args, targets, settings, found, store, history, wants)
+    settings = options.local_settings(args)
+    return found, lambda: notifying.tell(args, targets, settings, found, asked.store, output, wants)
+
+
+def _checked_server(args: argparse.Namespace, store: "RunStore", wants: "Callable[[JobId], bool]") -> "Checked":
+    """Checks an InfluxDB, and remembers when it was away."""
+    from otel_job_measure.insight import checker_memory  # noqa: PLC0415 - not for --help
+    from otel_job_measure.insight.absence import Evidence  # noqa: PLC0415 - not for --help
+    from otel_job_measure.insight.check import checked  # noqa: PLC0415 - not for --help
+
+    folder = options.local_settings(args).state_path
+    remembered = checker_memory.read(folder)
+    now_ns = time.time_ns()
+    evidence = Evidence(now_ns=now_ns, gaps=remembered.gaps_at(now_ns))
+    try:
+        found = checked(store, evidence, wants=wants, known_ahead=remembered.ahead)
+    except StoreError:
+        checker_memory.write(folder, remembered.after_failure(now_ns))
+        raise
+    checker_memory.write(folder, remembered.after_look(found.evidence))
+    return found
+
+
+def _no_output(_uuid: str) -> dict[str, bytes]:
+    """Returns the kept output of a run in InfluxDB, which has none."""
+    return {}
+
+
+def _write(args: argparse.Namespace, found: "Checked", store: "RunStore") -> None:
+    """Appends what is new to the journal; a user who may not write there only looks."""
+    from otel_job_measure.insight.check_rows import new_rows  # noqa: PLC0415 - not for --help
+    from otel_job_measure.points.monitor_rows import line_of  # noqa: PLC0415 - not for --help
+    from otel_job_measure.runtime.appending import append  # noqa: PLC0415 - not for --help
+
+    lines = b"".join(line_of(row) for row in new_rows(found, store))
+    if lines:
+        append(options.sending_settings(args), lines)
 
 
 def first_line(found: "Checked", took_s: float) -> str:

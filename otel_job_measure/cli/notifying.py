@@ -8,10 +8,9 @@ from otel_job_measure.cli import options
 from otel_job_measure.errors import NotifyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from otel_job_measure.expectations.expectation import JobId
-    from otel_job_measure.history.history import History
     from otel_job_measure.insight.check import Checked
     from otel_job_measure.insight.notify.target import Target
     from otel_job_measure.insight.run_store import RunStore
@@ -50,7 +49,7 @@ def tell(  # noqa: PLR0913, PLR0917 - what was asked, and what came of it
     settings: "Settings",
     found: "Checked",
     store: "RunStore",
-    history: "History",
+    output: "Callable[[str], Mapping[str, bytes]]",
     wants: "Callable[[JobId], bool]",
 ) -> None:
     """Tells the targets what changed, and pings; what goes wrong is said on stderr, and changes no exit code."""
@@ -65,7 +64,7 @@ def tell(  # noqa: PLR0913, PLR0917 - what was asked, and what came of it
                 Memory(settings.state_path),
                 to,
                 lambda _: to,
-                detailed=detailing(store, history.output),
+                detailed=detailing(store, output),
                 link=settings.link or "",
             )
             for problem in notifier.tell(look_of(found, store, wants)).problems:

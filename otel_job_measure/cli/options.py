@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_job_measure import names
-from otel_job_measure.errors import StateDirError
+from otel_job_measure.errors import SettingsError, StateDirError
 from otel_job_measure.journal.rights import Rights, owner_of
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.printable import brief, in_lines
@@ -138,6 +138,16 @@ def local_settings(args: argparse.Namespace) -> Settings:
     if str(args.state_dir or variables.get(_STATE_DIR)) == MEMORY:
         raise StateDirError(f"{_STATE_DIR} is 'memory': nothing is kept on disk, so there is nothing to show")
     return with_owners_rights(Settings.from_env(variables, ship=False, state_dir=args.state_dir))
+
+
+def sending_settings(args: argparse.Namespace) -> Settings:
+    """Returns settings for a command that appends rows for others to send; with wrong settings of a server, none is."""
+    local = local_settings(args)
+    try:
+        settings = Settings.from_env(ship=False, confirm_start="off", state_dir=args.state_dir)
+    except SettingsError:
+        return local
+    return with_owners_rights(settings)
 
 
 def with_owners_rights(settings: Settings, before: Callable[[], None] = lambda: None) -> Settings:

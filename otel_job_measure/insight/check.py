@@ -38,14 +38,19 @@ class Checked:
     """What one look found.
 
     Args:
-        at_ns: When.
         judgements: Of each job, in the order of the jobs.
         abouts: What holds of hosts and of the store.
+        evidence: What the store was known to hold.
     """
 
-    at_ns: int
+    evidence: Evidence
     judgements: tuple[Judgement, ...]
     abouts: tuple[About, ...]
+
+    @property
+    def at_ns(self) -> int:
+        """When it was."""
+        return self.evidence.now_ns
 
     def told(self, judgement: Judgement) -> tuple[Finding, ...]:
         """Returns the findings of a job that stand for themselves."""
@@ -90,7 +95,7 @@ def checked(
     judgements = tuple(
         _as_before(judge(asked.facts(place, now_ns), evidence), before.get(place[0])) for place in asked.places()
     )
-    return Checked(at_ns=now_ns, judgements=judgements, abouts=tuple(about_hosts(judgements, evidence)))
+    return Checked(judgements=judgements, abouts=tuple(about_hosts(judgements, evidence)), evidence=evidence)
 
 
 class _Asked:

@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_job_measure import names
@@ -127,6 +127,10 @@ class HistoryStore:
         found = [job for text in texts if (job := _decoded(text)) is not None]
         found += [] if self._expected is None else self._expected.jobs()
         return sorted(joined(found), key=lambda job: (job.job, job.host or "", job.source, job.origin))
+
+    def output(self, uuid: str) -> Mapping[str, bytes]:
+        """Returns what is kept of a run's output, by the stream."""
+        return self._history.output(uuid)
 
     def _ask(self, question: "Callable[[sqlite3.Connection], _T]") -> _T | None:
         return self._history.read(question)

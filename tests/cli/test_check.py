@@ -12,6 +12,8 @@ from otel_job_measure.cli import WrongUsage, check, main
 from otel_job_measure.expectations.expectation import Expectation, JobId
 from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.journal.statements import Snapshot, Statement
+from otel_job_measure.runtime import appending
+from otel_job_measure.settings import Settings
 from otel_job_measure.testing import ManualClock
 
 FIRST_LINE = re.compile(r"JOBS (OK|WARNING|CRITICAL|UNKNOWN) - [^|]+ \| ok=\d+;;;0 warning=\d+;;;0 .* time=[\d.]+s;;;0")
@@ -132,3 +134,39 @@ def test_a_hostile_name_stays_in_its_line(state_dir: Path, capsys: pytest.Captur
     assert FIRST_LINE.fullmatch(out.splitlines()[0])
     assert len(out.splitlines()) == 2
     assert "\x1b" not in out
+
+
+def _rows(folder: Path) -> list[str]:
+    """Returns the monitor's rows that wait in the journal."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".db"]
+    lines = [line for path in files for line in path.read_bytes().decode(errors="replace").splitlines()]
+    return sorted(line for line in lines if line.startswith(("scheduling-job-event", "scheduling-job-state")))
+
+
+def test_what_is_found_becomes_rows_once(measured: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A state is written when it changes, an event once, however often one checks."""
+    _expect(measured, "ghost", ago_s=200)
+    options = ["--state-dir", str(measured), "--quiet", "--json"]
+    assert main(["check", *options]) == 2
+    rows = _rows(measured)
+    assert sum(",event=missed,job=ghost," in row for row in rows) in {2, 3}
+    assert sum('state="never ran"' in row or 'state="failing"' in row or 'state="ok"' in row for row in rows) == 3
+    main(["check", *options])
+    again = _rows(measured)
+    assert len([row for row in again if "event=missed" in row]) == len({row for row in again if "event=missed" in row})
+    assert sum("job=good" in row for row in again) <= 1
+
+
+def _refuse(settings: Settings, lines: bytes) -> bool:
+    """Appends nothing."""
+    del settings, lines
+    return False
+
+
+def test_a_user_without_rights_only_looks(measured: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a place for rows, the answer is the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(appending, "append", _refuse)
+        assert main(["check", "--state-dir", str(measured)]) == 2
+    assert _rows(measured) == []
+    assert "bad (billing/production) failing" in capsys.readouterr().out
