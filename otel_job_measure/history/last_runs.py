@@ -71,8 +71,13 @@ def last_runs(connection: "sqlite3.Connection", wanted: Wanted, now_ns: int) -> 
             notes.setdefault((job, project, stage), {})[what] = (at_ns, uuid)
     for place, noted in notes.items():
         run = _found(connection, place, _RUN, noted, now_ns)
-        if run is not None:
-            yield LastRun(place, run, _found(connection, place, _SUCCESS, noted, now_ns) if _SUCCESS in noted else None)
+        if run is None:
+            continue
+        success = None
+        if _SUCCESS in noted:
+            is_same = noted[_SUCCESS] == noted[_RUN] and run.status == names.STATUS_END
+            success = run if is_same else _found(connection, place, _SUCCESS, noted, now_ns)
+        yield LastRun(place, run, success)
 
 
 def _found(

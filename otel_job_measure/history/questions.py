@@ -1,8 +1,7 @@
 """What the history answers to the questions about runs; `insight.history_store` asks."""
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from otel_job_measure import names
 from otel_job_measure.history.conditions import condition, halves
 from otel_job_measure.history.rows import COLUMNS, SELECT, UUID, Row, records
 from otel_job_measure.history.run_record import RunRecord
@@ -12,14 +11,6 @@ if TYPE_CHECKING:
     import sqlite3
 
 _NAMES: Final = ", ".join(COLUMNS)
-_DURATION: Final = f"""
-ifnull(duration_s, CASE WHEN ifnull(reason, '') <> '{names.REASON_LOST}' THEN (ended_ns - started_ns) / 1e9 END)
-"""
-_SUMMARIZED: Final = f"job, ifnull(project, ''), ifnull(stage, ''), status, success, {_DURATION}, started_ns"
-_FAILURES: Final = """
-SELECT job, ifnull(project, ''), ifnull(stage, ''), reason, error_type, count(*), max(ended_ns)
-FROM ({}) GROUP BY 1, 2, 3, 4, 5 ORDER BY 6 DESC, 1, 2, 3, 4, 5
-"""
 _PART: Final = "SELECT {} FROM runs WHERE {} AND {} AND {}"
 _ORDERED_PART: Final = """
 SELECT * FROM (
@@ -67,21 +58,10 @@ def count(connection: "sqlite3.Connection", wanted: Wanted) -> int:
     return found
 
 
-def summarized(connection: "sqlite3.Connection", wanted: Wanted) -> "sqlite3.Cursor":
-    """Returns of each run: job, project, stage, status, success, duration and start."""
-    return connection.execute(*_both(_SUMMARIZED, wanted))
-
-
 def open_runs(connection: "sqlite3.Connection", wanted: Wanted) -> list[RunRecord]:
     """Returns the runs that have not ended, the oldest first."""
     query, values = _both(_NAMES, wanted, "ended_ns IS NULL")
     return records(connection.execute(f"{query} ORDER BY started_ns, uuid", values))
-
-
-def failures(connection: "sqlite3.Connection", wanted: Wanted) -> list[tuple[Any, ...]]:
-    """Returns job, project, stage, reason, class of the error, count, and the last end."""
-    query, values = _both("*", wanted, f"status = '{names.STATUS_FAILED}'")
-    return connection.execute(_FAILURES.format(query), values).fetchall()
 
 
 def attempts(connection: "sqlite3.Connection", task_id: str) -> list[RunRecord]:

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 
 from otel_job_measure import names
 from otel_job_measure.clock import SystemClock
+from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.run_record import (
     RUN_ROW,
     VALUES,
@@ -121,6 +122,11 @@ def row_of(run_id: int | None, run: Run) -> Row:
 def key_in(row: Row) -> Key:
     """Returns the series in a row."""
     return Key._make(row[1:6])
+
+
+def job_in(row: Row) -> JobId:
+    """Returns the job of a row."""
+    return JobId(row[1], row[3] or "", row[4] or "")
 
 
 def _lost(known: Known) -> Row:

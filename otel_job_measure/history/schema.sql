@@ -34,8 +34,18 @@ CREATE TABLE runs (
     lost_status TEXT,
     lost_reason TEXT,
     lost_values TEXT,            -- its other columns, a JSON object
-    settled INTEGER NOT NULL     -- 1 if the run has a start and an ending that is not a guess
+    settled INTEGER NOT NULL,    -- 1 if the run has a start and an ending that is not a guess
+    job_id INTEGER               -- of `jobs`, so that counting compares no texts; NULL in rows of former versions
 );
+
+-- The jobs that any run has. A job is its name, project and stage.
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY,
+    job TEXT NOT NULL,
+    project TEXT NOT NULL,       -- empty if the run has none
+    stage TEXT NOT NULL
+);
+CREATE UNIQUE INDEX jobs_by_name ON jobs (job, project, stage);
 
 -- A run is found by its times, and by its uuid only while it is not settled. An index over all uuids would have every
 -- transaction write to as many of its pages as there are runs in it: uuids are random, and times come in order.

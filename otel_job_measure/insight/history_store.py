@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_job_measure import names
@@ -11,12 +11,12 @@ from otel_job_measure.errors import ScheduleError
 from otel_job_measure.expectations.encoding import decode
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.expectations.precedence import joined
-from otel_job_measure.history import monitor_tables, questions
+from otel_job_measure.history import counting, monitor_tables, questions
 from otel_job_measure.history.history import Behind, History
 from otel_job_measure.history.last_runs import last_runs
 from otel_job_measure.history.run_record import RunRecord
-from otel_job_measure.insight.quantiles import nearest_rank
 from otel_job_measure.insight.run_store import FailureCount, LastRuns, OpenRun, Summary, Wanted
+from otel_job_measure.insight.tally import Tally, added
 from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.points.monitor import Event, Sender, State
 from otel_job_measure.rate_limited_log import RateLimitedLog
@@ -75,7 +75,16 @@ class HistoryStore:
 
     def summaries(self, wanted: Wanted) -> list[Summary]:
         """Returns a summary of each job, in the order of the jobs."""
-        return self._ask(lambda connection: _summaries(questions.summarized(connection, wanted))) or []
+        tallies: dict[JobId, Tally] = {}
+        for each, job in self._counted(counting.summed, wanted):
+            tally = tallies.setdefault(job, Tally())
+            tally.runs += each.runs
+            tally.ended += each.ended
+            tally.running += each.running
+            tally.votes += each.votes
+            tally.durations.extend(each.durations)
+            tally.started(each.last_ns)
+        return [tallies[job].summary(job) for job in sorted(tallies)]
 
     def open_runs(self, wanted: Wanted) -> list[OpenRun]:
         """Returns the runs that have not ended, the oldest first."""
@@ -89,11 +98,11 @@ class HistoryStore:
 
     def failures(self, wanted: Wanted) -> list[FailureCount]:
         """Returns how often each job failed in which way, the most frequent first."""
-        found = self._ask(functools.partial(questions.failures, wanted=wanted)) or []
-        return [
-            FailureCount(job=JobId(*job), reason=reason or None, error_type=kind, count=count, last_ns=last_ns)
-            for *job, reason, kind, count, last_ns in found
-        ]
+        counts = self._counted(counting.failed, wanted)
+        return added(
+            FailureCount(job=job, reason=each.reason, error_type=each.error_type, count=each.runs, last_ns=each.last_ns)
+            for each, job in counts
+        )
 
     def attempts(self, task_id: str) -> list[RunRecord]:
         """Returns the attempts of a task, the first one first."""
@@ -132,6 +141,23 @@ class HistoryStore:
         """Returns what is kept of a run's output, by the stream."""
         return self._history.output(uuid)
 
+    def _counted(self, page: counting.Page, wanted: Wanted) -> Iterator[tuple[Any, JobId]]:
+        """Yields what the pages of the runs come to, each with its job."""
+        jobs: dict[int, JobId] = {}
+        for walk in counting.walks(wanted):
+            after = counting.BEGIN
+            while after != counting.END:
+                end, rows = self._ask(functools.partial(_asked_of_page, page, walk, after)) or (counting.END, [])
+                if any(each.job not in jobs for each in rows if not isinstance(each.job, JobId)):
+                    jobs = self._ask(counting.jobs) or {}
+                for each in rows:
+                    job = each.job if isinstance(each.job, JobId) else jobs.get(each.job)
+                    if job is not None:
+                        yield each, job
+                    else:
+                        _limited_log.warning("job", "runs of the history whose job is unknown are left out")
+                after = end
+
     def _ask(self, question: "Callable[[sqlite3.Connection], _T]") -> _T | None:
         return self._history.read(question)
 
@@ -153,43 +179,9 @@ def _decoded(text: str) -> ExpectedJob | None:
         return None
 
 
-class _Tally:
-    """The runs of one job."""
-
-    __slots__ = ("durations", "ended", "last_ns", "running", "runs", "votes")
-
-    def __init__(self) -> None:
-        self.runs = self.ended = self.running = self.votes = 0
-        self.durations: list[float] = []
-        self.last_ns: int | None = None
-
-
-def _summaries(rows: Iterable[tuple[Any, ...]]) -> list[Summary]:
-    tallies: dict[JobId, _Tally] = {}
-    for job, project, stage, status, success, duration_s, started_ns in rows:
-        tally = tallies.setdefault(JobId(job, project, stage), _Tally())
-        tally.runs += 1
-        tally.ended += status == names.STATUS_END
-        tally.running += status == names.STATUS_START
-        tally.votes += success is not None
-        if duration_s is not None:
-            tally.durations.append(duration_s)
-        if started_ns is not None:
-            tally.last_ns = started_ns if tally.last_ns is None else max(tally.last_ns, started_ns)
-    return [_summary(job, tallies[job]) for job in sorted(tallies)]
-
-
-def _summary(job: JobId, tally: _Tally) -> Summary:
-    tally.durations.sort()
-    return Summary(
-        job=job,
-        runs=tally.runs,
-        ended=tally.ended,
-        failed=tally.runs - tally.ended - tally.running,
-        running=tally.running,
-        success=tally.ended / tally.votes if tally.votes else None,
-        p50_s=nearest_rank(tally.durations, 50),
-        p95_s=nearest_rank(tally.durations, 95),
-        longest_s=tally.durations[-1] if tally.durations else None,
-        last_started_ns=tally.last_ns,
-    )
+def _asked_of_page(
+    page: counting.Page, walk: counting.Walk, after: counting.Place, connection: "sqlite3.Connection"
+) -> tuple[counting.Place, list[Any]]:
+    """Returns where a page ends, and what its runs come to."""
+    end = walk.end_of_page(connection, after)
+    return end, page(connection, walk, after, end)

@@ -100,13 +100,15 @@ def rows(path: Path, query: str, values: Sequence[object] | Mapping[str, object]
     """Asks a history as anyone with the sqlite3 program can."""
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
-        return [dict(row) for row in connection.execute(query, values)]
+        found = [dict(row) for row in connection.execute(query, values)]
+        connection.commit()
+        return found
 
 
 def runs(history: History) -> list[dict[str, Any]]:
-    """Returns the rows of `runs` without their ids, in an order that doesn't depend on that of folding."""
+    """Returns the rows of `runs` without ids, in an order that doesn't depend on that of folding."""
     found = rows(history.path, "SELECT * FROM runs ORDER BY job, uuid, project, tags, datacenter, stage")
-    return [{name: value for name, value in row.items() if name != "id"} for row in found]
+    return [{name: value for name, value in row.items() if name not in {"id", "job_id"}} for row in found]
 
 
 def uuids(history: History, **wanted: object) -> list[str]:

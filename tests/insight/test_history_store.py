@@ -1,15 +1,22 @@
 """The history passes the contract of all stores."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.history import counting, questions
+from otel_job_measure.history.database import Database
 from otel_job_measure.insight.history_store import HistoryStore
-from otel_job_measure.insight.run_store import RunStore
+from otel_job_measure.insight.run_store import ALL, RunStore, Wanted
 from otel_job_measure.journal.interfaces import Chunk
 from otel_job_measure.testing import ManualClock
-from tests.history.support import history_in
-from tests.insight.contract import CLOCK_NS, Load, StoreContract
+from tests.history.support import history_in, rows
+from tests.insight.contract import CLOCK_NS, NOW_NS, Load, StoreContract, compare, ended, some_runs, whole
+from tests.insight.plain_store import PlainStore
 
 _EVER_S = 1e9
 
@@ -25,6 +32,84 @@ def load(tmp_path: Path) -> Load:
         return HistoryStore(history, clock)
 
     return loaded
+
+
+def test_rows_of_former_versions_are_counted_too(load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They lack the id of their job, beside rows of the same job that have one, in any page."""
+    monkeypatch.setattr(counting, "AT_ONCE", 70)
+    data = some_runs(300, 11)
+    store = load(data)
+    rows(tmp_path / "history.db", "UPDATE runs SET job_id = NULL WHERE id % 3 = 0 OR job = 'job-7'")
+    compare(store, PlainStore(data, CLOCK_NS))
+
+
+def test_pages_of_counted_runs_lose_none(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs with equal times, and without a start, are each on one page, whatever their number."""
+    data = b"".join(whole(f"r{n}", NOW_NS + n // 5, JobId(f"j{n % 5}")) for n in range(50))
+    data += b"".join(ended(f"e{n}", NOW_NS + n // 5, JobId(f"k{n % 5}")) for n in range(30))
+    for size in (1, 3, 10, 50, 80):
+        monkeypatch.setattr(counting, "AT_ONCE", size)
+        store = load(data)
+        for wanted in (ALL, Wanted(since_ns=NOW_NS), Wanted(until_ns=NOW_NS + 5), Wanted(since_ns=NOW_NS + 2)):
+            assert store.summaries(wanted) == PlainStore(data, CLOCK_NS).summaries(wanted)
+
+
+def test_a_question_about_many_runs_keeps_nobody_from_the_file_for_long(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counting takes a transaction for each of some rows, and memory for the durations alone."""
+    monkeypatch.setattr(counting, "AT_ONCE", 1000)
+    store = load(some_runs(5000, 3))
+    begun: list[object] = []
+    transaction = Database.transaction
+
+    def counted(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as they are given
+        begun.append(args)
+        return transaction(*args, **kwargs)
+
+    monkeypatch.setattr(Database, "transaction", counted)
+    assert sum(each.runs for each in store.summaries(ALL)) == 5000
+    assert 5 <= len(begun) <= 7
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (ALL, "INTEGER PRIMARY KEY"),
+        (Wanted(since_ns=NOW_NS), "runs_by_start"),
+        (Wanted(job="a*"), "INTEGER PRIMARY KEY"),
+    ],
+)
+def test_counting_goes_on_where_it_stopped(load: Load, tmp_path: Path, wanted: Wanted, index: str) -> None:
+    """Each page is found by an index, so that all pages together read each row once."""
+    load(some_runs(300, 5))
+    walk, *_ = counting.walks(wanted)
+    with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
+        plans: list[str] = []
+        connection.set_trace_callback(plans.append)
+        counting.failed(connection, walk, (5, 5), (9, 9))
+        connection.set_trace_callback(None)
+        found = connection.execute(f"EXPLAIN QUERY PLAN {plans[0]}").fetchall()
+    assert any(index in each[3] and each[3].startswith("SEARCH") for each in found), found
+
+
+@pytest.mark.parametrize("question", ["latest", "starts", "open_runs"])
+def test_ordered_answers_come_from_an_index(load: Load, tmp_path: Path, question: str) -> None:
+    """Nothing is sorted but runs of one time, and a few rows at the end."""
+    load(some_runs(300, 5))
+    asked: list[str] = []
+    with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
+        connection.set_trace_callback(asked.append)
+        if question == "latest":
+            questions.latest(connection, Wanted(since_ns=NOW_NS), 5)
+        elif question == "starts":
+            questions.starts(connection, ALL, questions.Place(NOW_NS, "r", 5), 5)
+        else:
+            questions.open_runs(connection, ALL)
+        connection.set_trace_callback(None)
+        plan = [each[3] for each in connection.execute(f"EXPLAIN QUERY PLAN {asked[0]}")]
+    assert not [step for step in plan if step == "SCAN runs"], plan
+    assert any("runs_by_" in step for step in plan), plan
 
 
 class TestHistoryStore(StoreContract):

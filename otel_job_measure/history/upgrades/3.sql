@@ -58,3 +58,13 @@ CREATE TABLE senders (
     pending INTEGER NOT NULL,
     "left" INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+ALTER TABLE runs ADD COLUMN job_id INTEGER;
+
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY,
+    job TEXT NOT NULL,
+    project TEXT NOT NULL,
+    stage TEXT NOT NULL
+);
+CREATE UNIQUE INDEX jobs_by_name ON jobs (job, project, stage);
