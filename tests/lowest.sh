@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tries the package with the lowest version of each library that pyproject.toml allows: makes a virtual environment
-# (.venv-lowest) and runs the tests of delivery in it. `make lowest` runs it, and so does CI.
+# (.venv-lowest) and runs the tests of delivery and of the schedulers' adapters in it. `make lowest` runs it, and so does
+# CI. RQ before 2.2 works too, but its worker ends when it tries a killed job again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly venv=.venv-lowest
@@ -22,3 +23,6 @@ PYTHON
     hypothesis pytest pytest-randomly pytest-timeout pysocks
 "$venv/bin/python" -m pytest -q -p no:cacheprovider tests/delivery/test_{influx_tiny,influx_ways,hostile_servers,secrets}.py \
     tests/delivery/test_otlp_{http,grpc}.py tests/points/test_line_protocol.py
+"$venv/bin/python" -m pip install --quiet 'apscheduler==3.11.0' 'celery[redis]==5.3.0' 'rq==2.2.0' 'setuptools<81'
+"$venv/bin/python" -m pytest -q -p no:cacheprovider tests/integrations/test_rq.py tests/integrations/test_celery.py \
+    -k 'tried_again or stopped or killed or prefork'

@@ -185,7 +185,7 @@ class _Hooks:
     ) -> Any:
         with self._adapter.guard:
             outcome = _outcome_of_status(status)
-            if job.should_retry:
+            if _is_tried_again(job):
                 outcome = outcome._replace(reason=names.REASON_RETRY)
             self._adapter.witnessed(_key(job), outcome)
         return original(worker, job, pid, status, *args)
@@ -248,7 +248,7 @@ class _Hooks:
             is_last = (job.number_of_retries or 0) >= result.max
             reason = names.REASON_ERROR if is_last else names.REASON_RETRY
             return Outcome(reason=reason, error_type="Retry")
-        if job.should_retry:
+        if _is_tried_again(job):
             return outcome_of(error)._replace(reason=names.REASON_RETRY)
         if isinstance(error, import_module("rq.timeouts").BaseTimeoutException):
             return outcome_of(error)._replace(reason=names.REASON_TIMEOUT)
@@ -267,8 +267,12 @@ def _said(job: Any) -> dict[str, Any]:
 
 def _attempt(job: Any, said: dict[str, Any]) -> int:
     """Returns which attempt runs: retries by exception count down, those by a returned `Retry` count up."""
-    left, again = int(job.retries_left or 0), int(job.number_of_retries or 0)
+    left, again = int(job.retries_left or 0), int(getattr(job, "number_of_retries", None) or 0)  # since RQ 2.3
     return 1 + max(0, int(said.get("retries", left)) - left) + again
+
+
+def _is_tried_again(job: Any) -> bool:
+    return (job.retries_left or 0) > 0
 
 
 def _key(job: Any) -> str:

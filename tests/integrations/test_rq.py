@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from tests.support.brokers import Redis
 from tests.support.influx import InfluxServer
 from tests.support.processes import ROOT, until
 
+RQ: Final = tuple(int(part) for part in version("rq").split(".")[:2])
 _client: Any = Client  # RQ and its client are partly untyped
 _commands: Any = commands
 WORKER: Final = """
@@ -109,6 +111,7 @@ def test_an_attempt_that_is_tried_again_is_no_failure_of_the_job(place: Place) -
     assert {run.trigger for run in runs if run.attempt != 1} == {"retry"}
 
 
+@pytest.mark.skipif(RQ < (2, 3), reason="RQ takes none yet")
 def test_a_returned_retry_is_an_attempt_too(place: Place) -> None:
     """A job may ask to be tried again without raising; after the last time that is a failure."""
     place.queue.enqueue(rq_tasks.ask_again, 2)
@@ -183,7 +186,13 @@ def test_a_warm_shutdown_waits_for_the_job(place: Place) -> None:
     assert [told[:3] for told in _told(place.runs())] == [("sleep", "failed", "timeout")]
 
 
-@pytest.mark.parametrize("worker", ["rq.worker.SimpleWorker", "rq.worker.SpawnWorker"])
+@pytest.mark.parametrize(
+    "worker",
+    [
+        "rq.worker.SimpleWorker",
+        pytest.param("rq.worker.SpawnWorker", marks=pytest.mark.skipif(RQ < (2, 2), reason="RQ has none yet")),
+    ],
+)
 def test_other_workers(place: Place, worker: str) -> None:
     """A worker that runs jobs itself measures them; a spawned horse does so under zero-code instrumentation only."""
     place.queue.enqueue(rq_tasks.succeed)
@@ -220,6 +229,7 @@ scheduler.enqueue_jobs()
 """
 
 
+@pytest.mark.skipif(RQ < (2, 5), reason="RQ has no cron yet")
 def test_a_job_of_the_cron_knows_its_due_time(place: Place) -> None:
     """RQ's cron process says when the job was due, and the worker measures how late it is."""
     subprocess.run([sys.executable, "-c", CRON, place.redis.url], cwd=ROOT, check=True, timeout=100)
