@@ -15,7 +15,7 @@ _AIM: Final = MOST_ROWS // 4
 """About so many rows a window should have."""
 _MOST_LONGER: Final = 1024
 """So many times longer than the window before it is a window at most; an empty one says little about the next."""
-_SHORTER: Final = 4
+_SHORTER: Final = 16
 """So many times shorter is a window after one of too many rows."""
 
 
