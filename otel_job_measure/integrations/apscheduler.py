@@ -9,17 +9,14 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from signal import Signals
-from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from otel_job_measure.forks import fork_gate
 from otel_job_measure.integrations.patches import Patches
-from otel_job_measure.integrations.surroundings import is_child_of_multiprocessing, required
+from otel_job_measure.integrations.surroundings import ending_of_pool, is_child_of_multiprocessing, required
 
 if TYPE_CHECKING:
     from otel_job_measure.integrations.contract import Adapter, TaskOptions
-    from otel_job_measure.points.outcome import Outcome
     from otel_job_measure.runtime.measure import JobMeasure
 
 # APScheduler has no types.
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_COALESCED: Final = 500
 """A scheduler that slept for a month has missed every minute of it: the newest ones are recorded."""
-_DYING_S: Final = 1.0
 _is_random: Final = re.compile("[0-9a-f]{8}-?[0-9a-f]{4}-?4[0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{12}").fullmatch
 _patches: Final = Patches()
 _adapters: Final[dict[bytes, "Adapter"]] = {}
@@ -106,10 +102,11 @@ class _Hooks:
         """Ends the runs of a process that was killed: the pool knows it, and no event ever tells."""
         with self._adapter.guard:
             if isinstance(job_id, _JobId) and type(error[0]).__name__ == "BrokenProcessPool":
+                ending = ending_of_pool(executor._pool, error[0])  # noqa: SLF001 - as above
                 for due in job_id.task.dues:
                     key = job_id.task.key(due)
                     is_begun = self._adapter.began(key)
-                    if not self._adapter.witnessed(key, _ending_of(executor, error[0])) and not is_begun:
+                    if not self._adapter.witnessed(key, ending) and not is_begun:
                         self._skipped(job_id.task.job, [due], "not run", "the process pool broke")
         return original(executor, str(job_id), *error)
 
@@ -230,27 +227,6 @@ def job_name(job: Any) -> str:
     if not _is_random(job.id):
         return str(job.id)
     return str(job.func_ref or job.name)
-
-
-def _ending_of(executor: Any, error: BaseException) -> "Outcome":
-    """Returns how the process of a broken pool ended, by its exit code if that can be seen."""
-    from otel_job_measure.points.outcome import Outcome  # noqa: PLC0415 - as above
-
-    processes: dict[int, Any] = getattr(executor._pool, "_processes", None) or {}  # noqa: SLF001 - no public name
-    deadline = monotonic() + _DYING_S
-    while not (codes := [process.exitcode for process in processes.values() if process.exitcode]):
-        if not processes or monotonic() > deadline:
-            break
-        sleep(0.001)  # its end of the pipe is closed a moment before its exit code can be seen
-    code = min(codes, default=0)
-    if code < 0:
-        return Outcome(reason="signal", error_type=Signals(-code).name, error_message=str(error))
-    kind = type(error)
-    return Outcome(
-        reason="exit" if code else "error",
-        error_type=f"{kind.__module__}.{kind.__qualname__}",
-        error_message=str(error),
-    )
 
 
 def _missed_code() -> int:

@@ -9,6 +9,7 @@ job in it is a run of its own. A decorated function keeps what its decorator say
 No method raises an `Exception` of its own into the scheduler.
 """
 
+import os
 import threading
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from functools import partial
@@ -17,7 +18,7 @@ from typing import Any, Final, TypeVar, Unpack, cast
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, get_current_span
 
-from otel_job_measure import forks, names
+from otel_job_measure import names
 from otel_job_measure.entrypoints.decorator import decorated
 from otel_job_measure.entrypoints.keyed import KeyedRuns, RunOptions, open_run
 from otel_job_measure.entrypoints.run_handle import RunHandle, handle_of
@@ -68,14 +69,14 @@ class Adapter:
         self.guard: Final = Guards()(f"measuring the jobs of {scheduler}")
         """What an adapter does beside its calls of the contract belongs into a `with` of this guard."""
         self._given = measure
-        self._lock = threading.Lock()
+        self._locks: dict[int, threading.Lock] = {}
+        """By process: in a child of fork another thread of the parent may hold the parent's."""
         self._keyed: KeyedRuns | None = None
-        forks.register(forks.Order.LOCKS, self._forked)
 
     @property
     def measure(self) -> JobMeasure:
         """What measures the jobs that are not decorated."""
-        with self._lock:  # two first tasks may come at once
+        with self._lock():  # two first tasks may come at once
             if self._given is None:
                 self._given = ready_measure()
             return self._given
@@ -283,13 +284,13 @@ class Adapter:
 
     def _runs(self) -> KeyedRuns:
         opener = self.measure.opener
-        with self._lock:
+        with self._lock():
             if self._keyed is None:
                 self._keyed = KeyedRuns(opener, opens=self._open)
             return self._keyed
 
-    def _forked(self) -> None:
-        self._lock = threading.Lock()  # another thread of the parent may hold the old one
+    def _lock(self) -> threading.Lock:
+        return self._locks.setdefault(os.getpid(), threading.Lock())
 
 
 def rooted() -> TaskOptions:

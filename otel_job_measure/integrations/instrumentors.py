@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Collection
 from importlib import import_module
+from types import ModuleType
 from typing import Any, ClassVar, Final
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # not exported
@@ -24,9 +25,10 @@ class _Instrumentor(BaseInstrumentor):  # type: ignore[misc]  # it has no types
 
     adapter: ClassVar[str]
     """The adapter's module."""
-    library: ClassVar[str]
-    """The module after whose import the adapter is installed."""
+    library: ClassVar[tuple[str, ...]]
+    """The modules that the adapter is installed after, as soon as none of them is half imported."""
     _is_wanted = False
+    """Whether the adapter is still to be installed."""
     _is_hooked = False
     _measure: object = None
 
@@ -36,20 +38,26 @@ class _Instrumentor(BaseInstrumentor):  # type: ignore[misc]  # it has no types
 
     def _instrument(self, **kwargs: Any) -> None:
         self._is_wanted, self._measure = True, kwargs.get("measure")
-        if self.library in sys.modules:
+        if any(module in sys.modules for module in self.library):
             self._install()
-        elif not self._is_hooked:
+        if not self._is_hooked:
             self._is_hooked = True
-            register_post_import_hook(lambda _module: self._install(), self.library)
+            for name in self.library:
+                register_post_import_hook(self._imported, name)
 
     def _uninstrument(self, **_kwargs: Any) -> None:
         self._is_wanted = False
         if self.adapter in sys.modules:
             import_module(self.adapter).uninstall()
 
-    def _install(self) -> None:
-        if not self._is_wanted:
+    def _imported(self, module: ModuleType) -> None:
+        self._install(module.__name__)
+
+    def _install(self, imported: str = "") -> None:
+        others = [sys.modules[name] for name in self.library if name != imported and name in sys.modules]
+        if not self._is_wanted or any(_is_half_imported(module) for module in others):
             return
+        self._is_wanted = False
         try:
             with fork_gate():
                 adapter = import_module(self.adapter)
@@ -58,22 +66,26 @@ class _Instrumentor(BaseInstrumentor):  # type: ignore[misc]  # it has no types
             _log.warning("the jobs of this process are not measured: %s", error)
 
 
+def _is_half_imported(module: ModuleType) -> bool:
+    return bool(getattr(module.__spec__, "_initializing", False))
+
+
 class APSchedulerInstrumentor(_Instrumentor):
     """Measures the jobs of APScheduler."""
 
     adapter = "otel_job_measure.integrations.apscheduler"
-    library = "apscheduler.schedulers.base"
+    library = ("apscheduler.schedulers.base",)
 
 
 class CeleryInstrumentor(_Instrumentor):
     """Measures the tasks of Celery."""
 
     adapter = "otel_job_measure.integrations.celery"
-    library = "celery.app.base"
+    library = ("celery.app", "celery.app.base", "celery.worker.request", "celery.beat")
 
 
 class RQInstrumentor(_Instrumentor):
     """Measures the jobs of RQ."""
 
     adapter = "otel_job_measure.integrations.rq"
-    library = "rq"
+    library = ("rq",)

@@ -2,9 +2,17 @@
 
 import re
 import sys
+from signal import Signals
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_job_measure.errors import MissingDependencyError
 from otel_job_measure.forks import fork_gate
+
+if TYPE_CHECKING:
+    from otel_job_measure.points.outcome import Outcome
+
+_DYING_S: Final = 1.0
 
 
 def is_child_of_multiprocessing() -> bool:
@@ -30,3 +38,24 @@ def required(distribution: str, library: str, lowest: str, below: str | None = N
 def _numbers(version: str) -> tuple[int, ...]:
     found = re.match(r"\d+(?:\.\d+)*", version)
     return tuple(int(number) for number in found[0].split(".")) if found else ()
+
+
+def ending_of_pool(pool: object, error: BaseException) -> "Outcome":
+    """Returns how the process of a broken process pool ended, by its exit code if that can be seen."""
+    from otel_job_measure.points.outcome import Outcome  # noqa: PLC0415 - as above
+
+    processes: dict[int, Any] = getattr(pool, "_processes", None) or {}
+    deadline = monotonic() + _DYING_S
+    while not (codes := [process.exitcode for process in processes.values() if process.exitcode]):
+        if not processes or monotonic() > deadline:
+            break
+        sleep(0.001)  # its end of the pipe is closed a moment before its exit code can be seen
+    code = min(codes, default=0)
+    if code < 0:
+        return Outcome(reason="signal", error_type=Signals(-code).name, error_message=str(error))
+    kind = type(error)
+    return Outcome(
+        reason="exit" if code else "error",
+        error_type=f"{kind.__module__}.{kind.__qualname__}",
+        error_message=str(error),
+    )

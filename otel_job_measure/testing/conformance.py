@@ -15,9 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
+
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.journal.segment import SUFFIX
 from otel_job_measure.points.line_protocol import Point, parse
+from otel_job_measure.runtime.measure import JobMeasure
 from otel_job_measure.testing import tasks
 from otel_job_measure.testing.recorded import SkippedRecord
 
@@ -69,6 +73,22 @@ class Place:
             "OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT": "1",
             **{f"INFLUXDB_{name}": value for name, value in server.items()},
         }
+
+    def measure(self) -> JobMeasure:
+        """Returns a `JobMeasure` with these settings, for a scheduler that runs in this process."""
+        provider: TracerProvider | None = None
+        if self.tracing != "none":
+            sampler = ALWAYS_ON if self.tracing == "sampled" else ALWAYS_OFF
+            provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
+        return JobMeasure(
+            state_dir=self.state_dir,
+            influxdb_url=_AWAY,
+            influxdb_token="a-token",  # noqa: S106 - there is no server
+            influxdb_org="o",
+            influxdb_bucket="b",
+            shutdown_timeout_s=1,
+            tracer_provider=provider,
+        )
 
 
 class Driver(Protocol):

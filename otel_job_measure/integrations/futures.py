@@ -1,0 +1,94 @@
+"""`concurrent.futures` by hand: an executor whose calls are runs.
+
+::
+
+    with measured(ProcessPoolExecutor(), "import") as pool:
+        pool.submit(import_orders, 17)
+
+Nothing is replaced: only the calls of this wrapper are measured.
+"""
+
+import pickle
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
+from uuid import uuid4
+
+from otel_job_measure.forks import fork_gate
+from otel_job_measure.integrations.contract import Adapter, rooted
+from otel_job_measure.integrations.surroundings import ending_of_pool, is_child_of_multiprocessing
+
+if TYPE_CHECKING:
+    from otel_job_measure.runtime.measure import JobMeasure
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_adapters: Final[dict[bytes, Adapter]] = {}
+"""By the pickled `JobMeasure` that came with a call."""
+
+
+def measured(executor: Executor, job: str | None = None, measure: "JobMeasure | None" = None) -> "MeasuredExecutor":
+    """Returns an executor that runs each call of `submit` and `map` in another one, as a run.
+
+    Args:
+        executor: Threads or processes; it is shut down with the measured one.
+        job: The jobs' name; None means the name of each function.
+        measure: Measures the calls; None means the ready-made one of the environment.
+
+    Returns:
+        The measured executor.
+    """
+    return MeasuredExecutor(executor, job, measure)
+
+
+class MeasuredExecutor(Executor):
+    """An executor whose calls are runs, with the time that they waited in its queue."""
+
+    def __init__(self, executor: Executor, job: str | None, measure: "JobMeasure | None") -> None:
+        self._executor = executor
+        self._job = job
+        self._measure = b"" if measure is None else pickle.dumps(measure)
+        self._adapter = _adapters.setdefault(self._measure, Adapter("concurrent.futures", measure))
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """Submits a call; a run ends with the pool's process, if that is killed."""
+        call = _Call(fn, self._job, self._measure, time.time_ns(), uuid4().hex)
+        future = cast("Future[_T]", self._executor.submit(call, *args, **kwargs))
+        future.add_done_callback(lambda done: self._done(call.key, done))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - Executor's
+        """Shuts the other executor down."""
+        self._executor.shutdown(wait, cancel_futures=cancel_futures)
+
+    def _done(self, key: str, future: "Future[Any]") -> None:
+        with self._adapter.guard:
+            error = None if future.cancelled() else future.exception()
+            if error is not None and type(error).__name__ == "BrokenProcessPool":
+                self._adapter.witnessed(key, ending_of_pool(self._executor, error))
+
+
+class _Call:
+    """A function in its measured form, which pickles if the function does."""
+
+    def __init__(self, function: Callable[..., Any], job: str | None, measure: bytes, queued_ns: int, key: str) -> None:
+        self.key = key
+        self._function = function
+        self._job = job
+        self._measure = measure
+        self._queued_ns = queued_ns
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        adapter = _adapters.get(self._measure)
+        if adapter is None:  # in a pool's process
+            with fork_gate():
+                measure = cast("JobMeasure | None", pickle.loads(self._measure) if self._measure else None)  # noqa: S301
+            adapter = _adapters[self._measure] = Adapter("concurrent.futures", measure)
+        options = rooted()
+        options["function"] = self._function
+        options["queued_ns"] = self._queued_ns
+        if is_child_of_multiprocessing():
+            options["watched"] = self.key
+        name = self._job or getattr(self._function, "__qualname__", type(self._function).__name__)
+        return adapter.around(lambda: self._function(*args, **kwargs), name, **options)
