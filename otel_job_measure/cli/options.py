@@ -48,6 +48,8 @@ class Asked(NamedTuple):
     store: "RunStore"
     lacks: str = ""
     """What is not in them yet, for people; empty if nothing is missing."""
+    counts: bool = True
+    """Whether all runs are counted in no time."""
 
 
 def add_env_file(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +95,7 @@ def store_of(args: argparse.Namespace) -> Asked:
         from otel_job_measure.insight.influxdb.store import InfluxStore  # noqa: PLC0415 - rarely needed
 
         variables = {name: value for name, value in os.environ.items() if name not in _OF_JOBS}
-        return Asked(InfluxStore(Settings.from_env(variables, ship=False)))
+        return Asked(InfluxStore(Settings.from_env(variables, ship=False)), counts=False)
     settings = local_settings(args)
     # Loaded only now: they import SQLite.
     from otel_job_measure.insight.history_store import opened  # noqa: PLC0415 - not for --help

@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         from otel_job_measure.cli.table import print_runs  # noqa: PLC0415 - rich, only for people
 
         print_runs(runs)
-        if len(runs) == args.limit and (count := asked.store.count(wanted)) > len(runs):
+        if asked.counts and len(runs) == args.limit and (count := asked.store.count(wanted)) > len(runs):
             print(f"{len(runs)} of {count} runs")
     else:
         print(brief(_nothing(wanted, asked.store.label), _MOST_PATH), file=sys.stderr)
