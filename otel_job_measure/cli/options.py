@@ -32,6 +32,7 @@ _LAST_NS = 2**63 - 1
 _SHOWN = 80
 _MOST_LINE = 4000
 _STATE_DIR = f"{names.ENV_PREFIX}STATE_DIR"
+_URLS: Final = (names.ENV_INFLUXDB_URL, f"{names.ENV_PREFIX}{names.ENV_INFLUXDB_URL}")
 _LOCAL = (
     *("HOME", "XDG_STATE_HOME", names.ENV_PROJECT, names.ENV_STAGE, _STATE_DIR),
     *(f"{names.ENV_PREFIX}{name}" for name in ("HISTORY", "RETENTION", "JOBS", "LINK")),
@@ -88,9 +89,7 @@ def store_of(args: argparse.Namespace) -> Asked:
         StoreError: The history cannot be used, or no InfluxDB is configured.
     """
     load_env_file(args.env_file)
-    if args.source == INFLUXDB or (
-        args.source is None and os.environ.get(names.ENV_INFLUXDB_URL) and not _is_here(args)
-    ):
+    if args.source == INFLUXDB or (args.source is None and any(map(os.environ.get, _URLS)) and not _is_here(args)):
         # Loaded only now: it imports an HTTP client.
         from otel_job_measure.insight.influxdb.store import InfluxStore  # noqa: PLC0415 - rarely needed
 

@@ -394,3 +394,15 @@ def test_a_running_run_has_the_host_of_its_start(state_dir: Path, capsys: pytest
         assert main(["runs", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["status"], found["host"]) == ("running", os.uname().nodename)
+
+
+@pytest.mark.parametrize("name", ["INFLUXDB_URL", "OTEL_JOB_MEASURE_INFLUXDB_URL"])
+def test_without_a_history_a_server_that_is_configured_answers(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also if only the variables of this package name it."""
+    monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.setenv("INFLUXDB_ORG", "o")
+    monkeypatch.setenv("INFLUXDB_BUCKET", "b")
+    assert main(["runs"]) == 1
+    assert "no answer from http://127.0.0.1:1" in capsys.readouterr().err
