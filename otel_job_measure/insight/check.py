@@ -92,10 +92,18 @@ def checked(
     ahead = hosts_ahead(asked.latest(), evidence.senders, known_ahead or {}, now_ns)
     evidence = replace(evidence, ahead=ahead)
     before = {state.job: state for state in store.states()}
-    judgements = tuple(
-        _as_before(judge(asked.facts(place, now_ns), evidence), before.get(place[0])) for place in asked.places()
-    )
+    judgements = tuple(_as_before(_judged(asked, place, evidence), before.get(place[0])) for place in asked.places())
     return Checked(judgements=judgements, abouts=tuple(about_hosts(judgements, evidence)), evidence=evidence)
+
+
+def _judged(asked: "_Asked", place: Place, evidence: Evidence) -> Judgement:
+    """Judges a job; one that was not due in the time that is looked at, back to its last due time."""
+    facts = asked.facts(place)
+    judged = judge(facts, evidence)
+    if judged.due_times.settled:
+        return judged
+    further = asked.further(place, facts, evidence.now_ns)
+    return judged if further is None else judge(further, evidence)
 
 
 class _Asked:
@@ -135,31 +143,37 @@ class _Asked:
         """Returns the latest run of each job."""
         return [runs[-1] for runs in self._runs.values() if runs]
 
-    def facts(self, place: Place, now_ns: int) -> Facts:
-        """Returns what is known of a job, back to its last due time."""
+    def facts(self, place: Place) -> Facts:
+        """Returns what is known of a job in the time that is looked at."""
         job, host = place
         expected = self._expected.get(place)
         runs = list(self._runs.get(place, ()))
         after_ns = self._after_ns
         if len(runs) == _MOST_RUNS:
             after_ns = max(after_ns, started_ns(runs[0]) + _BEFORE_NS)
-        last = self._last_of(place)
-        success_ns = None if last is None or last.success is None else ended_ns(last.success)
-        further_ns = None if expected is None else _last_due_ns(expected, after_ns, now_ns)
-        if further_ns is not None:
-            after_ns = further_ns - 1
-            if success_ns is None or success_ns < further_ns:
-                runs = self._started_since(place, further_ns - _BEFORE_NS)
         runs += self._votes_before(place, expected, runs)
         return Facts(
             job=job,
             expected=expected,
             runs=tuple(runs),
             open_runs=tuple(self._open.get(place, ())),
-            last=last,
+            last=self._last_of(place),
             events=tuple(self._events.get(job, ())) if host is None else (),
             after_ns=after_ns,
         )
+
+    def further(self, place: Place, facts: Facts, now_ns: int) -> Facts | None:
+        """Returns what is known of a job back to its last due time; None if there is none, or nothing can be missed."""
+        due_ns = None if facts.expected is None else _last_due_ns(facts.expected, facts.after_ns, now_ns)
+        if due_ns is None:
+            return None
+        success = None if facts.last is None else facts.last.success
+        runs = facts.runs
+        if success is None or ended_ns(success) < due_ns:
+            known = {run.uuid for run in runs}
+            since = self._started_since(place, due_ns - _BEFORE_NS)
+            runs = (*runs, *(run for run in since if run.uuid not in known))
+        return replace(facts, runs=runs, after_ns=due_ns - 1)
 
     def _hosted(self) -> set[JobId]:
         return {job for job, host in self._expected if host is not None}
@@ -201,8 +215,6 @@ def _last_due_ns(expected: ExpectedJob, after_ns: int, now_ns: int) -> int | Non
     if expected.retired_ns is not None or expected.expectation.every_s is not None:
         every_ns = int((expected.expectation.every_s or 0) * 2.5 * NS)
         return now_ns - every_ns if every_ns > now_ns - after_ns else None
-    if dues(expected, after_ns, now_ns).dues:
-        return None
     for further_ns in _FURTHER_NS:
         found = dues(expected, now_ns - further_ns, after_ns).dues
         if found:

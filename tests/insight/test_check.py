@@ -105,6 +105,15 @@ def test_more_failures_in_a_row_than_the_look_has_are_found() -> None:
     assert _states(checked(store, history(0)))["nightly"] == "ok"
 
 
+def test_a_weekly_job_fails_by_its_last_outcomes() -> None:
+    """Its failures lie weeks apart, and none in the time that is looked at."""
+    weekly = expected(first_seen=-60 * DAY, schedule="0 0 * * 1", timezone="UTC", failures=2)
+    monday = -next(day for day in range(7) if (at(-day * DAY) // 10**9 // 86_400 + 3) % 7 == 0) * DAY
+    runs = [run(monday - week * 7 * DAY + 2, monday - week * 7 * DAY + 9, reason="error") for week in (1, 0)]
+    now = monday + 5 * DAY
+    assert _states(checked(_Store(*runs, expects=(weekly,), now=now), history(now)))["nightly"] == "failing"
+
+
 def test_a_state_that_held_before_holds_since_then() -> None:
     """The time of an episode's begin does not move with the look."""
     daily = expected(schedule="0 * * * *", timezone="UTC")
