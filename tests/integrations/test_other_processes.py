@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 
 from otel_job_measure import JobMeasure, Outcome
 from otel_job_measure.integrations.contract import Adapter
+from otel_job_measure.journal.recovery import recover_slots
+from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.runtime.assembly import identity_of
+from otel_job_measure.testing import ManualClock
 from tests.delivery.support import TinyServer
 from tests.runtime.support import delivered, history, sending
 
@@ -89,3 +94,16 @@ def test_what_a_short_lived_process_leaves_is_sent_by_the_one_that_lives(state: 
     assert sorted(delivered(server)) == ["job-0", "job-1", "job-2"]
     measure.close()
     server.close()
+
+
+def test_a_recovery_pass_gives_the_other_process_time(state: Path) -> None:
+    """A watched run of a killed process is not lost for half a minute; then no process knows."""
+    adapter = Adapter("test", JobMeasure(state_dir=state))
+    in_child(lambda: adapter.around(lambda: os._exit(1), "nightly", watched="k"))
+    store, clock = StateDir(state), ManualClock(wall=time.time_ns())
+    boot_id = identity_of(adapter.measure.settings).boot_id
+    assert recover_slots(store, clock=clock, boot_id=boot_id) == 0
+    clock.advance(31)
+    assert recover_slots(store, clock=clock, boot_id=boot_id) == 1
+    assert history(state) == [("nightly", "failed", "lost")]
+    assert not adapter.witnessed("k", KILLED)
