@@ -3,13 +3,13 @@
 import argparse
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from itertools import islice
 
 from otel_job_measure.cli import options
 from otel_job_measure.cli.expected_jobs import print_jobs, print_json
 from otel_job_measure.expectations import schedules
 from otel_job_measure.expectations.local_zone import local_zone
+from otel_job_measure.expectations.patterns import is_match
 from otel_job_measure.expectations.precedence import effective
 from otel_job_measure.expectations.schedules import Schedule
 from otel_job_measure.journal.expected_store import ExpectedStore
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         options.complain(problem)
     said = ExpectedStore(settings.state_path).jobs()
     jobs = said if args.all else [job for job in effective(said) if not job.expectation.is_empty]
-    jobs = [job for job in jobs if fnmatchcase(job.job.job, args.job or "*")]
+    jobs = [job for job in jobs if is_match(args.job or "*", job.job.job)]
     count = args.count or _COUNT_OF_JOB
     if args.json:
         print_json(jobs, now, count)

@@ -3,11 +3,11 @@
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from typing import Final
 
 from otel_job_measure.expectations.dues import dues
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
+from otel_job_measure.expectations.patterns import is_match
 from otel_job_measure.expectations.precedence import effective
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.absence import Evidence, Span
@@ -254,7 +254,7 @@ def wanted_jobs(job: str | None, project: str | None, stage: str | None) -> Call
     """Returns which jobs a command means."""
 
     def wants(found: JobId) -> bool:
-        is_named = job is None or fnmatchcase(found.job, job)
+        is_named = job is None or is_match(job, found.job)
         return is_named and project in {None, found.project} and stage in {None, found.stage}
 
     return wants

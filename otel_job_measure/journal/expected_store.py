@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
@@ -21,6 +20,7 @@ from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import ScheduleError
 from otel_job_measure.expectations.encoding import MOST_SKIPS, as_object, from_object
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId, Skip, Source
+from otel_job_measure.expectations.patterns import is_match
 from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.journal.private_files import make_folder, names_in, open_private, read_private, refuse_strangers
 from otel_job_measure.journal.state_dir import StateDir
@@ -63,9 +63,7 @@ class SkipRule(NamedTuple):
 
     def is_about(self, job: JobId) -> bool:
         """Returns whether the rule means a job."""
-        return (
-            fnmatchcase(job.job, self.job) and self.project in (None, job.project) and self.stage in (None, job.stage)
-        )
+        return is_match(self.job, job.job) and self.project in (None, job.project) and self.stage in (None, job.stage)
 
 
 class BusyStoreError(OSError):
