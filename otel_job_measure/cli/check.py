@@ -15,7 +15,7 @@ from otel_job_measure.errors import JobMeasureError, StoreError
 from otel_job_measure.printable import brief
 
 if TYPE_CHECKING:
-    from otel_job_measure.expectations.expectation import JobId
+    from otel_job_measure.expectations.expectation import ExpectedJob, JobId
     from otel_job_measure.insight.check import Checked
     from otel_job_measure.insight.findings import Finding
     from otel_job_measure.insight.run_store import RunStore
@@ -89,6 +89,7 @@ def _checked(args: argparse.Namespace) -> "tuple[Checked, Callable[[], None]]":
     wants = wanted_jobs(args.job, args.project, args.stage)
     complete_until_ns = time.time_ns()  # a history has all rows of before this, once it is up to date
     asked = options.store_of(args)
+    here = _expected_here(args)
     output: Callable[[str], Mapping[str, bytes]]
     if isinstance(asked.store, HistoryStore):
         complete_until_ns = 0 if asked.lacks else complete_until_ns
@@ -96,7 +97,7 @@ def _checked(args: argparse.Namespace) -> "tuple[Checked, Callable[[], None]]":
         found = checked(asked.store, evidence, wants=wants)
         output = asked.store.output
     else:
-        found, output = _checked_server(args, asked.store, wants), _no_output
+        found, output = _checked_server(args, asked.store, wants, here), _no_output
     _write(args, found, asked.store)
     if not targets and not args.ping:
         return found, lambda: None
@@ -104,7 +105,21 @@ def _checked(args: argparse.Namespace) -> "tuple[Checked, Callable[[], None]]":
     return found, lambda: notifying.tell(args, targets, settings, found, asked.store, output, wants)
 
 
-def _checked_server(args: argparse.Namespace, store: "RunStore", wants: "Callable[[JobId], bool]") -> "Checked":
+def _expected_here(args: argparse.Namespace) -> "Sequence[ExpectedJob]":
+    """Reads `jobs.toml` and crontabs, and returns what this state directory expects; mistakes are said on stderr."""
+    from otel_job_measure.journal.expected_store import ExpectedStore  # noqa: PLC0415 - not for --help
+    from otel_job_measure.runtime.crontabs import Crontabs  # noqa: PLC0415 - not for --help
+    from otel_job_measure.runtime.jobs_file import JobsFileReader  # noqa: PLC0415 - not for --help
+
+    settings = options.local_settings(args)
+    for problem in (*JobsFileReader(settings).look(), *Crontabs(settings).look()):
+        options.complain(problem)
+    return ExpectedStore(settings.state_path).jobs()
+
+
+def _checked_server(
+    args: argparse.Namespace, store: "RunStore", wants: "Callable[[JobId], bool]", here: "Sequence[ExpectedJob]"
+) -> "Checked":
     """Checks an InfluxDB, and remembers when it was away."""
     from otel_job_measure.insight import checker_memory  # noqa: PLC0415 - not for --help
     from otel_job_measure.insight.absence import Evidence  # noqa: PLC0415 - not for --help
@@ -115,7 +130,7 @@ def _checked_server(args: argparse.Namespace, store: "RunStore", wants: "Callabl
     now_ns = time.time_ns()
     evidence = Evidence(now_ns=now_ns, gaps=remembered.gaps_at(now_ns))
     try:
-        found = checked(store, evidence, wants=wants, known_ahead=remembered.ahead)
+        found = checked(store, evidence, wants=wants, known_ahead=remembered.ahead, here=here)
     except StoreError:
         checker_memory.write(folder, remembered.after_failure(now_ns))
         raise

@@ -1,14 +1,14 @@
 """One look at all jobs: asks a store once, and judges each job of the answers."""
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from otel_job_measure.expectations.dues import dues
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.expectations.patterns import is_match
-from otel_job_measure.expectations.precedence import effective
+from otel_job_measure.expectations.precedence import effective, joined
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.absence import Evidence, Span
 from otel_job_measure.insight.facts import Facts
@@ -64,12 +64,13 @@ class Checked:
         return next((level for level in (2, 3, 1) if level in levels), 0)
 
 
-def checked(
+def checked(  # noqa: PLR0913 - what one look is given
     store: RunStore,
     evidence: Evidence,
     *,
     wants: Callable[[JobId], bool] = lambda _: True,
     known_ahead: Mapping[str, Span] | None = None,
+    here: Sequence[ExpectedJob] = (),
     look_ns: int = LOOK_NS,
 ) -> Checked:
     """Judges all jobs of a store.
@@ -79,6 +80,7 @@ def checked(
         evidence: What it is known to hold; its senders are asked here if it is no history.
         wants: Which jobs are looked at.
         known_ahead: The hosts whose clocks an earlier look found ahead.
+        here: What the checker's own state directory expects beside the store.
         look_ns: How far back runs are looked at.
 
     Raises:
@@ -88,7 +90,7 @@ def checked(
     if not evidence.is_history:
         senders = {sender.host: sender for sender in store.senders(now_ns - 8 * 86_400 * NS)}
         evidence = replace(evidence, senders=senders)
-    asked = _Asked(store, now_ns - look_ns, wants)
+    asked = _Asked(store, now_ns - look_ns, wants, here)
     ahead = hosts_ahead(asked.latest(), evidence.senders, known_ahead or {}, now_ns)
     evidence = replace(evidence, ahead=ahead)
     before = {state.job: state for state in store.states()}
@@ -109,10 +111,12 @@ def _judged(asked: "_Asked", place: Place, evidence: Evidence) -> Judgement:
 class _Asked:
     """The answers of a store, sorted by job."""
 
-    def __init__(self, store: RunStore, after_ns: int, wants: Callable[[JobId], bool]) -> None:
+    def __init__(
+        self, store: RunStore, after_ns: int, wants: Callable[[JobId], bool], here: Sequence[ExpectedJob]
+    ) -> None:
         self._store = store
         self._after_ns = after_ns
-        expected = [job for job in effective(store.expectations()) if wants(job.job)]
+        expected = [job for job in effective(joined((*store.expectations(), *here))) if wants(job.job)]
         self._expected: dict[Place, ExpectedJob] = {(job.job, job.host): job for job in expected}
         of_hosts = {job.job for job in expected if job.host is not None}
         self._runs: dict[Place, deque[RunRecord]] = defaultdict(lambda: deque(maxlen=_MOST_RUNS))

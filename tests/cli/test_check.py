@@ -170,3 +170,12 @@ def test_a_user_without_rights_only_looks(measured: Path, capsys: pytest.Capture
         assert main(["check", "--state-dir", str(measured)]) == 2
     assert _rows(measured) == []
     assert "bad (billing/production) failing" in capsys.readouterr().out
+
+
+def test_jobs_toml_is_read(state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that is only written in the file is known from the first check on; a mistake costs no other job."""
+    path = tmp_path / "jobs.toml"
+    path.write_text('[jobs.nightly]\nmax_age = "1h"\n[jobs.wrong]\nschedule = "x"\n')
+    monkeypatch.setenv("OTEL_JOB_MEASURE_JOBS", str(path))
+    assert main(["check", "--state-dir", str(state_dir)]) == 0
+    assert [job.job.job for job in ExpectedStore(state_dir).jobs()] == ["nightly"]
