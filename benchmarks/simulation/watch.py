@@ -292,7 +292,9 @@ def _all_at(jobs: Sequence[Job], world: World, score: Score, now_s: float) -> No
     told = {about.host for about in found if about.finding.name == CLOCK}
     _count(score, f"{CLOCK} at {now_s}", told, set() if outage else ahead, ahead)
     store = [about for about in found if about.finding.name == UNKNOWN]
-    is_long = outage is not None and outage.answers and now_s in Away(outage.away.from_s + 4200, outage.away.until_s)
+    is_long = (
+        outage is not None and outage.answers and now_s in Away(outage.away.from_s + 3 * HOUR, outage.away.until_s)
+    )
     known = {None} if is_long else set[str | None]()
     may_store = {None, *world.hosts} if outage is not None and now_s > outage.away.from_s + HOUR else set[str | None]()
     _count(score, f"nothing known at {now_s}", {about.host for about in store}, known, may_store)

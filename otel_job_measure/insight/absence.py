@@ -72,8 +72,10 @@ class Evidence:
             return None
         if not self.senders:
             return Span(0, self.now_ns)
-        staying = [sender for sender in self.senders.values() if not sender.left]
-        last_ns = max(sender.at_ns for sender in self.senders.values())
+        # A clock that is ahead would make its host's last word look fresh for longer.
+        timely = [sender for host, sender in self.senders.items() if host not in self.ahead] or [*self.senders.values()]
+        staying = [sender for sender in timely if not sender.left]
+        last_ns = max(sender.at_ns for sender in timely)
         if len(staying) < 2 or last_ns >= self.now_ns - GONE_S * NS:  # noqa: PLR2004 - two hosts tell it from one
             return None
         return Span(last_ns, self.now_ns)

@@ -117,6 +117,14 @@ def test_silence_of_all_hosts_is_an_outage(senders: tuple[Sender, ...], *, is_ou
     assert (server(480, *senders).outage_now() is not None) is is_outage
 
 
+def test_a_clock_that_is_ahead_hides_no_outage() -> None:
+    """The last word of such a host looks fresh for minutes after all hosts fell silent."""
+    words = (sender("a", 100), sender("b", 110), sender("fast", 410))
+    assert server(400, *words).outage_now() is None
+    outage = server(400, *words, ahead={"fast": _span(0, 410)}).outage_now()
+    assert outage == _span(110, 400)
+
+
 def test_in_an_outage_runs_are_neither_silent_nor_over_their_limit() -> None:
     """Their signs of life and their ends wait with their hosts."""
     of = expected(max_runtime_s=100.0)
