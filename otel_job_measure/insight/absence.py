@@ -12,6 +12,8 @@ SETTLE_S: Final = 120
 """How long after its last moment the absence of a row in InfluxDB is decided: rows of healthy senders are there."""
 GONE_S: Final = 180
 """A sender that says nothing for so long is gone."""
+SILENT_S: Final = 240
+"""A host is silent when the word that should have come has been missing for `GONE_S`; a word comes each minute."""
 RETURN_S: Final = 600
 """How long after an outage a host that was gone before it may still come back with rows of that time."""
 
@@ -99,7 +101,7 @@ class Evidence:
         if sender is None or sender.left or self.outage_now() is not None:
             return False
         last_ns = max((sender.at_ns, *(gap.until_ns for gap in self.gaps)))
-        return last_ns <= self.now_ns - GONE_S * NS
+        return last_ns <= self.now_ns - SILENT_S * NS
 
     def waits(self, host: str, until_ns: int) -> bool:
         """Returns whether a host said that rows up to a time wait with it."""

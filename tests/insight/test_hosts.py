@@ -34,8 +34,8 @@ def _told(judgements: list[Judgement], evidence: Evidence) -> tuple[list[tuple[s
 
 
 def test_a_silent_sender_is_one_finding_in_place_of_those_of_its_jobs() -> None:
-    """A dead host with three jobs is one critical finding, three minutes after its last word."""
-    early = server(170, sender("a", 0), sender("b", 160))
+    """A dead host with three jobs is one critical finding, when a word has been missing for three minutes."""
+    early = server(239, sender("a", 0), sender("b", 230))
     assert _told(_jobs(early, 3), early) == ([], ["late"] * 3)
     evidence = server(600, sender("a", 0), sender("b", 590))
     judgements = _jobs(evidence, 3)
@@ -79,7 +79,7 @@ def test_after_an_outage_the_other_hosts_have_time_to_speak() -> None:
     gap = (Span(at(0), at(5000)),)
     evidence = server(5020, sender("a", -30), sender("b", 5010), gaps=gap)
     assert ("a", "host silent") not in _told(_jobs(evidence, 3), evidence)[0]
-    evidence = server(5200, sender("a", -30), sender("b", 5190), gaps=gap)
+    evidence = server(5240, sender("a", -30), sender("b", 5230), gaps=gap)
     assert ("a", "host silent") in _told(_jobs(evidence, 3), evidence)[0]
 
 
