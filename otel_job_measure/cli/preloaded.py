@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Final
 
 from otel_job_measure.cli import table
-from otel_job_measure.delivery import consumer, delivery_loop, shipper
+from otel_job_measure.delivery import consumer, delivery_loop, expected_rows, presence, shipper
 from otel_job_measure.errors import JobMeasureError
 from otel_job_measure.history import sink
 from otel_job_measure.insight import history_store
@@ -17,7 +17,17 @@ from otel_job_measure.runtime import history_reader
 from otel_job_measure.runtime.assembly import server_sink
 from otel_job_measure.settings import Settings
 
-MODULES: Final[tuple[ModuleType, ...]] = (table, consumer, delivery_loop, shipper, sink, history_reader, history_store)
+MODULES: Final[tuple[ModuleType, ...]] = (
+    table,
+    consumer,
+    delivery_loop,
+    expected_rows,
+    presence,
+    shipper,
+    sink,
+    history_reader,
+    history_store,
+)
 
 
 def load(settings: Settings) -> None:

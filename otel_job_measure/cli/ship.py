@@ -20,6 +20,7 @@ from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.maintenance import Bound
 from otel_job_measure.printable import brief
+from otel_job_measure.rate_limited_log import PrintableLog
 from otel_job_measure.runtime.assembly import boot_id, history_sink, presence_of, server_sink
 from otel_job_measure.runtime.crontabs import Crontabs
 from otel_job_measure.runtime.history_reader import opened
@@ -27,7 +28,7 @@ from otel_job_measure.runtime.jobs_file import JobsFileReader
 from otel_job_measure.runtime.offline_source import OfflineSource
 from otel_job_measure.settings import Settings
 
-_log = logging.getLogger(names.LOGGER)
+_log = PrintableLog(logging.getLogger(names.LOGGER))
 _ALL = "all"
 _MOST_LABEL = 400
 _LOOK_S = 1.0

@@ -90,7 +90,7 @@ class Evidence:
     def is_live(self, host: str) -> bool:
         """Returns whether a process that ships the host's rows is there."""
         sender = self.senders.get(host)
-        return sender is not None and not sender.left and sender.at_ns > self.now_ns - GONE_S * NS
+        return sender is not None and not sender.left and sender.at_ns > self.now_ns - SILENT_S * NS
 
     def is_gone(self, host: str) -> bool:
         """Returns whether a host that should be there fell silent, and not all hosts with it.

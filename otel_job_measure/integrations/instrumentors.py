@@ -16,8 +16,9 @@ from wrapt import register_post_import_hook
 
 from otel_job_measure import names
 from otel_job_measure.forks import fork_gate
+from otel_job_measure.rate_limited_log import PrintableLog
 
-_log: Final = logging.getLogger(names.LOGGER)
+_log: Final = PrintableLog(logging.getLogger(names.LOGGER))
 
 
 class _Instrumentor(BaseInstrumentor):  # type: ignore[misc]  # it has no types

@@ -18,6 +18,7 @@ from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.journal.statements import Snapshot, Statement
 from otel_job_measure.points.text import clean_tag
 from otel_job_measure.settings import Settings, parse_env_file
+from otel_job_measure.settings.environment import environment_for_programs
 
 _SYSTEM: Final = Path("/etc/crontab")
 _FOLDER: Final = Path("/etc/cron.d")
@@ -130,6 +131,7 @@ def _own_crontab() -> str | None:
             timeout=_MOST_S,
             check=False,
             stdin=subprocess.DEVNULL,
+            env=environment_for_programs(),
         )
     except (OSError, subprocess.SubprocessError):
         return None

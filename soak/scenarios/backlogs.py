@@ -6,6 +6,7 @@ from collections import Counter
 from functools import partial
 from typing import Final
 
+from otel_job_measure import names
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.settings import Settings
 from soak.asked import Asked
@@ -25,6 +26,7 @@ _SMALL_HERD: Final = 100
 _IDLE: Final = 0.0006
 """What an idle process may take of a processor."""
 _MOST_ROTATIONS: Final = 64
+_OF_MONITOR: Final = tuple(name.encode() for name in names.MONITOR)
 
 
 class Counting:
@@ -59,7 +61,7 @@ class Counting:
     def row(self, ground: Ground, expected: int) -> Row:
         """Returns the row: so many lines must have come; what came twice overwrites itself, and is not wrong."""
         self.tiny.close()
-        found = len(self.lines)
+        found = sum(not line.startswith(_OF_MONITOR) for line in self.lines)
         return Row(
             fault=ground.fault,
             tried=ground.times,

@@ -39,7 +39,7 @@ def test_a_history_is_complete_up_to_its_ingest(evidence: Evidence, known: Known
         (server(480, sender("a", 470, 361, pending=1)), Known.ABSENT),
         (server(480, sender("a", 200)), Known.ABSENT),
         (server(480, sender("a", 310), sender("b", 470)), Known.NOT_YET),
-        (server(520, sender("a", 310), sender("b", 510)), Known.ABSENT),
+        (server(550, sender("a", 310), sender("b", 540)), Known.ABSENT),
         (server(480, sender("a", 100, left=True), sender("b", 470)), Known.ABSENT),
         (server(480, sender("a", 100, pending=1, left=True), sender("b", 470)), Known.UNKNOWN),
         (server(480, sender("a", 470), sender("b", 470, 0, pending=9)), Known.ABSENT),
