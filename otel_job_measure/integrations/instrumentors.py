@@ -9,16 +9,13 @@ import sys
 from collections.abc import Collection
 from importlib import import_module
 from types import ModuleType
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # not exported
 from wrapt import register_post_import_hook
 
 from otel_job_measure import names
 from otel_job_measure.forks import fork_gate
-from otel_job_measure.rate_limited_log import PrintableLog
-
-_log: Final = PrintableLog(logging.getLogger(names.LOGGER))
 
 
 class _Instrumentor(BaseInstrumentor):  # type: ignore[misc]  # it has no types
@@ -64,7 +61,11 @@ class _Instrumentor(BaseInstrumentor):  # type: ignore[misc]  # it has no types
                 adapter = import_module(self.adapter)
             adapter.install(measure=self._measure)
         except Exception as error:  # noqa: BLE001 - the app goes on
-            _log.warning("the jobs of this process are not measured: %s", error)
+            from otel_job_measure.rate_limited_log import PrintableLog  # noqa: PLC0415 - rarely needed
+
+            PrintableLog(logging.getLogger(names.LOGGER)).warning(
+                "the jobs of this process are not measured: %s", error
+            )
 
 
 def _is_half_imported(module: ModuleType) -> bool:
