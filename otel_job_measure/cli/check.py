@@ -144,7 +144,7 @@ def _no_output(_uuid: str) -> dict[str, bytes]:
 
 
 def _write(args: argparse.Namespace, found: "Checked", store: "RunStore") -> None:
-    """Appends what is new to the journal; a user who may not write there only looks."""
+    """Appends what is new to the journal; without the right to write there, nothing is written."""
     from otel_job_measure.insight.check_rows import new_rows  # noqa: PLC0415 - not for --help
     from otel_job_measure.points.monitor_rows import line_of  # noqa: PLC0415 - not for --help
     from otel_job_measure.runtime.appending import append  # noqa: PLC0415 - not for --help

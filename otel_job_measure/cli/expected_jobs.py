@@ -63,7 +63,7 @@ def _lines(job: ExpectedJob, now: datetime, count: int) -> Iterable[str]:
         skipped = "" if due.skip is None else f", skipped{f': {due.skip.why}' if due.skip.why else ''}"
         at = _at(due.at_ns)
         yield f"due: {at.astimezone(zone):%a %Y-%m-%d %H:%M:%S %z} = {at:%Y-%m-%d %H:%M:%S} UTC{skipped}"
-    yield f"said by: {job.source} {job.origin}"
+    yield f"said by: {job.source} {job.origin}".removesuffix(" ()")
     yield f"first seen: {_at(job.first_seen_ns):%Y-%m-%d %H:%M:%S} UTC{_changed(job)}"
     if job.retired_ns is not None:
         yield f"retired: {_at(job.retired_ns):%Y-%m-%d %H:%M:%S} UTC, {job.retired_why}"

@@ -96,7 +96,7 @@ def read(folder: Path) -> Remembered:
 
 
 def write(folder: Path, remembered: Remembered) -> None:
-    """Replaces what is remembered; a user who may not write there remembers nothing."""
+    """Replaces what is remembered; without the right to write there, nothing is remembered."""
     content = asdict(remembered)
     new = folder / f"{FILE}.{os.getpid()}.new"
     with contextlib.suppress(OSError):

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.errors import ScheduleError
-from otel_job_measure.expectations.encoding import decode
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.expectations.precedence import joined
 from otel_job_measure.history import counting, monitor_tables, questions
 from otel_job_measure.history.history import Behind, History
 from otel_job_measure.history.last_runs import last_runs
 from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.insight.expected_texts import decoded
 from otel_job_measure.insight.run_store import FailureCount, LastRuns, OpenRun, Summary, Wanted
 from otel_job_measure.insight.tally import Tally, added
 from otel_job_measure.journal.expected_store import ExpectedStore
@@ -133,7 +132,7 @@ class HistoryStore:
     def expectations(self) -> Sequence[ExpectedJob]:
         """Returns what should happen, retired ones too: what the state directory says counts before the history."""
         texts: list[str] = self._ask(monitor_tables.expected) or []
-        found = [job for text in texts if (job := _decoded(text)) is not None]
+        found = list(decoded(texts, "the history"))
         found += [] if self._expected is None else self._expected.jobs()
         return sorted(joined(found), key=lambda job: (job.job, job.host or "", job.source, job.origin))
 
@@ -169,14 +168,6 @@ def _open_runs(connection: "sqlite3.Connection", wanted: Wanted) -> list[OpenRun
         alive_ns, interval_s = signs.get((run.uuid, run.job_id), (None, None))
         found.append(OpenRun(run=run, alive_ns=alive_ns, interval_s=interval_s))
     return found
-
-
-def _decoded(text: str) -> ExpectedJob | None:
-    try:
-        return decode(text)
-    except ScheduleError as error:
-        _limited_log.warning("expected", "an expectation in the history cannot be read and is left out: %s", error)
-        return None
 
 
 def _asked_of_page(

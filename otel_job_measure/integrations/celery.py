@@ -73,7 +73,6 @@ class _Hooks:
         self._main = os.getpid()
         self._numbers = count()
         self._beat = Beat(self._adapter)
-        self._measure: JobMeasure | None = None
         signals: Any = import_module("celery.signals")
         self._receivers: list[tuple[Any, Callable[..., None]]] = [
             (signals.before_task_publish, self._published),
@@ -183,9 +182,8 @@ class _Hooks:
     # In the main process of a worker
 
     def _worker_begins(self, **_: object) -> None:
-        with self._adapter.guard:
-            self._main = os.getpid()
-            self._measure = self._adapter.measure  # before the first fork, so that no child has to import and open it
+        self._main = os.getpid()
+        self._adapter.prepare()
 
     def _worker_lives(self, **_: object) -> None:
         self._adapter.collect()

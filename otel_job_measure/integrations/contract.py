@@ -81,6 +81,11 @@ class Adapter:
                 self._given = ready_measure()
             return self._given
 
+    def prepare(self) -> None:
+        """Makes the `JobMeasure` before the first fork, so that no child has to import and open it."""
+        with self.guard:
+            _ = self.measure
+
     def around(self, call: Callable[[], _T], job: object, **options: Unpack[TaskOptions]) -> _T:
         """Runs a task inside its run.
 

@@ -161,8 +161,7 @@ class _Hooks:
     # In the worker
 
     def _work(self, original: Callable[..., Any], worker: Any, *args: Any, **more: Any) -> Any:
-        with self._adapter.guard:
-            _ = self._adapter.measure  # before the first fork, so that no horse has to import and open it
+        self._adapter.prepare()
         return original(worker, *args, **more)
 
     def _monitor(self, original: Callable[..., Any], worker: Any, job: Any, *args: Any, **more: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What an adapter asks of its process: the version of its library, and who started it."""
+"""What an adapter asks of its process: the version of its library, and its parent."""
 
 import re
 import sys

@@ -1,28 +1,22 @@
 """What the monitor's own rows say: events, states, senders, expectations."""
 
-import logging
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
 from otel_job_measure import names
-from otel_job_measure.clock import SystemClock
-from otel_job_measure.errors import ScheduleError
-from otel_job_measure.expectations.encoding import decode
 from otel_job_measure.expectations.expectation import ExpectedJob
+from otel_job_measure.insight.expected_texts import decoded
 from otel_job_measure.insight.influxdb.ask import Ask, Language
 from otel_job_measure.insight.influxdb.windows import EVER, Window, newest_first
 from otel_job_measure.insight.sender_words import RECENT_NS, by_host
 from otel_job_measure.points.line_protocol import Point
 from otel_job_measure.points.monitor import Event, Expected, Sender, State
 from otel_job_measure.points.monitor_rows import row_of
-from otel_job_measure.rate_limited_log import RateLimitedLog
 
 _Row = TypeVar("_Row", Event, Expected, Sender, State)
 
 _DAILY_NS: Final = 26 * 3600 * 10**9
 """Within this time each source has repeated what it expects."""
-
-_limited_log = RateLimitedLog(logging.getLogger(names.LOGGER), SystemClock())
 
 
 def events(language: Language, whole: Window) -> list[Event]:
@@ -62,9 +56,8 @@ def expectations(language: Language) -> list[ExpectedJob]:
     day = Window(newest_ns - _DAILY_NS, newest_ns + 1).within(EVER)
     rows = [*_rows_of(last, Expected), *_rows_of(_between(language, names.EXPECTED, day), Expected)]
     found: dict[tuple[object, ...], ExpectedJob] = {}
-    for row in sorted(rows, key=lambda row: row.at_ns):
-        if (job := _decoded(row.text)) is not None:
-            found[job.job, job.source, job.origin, job.host or ""] = job
+    for job in decoded((row.text for row in sorted(rows, key=lambda row: row.at_ns)), "InfluxDB"):
+        found[job.job, job.source, job.origin, job.host or ""] = job
     return sorted(found.values(), key=lambda job: (job.job, job.host or "", job.source, job.origin))
 
 
@@ -79,11 +72,3 @@ def _between(language: Language, measurement: str, whole: Window) -> Iterator[Po
 
 def _rows_of(points: Iterable[Point], kind: type[_Row]) -> Iterator[_Row]:
     return (row for point in points if isinstance(row := row_of(point), kind))
-
-
-def _decoded(text: str) -> ExpectedJob | None:
-    try:
-        return decode(text)
-    except ScheduleError as error:
-        _limited_log.warning("expected", "an expectation in InfluxDB cannot be read and is left out: %s", error)
-        return None

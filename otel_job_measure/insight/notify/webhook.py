@@ -1,4 +1,4 @@
-"""JSON by POST, signed as Standard Webhooks says: any receiver can check who sent it, and drop a repetition."""
+"""JSON by POST, signed as Standard Webhooks says: a receiver can check the sender, and drop a repetition."""
 
 import base64
 import hashlib
@@ -107,6 +107,6 @@ def _headers(message_id: str, body: bytes, key: bytes) -> dict[str, str]:
 
 
 def _for_slack(message: Message) -> Message:
-    """Returns a message whose text mentions nobody and links to nothing, whatever the job's name."""
+    """Returns a message without mentions and links of Slack, whatever the job's name."""
     text = message.text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return Message(id=message.id, subject=message.subject, text=text, body={"text": text})

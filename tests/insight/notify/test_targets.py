@@ -11,7 +11,7 @@ from otel_job_measure.errors import MissingDependencyError, NotifyError
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.insight.notify.message import Message, message_of
 from otel_job_measure.insight.notify.notices import Notice, Trouble
-from otel_job_measure.insight.notify.target import target_of
+from otel_job_measure.insight.notify.target import Target, target_of
 from tests.insight.notify.receivers import MailServer, Webhook
 
 HOSTILE = "night\r\nBcc: all@example.com <!channel> @everyone"
@@ -55,8 +55,16 @@ def test_any_other_answer_is_a_failure_without_secrets(webhook: Webhook, status:
 def test_a_target_that_hangs_holds_nothing_up(webhook: Webhook) -> None:
     """The wait ends in time, and while the first message is on its way no second one is sent."""
     webhook.silent.set()
-    target = target_of(webhook.url)
     with pytest.raises(NotifyError, match=r"within 0\.2 s"):
+        target_of(webhook.url).send(_message(), timeout_s=0.2)
+
+    def hang(message: Message, *, timeout_s: float) -> None:
+        webhook.went_on.wait()
+
+    target = Target("id", "a target", hang, ())
+    with pytest.raises(NotifyError, match=r"within 0\.2 s"):
+        target.send(_message(), timeout_s=0.2)
+    with pytest.raises(NotifyError, match="still on its way"):
         target.send(_message(), timeout_s=0.2)
 
 
