@@ -4,18 +4,17 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from otel_job_measure.cli import notifying, options
-from otel_job_measure.errors import JobMeasureError, StoreError
+from otel_job_measure.errors import JobMeasureError
 from otel_job_measure.printable import brief
 
 if TYPE_CHECKING:
-    from otel_job_measure.expectations.expectation import ExpectedJob, JobId
     from otel_job_measure.insight.check import Checked
     from otel_job_measure.insight.findings import Finding
     from otel_job_measure.insight.run_store import RunStore
@@ -82,60 +81,27 @@ def _checked(args: argparse.Namespace) -> "tuple[Checked, Callable[[], None]]":
     """Returns what was found, and what tells the targets of it."""
     targets = notifying.targets(args)
     # Loaded only now: they import SQLite.
-    from otel_job_measure.insight.absence import Evidence  # noqa: PLC0415 - not for --help
-    from otel_job_measure.insight.check import checked, wanted_jobs  # noqa: PLC0415 - not for --help
+    from otel_job_measure.insight.check import wanted_jobs  # noqa: PLC0415 - not for --help
     from otel_job_measure.insight.history_store import HistoryStore  # noqa: PLC0415 - not for --help
+    from otel_job_measure.insight.look import look  # noqa: PLC0415 - not for --help
 
     wants = wanted_jobs(args.job, args.project, args.stage)
-    complete_until_ns = time.time_ns()  # a history has all rows of before this, once it is up to date
     asked = options.store_of(args)
-    here = _expected_here(args)
-    output: Callable[[str], Mapping[str, bytes]]
-    if isinstance(asked.store, HistoryStore):
-        complete_until_ns = 0 if asked.lacks else complete_until_ns
-        evidence = Evidence(now_ns=time.time_ns(), complete_until_ns=complete_until_ns)
-        found = checked(asked.store, evidence, wants=wants)
-        output = asked.store.output
-    else:
-        found, output = _checked_server(args, asked.store, wants, here), _no_output
+    here = options.expected_here(args)
+    found = look(
+        asked.store,
+        complete_until_ns=asked.complete_until_ns,
+        folder=options.local_settings(args).state_path,
+        wants=wants,
+        here=here,
+        remembers=True,
+    )
+    output = asked.store.output if isinstance(asked.store, HistoryStore) else _no_output
     _write(args, found, asked.store)
     if not targets and not args.ping:
         return found, lambda: None
     settings = options.local_settings(args)
     return found, lambda: notifying.tell(args, targets, settings, found, asked.store, output, wants)
-
-
-def _expected_here(args: argparse.Namespace) -> "Sequence[ExpectedJob]":
-    """Reads `jobs.toml` and crontabs, and returns what this state directory expects; mistakes are said on stderr."""
-    from otel_job_measure.journal.expected_store import ExpectedStore  # noqa: PLC0415 - not for --help
-    from otel_job_measure.runtime.crontabs import Crontabs  # noqa: PLC0415 - not for --help
-    from otel_job_measure.runtime.jobs_file import JobsFileReader  # noqa: PLC0415 - not for --help
-
-    settings = options.local_settings(args)
-    for problem in (*JobsFileReader(settings).look(), *Crontabs(settings).look()):
-        options.complain(problem)
-    return ExpectedStore(settings.state_path).jobs()
-
-
-def _checked_server(
-    args: argparse.Namespace, store: "RunStore", wants: "Callable[[JobId], bool]", here: "Sequence[ExpectedJob]"
-) -> "Checked":
-    """Checks an InfluxDB, and remembers when it was away."""
-    from otel_job_measure.insight import checker_memory  # noqa: PLC0415 - not for --help
-    from otel_job_measure.insight.absence import Evidence  # noqa: PLC0415 - not for --help
-    from otel_job_measure.insight.check import checked  # noqa: PLC0415 - not for --help
-
-    folder = options.local_settings(args).state_path
-    remembered = checker_memory.read(folder)
-    now_ns = time.time_ns()
-    evidence = Evidence(now_ns=now_ns, gaps=remembered.gaps_at(now_ns))
-    try:
-        found = checked(store, evidence, wants=wants, known_ahead=remembered.ahead, here=here)
-    except StoreError:
-        checker_memory.write(folder, remembered.after_failure(now_ns))
-        raise
-    checker_memory.write(folder, remembered.after_look(found.evidence))
-    return found
 
 
 def _no_output(_uuid: str) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from otel_job_measure.settings.environment import take_from_file
 from otel_job_measure.settings.parsers import MEMORY
 
 if TYPE_CHECKING:
+    from otel_job_measure.expectations.expectation import ExpectedJob
     from otel_job_measure.insight.run_store import RunStore
 
 DEFAULT: Final = Path("/etc/otel-job-measure.env")
@@ -51,6 +52,8 @@ class Asked(NamedTuple):
     """What is not in them yet, for people; empty if nothing is missing."""
     counts: bool = True
     """Whether all runs are counted in no time."""
+    complete_until_ns: int | None = None
+    """Up to when a history has all rows of its state directory, 0 if it lacks some; None if it is no history."""
 
 
 def add_env_file(parser: argparse.ArgumentParser) -> None:
@@ -99,11 +102,24 @@ def store_of(args: argparse.Namespace) -> Asked:
     # Loaded only now: they import SQLite.
     from otel_job_measure.insight.history_store import opened  # noqa: PLC0415 - not for --help
 
+    complete_until_ns = time.time_ns()  # a history has all rows of before this, once it is up to date
     store, behind = opened(settings)
     lacks = (
         f"{behind.points} points ({behind.bytes} bytes) are not in the list yet: {behind.why}" if behind.points else ""
     )
-    return Asked(store, lacks)
+    return Asked(store, lacks, complete_until_ns=0 if lacks else complete_until_ns)
+
+
+def expected_here(args: argparse.Namespace) -> "Sequence[ExpectedJob]":
+    """Reads `jobs.toml` and crontabs, and returns what this state directory expects; mistakes are said on stderr."""
+    from otel_job_measure.journal.expected_store import ExpectedStore  # noqa: PLC0415 - not for --help
+    from otel_job_measure.runtime.crontabs import Crontabs  # noqa: PLC0415 - not for --help
+    from otel_job_measure.runtime.jobs_file import JobsFileReader  # noqa: PLC0415 - not for --help
+
+    settings = local_settings(args)
+    for problem in (*JobsFileReader(settings).look(), *Crontabs(settings).look()):
+        complain(problem)
+    return ExpectedStore(settings.state_path).jobs()
 
 
 def _is_here(args: argparse.Namespace) -> bool:

@@ -2,12 +2,9 @@
 
 import argparse
 import sys
-from datetime import UTC, datetime
-from typing import Any
 
 from otel_job_measure import names
 from otel_job_measure.cli import options
-from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.history.wanted import ALL, WORDS, Wanted
 from otel_job_measure.journal.kept_output import STREAMS
 from otel_job_measure.points.text import clean_field, clean_tag, valid
@@ -76,8 +73,10 @@ def run(args: argparse.Namespace) -> int:
     )
     runs = asked.store.latest(wanted, args.limit)
     if args.json:
+        from otel_job_measure.insight.encoding import run_object  # noqa: PLC0415 - only for programs
+
         for record in runs:
-            print(options.json_line(as_object(record)))
+            print(options.json_line(run_object(record)))
     elif runs:
         from otel_job_measure.cli.table import print_runs  # noqa: PLC0415 - rich, only for people
 
@@ -89,35 +88,6 @@ def run(args: argparse.Namespace) -> int:
     if asked.lacks:
         print(brief(asked.lacks), file=sys.stderr)
     return 0
-
-
-def as_object(run: RunRecord) -> dict[str, Any]:
-    """Returns a run as programs get it: times in ISO 8601, UTC, and in ns since 1970."""
-    return {
-        "job": run.job,
-        "uuid": run.uuid,
-        "status": run.status,
-        "reason": run.reason,
-        "started": _iso(run.started_ns),
-        "started_ns": run.started_ns,
-        "ended": _iso(run.ended_ns),
-        "ended_ns": run.ended_ns,
-        "duration_s": run.duration_s,
-        "datacenter": run.datacenter,
-        "project": run.project,
-        "stage": run.stage,
-        "tags": dict(run.tags),
-        "host": run.host,
-        "attempt": run.attempt,
-        "task_id": run.task_id,
-        "trigger": run.trigger,
-        "lag_s": run.lag_s,
-        "queued_s": run.queued_s,
-        "trace_id": run.trace_id,
-        "span_id": run.span_id,
-        "error_type": run.error_type,
-        "error_message": run.error_message,
-    }
 
 
 def _show_output(args: argparse.Namespace) -> int:
@@ -145,13 +115,6 @@ def _nothing(wanted: Wanted, where: str) -> str:
     if wanted != ALL:
         return f"No matching runs in {where}; without {_CHOICES}, all runs are listed."
     return f"No runs in {where} yet: measure a job, or see how it works with `otel-job-measure demo`."
-
-
-def _iso(time_ns: int | None) -> str | None:
-    if time_ns is None:
-        return None
-    whole, ns = divmod(time_ns, 10**9)
-    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{ns:09}Z"
 
 
 def _job(text: str) -> str:

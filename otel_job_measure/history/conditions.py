@@ -1,12 +1,10 @@
 """What is wanted, as conditions of SQL."""
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from otel_job_measure import names
 from otel_job_measure.history.run_record import RUNNING
 from otel_job_measure.history.wanted import Wanted
-
-_WILD: Final = frozenset("*?")
 
 
 class Condition(NamedTuple):
@@ -30,7 +28,7 @@ def condition(wanted: Wanted) -> Condition:
     values: dict[str, object] = {}
     parts: list[str] = []
     if wanted.job is not None:
-        parts.append(_job(wanted.job, values))
+        parts.append(_job(wanted.job, wanted.pattern, values))
     for column in ("project", "stage", "host"):
         given: str | None = getattr(wanted, column)
         if given is not None:
@@ -58,9 +56,9 @@ def halves(wanted: Wanted) -> tuple[tuple[Half, Half], dict[str, object]]:
     return (with_start, without), given
 
 
-def _job(pattern: str, values: dict[str, object]) -> str:
-    if _WILD.isdisjoint(pattern):
-        values["job"] = pattern
+def _job(name: str, pattern: str | None, values: dict[str, object]) -> str:
+    if pattern is None:
+        values["job"] = name
         return "job = :job"
     while "**" in pattern:  # they mean the same, and SQLite would try each of them at each place
         pattern = pattern.replace("**", "*")

@@ -64,7 +64,7 @@ def note(connection: "sqlite3.Connection", runs: Iterable[Run], now_ns: int) -> 
 
 def last_runs(connection: "sqlite3.Connection", wanted: Wanted, now_ns: int) -> Iterator[LastRun]:
     """Yields the last runs of the jobs whose name, project and stage are wanted, in the order of the jobs."""
-    chosen = condition(Wanted(job=wanted.job))
+    chosen = condition(Wanted(job=wanted.job, exact=wanted.exact))
     notes: dict[Job, dict[str, tuple[int, str]]] = {}
     for job, project, stage, what, at_ns, uuid in connection.execute(_NOTED.format(chosen.sql), chosen.values):
         if wanted.project in {None, project} and wanted.stage in {None, stage}:

@@ -22,6 +22,17 @@ _STARTED: Final = COLUMNS.index("started_ns")
 _ENDED: Final = COLUMNS.index("ended_ns")
 _ORDERED: Final = f"SELECT {_NAMES} FROM ({{}}) ORDER BY at_ns {{way}}, uuid, id LIMIT :limit"  # noqa: S608 - constant
 
+_TIMES: Final = "SELECT id, {at} AS at_ns, uuid, job, project, stage FROM runs WHERE {half} AND {chosen}"
+_RECENT: Final = f"""
+WITH times AS ({{}}),
+numbered AS (
+    SELECT id, at_ns, row_number() OVER (PARTITION BY job, project, stage ORDER BY at_ns DESC, uuid, id) AS place
+    FROM times
+)
+SELECT {", ".join(f"runs.{name}" for name in COLUMNS)} FROM numbered JOIN runs USING (id)
+WHERE place <= :per_job ORDER BY at_ns DESC, uuid, id
+"""  # noqa: S608 - constant
+
 
 class Place(NamedTuple):
     """A run's place in the order of the starts."""
@@ -43,6 +54,15 @@ class Page(NamedTuple):
 def latest(connection: "sqlite3.Connection", wanted: Wanted, limit: int) -> list[RunRecord]:
     """Returns the latest runs, the newest first."""
     return records(_ordered(connection, wanted, limit, "DESC"))
+
+
+def recent(connection: "sqlite3.Connection", wanted: Wanted, per_job: int) -> list[RunRecord]:
+    """Returns the latest runs of each job, at most so many of each, the newest first."""
+    chosen = condition(wanted)
+    both, bounds = halves(wanted)
+    parts = (_TIMES.format(at=half.at, half=half.sql, chosen=chosen.sql) for half in both)
+    query = _RECENT.format(" UNION ALL ".join(parts))
+    return records(connection.execute(query, {**chosen.values, **bounds, "per_job": per_job}))
 
 
 def find(connection: "sqlite3.Connection", prefix: str, limit: int) -> list[RunRecord]:

@@ -38,14 +38,18 @@ class Checked:
     """What one look found.
 
     Args:
+        evidence: What the store was known to hold.
         judgements: Of each job, in the order of the jobs.
         abouts: What holds of hosts and of the store.
-        evidence: What the store was known to hold.
+        expected: What is expected of each job.
+        last: Each job's last run and last success, also of jobs that are not judged.
     """
 
     evidence: Evidence
     judgements: tuple[Judgement, ...]
     abouts: tuple[About, ...]
+    expected: Mapping[JobId, Sequence[ExpectedJob]]
+    last: Mapping[JobId, LastRuns]
 
     @property
     def at_ns(self) -> int:
@@ -95,7 +99,13 @@ def checked(  # noqa: PLR0913 - what one look is given
     evidence = replace(evidence, ahead=ahead)
     before = {state.job: state for state in store.states()}
     judgements = tuple(_as_before(_judged(asked, place, evidence), before.get(place[0])) for place in asked.places())
-    return Checked(judgements=judgements, abouts=tuple(about_hosts(judgements, evidence)), evidence=evidence)
+    return Checked(
+        evidence=evidence,
+        judgements=judgements,
+        abouts=tuple(about_hosts(judgements, evidence)),
+        expected=asked.expected(),
+        last=asked.last,
+    )
 
 
 def _judged(asked: "_Asked", place: Place, evidence: Evidence) -> Judgement:
@@ -134,7 +144,7 @@ class _Asked:
                 self._open[place(each.run)].append(each)
         for event in store.events(after_ns):
             self._events[event.job].append(event)
-        self._last = {last.job: last for last in store.last_runs(Wanted())}
+        self.last = {last.job: last for last in store.last_runs(Wanted())}
 
     def places(self) -> list[Place]:
         """Returns all jobs that are expected, or have run in the time that is looked at."""
@@ -142,6 +152,13 @@ class _Asked:
             place for place in (*self._runs, *self._open) if place in self._expected or place[0] not in self._hosted()
         }
         return sorted(ran | self._expected.keys(), key=lambda place: (place[0], place[1] or ""))
+
+    def expected(self) -> Mapping[JobId, Sequence[ExpectedJob]]:
+        """Returns what is expected of each job, on each host."""
+        found: dict[JobId, list[ExpectedJob]] = defaultdict(list)
+        for (job, _), expected in self._expected.items():
+            found[job].append(expected)
+        return found
 
     def latest(self) -> Iterable[RunRecord]:
         """Returns the latest run of each job."""
@@ -185,10 +202,10 @@ class _Asked:
     def _last_of(self, place: Place) -> LastRuns | None:
         """Returns the last run and success; of one host only if they were there."""
         job, host = place
-        last = self._last.get(job)
+        last = self.last.get(job)
         if last is None or host is None:
             return last
-        wanted = Wanted(job=job.job, project=job.project, stage=job.stage, host=host)
+        wanted = Wanted.of_job(job, host=host)
         runs = [run for run in (last.run, last.success) if run is not None and run.host == host]
         if not runs and not self._runs.get(place):
             runs = self._store.latest(wanted, 1)
@@ -199,7 +216,7 @@ class _Asked:
 
     def _started_since(self, place: Place, since_ns: int) -> list[RunRecord]:
         job, host = place
-        wanted = Wanted(job=job.job, project=job.project, stage=job.stage, host=host, since_ns=since_ns)
+        wanted = Wanted.of_job(job, host=host, since_ns=since_ns)
         return list(deque(self._store.starts(wanted), _MOST_RUNS))
 
     def _votes_before(self, place: Place, expected: ExpectedJob | None, runs: list[RunRecord]) -> list[RunRecord]:
@@ -209,7 +226,7 @@ class _Asked:
         if least == 1 or len(counted) >= least or any(success_of(run) == 1.0 for run in counted):
             return []
         job, host = place
-        wanted = Wanted(job=job.job, project=job.project, stage=job.stage, host=host)
+        wanted = Wanted.of_job(job, host=host)
         known = {run.uuid for run in runs}
         return [run for run in self._store.latest(wanted, least + _MORE_VOTES) if run.uuid not in known]
 
@@ -239,7 +256,7 @@ def states_of(checked_jobs: Checked) -> list[State]:
     worst: dict[JobId, Finding] = {}
     for each in checked_jobs.judgements:
         known = worst.get(each.job)
-        if known is None or _badness(each.state.level) > _badness(known.level):
+        if known is None or badness(each.state.level) > badness(known.level):
             worst[each.job] = each.state
     return [
         State(
@@ -264,5 +281,6 @@ def wanted_jobs(job: str | None, project: str | None, stage: str | None) -> Call
     return wants
 
 
-def _badness(level: int) -> int:
+def badness(level: int) -> int:
+    """Returns how bad a level is: critical counts more than unknown, as with other plugins of Nagios."""
     return (0, 1, 3, 2)[level]

@@ -15,7 +15,7 @@ from otel_job_measure.history.last_runs import last_runs
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.expected_texts import decoded
 from otel_job_measure.insight.run_store import FailureCount, LastRuns, OpenRun, Summary, Wanted
-from otel_job_measure.insight.tally import Tally, added
+from otel_job_measure.insight.tally import Tally, added, by_job
 from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.points.monitor import Event, Sender, State
 from otel_job_measure.rate_limited_log import RateLimitedLog
@@ -63,6 +63,11 @@ class HistoryStore:
     def latest(self, wanted: Wanted, limit: int) -> list[RunRecord]:
         """Returns the latest runs, the newest first."""
         return self._ask(functools.partial(questions.latest, wanted=wanted, limit=limit)) or []
+
+    def recent(self, wanted: Wanted, per_job: int) -> dict[JobId, list[RunRecord]]:
+        """Returns the latest runs of each job, at most so many of each, the newest first, in the order of the jobs."""
+        runs = self._ask(functools.partial(questions.recent, wanted=wanted, per_job=per_job)) or []
+        return by_job(runs)
 
     def count(self, wanted: Wanted) -> int:
         """Returns how many runs there are."""

@@ -105,6 +105,10 @@ class RunStore(Protocol):
         """Returns the latest runs, the newest first."""
         ...
 
+    def recent(self, wanted: Wanted, per_job: int) -> dict[JobId, list[RunRecord]]:
+        """Returns the latest runs of each job, at most so many of each, the newest first, in the order of the jobs."""
+        ...
+
     def count(self, wanted: Wanted) -> int:
         """Returns how many runs there are."""
         ...

@@ -16,6 +16,14 @@ def job_of(run: RunRecord) -> JobId:
     return run.job_id
 
 
+def by_job(runs: Iterable[RunRecord]) -> dict[JobId, list[RunRecord]]:
+    """Returns the runs of each job in the given order, in the order of the jobs."""
+    found: dict[JobId, list[RunRecord]] = {}
+    for run in runs:
+        found.setdefault(run.job_id, []).append(run)
+    return dict(sorted(found.items()))
+
+
 class Tally:
     """The runs of one job."""
 
@@ -46,6 +54,11 @@ class Tally:
             longest_s=max(self.durations, default=None),
             last_started_ns=self.last_ns,
         )
+
+
+def nothing_of(job: JobId) -> Summary:
+    """Returns the summary of a job without runs."""
+    return Tally().summary(job)
 
 
 def summaries(runs: Iterable[RunRecord]) -> list[Summary]:

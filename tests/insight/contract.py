@@ -29,6 +29,7 @@ NOW_NS: Final = 1_700_000_000_000_000_000
 CLOCK_NS: Final = 1_790_000_000_000_000_000
 """A present after them."""
 SECOND: Final = 1_000_000_000
+DAY_NS: Final = 86_400 * SECOND
 FAR_NS: Final = 7_258_118_400_000_000_000
 """The year 2200."""
 EARLY_NS: Final = -1_000_000_000_000_000_000
@@ -120,6 +121,7 @@ class StoreContract:
         store = load(b"")
         assert store.latest(ALL, 10) == []
         assert store.count(ALL) == 0
+        assert store.recent(ALL, 5) == {}
         assert store.find("a") == []
         assert store.summaries(ALL) == []
         assert store.open_runs(ALL) == []
@@ -165,6 +167,60 @@ class StoreContract:
         )
         assert uuids(store) == ["x", "y", "a", "c", "b"]
         assert [run.uuid for run in store.latest(ALL, 2)] == ["x", "y"]
+
+    def test_the_latest_of_each_job(self, load: Load) -> None:
+        """A busy job hides no other one; a run without a start counts from its end; open runs are among them."""
+        other, ended_only = JobId("other", "billing", "staging"), JobId("no start")
+        store = load(
+            b"".join(whole(f"b{n:03}", NOW_NS + n) for n in range(200))
+            + started("open", NOW_NS + 500)
+            + whole("old", NOW_NS - 90 * DAY_NS, other)
+            + whole("older", NOW_NS - 400 * DAY_NS, other)
+            + ended("e1", NOW_NS + 100, ended_only)
+            + ended("e2", NOW_NS - DAY_NS, ended_only)
+        )
+
+        def recent(wanted: Wanted, per_job: int) -> dict[str, list[str]]:
+            return {job.job: [run.uuid for run in runs] for job, runs in store.recent(wanted, per_job).items()}
+
+        assert recent(ALL, 3) == {
+            "nightly": ["open", "b199", "b198"],
+            "no start": ["e1", "e2"],
+            "other": ["old", "older"],
+        }
+        assert list(recent(ALL, 1)) == ["nightly", "no start", "other"]
+        assert recent(Wanted(since_ns=NOW_NS - DAY_NS, until_ns=NOW_NS + 2), 5) == {
+            "nightly": ["b001", "b000"],
+            "no start": ["e2"],
+        }
+        assert recent(Wanted(job="o*", stage="staging"), 1) == {"other": ["old"]}
+        assert recent(Wanted(words=("running",)), 9) == {"nightly": ["open"]}
+        assert recent(ALL, 0) == {}
+
+    def test_a_run_that_ended_before_others_of_its_job_began_is_in_its_place(self, load: Load) -> None:
+        """Runs without a start stand among those with one, whichever comes first."""
+        store = load(
+            whole("new", NOW_NS + 50 * SECOND)
+            + ended("end", NOW_NS + 40 * SECOND)
+            + whole("old", NOW_NS)
+            + ended("first", NOW_NS - DAY_NS)
+        )
+        for count, expected in ((1, ["new"]), (2, ["new", "end"]), (3, ["new", "end", "old"])):
+            assert [run.uuid for run in store.recent(ALL, count)[JOB]] == expected
+
+    @pytest.mark.parametrize("name", ["*", "a?", "[ab]*", "**"])
+    def test_a_name_with_wild_characters_can_be_meant_exactly(self, load: Load, name: str) -> None:
+        """Then no other job is meant, in any question."""
+        job = JobId(name, "p", "s")
+        store = load(
+            whole("mine", NOW_NS, job) + b"".join(whole(n, NOW_NS + 5, JobId(n, "p", "s")) for n in ("ab", "b"))
+        )
+        exact = Wanted.of_job(job)
+        assert uuids(store, exact) == ["mine"]
+        assert list(store.recent(exact, 5)) == [job]
+        assert [each.job for each in store.summaries(exact)] == [job]
+        assert [each.job for each in store.last_runs(exact)] == [job]
+        assert [run.uuid for run in store.starts(exact)] == ["mine"]
 
     def test_quantiles_are_nearest_rank(self, load: Load) -> None:
         """Of the durations 1 to 11 the median is 6 and the 95th percentile 11; of two, the median is the first."""
@@ -543,6 +599,7 @@ def compare(store: RunStore, plain: RunStore, wanted: Sequence[Wanted] = ()) -> 
     """Asks both stores everything."""
     for each in wanted or choices():
         assert store.count(each) == plain.count(each)
+        assert store.recent(each, 3) == plain.recent(each, 3)
         assert store.summaries(each) == plain.summaries(each)
         assert store.failures(each) == plain.failures(each)
         assert store.open_runs(each) == plain.open_runs(each)

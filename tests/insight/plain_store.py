@@ -25,6 +25,10 @@ class PlainStore:
     def latest(self, wanted: Wanted, limit: int) -> list[RunRecord]:
         return self._newest(wanted)[:limit]
 
+    def recent(self, wanted: Wanted, per_job: int) -> dict[JobId, list[RunRecord]]:
+        found = _by_job(self._newest(wanted))
+        return {job: found[job][:per_job] for job in sorted(found) if per_job > 0}
+
     def count(self, wanted: Wanted) -> int:
         return len(self._newest(wanted))
 
@@ -39,7 +43,7 @@ class PlainStore:
         return [OpenRun(run=run, alive_ns=None, interval_s=None) for run in sorted(found, key=in_order)]
 
     def last_runs(self, wanted: Wanted) -> list[LastRuns]:
-        chosen = Wanted(job=wanted.job, project=wanted.project, stage=wanted.stage)
+        chosen = wanted.of_jobs()
         return [self._last(job, runs) for job, runs in sorted(_by_job(self._newest(chosen)).items())]
 
     def failures(self, wanted: Wanted) -> list[FailureCount]:
@@ -99,7 +103,7 @@ def in_order(run: RunRecord) -> tuple[int, str]:
 
 def _is_wanted(run: RunRecord, wanted: Wanted) -> bool:
     return (
-        (wanted.job is None or _matches(wanted.job, run.job))
+        (wanted.job is None or (run.job == wanted.job if wanted.exact else _matches(wanted.job, run.job)))
         and wanted.project in {None, run.project or ""}
         and wanted.stage in {None, run.stage or ""}
         and wanted.host in {None, run.host}

@@ -28,7 +28,7 @@ class Last:
 
     def __init__(self, language: Language, wanted: Wanted, now_ns: int) -> None:
         self._language = language
-        self._wanted = Wanted(job=wanted.job, project=wanted.project, stage=wanted.stage)
+        self._wanted = wanted.of_jobs()
         self._rows = Rows(language, self._wanted)
         self._wants = matcher(self._wanted)
         self._now_ns = now_ns

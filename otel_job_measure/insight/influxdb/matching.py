@@ -8,11 +8,11 @@ from otel_job_measure.insight.run_store import Wanted
 
 def matcher(wanted: Wanted) -> Callable[[RunRecord], bool]:
     """Returns a function that says whether a run is wanted."""
-    words = frozenset(wanted.words)
+    words, pattern = frozenset(wanted.words), wanted.pattern
 
     def matches(run: RunRecord) -> bool:
         return (
-            (wanted.job is None or is_like(wanted.job, run.job))
+            (wanted.job is None or (run.job == wanted.job if pattern is None else is_like(pattern, run.job)))
             and (wanted.project is None or wanted.project == (run.project or ""))
             and (wanted.stage is None or wanted.stage == (run.stage or ""))
             and (wanted.host is None or wanted.host == run.host)

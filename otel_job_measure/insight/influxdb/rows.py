@@ -42,7 +42,7 @@ class Rows:
         self._language = language
         self._uuid_prefix = uuid_prefix
         tags = {names.TAG_PROJECT: wanted.project, names.TAG_STAGE: wanted.stage}
-        self._job_like = wanted.job if wanted.job is not None and not {"*", "?"}.isdisjoint(wanted.job) else None
+        self._job_like = wanted.pattern
         if self._job_like is None:
             tags[names.TAG_JOB] = wanted.job
         self._tags = {tag: (value,) for tag, value in tags.items() if value is not None}

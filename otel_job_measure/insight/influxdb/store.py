@@ -6,7 +6,7 @@ from itertools import chain
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.expectations.expectation import ExpectedJob
+from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.history.run_record import RUNNING, Batch, RunRecord, record_of
 from otel_job_measure.insight import tally
 from otel_job_measure.insight.influxdb import matching, monitor_rows
@@ -14,6 +14,7 @@ from otel_job_measure.insight.influxdb.ask import FIRST_NS, Language
 from otel_job_measure.insight.influxdb.connection import Connection
 from otel_job_measure.insight.influxdb.last_runs import Last
 from otel_job_measure.insight.influxdb.open_runs import OpenRuns
+from otel_job_measure.insight.influxdb.recent import Recent
 from otel_job_measure.insight.influxdb.rows import COUNTED_FIELDS, Rows, place_of
 from otel_job_measure.insight.influxdb.server import language_of
 from otel_job_measure.insight.influxdb.starts import Starts
@@ -51,6 +52,10 @@ class InfluxStore:
     def latest(self, wanted: Wanted, limit: int) -> list[RunRecord]:
         """Returns the latest runs, the newest first."""
         return self._latest(Walk(Rows(self._language, wanted), time_of(wanted)), wanted, limit)
+
+    def recent(self, wanted: Wanted, per_job: int) -> dict[JobId, list[RunRecord]]:
+        """Returns the latest runs of each job, at most so many of each, the newest first, in the order of the jobs."""
+        return Recent(self._language, wanted, per_job).find()
 
     def _latest(self, walk: Walk, wanted: Wanted, limit: int) -> list[RunRecord]:
         if limit < 1:

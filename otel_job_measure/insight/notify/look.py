@@ -67,8 +67,7 @@ def detailing(store: RunStore, output_of: Callable[[str], Mapping[str, bytes]]) 
         job = trouble.job
         if job == _NO_JOB:
             return trouble
-        lasts = store.last_runs(Wanted(job=_literal(job.job), project=job.project, stage=job.stage))
-        last = next((last for last in lasts if last.job == job), None)
+        last = next(iter(store.last_runs(Wanted.of_job(job))), None)
         success = None if last is None or last.success is None else ended_ns(last.success)
         uuid = trouble.uuid or (last.run.uuid if last is not None and trouble.finding == FAILING else None)
         run = next(iter(store.find(uuid, 1)), None) if uuid else None
@@ -94,11 +93,6 @@ def _trouble(job: JobId, host: str, finding: Finding) -> Trouble:
         detail=finding.detail,
         uuid=finding.uuid,
     )
-
-
-def _literal(name: str) -> str:
-    """Returns a name as a pattern that matches it alone; a question mark matches the marks themselves too."""
-    return name.replace("*", "?")
 
 
 def _last_line(output: Mapping[str, bytes]) -> str | None:

@@ -1,0 +1,46 @@
+"""What holds of a job, in words with its evidence."""
+
+from collections.abc import Callable
+from typing import Final
+
+from otel_job_measure.insight import findings
+from otel_job_measure.insight.findings import Finding
+
+IDLE: Final = "idle"
+"""The state of a job that is not judged: nothing is expected of it, and it has not run for two days."""
+
+_TEXTS: Final = {
+    findings.SILENT: "a run is open, and its signs of life stopped",
+    findings.OVERRUN: "a run exceeds its longest time",
+    findings.MISSED: "no run started in time",
+    findings.NEVER_RAN: "no run started in time, and it has never run",
+    findings.FAILING: "the last runs failed",
+    findings.STALE: "the last success is too long ago",
+    findings.UNKNOWN: "its state is not known",
+    findings.TOO_OFTEN: "the last two starts are too close together",
+    findings.TOO_SHORT: "the last run was shorter than it should be",
+    findings.LATE: "it is due and has not started",
+    findings.SLOWER: "the last runs took longer than those before",
+    findings.RUNNING: "a run is open",
+    findings.FINE: "nothing is wrong",
+    findings.HOST_SILENT: "the host is silent",
+    findings.CLOCK: "the clock of the host is wrong",
+    IDLE: "nothing is expected of it, and it has not run for two days",
+}
+
+
+def words_of(finding: Finding, time_of: Callable[[int], str]) -> str:
+    """Returns a finding in one sentence, such as `no run started in time, due 2026-11-29 02:05: 3 in a row`.
+
+    Args:
+        finding: What holds.
+        time_of: Returns a time in ns since 1970 as its reader wants it.
+    """
+    due = "" if finding.due_ns is None else f", due {time_of(finding.due_ns)}"
+    detail = f": {finding.detail}" if finding.detail else ""
+    return f"{_TEXTS.get(finding.name, finding.name)}{due}{detail}"
+
+
+def idle_words() -> str:
+    """Returns what it means that a job is not judged."""
+    return _TEXTS[IDLE]
