@@ -10,6 +10,7 @@ EVENTS: Final = "scheduling-job-event"
 STATES: Final = "scheduling-job-state"
 EXPECTED: Final = "scheduling-job-expected"
 SENDERS: Final = "scheduling-job-sender"
+PROBE: Final = "otel-job-measure-doctor"  # the test point of `doctor`, which no dashboard asks for
 MONITOR: Final = (ALIVE, EVENTS, STATES, EXPECTED, SENDERS)
 """What the monitor writes beside the rows of runs."""
 MEASUREMENTS: Final = (POINTS, RUNS, *MONITOR)
@@ -56,6 +57,8 @@ FIELD_VERSION: Final = "version"
 FIELD_COMPLETE_UNTIL: Final = "complete_until"
 FIELD_PENDING: Final = "pending"
 FIELD_LEFT: Final = "left"
+
+FIELD_PROBE: Final = "probe"
 
 # The values of event
 EVENT_MISSED: Final = "missed"

@@ -90,6 +90,12 @@ def _demo() -> ModuleType:
     return demo
 
 
+def _doctor() -> ModuleType:
+    from otel_job_measure.cli import doctor  # noqa: PLC0415 - see `_needed`
+
+    return doctor
+
+
 def _exec() -> ModuleType:
     from otel_job_measure.cli.exec import command  # noqa: PLC0415 - see `_needed`
 
@@ -136,6 +142,7 @@ def _ship() -> ModuleType:
 _COMMANDS: dict[str, Callable[[], ModuleType]] = {
     "check": _check,
     "demo": _demo,
+    "doctor": _doctor,
     "exec": _exec,
     "expected": _expected,
     "forget": _forget,

@@ -46,7 +46,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--timeout",
         metavar="TIME",
-        type=_seconds,
+        type=options.seconds,
         default=_TIMEOUT_S,
         help=f"give up after this time, such as 30s (default: {_TIMEOUT_S}s)",
     )
@@ -241,12 +241,3 @@ def _usage(parser: argparse.ArgumentParser) -> Callable[[str], NoReturn]:
         raise SystemExit(_UNKNOWN)
 
     return error
-
-
-def _seconds(text: str) -> float:
-    from otel_job_measure.expectations.durations import seconds_of  # noqa: PLC0415 - only if given
-
-    seconds = seconds_of(text)
-    if seconds is None or not 0.1 <= seconds <= 3600:  # noqa: PLR2004 - an hour
-        raise argparse.ArgumentTypeError(f"{options.shown(text)} is not a time; it takes 0.1s to 1h, such as 30s")
-    return seconds

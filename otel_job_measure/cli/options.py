@@ -33,7 +33,7 @@ _LAST_NS = 2**63 - 1
 _SHOWN = 80
 _MOST_LINE = 4000
 _STATE_DIR = f"{names.ENV_PREFIX}STATE_DIR"
-_URLS: Final = (names.ENV_INFLUXDB_URL, f"{names.ENV_PREFIX}{names.ENV_INFLUXDB_URL}")
+URLS: Final = (names.ENV_INFLUXDB_URL, f"{names.ENV_PREFIX}{names.ENV_INFLUXDB_URL}")
 _LOCAL = (
     *("HOME", "XDG_STATE_HOME", names.ENV_PROJECT, names.ENV_STAGE, _STATE_DIR),
     *(f"{names.ENV_PREFIX}{name}" for name in ("HISTORY", "RETENTION", "JOBS", "LINK")),
@@ -92,12 +92,11 @@ def store_of(args: argparse.Namespace) -> Asked:
         StoreError: The history cannot be used, or no InfluxDB is configured.
     """
     load_env_file(args.env_file)
-    if args.source == INFLUXDB or (args.source is None and any(map(os.environ.get, _URLS)) and not _is_here(args)):
+    if args.source == INFLUXDB or (args.source is None and any(map(os.environ.get, URLS)) and not _is_here(args)):
         # Loaded only now: it imports an HTTP client.
         from otel_job_measure.insight.influxdb.store import InfluxStore  # noqa: PLC0415 - rarely needed
 
-        variables = {name: value for name, value in os.environ.items() if name not in _OF_JOBS}
-        return Asked(InfluxStore(Settings.from_env(variables, ship=False)), counts=False)
+        return Asked(InfluxStore(Settings.from_env(variables_for_reading(), ship=False)), counts=False)
     settings = local_settings(args)
     # Loaded only now: they import SQLite.
     from otel_job_measure.insight.history_store import opened  # noqa: PLC0415 - not for --help
@@ -120,6 +119,11 @@ def expected_here(args: argparse.Namespace) -> "Sequence[ExpectedJob]":
     for problem in (*JobsFileReader(settings).look(), *Crontabs(settings).look()):
         complain(problem)
     return ExpectedStore(settings.state_path).jobs()
+
+
+def variables_for_reading() -> dict[str, str]:
+    """Returns the variables that say which InfluxDB is asked."""
+    return {name: value for name, value in os.environ.items() if name not in _OF_JOBS}
 
 
 def _is_here(args: argparse.Namespace) -> bool:
@@ -145,7 +149,7 @@ def load_env_file(path: Path | None, default: Path = DEFAULT) -> None:
     """
     if path is None and not _can_be_read(default):
         return
-    take_from_file(parse_env_file(path or default))
+    take_from_file(parse_env_file(path or default), str((path or default).absolute()))
 
 
 def local_settings(args: argparse.Namespace) -> Settings:
@@ -211,6 +215,16 @@ def count(least: int, most: int) -> Callable[[str], int]:
         raise argparse.ArgumentTypeError(f"{shown(text)} is not a number from {least} to {most}")
 
     return read
+
+
+def seconds(text: str) -> float:
+    """Reads a time such as 30s, for argparse."""
+    from otel_job_measure.expectations.durations import seconds_of  # noqa: PLC0415 - only if given
+
+    found = seconds_of(text)
+    if found is None or not 0.1 <= found <= 3600:  # noqa: PLR2004 - an hour
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a time; it takes 0.1s to 1h, such as 30s")
+    return found
 
 
 def shown(text: str) -> str:

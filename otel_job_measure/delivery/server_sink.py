@@ -119,6 +119,10 @@ class ServerSink(ABC):
             )
             return False
 
+    def attempt(self, lines: Sequence[bytes], *, timeout_s: float) -> Verdict:
+        """Sends lines once, without counting or keeping them, and returns the meaning of the answer."""
+        return self._answer(lines, timeout_s)
+
     def _tell(self, lines: Sequence[bytes], deadline_ns: int | None) -> bool:
         verdict = self._answer(lines, self._timeout_s(deadline_ns))
         self.reachable = self.reachable if verdict.reached is None else verdict.reached

@@ -67,16 +67,7 @@ class History:
         self._clock = clock or SystemClock()
         self._pause = pause
         self._pace = pace
-        self._database = Database(
-            path,
-            clock=self._clock,
-            schema=Schema(
-                _read("schema.sql"),
-                views=_read("views.sql"),
-                former=[_read(f"former/{version}.sql") for version in _FORMER],
-                upgrades=[_read(f"upgrades/{version}.sql") for version in _FORMER],
-            ),
-        )
+        self._database = Database(path, clock=self._clock, schema=schema())
         self._pruning = Pruning(retention_s, self._clock)
         self._reader = LineReader()
         self._positions: dict[str, int] = {}
@@ -304,6 +295,16 @@ class History:
                 if repaired:
                     raise
                 repaired = True
+
+
+def schema() -> Schema:
+    """Returns the schema of the history, with what leads to it from former versions."""
+    return Schema(
+        _read("schema.sql"),
+        views=_read("views.sql"),
+        former=[_read(f"former/{version}.sql") for version in _FORMER],
+        upgrades=[_read(f"upgrades/{version}.sql") for version in _FORMER],
+    )
 
 
 @cache  # a process may give up the right to read the package

@@ -51,8 +51,8 @@ class Schema:
         """Returns the present version."""
         return len(self.upgrades) + 1
 
-    def prepare(self, connection: sqlite3.Connection, path: Path) -> None:
-        """Makes the schema in an empty file and upgrades an older one; a file that is not ours is a `HistoryError`."""
+    def check(self, connection: sqlite3.Connection, path: Path) -> int:
+        """Returns the version of a file, 0 of an empty one; a file that is not ours is a `HistoryError`."""
         version: int = connection.execute("PRAGMA user_version").fetchone()[0]
         application: int = connection.execute("PRAGMA application_id").fetchone()[0]
         entries = frozenset[_Entry](connection.execute(_ENTRIES))
@@ -65,9 +65,14 @@ class Schema:
             )
         if entries:
             self._compare(version, entries, path)
-        if version < self.version or not entries:
-            scripts = self.upgrades[version - 1 :] if entries else [self.current]
-            views = self.views and "; ".join(self._view_statements(connection, is_new=not entries))
+        return version if entries else 0
+
+    def prepare(self, connection: sqlite3.Connection, path: Path) -> None:
+        """Makes the schema in an empty file and upgrades an older one; a file that is not ours is a `HistoryError`."""
+        version = self.check(connection, path)
+        if version < self.version:
+            scripts = self.upgrades[version - 1 :] if version else [self.current]
+            views = self.views and "; ".join(self._view_statements(connection, is_new=not version))
             connection.executescript(
                 f"BEGIN IMMEDIATE; PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {self.version}; "
                 f"{'; '.join(scripts)}; {views}; COMMIT;"

@@ -24,7 +24,7 @@ _TOKENS: Final = frozenset({"influxdb_token", "influxdb_token_file"})
 _PASSWORDS: Final = frozenset({"influxdb_password", "influxdb_password_file"})
 _USERS: Final = frozenset({"influxdb_username", *_PASSWORDS})
 _READERS: Final = frozenset({"read_token", "read_token_file"})
-_OF_OTHER_TOOLS: Final = {
+OF_OTHER_TOOLS: Final = {
     "INFLUX_HOST": "influxdb_url",
     "INFLUX_TOKEN": "influxdb_token",
     "INFLUX_USERNAME": "influxdb_username",
@@ -47,7 +47,7 @@ _double_quoted = partial(re.fullmatch, r'\s*"((?:[^"\\]|\\.)*)"\s*(?:#.*)?')
 _unescape = partial(re.sub, r'\\(["\\$`])')
 _without_comment = partial(re.sub, r"\s#.*")
 
-_of_files: Final[set[str]] = set()
+_of_files: Final[dict[str, str]] = {}
 _once = RateLimitedLog(logging.getLogger(__name__), SystemClock(), every_s=1e9)
 
 
@@ -67,12 +67,17 @@ def gathered(
     return given | said, said_in, _unknown(arguments)
 
 
-def take_from_file(variables: Mapping[str, str]) -> None:
+def take_from_file(variables: Mapping[str, str], path: str = "") -> None:
     """Sets the variables of an env file that the environment does not set."""
     for name, value in variables.items():
         if not os.environ.get(name):
             os.environ[name] = value
-            _of_files.add(name)
+            _of_files[name] = path
+
+
+def of_file(variable: str) -> str | None:
+    """Returns the path of the env file that set a variable; None if no file did."""
+    return _of_files.get(variable)
 
 
 def environment_for_programs() -> dict[str, str]:
@@ -211,7 +216,7 @@ def _warn_of_other_spellings(environ: Mapping[str, str], given: AbstractSet[str]
     """Warns once of variables of InfluxDB's own tools if the setting that each stands for was not given."""
     missed = {
         variable: argument
-        for variable, argument in _OF_OTHER_TOOLS.items()
+        for variable, argument in OF_OTHER_TOOLS.items()
         if argument not in given and is_set(environ.get(variable))
     }
     # A file can hold the secret, and a token makes the user superfluous.

@@ -209,8 +209,12 @@ class Settings(Values):
 
     def variable(self, argument: str) -> str:
         """Returns the variable that an argument's value came from; if none, the general one to set."""
+        return self.source(argument) or BY_ARGUMENT[argument].variables[-1]
+
+    def source(self, argument: str) -> str | None:
+        """Returns the variable that an argument's value came from; None if it came from none."""
         said_in: Mapping[str, str] = vars(self).get(_SAID_IN, {})
-        return said_in.get(argument) or BY_ARGUMENT[argument].variables[-1]
+        return said_in.get(argument)
 
     def proxy_for(self, url: str) -> str | None:
         """Returns the proxy to a URL, from this setting or from the standard variables; sliced, it has its password."""

@@ -150,7 +150,7 @@ class SecretFile:
         # Not raised in `_read`: a traceback can show the local variables of its frames.
         if self._token is None:
             why = trouble or f"takes a file with {self._takes}; its content is not shown"
-            raise SettingsError(f"{self._name}: {_shown(self._path)}: {why}")
+            raise SettingsError(f"{self._name}: {shown_path(self._path)}: {why}")
         return self._token
 
 
@@ -159,10 +159,10 @@ def warn_of_mode(path: Path, mode: int, name: str) -> None:
     may = [word for bit, word in ((_OTHERS_READ, "read"), (_OTHERS_WRITE, "write")) if mode & bit]
     if may:
         message = "%s: every user of this machine may %s %s; `chmod o-rw` takes that away"
-        _once.warning(f"mode of {path}", message, name, " and ".join(may), _shown(path))
+        _once.warning(f"mode of {path}", message, name, " and ".join(may), shown_path(path))
 
 
-def _shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
     """Returns a path, without a name that is long enough to be a token in the wrong variable."""
     return f"{str(path)!a}" if len(path.name) <= _LONGEST_NAME else f"a file with a long name in {str(path.parent)!a}"
 

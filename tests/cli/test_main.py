@@ -13,7 +13,7 @@ from otel_job_measure.cli import main
 from tests.support.exec_ import COMMAND
 from tests.support.uncovered import uncovered
 
-COMMANDS = ["check", "demo", "exec", "expected", "forget", "rejected", "runs", "ship", "skip"]
+COMMANDS = ["check", "demo", "doctor", "exec", "expected", "forget", "rejected", "runs", "ship", "skip"]
 # What the commands of a crontab have no time for.
 HEAVY = (
     "opentelemetry",

@@ -14,7 +14,7 @@ from otel_job_measure.settings.environment import environment_for_programs, take
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """An environment of the test's own."""
-    monkeypatch.setattr(environment, "_of_files", set[str]())
+    monkeypatch.setattr(environment, "_of_files", dict[str, str]())
     for name in ("LD_PRELOAD", "OF_THE_FILE", "INFLUXDB_TOKEN", "EMPTY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OF_THE_PARENT", "parent")

@@ -99,6 +99,18 @@ class Connection:
         with self._answer("GET", path) as raw:
             return _response_of(raw, raw.read(_AT_ONCE))
 
+    def post(
+        self,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Returns the answer to a POST, whatever its status; raises `StoreError` if there is none."""
+        with self._answer("POST", path, query=query, body=body, headers=headers) as raw:
+            return _response_of(raw, raw.read(_AT_ONCE))
+
     def error(self, response: Response) -> StoreError:
         """Returns what an answer means that is no answer to a question."""
         return StoreError(self.masked(refusal(response, self.destination.bucket, self.masked)))

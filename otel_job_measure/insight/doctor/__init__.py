@@ -1,0 +1,1 @@
+"""What `doctor` looks at: each area in a file, which yields findings and changes nothing."""
