@@ -51,6 +51,7 @@ def tell(  # noqa: PLR0913, PLR0917 - what was asked, and what came of it
     store: "RunStore",
     output: "Callable[[str], Mapping[str, bytes]]",
     wants: "Callable[[JobId], bool]",
+    stopped: "Callable[[], bool]",
 ) -> None:
     """Tells the targets what changed, and pings; what goes wrong is said on stderr, and changes no exit code."""
     from otel_job_measure.insight.notify.look import detailing, look_of  # noqa: PLC0415 - only if asked for
@@ -66,6 +67,7 @@ def tell(  # noqa: PLR0913, PLR0917 - what was asked, and what came of it
                 lambda _: to,
                 detailed=detailing(store, output),
                 link=settings.link or "",
+                stopped=stopped,
             )
             for problem in notifier.tell(look_of(found, store, wants)).problems:
                 options.complain(problem)

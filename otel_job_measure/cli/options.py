@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,6 @@ from otel_job_measure.settings.environment import take_from_file
 from otel_job_measure.settings.parsers import MEMORY
 
 if TYPE_CHECKING:
-    from otel_job_measure.expectations.expectation import ExpectedJob
     from otel_job_measure.insight.run_store import RunStore
 
 DEFAULT: Final = Path("/etc/otel-job-measure.env")
@@ -107,18 +106,6 @@ def store_of(args: argparse.Namespace) -> Asked:
         f"{behind.points} points ({behind.bytes} bytes) are not in the list yet: {behind.why}" if behind.points else ""
     )
     return Asked(store, lacks, complete_until_ns=0 if lacks else complete_until_ns)
-
-
-def expected_here(args: argparse.Namespace) -> "Sequence[ExpectedJob]":
-    """Reads `jobs.toml` and crontabs, and returns what this state directory expects; mistakes are said on stderr."""
-    from otel_job_measure.journal.expected_store import ExpectedStore  # noqa: PLC0415 - not for --help
-    from otel_job_measure.runtime.crontabs import Crontabs  # noqa: PLC0415 - not for --help
-    from otel_job_measure.runtime.jobs_file import JobsFileReader  # noqa: PLC0415 - not for --help
-
-    settings = local_settings(args)
-    for problem in (*JobsFileReader(settings).look(), *Crontabs(settings).look()):
-        complain(problem)
-    return ExpectedStore(settings.state_path).jobs()
 
 
 def variables_for_reading() -> dict[str, str]:
@@ -217,13 +204,13 @@ def count(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
-def seconds(text: str) -> float:
+def seconds(text: str, least: float = 0.1, most: float = 3600, takes: str = "0.1s to 1h, such as 30s") -> float:
     """Reads a time such as 30s, for argparse."""
     from otel_job_measure.expectations.durations import seconds_of  # noqa: PLC0415 - only if given
 
     found = seconds_of(text)
-    if found is None or not 0.1 <= found <= 3600:  # noqa: PLR2004 - an hour
-        raise argparse.ArgumentTypeError(f"{shown(text)} is not a time; it takes 0.1s to 1h, such as 30s")
+    if found is None or not least <= found <= most:
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a time; it takes {takes}")
     return found
 
 

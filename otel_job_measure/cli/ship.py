@@ -5,9 +5,10 @@ import logging
 import signal
 import sys
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from otel_job_measure import names
-from otel_job_measure.cli import options
+from otel_job_measure.cli import check, notifying, options
 from otel_job_measure.cli.backfill import backfill
 from otel_job_measure.cli.healthz import HealthServer, State, address
 from otel_job_measure.cli.options import since_ns
@@ -27,6 +28,9 @@ from otel_job_measure.runtime.history_reader import opened
 from otel_job_measure.runtime.jobs_file import JobsFileReader
 from otel_job_measure.runtime.offline_source import OfflineSource
 from otel_job_measure.settings import Settings
+
+if TYPE_CHECKING:
+    from otel_job_measure.cli.check_loop import CheckLoop
 
 _log = PrintableLog(logging.getLogger(names.LOGGER))
 _ALL = "all"
@@ -73,7 +77,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="answer 200 or 503 over HTTP, on 127.0.0.1 if only a port is given: /livez tells whether this process"
         " works, /healthz also whether the server takes points",
     )
-    parser.set_defaults(run=run, parser=parser)
+    parser.add_argument("--check", action="store_true", help="also tell what did not run, failed or hangs, as `check`")
+    check.add_every(parser)
+    options.add_from(parser)
+    notifying.add_options(parser)
+    parser.set_defaults(run=run, parser=parser, job=None, project=None, stage=None)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -82,14 +90,27 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error("--since is only valid with --backfill")
     if args.healthz is not None and (args.once or args.backfill):
         args.parser.error("--healthz is only valid without --once and --backfill")
+    if args.check and (args.once or args.backfill):
+        args.parser.error("--check is only valid without --once and --backfill")
+    if not args.check and any((args.every, args.source, args.notify, args.secret_file, args.ping)):
+        args.parser.error("--every, --from, --notify, --secret-file and --ping are only valid with --check")
     options.log_to_stderr()
     options.load_env_file(args.env_file)
+    looking = _check_loop(args) if args.check else None
     arguments = {} if args.state_dir is None else {"state_dir": args.state_dir}
     settings = options.with_owners_rights(Settings.from_env(**arguments))
     if args.backfill:
         return backfill(settings, since_ns=args.since, redirected=None if _ALL in args.redirect else args.redirect)
     shipment = _Shipment(settings, args.redirect, only_ours=not args.any_measurement)
-    return shipment.once() if args.once else shipment.until_stopped(args.healthz)
+    return shipment.once() if args.once else shipment.until_stopped(args.healthz, looking)
+
+
+def _check_loop(args: argparse.Namespace) -> "CheckLoop":
+    """Returns what checks beside the delivery; its secrets are read before this process gives up rights."""
+    from otel_job_measure.cli.check_loop import CheckLoop  # noqa: PLC0415 - only if asked for
+    from otel_job_measure.cli.checker import Checker  # noqa: PLC0415 - the same
+
+    return CheckLoop(Checker(args), args.every or check.EVERY_S, show=check.print_lines)
 
 
 class _Shipment:
@@ -142,8 +163,8 @@ class _Shipment:
             print(f"{looked.pending_bytes} bytes could not be sent and wait", file=sys.stderr)
         return 1 if waits else 0
 
-    def until_stopped(self, healthz: tuple[str, int] | None = None) -> int:
-        """Sends new points until SIGTERM or SIGINT, and answers probes at an address."""
+    def until_stopped(self, healthz: tuple[str, int] | None, looking: "CheckLoop | None") -> int:
+        """Sends new points until SIGTERM or SIGINT, answers probes at an address, and checks beside it."""
         try:
             probed = None if healthz is None else HealthServer(healthz, self._state)
         except OSError as error:
@@ -152,11 +173,17 @@ class _Shipment:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         self._tell_of_others()
+        if looking is not None:
+            looking.start()
         while not self._stopped:
             self._look()
             self._bell.wait(_LOOK_S)
+        if looking is not None:
+            looking.stop()
         self._look()
         self._end()
+        if looking is not None:
+            looking.join()
         if probed is not None:
             probed.close()
         return 0

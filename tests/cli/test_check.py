@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure import JobMeasure
-from otel_job_measure.cli import WrongUsage, check, main
+from otel_job_measure.cli import WrongUsage, main
+from otel_job_measure.cli.checker import Checker
 from otel_job_measure.expectations.expectation import Expectation, JobId
 from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.journal.statements import Snapshot, Statement
@@ -104,7 +105,7 @@ def test_a_fault_of_the_check_is_unknown(
     def fail(_args: object) -> None:
         raise ZeroDivisionError("oh\nno")
 
-    monkeypatch.setattr(check, "_checked", fail)
+    monkeypatch.setattr(Checker, "look", fail)
     assert main(["check", "--state-dir", str(measured)]) == 3
     assert capsys.readouterr().out == "JOBS UNKNOWN - ZeroDivisionError: oh; no\n"
 
@@ -118,7 +119,7 @@ def test_a_check_that_takes_too_long_is_unknown(
         while True:
             time.monotonic()
 
-    monkeypatch.setattr(check, "_checked", hang)
+    monkeypatch.setattr(Checker, "look", hang)
     assert main(["check", "--state-dir", str(measured), "--timeout", "0.1s"]) == 3
     assert capsys.readouterr().out == "JOBS UNKNOWN - no answer within 0.1 s; --timeout takes a longer time\n"
 

@@ -41,7 +41,7 @@ class Exchange:
 
     def __init__(self, handler: BaseHTTPRequestHandler, closing: threading.Event) -> None:
         self.handler = handler
-        self.length = int(handler.headers["Content-Length"])
+        self.length = int(handler.headers["Content-Length"] or 0)
         self._closing = closing
         self.server_url = ""
         """The address of the server behind, where there is one."""

@@ -169,6 +169,8 @@ class TinyServer:
         """What senders said of themselves, which is not about rows of runs."""
         self.during: Callable[[], object] = int
         self.play: Play = self._reply
+        self.asked: Play = lambda exchange: exchange.answer(Reply(status=501))
+        """What becomes of a GET, with which a reader asks what server it is."""
         self._closing = threading.Event()
         tiny = self
 
@@ -177,6 +179,9 @@ class TinyServer:
 
             def do_POST(self) -> None:
                 tiny.play(Exchange(self, tiny._closing))
+
+            def do_GET(self) -> None:
+                tiny.asked(Exchange(self, tiny._closing))
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
                 pass

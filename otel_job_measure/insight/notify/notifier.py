@@ -70,6 +70,7 @@ class Notifier:
         detailed: Adds what people want to know of a finding; asked only of what is told.
         link: A URL for people in each message (`OTEL_JOB_MEASURE_LINK`).
         timeout_s: How long a target may take, in seconds.
+        stopped: Whether the process is to end; then what is left is sent the next time.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of one machine
@@ -81,6 +82,7 @@ class Notifier:
         detailed: Callable[[Trouble], Trouble] = lambda trouble: trouble,
         link: str = "",
         timeout_s: float = 10.0,
+        stopped: Callable[[], bool] = lambda: False,
         clock: Clock | None = None,
     ) -> None:
         self._memory = memory
@@ -89,6 +91,7 @@ class Notifier:
         self._detailed = detailed
         self._link = link
         self._timeout_s = timeout_s
+        self._stopped = stopped
         self._clock = clock or SystemClock()
 
     def tell(self, look: Look) -> Telling:
@@ -129,6 +132,8 @@ class Notifier:
         self._memory.write(told)
         failures: dict[str, int] = {}
         for each in waiting:
+            if self._stopped():
+                break
             # After one failure the next message is tried: the target may refuse a single one for ever.
             if each.next_ns > now_ns or failures.get(each.target, 0) > 1:
                 continue

@@ -1,0 +1,86 @@
+"""What `check` does in one look, and again in the next: ask a store, write rows, tell people."""
+
+import argparse
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from otel_job_measure.cli import notifying, options
+from otel_job_measure.expectations.expectation import ExpectedJob
+from otel_job_measure.insight.check import Checked, wanted_jobs
+from otel_job_measure.insight.check_rows import new_rows
+from otel_job_measure.insight.history_store import HistoryStore
+from otel_job_measure.insight.look import look
+from otel_job_measure.journal.expected_store import ExpectedStore
+from otel_job_measure.points.monitor_rows import line_of
+from otel_job_measure.runtime import appending
+from otel_job_measure.runtime.crontabs import Crontabs
+from otel_job_measure.runtime.jobs_file import JobsFileReader
+
+if TYPE_CHECKING:
+    from otel_job_measure.insight.run_store import RunStore
+
+_NO_FILE = Path(os.devnull)
+
+
+class Checker:
+    """Looks at all jobs, as often as it is asked.
+
+    Args:
+        args: The options of `check`.
+
+    Raises:
+        NotifyError: A target cannot be used.
+        SettingsError: The env file cannot be read.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._targets = notifying.targets(args)
+        options.load_env_file(args.env_file)
+        # Read once: the first look may have this process take the rights of a user who may not read it.
+        self._args = argparse.Namespace(**{**vars(args), "env_file": _NO_FILE})
+        self._wants = wanted_jobs(args.job, args.project, args.stage)
+        self._server: RunStore | None = None
+        self._store: RunStore | None = None
+        self._files: tuple[JobsFileReader | Crontabs, ...] = ()
+
+    def look(self) -> Checked:
+        """Returns what holds now, and appends what is new to the journal."""
+        asked = options.Asked(self._server) if self._server is not None else options.store_of(self._args)
+        store = self._store = asked.store
+        if not isinstance(store, HistoryStore):
+            self._server = store  # it keeps its connection, and what it has read of secrets
+        found = look(
+            store,
+            complete_until_ns=asked.complete_until_ns,
+            folder=options.local_settings(self._args).state_path,
+            wants=self._wants,
+            here=self._expected_here(),
+            remembers=True,
+        )
+        lines = b"".join(line_of(row) for row in new_rows(found, store))
+        if lines:  # without the right to write in the state directory, nothing is written
+            appending.append(options.sending_settings(self._args), lines)
+        return found
+
+    def tell(self, found: Checked, *, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Tells the targets what changed; what goes wrong is said on stderr."""
+        if self._store is None or not (self._targets or self._args.ping):
+            return
+        output = self._store.output if isinstance(self._store, HistoryStore) else _no_output
+        settings = options.local_settings(self._args)
+        notifying.tell(self._args, self._targets, settings, found, self._store, output, self._wants, stopped)
+
+    def _expected_here(self) -> Sequence[ExpectedJob]:
+        """Reads `jobs.toml` and crontabs, and returns what this state directory expects."""
+        settings = options.local_settings(self._args)
+        self._files = self._files or (JobsFileReader(settings), Crontabs(settings))
+        for problem in (problem for file in self._files for problem in file.look()):
+            options.complain(problem)
+        return ExpectedStore(settings.state_path).jobs()
+
+
+def _no_output(_uuid: str) -> Mapping[str, bytes]:
+    """Returns the kept output of a run in InfluxDB, which has none."""
+    return {}
