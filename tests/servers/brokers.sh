@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Installs Redis, RabbitMQ and cron, which the tests of schedulers start themselves, and prints where they are (with
-# --path it only prints). The packages' own services stay off.
+# Installs Redis, RabbitMQ and cron, which the tests of schedulers start themselves, and systemd for its checks of units.
+# Prints where they are (with --path it only prints). The packages' own services stay off.
 source "$(dirname "${BASH_SOURCE[0]}")/building.sh"
 
 readonly rabbitmq=/usr/lib/rabbitmq/bin/rabbitmq-server
-are_there() { command -v redis-server >/dev/null && command -v cron >/dev/null && [[ -x "$rabbitmq" ]]; }
+are_there() {
+    for program in redis-server cron systemd-analyze; do command -v "$program" >/dev/null || return; done
+    [[ -x "$rabbitmq" ]]
+}
 
 if [[ "${1-}" != --path ]] && ! are_there; then
     # Debian starts a package's service unless this script says 101.
@@ -14,8 +17,9 @@ if [[ "${1-}" != --path ]] && ! are_there; then
         chmod 755 "$policy"
         trap 'rm -f "$policy"' EXIT
     fi
-    as_root_apt redis-server rabbitmq-server cron || fail "install Redis, RabbitMQ and cron and run this again."
+    as_root_apt redis-server rabbitmq-server cron systemd || fail "install Redis, RabbitMQ, cron and systemd and run this again."
 fi
 command -v redis-server
 command -v cron
+command -v systemd-analyze
 printf '%s\n' "$rabbitmq"
