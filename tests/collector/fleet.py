@@ -48,13 +48,25 @@ def drain_of(kafka: Kafka, telegraf: Telegraf, folder: Path, environ: Mapping[st
     return Collector(built("collector", environ), folder, variables | more, "fleet/drain")
 
 
-def started(influx: InfluxServer, bucket: str, folder: Path, ending: ExitStack, environ: Mapping[str, str]) -> Fleet:
-    """Starts one of each."""
-    kafka = Kafka(built("kafka", environ), folder / "kafka")
-    telegraf = Telegraf(built("telegraf", environ), folder / "telegraf", variables_for(influx, bucket))
+def intake_of(kafka: Kafka, folder: Path, environ: Mapping[str, str], setting: str | None = None) -> Collector:
+    """Returns a collector that puts rows into Kafka."""
     variables = {"PATH": os.environ["PATH"], "KAFKA_BROKERS": kafka.address, "KAFKA_PLAINTEXT": "true"}
-    pem = {"INTAKE_TLS_CERT": str(SERVER_PEM), "INTAKE_TLS_KEY": str(SERVER_PEM), "INTAKE_TOKEN": TOKEN}
-    intake = Collector(built("collector", environ), folder / "intake", variables | pem, "fleet/intake")
+    variables |= {"INTAKE_TLS_CERT": str(SERVER_PEM), "INTAKE_TLS_KEY": str(SERVER_PEM), "INTAKE_TOKEN": TOKEN}
+    return Collector(built("collector", environ), folder, variables, "fleet/intake", setting=setting)
+
+
+def started(
+    influx: InfluxServer,
+    bucket: str,
+    folder: Path,
+    ending: ExitStack,
+    environ: Mapping[str, str],
+    kafka_data: Path | None = None,
+) -> Fleet:
+    """Starts one of each."""
+    kafka = Kafka(built("kafka", environ), folder / "kafka", data=kafka_data)
+    telegraf = Telegraf(built("telegraf", environ), folder / "telegraf", variables_for(influx, bucket))
+    intake = intake_of(kafka, folder / "intake", environ)
     drain = drain_of(kafka, telegraf, folder / "drain", environ)
     fleet = Fleet(intake=intake, kafka=kafka, drain=drain, telegraf=telegraf)
     for part in (kafka, telegraf, intake, drain):

@@ -54,10 +54,14 @@ class Collector(WatchedProcess):
         folder: A new folder for its log.
         environment: All of its environment, without ports.
         *names: The files, without their ending.
+        setting: One more setting, such as `exporters::kafka::timeout: 1s`.
     """
 
-    def __init__(self, binary: Path, folder: Path, environment: Mapping[str, str], *names: str) -> None:
+    def __init__(
+        self, binary: Path, folder: Path, environment: Mapping[str, str], *names: str, setting: str | None = None
+    ) -> None:
         folder.mkdir()
+        more = [] if setting is None else [f"--config=yaml:{setting}"]
         grpc, http, health, metrics = (free_port() for _ in range(4))
         self.grpc = f"http://127.0.0.1:{grpc}"
         self.http = f"http://127.0.0.1:{http}"
@@ -69,7 +73,7 @@ class Collector(WatchedProcess):
             "COLLECTOR_METRICS_PORT": str(metrics),
         }
         super().__init__(
-            [str(binary), *(f"--config={CONFIGURATIONS / name}.yaml" for name in names)],
+            [str(binary), *(f"--config={CONFIGURATIONS / name}.yaml" for name in names), *more],
             folder,
             self._is_healthy,
             {**ports, **environment},

@@ -17,7 +17,7 @@ controller.quorum.voters=1@127.0.0.1:{controller}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
-log.dirs={folder}/data
+log.dirs={data}
 num.partitions={partitions}
 message.max.bytes={largest}
 offsets.topic.replication.factor=1
@@ -35,16 +35,21 @@ class Kafka(WatchedProcess):
         jars: The folder of its jar files.
         folder: A new folder for its data and its log.
         partitions: How many each topic has.
+        data: Where its data are; None for its folder.
     """
 
-    def __init__(self, jars: Path, folder: Path, partitions: int = 4) -> None:
+    def __init__(self, jars: Path, folder: Path, partitions: int = 4, data: Path | None = None) -> None:
         folder.mkdir()
         self._port = free_port()
         self.address = f"127.0.0.1:{self._port}"
         properties = folder / "server.properties"
         properties.write_text(
             _PROPERTIES.format(
-                port=self._port, controller=free_port(), folder=folder, partitions=partitions, largest=LARGEST_MESSAGE
+                port=self._port,
+                controller=free_port(),
+                data=data or folder / "data",
+                partitions=partitions,
+                largest=LARGEST_MESSAGE,
             )
         )
         java = [shutil.which("java") or "java", "-Xmx256m", "-cp", f"{jars}/*"]

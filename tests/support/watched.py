@@ -48,13 +48,18 @@ class WatchedProcess:
         return self._server.pid
 
     @property
+    def runs(self) -> bool:
+        """Tells whether it has been started and has not ended."""
+        return self._server is not None and self._server.poll() is None
+
+    @property
     def words(self) -> str:
         """Returns what it has said so far."""
         return self._log.read_text(errors="replace")
 
     def start(self) -> None:
         """Starts the server and waits until it answers; does nothing when it runs."""
-        if self._server is not None and self._server.poll() is None:
+        if self.runs:
             return
         self.stop()
         with self._log.open("ab") as log:
