@@ -5,20 +5,28 @@ start of a run can come after its end and move the run back, and a clock can hav
 through all runs of such a job.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_job_measure import names
+from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.conditions import condition
-from otel_job_measure.history.rows import SELECT, records
+from otel_job_measure.history.records import records
+from otel_job_measure.history.rows import SELECT
 from otel_job_measure.history.run_record import Run, RunRecord
 from otel_job_measure.history.wanted import Wanted
 
 if TYPE_CHECKING:
     import sqlite3
 
-Job = tuple[str, str, str]
-"""Name, project and stage; empty if the run has none."""
+FIRST: Final = JobId("")
+"""Comes before all jobs."""
+_Place = tuple[int, str]
+"""When a run started, or ended if the start is unknown; and its uuid."""
+_Noted = dict[str, _Place]
+"""What is noted of a job: its last run and its last success."""
+_Of = tuple[JobId, _Place]
+_EVER: Final = 2**63 - 1
 _RUN: Final = "run"
 _SUCCESS: Final = "success"
 
@@ -26,11 +34,16 @@ _NOTE: Final = """
 INSERT INTO last_runs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at_ns = excluded.at_ns, uuid = excluded.uuid
 WHERE (excluded.at_ns <= ?7, excluded.at_ns) > (at_ns <= ?7, at_ns)
 """
-_NOTED: Final = "SELECT job, project, stage, what, at_ns, uuid FROM last_runs WHERE {} ORDER BY job, project, stage"
-_OF_NOTE: Final = f"""
-{SELECT} WHERE started_ns = :at AND uuid = :uuid AND job = :job
-UNION ALL {SELECT} WHERE started_ns IS NULL AND ended_ns = :at AND uuid = :uuid AND job = :job
+_NOTED: Final = """
+SELECT job, project, stage, what, at_ns, uuid FROM last_runs
+WHERE {} AND (job, project, stage) > (:after_job, :after_project, :after_stage)
+ORDER BY job, project, stage LIMIT :limit
 """
+_STARTED_AT: Final = f"{SELECT} WHERE started_ns IN ({{}}) LIMIT {{}}"
+_ENDED_AT: Final = f"{SELECT} WHERE started_ns IS NULL AND ended_ns IN ({{}}) LIMIT {{}}"
+_AT_ONCE: Final = 500
+_MOST_ALIKE: Final = 10
+"""How many runs may share a time on average; a foreign file may have any number."""
 _SEARCHED: Final = """
 SELECT max(at_ns) AS at_ns, uuid, job FROM (
     SELECT ifnull(started_ns, ended_ns) AS at_ns, uuid, job FROM runs
@@ -42,7 +55,7 @@ SELECT max(at_ns) AS at_ns, uuid, job FROM (
 class LastRun(NamedTuple):
     """A job's last run and its last success."""
 
-    job: Job
+    job: JobId
     run: RunRecord
     success: RunRecord | None
 
@@ -62,45 +75,86 @@ def note(connection: "sqlite3.Connection", runs: Iterable[Run], now_ns: int) -> 
     connection.executemany(_NOTE, [(*place, at_ns, uuid, now_ns) for place, (_, at_ns, uuid) in last.items()])
 
 
+class Page(NamedTuple):
+    """The last runs of some jobs."""
+
+    found: list[LastRun]
+    last: JobId | None
+    """The last job that was looked at, after which the next page begins; None if there are no more."""
+
+
 def last_runs(connection: "sqlite3.Connection", wanted: Wanted, now_ns: int) -> Iterator[LastRun]:
     """Yields the last runs of the jobs whose name, project and stage are wanted, in the order of the jobs."""
+    after: JobId | None = FIRST
+    while after is not None:
+        found, after = page_after(connection, wanted, now_ns, after)
+        yield from found
+
+
+def page_after(connection: "sqlite3.Connection", wanted: Wanted, now_ns: int, after: JobId) -> Page:
+    """Returns the last runs of the next jobs."""
+    notes = _notes(connection, wanted, after)
+    at_places = _runs_at(connection, {place for noted in notes.values() for place in noted.values()}, now_ns)
+    found: list[LastRun] = []
+    for job, noted in notes.items():
+        run = _found(connection, job, _RUN, noted, at_places, now_ns)
+        if run is not None:
+            success = _found(connection, job, _SUCCESS, noted, at_places, now_ns) if _SUCCESS in noted else None
+            found.append(LastRun(job, run, success))
+    return Page(found, max(notes, default=None))
+
+
+def _notes(connection: "sqlite3.Connection", wanted: Wanted, after: JobId) -> dict[JobId, _Noted]:
+    """Returns what is noted of the next jobs."""
     chosen = condition(Wanted(job=wanted.job, exact=wanted.exact))
-    notes: dict[Job, dict[str, tuple[int, str]]] = {}
-    for job, project, stage, what, at_ns, uuid in connection.execute(_NOTED.format(chosen.sql), chosen.values):
-        if wanted.project in {None, project} and wanted.stage in {None, stage}:
-            notes.setdefault((job, project, stage), {})[what] = (at_ns, uuid)
-    for place, noted in notes.items():
-        run = _found(connection, place, _RUN, noted, now_ns)
-        if run is None:
-            continue
-        success = None
-        if _SUCCESS in noted:
-            is_same = noted[_SUCCESS] == noted[_RUN] and run.status == names.STATUS_END
-            success = run if is_same else _found(connection, place, _SUCCESS, noted, now_ns)
-        yield LastRun(place, run, success)
+    place: dict[str, object] = {"after_job": after.job, "after_project": after.project, "after_stage": after.stage}
+    conditions = [chosen.sql]
+    for column in ("project", "stage"):
+        given: str | None = getattr(wanted, column)
+        if given is not None:
+            conditions.append(f"{column} = :{column}")
+            place[column] = given
+    values = {**chosen.values, **place, "limit": 2 * _AT_ONCE}
+    notes: dict[JobId, _Noted] = {}
+    for job, project, stage, what, at_ns, uuid in connection.execute(_NOTED.format(" AND ".join(conditions)), values):
+        notes.setdefault(JobId(job, project, stage), {})[what] = (at_ns, uuid)
+    if sum(map(len, notes.values())) == 2 * _AT_ONCE:
+        notes.popitem()  # the limit may have cut its notes in two
+    return notes
 
 
-def _found(
-    connection: "sqlite3.Connection", job: Job, what: str, noted: dict[str, tuple[int, str]], now_ns: int
+def _runs_at(connection: "sqlite3.Connection", places: set[_Place], now_ns: int) -> dict[_Of, RunRecord]:
+    """Returns the runs of notes that are not of the future, by their jobs and places."""
+    left = {place for place in places if place[0] <= now_ns}
+    found: dict[_Of, RunRecord] = {}
+    for query in (_STARTED_AT, _ENDED_AT):
+        ordered = sorted(left)
+        for at in range(0, len(ordered), _AT_ONCE):
+            times = [at_ns for at_ns, _ in ordered[at : at + _AT_ONCE]]
+            rows = connection.execute(query.format(", ".join("?" * len(times)), _MOST_ALIKE * _AT_ONCE), times)
+            for run in records(rows):
+                at_ns = run.ended_ns if run.started_ns is None else run.started_ns
+                if at_ns is not None and (at_ns, run.uuid) in places:
+                    found[run.job_id, (at_ns, run.uuid)] = run
+                    left.discard((at_ns, run.uuid))
+    return found
+
+
+def _found(  # noqa: PLR0913, PLR0917 - a note and where it may be found
+    connection: "sqlite3.Connection", job: JobId, what: str, noted: _Noted, runs: Mapping[_Of, RunRecord], now_ns: int
 ) -> RunRecord | None:
     """Returns the run of a note; if the note is wrong, the right one."""
-    place = noted.get(what)
-    run = None if place is None or place[0] > now_ns else _run_at(connection, job, *place, what)
-    if run is not None:
+    run = runs.get((job, noted[what])) if what in noted else None
+    if run is not None and _fits(run, what):
         return run
-    is_any = what == _RUN
-    values = (job[0], job[1] or None, job[2] or None, is_any, names.STATUS_END, now_ns)
+    values = (job[0], job[1] or None, job[2] or None, what == _RUN, names.STATUS_END, now_ns)
     searched = connection.execute(_SEARCHED, values).fetchone()
-    return None if searched is None else _run_at(connection, job, searched[0], searched[1], what)
+    if searched is None:
+        return None
+    place = (searched[0], searched[1])
+    run = _runs_at(connection, {place}, _EVER).get((job, place))
+    return run if run is not None and _fits(run, what) else None
 
 
-def _run_at(connection: "sqlite3.Connection", job: Job, at_ns: int, uuid: str, what: str) -> RunRecord | None:
-    rows = connection.execute(_OF_NOTE, {"at": at_ns, "uuid": uuid, "job": job[0]})
-    return next(
-        (
-            run
-            for run in records(rows)
-            if (run.job, run.project or "", run.stage or "") == job and (what == _RUN or run.status == names.STATUS_END)
-        ),
-        None,
-    )
+def _fits(run: RunRecord, what: str) -> bool:
+    return what == _RUN or run.status == names.STATUS_END

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_job_measure.history.conditions import condition, halves
-from otel_job_measure.history.rows import COLUMNS, SELECT, UUID, Row, records
+from otel_job_measure.history.records import records
+from otel_job_measure.history.rows import COLUMNS, SELECT, UUID, Row
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.history.wanted import Wanted
 

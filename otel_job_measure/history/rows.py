@@ -6,9 +6,10 @@ A file may have been changed by another program or user, so a row is checked bef
 import json
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, cast
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, cast
 
 from otel_job_measure import names
 from otel_job_measure.clock import SystemClock
@@ -19,9 +20,7 @@ from otel_job_measure.history.run_record import (
     Key,
     Known,
     Run,
-    RunRecord,
     ending_of,
-    record_of,
     values_of,
 )
 from otel_job_measure.rate_limited_log import RateLimitedLog
@@ -50,36 +49,39 @@ _COLUMN_TYPES: Final = {
 _KINDS: Final = tuple(_COLUMN_TYPES.get(name, str) for name in COLUMNS)
 _HOST: Final = _VALUES.index("host")
 _NOT_LOST: Final = (None, 0, None, None, None)
-_STATUS: Final = (COLUMNS.index("status"), COLUMNS.index("lost_status"))
-_STATUSES: Final = {None, names.STATUS_START, names.STATUS_END, names.STATUS_FAILED}
+_STATUS: Final = COLUMNS.index("status")
+_LOST_STATUS: Final = COLUMNS.index("lost_status")
+_STATUSES: Final = frozenset({names.STATUS_START, names.STATUS_END, names.STATUS_FAILED})
+_LOST_STATUSES: Final = _STATUSES | {None}
 _NEEDED: Final = tuple(COLUMNS.index(name) for name in ("job", "tags", "uuid", "status", "ending_rows", "lost_rows"))
 _TAGS: Final = COLUMNS.index("tags")
 _LOST_NS: Final = COLUMNS.index("lost_ns")
 _LOST_VALUES: Final = COLUMNS.index("lost_values")
 
 
-def runs_of(rows: Iterable[Row]) -> Iterator[Run]:
-    """Yields the runs of rows, without those rows that this package cannot have written."""
+def sound(rows: Iterable[Row]) -> Iterator[Row]:
+    """Yields rows, without those that this package cannot have written."""
     for row in rows:
         if is_sound(row):
-            yield run_of(row)
+            yield row
         else:
             _limited_log.warning("row", "a row of the history is not as this package writes it: it is left out")
 
 
-def records(rows: Iterable[Row]) -> list[RunRecord]:
-    """Returns what people want to know of the runs of rows."""
-    return [record_of(run) for run in runs_of(rows)]
+def runs_of(rows: Iterable[Row]) -> Iterator[Run]:
+    """Yields the runs of rows, without those rows that this package cannot have written."""
+    return map(run_of, sound(rows))
 
 
 def is_sound(row: Row) -> bool:
     """Returns whether all values of a row have the types and forms that this package writes."""
+    checks = _checks(tuple(map(type, row)))
     return (
-        all(
-            value is None or (type(value) is kind and _is_plain(value)) for value, kind in zip(row, _KINDS, strict=True)
-        )
-        and all(row[at] is not None for at in _NEEDED)
-        and all(row[at] in _STATUSES for at in _STATUS)
+        checks is not None
+        and "\n" not in "".join(checks.texts(row))
+        and all(map(math.isfinite, checks.floats(row)))
+        and row[_STATUS] in _STATUSES
+        and row[_LOST_STATUS] in _LOST_STATUSES
         and _are_tags(row[_TAGS])
         and (row[_LOST_NS] is None or _are_values(row[_LOST_VALUES]))
     )
@@ -127,6 +129,29 @@ def key_in(row: Row) -> Key:
 def job_in(row: Row) -> JobId:
     """Returns the job of a row."""
     return JobId(row[1], row[3] or "", row[4] or "")
+
+
+class _Checks(NamedTuple):
+    """What must still be looked at in a row whose values have types that a run's may have."""
+
+    texts: "Callable[[Row], Sequence[str]]"
+    floats: "Callable[[Row], Sequence[float]]"
+
+
+@lru_cache(maxsize=4096)
+def _checks(types: tuple[type, ...]) -> _Checks | None:
+    """Returns the checks of rows of such types; None if no run has them. Rows of one kind have the same types."""
+    fit = all(found is kind or found is type(None) for found, kind in zip(types, _KINDS, strict=True))
+    if not fit or any(types[at] is type(None) for at in _NEEDED):
+        return None
+    return _Checks(_values_at(types, str), _values_at(types, float))
+
+
+def _values_at(types: tuple[type, ...], wanted: type) -> "Callable[[Row], Sequence[Any]]":
+    places = [at for at, found in enumerate(types) if found is wanted]
+    if len(places) > 1:
+        return itemgetter(*places)
+    return itemgetter(slice(places[0], places[0] + 1) if places else slice(0))
 
 
 def _lost(known: Known) -> Row:

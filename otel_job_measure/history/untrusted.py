@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -71,7 +72,7 @@ def harden(connection: sqlite3.Connection, *, is_of_stranger: bool) -> None:
     if is_of_stranger:  # for a write-ahead log, a file would be mapped that its owner can cut under this process
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     # A text that is no UTF-8 would else end each query that finds it.
-    connection.text_factory = _text
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
     for limit, value in _LIMITS.items():
         connection.setlimit(limit, value)
     if sys.version_info >= (3, 12):
@@ -79,10 +80,6 @@ def harden(connection: sqlite3.Connection, *, is_of_stranger: bool) -> None:
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)  # noqa: FBT003 - sqlite3's
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "replace")
 
 
 def check_files(path: Path) -> None:

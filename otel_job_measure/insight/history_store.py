@@ -11,7 +11,7 @@ from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.expectations.precedence import joined
 from otel_job_measure.history import counting, monitor_tables, questions
 from otel_job_measure.history.history import Behind, History
-from otel_job_measure.history.last_runs import last_runs
+from otel_job_measure.history.last_runs import FIRST, page_after
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.expected_texts import decoded
 from otel_job_measure.insight.run_store import FailureCount, LastRuns, OpenRun, Summary, Wanted
@@ -96,17 +96,19 @@ class HistoryStore:
 
     def last_runs(self, wanted: Wanted) -> list[LastRuns]:
         """Returns each job's last run and last success, in the order of the jobs; whatever the retention."""
-        now_ns = self._clock.wall_ns()
-        found = self._ask(lambda connection: list(last_runs(connection, wanted, now_ns))) or []
-        return [LastRuns(job=JobId(*each.job), run=each.run, success=each.success) for each in found]
+        found: list[LastRuns] = []
+        now_ns, after = self._clock.wall_ns(), FIRST
+        while True:
+            page = self._ask(functools.partial(page_after, wanted=wanted, now_ns=now_ns, after=after))
+            if page is None or page.last is None:
+                return found
+            found += (LastRuns(job=each.job, run=each.run, success=each.success) for each in page.found)
+            after = page.last
 
     def failures(self, wanted: Wanted) -> list[FailureCount]:
         """Returns how often each job failed in which way, the most frequent first."""
         counts = self._counted(counting.failed, wanted)
-        return added(
-            FailureCount(job=job, reason=each.reason, error_type=each.error_type, count=each.runs, last_ns=each.last_ns)
-            for each, job in counts
-        )
+        return added((job, each.reason, each.error_type, each.runs, each.last_ns) for each, job in counts)
 
     def attempts(self, task_id: str) -> list[RunRecord]:
         """Returns the attempts of a task, the first one first."""

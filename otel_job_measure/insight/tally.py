@@ -2,7 +2,6 @@
 
 from array import array
 from collections.abc import Iterable
-from dataclasses import replace
 
 from otel_job_measure import names
 from otel_job_measure.expectations.expectation import JobId
@@ -79,20 +78,25 @@ def summaries(runs: Iterable[RunRecord]) -> list[Summary]:
 def failures(runs: Iterable[RunRecord]) -> list[FailureCount]:
     """Returns how often each job failed in which way, the most frequent first."""
     return added(
-        FailureCount(job=run.job_id, reason=run.reason, error_type=run.error_type, count=1, last_ns=run.ended_ns)
+        (run.job_id, run.reason, run.error_type, 1, run.ended_ns)
         for run in runs
         if run.status == names.STATUS_FAILED and run.ended_ns is not None
     )
 
 
-def added(counts: Iterable[FailureCount]) -> list[FailureCount]:
-    """Returns counts with those of the same way added up, the most frequent first."""
-    found: dict[tuple[JobId, str | None, str | None], FailureCount] = {}
-    for each in counts:
-        way = each.job, each.reason, each.error_type
+def added(counts: Iterable[tuple[JobId, str | None, str | None, int, int]]) -> list[FailureCount]:
+    """Returns failures added up, the most frequent first.
+
+    Args:
+        counts: A job, a reason, an error type, how many runs failed in that way, and when the last of them ended.
+    """
+    found: dict[tuple[JobId, str | None, str | None], tuple[int, int]] = {}
+    for job, reason, error_type, count, last_ns in counts:
+        way = job, reason, error_type
         known = found.get(way)
-        if known is not None:
-            count, last_ns = known.count + each.count, max(known.last_ns, each.last_ns)
-            each = replace(known, count=count, last_ns=last_ns)  # noqa: PLW2901
-        found[way] = each
-    return sorted(found.values(), key=lambda each: (-each.count, each.job, each.reason or "", each.error_type or ""))
+        found[way] = (count, last_ns) if known is None else (known[0] + count, max(known[1], last_ns))
+    ways = sorted(found.items(), key=lambda item: (-item[1][0], item[0][0], item[0][1] or "", item[0][2] or ""))
+    return [
+        FailureCount(job=job, reason=reason, error_type=error_type, count=count, last_ns=last_ns)
+        for (job, reason, error_type), (count, last_ns) in ways
+    ]

@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 from otel_job_measure.history import history as module
+from otel_job_measure.history.history import History
 from otel_job_measure.points import DefaultTags, Ending, Outcome, ending_lines, lines
 from tests.history.support import DAY, FAILED, LOST, NOW_NS, SECOND, Lines, chunk, history_in
 
@@ -41,14 +42,20 @@ def _data() -> list[bytes]:
     )
 
 
-def test_the_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
-    """Every row of every run, byte for byte, whatever the order in which they came."""
+def history_of_all_kinds(folder: Path) -> History:
+    """Returns a history whose lines came in any order."""
     written = _data()
     random.Random(1).shuffle(written)
-    history = history_in(tmp_path)
+    history = history_in(folder)
     for number, line in enumerate(written):
         history.fold([chunk(line + b"\n", f"local-{number}.lp")])
-    assert sorted(lines(b"".join(history.points()))) == sorted(written)
+    return history
+
+
+def test_the_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
+    """Every row of every run, byte for byte, whatever the order in which they came."""
+    history = history_of_all_kinds(tmp_path)
+    assert sorted(lines(b"".join(history.points()))) == sorted(_data())
 
 
 def test_they_come_some_runs_at_a_time(tmp_path: Path) -> None:

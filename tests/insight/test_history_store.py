@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from otel_job_measure.expectations.expectation import JobId
-from otel_job_measure.history import counting, questions
+from otel_job_measure.history import counting, last_runs, questions
 from otel_job_measure.history.database import Database
 from otel_job_measure.insight.history_store import HistoryStore
 from otel_job_measure.insight.run_store import ALL, RunStore, Wanted
@@ -70,6 +70,26 @@ def test_a_question_about_many_runs_keeps_nobody_from_the_file_for_long(
     monkeypatch.setattr(Database, "transaction", counted)
     assert sum(each.runs for each in store.summaries(ALL)) == 5000
     assert 5 <= len(begun) <= 7
+
+
+def test_the_last_runs_of_many_jobs_take_few_statements(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They come some jobs at a time, in a transaction and a few statements for each some, not for each job."""
+    monkeypatch.setattr(last_runs, "_AT_ONCE", 100)
+    data = b"".join(whole(f"r{n}", NOW_NS + n, JobId(f"j{n % 450}", "p" * (n % 2))) for n in range(900))
+    data += b"".join(ended(f"e{n}", NOW_NS + n, JobId(f"k{n}")) for n in range(50))
+    store, asked = load(data), list[str]()
+    opened = Database._open
+
+    def traced(*args: Any) -> sqlite3.Connection:  # noqa: ANN401 - as they are given
+        connection = opened(*args)
+        connection.set_trace_callback(asked.append)
+        return connection
+
+    monkeypatch.setattr(Database, "_open", traced)
+    found = store.last_runs(ALL)
+    assert found == PlainStore(data, CLOCK_NS).last_runs(ALL)
+    assert len(found) == 500
+    assert sum("FROM" in each for each in asked) <= 40
 
 
 @pytest.mark.parametrize(
