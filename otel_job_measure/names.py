@@ -11,6 +11,7 @@ STATES: Final = "scheduling-job-state"
 EXPECTED: Final = "scheduling-job-expected"
 SENDERS: Final = "scheduling-job-sender"
 PROBE: Final = "otel-job-measure-doctor"  # the test point of `doctor`, which no dashboard asks for
+DRILL: Final = "otel-job-measure-drill"  # how the name of the job of `doctor --drill` begins, and of its host
 MONITOR: Final = (ALIVE, EVENTS, STATES, EXPECTED, SENDERS)
 """What the monitor writes beside the rows of runs."""
 MEASUREMENTS: Final = (POINTS, RUNS, *MONITOR)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from otel_job_measure import names
-from otel_job_measure.cli import options
+from otel_job_measure.cli import notifying, options
 from otel_job_measure.errors import JobMeasureError, SettingsError, StateDirError
 from otel_job_measure.printable import brief
 from otel_job_measure.settings import Settings, parse_env_file
@@ -44,13 +44,25 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         default=_TIMEOUT_S,
         help=f"look for this time at most, such as 30s (default: {_TIMEOUT_S:g}s)",
     )
+    parser.add_argument(
+        "--drill",
+        action="store_true",
+        help="let a job of its own miss a run, hang and fail, and see that each --notify target takes each message",
+    )
+    notifying.add_targets(parser)
     parser.set_defaults(run=run, parser=parser)
     parser.error = _usage(parser)  # type: ignore[assignment, method-assign]
 
 
 def run(args: argparse.Namespace) -> int:
     """Looks at everything; returns the worst level, or 3 if the command itself failed."""
+    if args.notify and not args.drill:
+        args.parser.error("--notify is only valid with --drill")
     try:
+        if args.drill:
+            from otel_job_measure.cli import doctor_drill  # noqa: PLC0415 - only if asked for
+
+            return doctor_drill.run(args)
         return _run(args)
     except BrokenPipeError:
         raise
@@ -67,8 +79,8 @@ def _run(args: argparse.Namespace) -> int:
     from otel_job_measure.insight.doctor.variables import said  # noqa: PLC0415 - not for --help
 
     began_s = time.monotonic()
-    with _heard() as heard:
-        patient = _patient(args, heard)
+    with heard_warnings() as heard:
+        patient = patient_of(args, heard)
         findings = _examined(patient, args.timeout)
     settings = [] if patient.settings is None else said(patient.settings, option=args.state_dir is not None)
     report = doctor_report.Report(
@@ -106,7 +118,7 @@ def _examined(patient: "Patient", timeout_s: float) -> "list[Finding]":
     return [*found, Finding(check="doctor.time", level=PROBLEM, text=text, advice=advice)]
 
 
-def _patient(args: argparse.Namespace, heard: list[str]) -> "Patient":
+def patient_of(args: argparse.Namespace, heard: list[str]) -> "Patient":
     """Reads the settings as far as they can be read, and takes the rights of the state directory's owner."""
     from otel_job_measure.insight.doctor.examination import Patient  # noqa: PLC0415 - not for --help
 
@@ -166,7 +178,7 @@ def _reading(args: argparse.Namespace, wrong: list[str]) -> Settings | None:
 
 
 @contextmanager
-def _heard() -> Generator[list[str]]:
+def heard_warnings() -> Generator[list[str]]:
     """Collects the warnings that the package logs, in place of their way to stderr."""
     heard: list[str] = []
 

@@ -71,7 +71,7 @@ def style_of(stdout: "TextIO | None") -> Style:
 
 def lines(report: Report, style: Style, *, everything: bool) -> Iterator[str]:
     """Yields what people read: problems first, then warnings, what is well, the settings, and the summary again."""
-    yield brief(f"otel-job-measure doctor on {report.host}, {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", _LONGEST)
+    yield title("doctor", report.host)
     yield style.colored(_summary(report), report.level)
     for level in (PROBLEM, WARNING):
         for finding in report.of(level):
@@ -82,11 +82,31 @@ def lines(report: Report, style: Style, *, everything: bool) -> Iterator[str]:
     yield from _good(report, style)
     yield from _settings(report.settings, style, everything=everything)
     yield ""
+    yield summary(report, style)
+
+
+def title(command: str, host: str) -> str:
+    """Returns the first line."""
+    return brief(f"otel-job-measure {command} on {host}, {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", _LONGEST)
+
+
+def summary(report: Report, style: Style) -> str:
+    """Returns the last lines, which name everything that is not well."""
     bad = dict.fromkeys(finding.check for level in (PROBLEM, WARNING) for finding in report.of(level))
     names = f": {', '.join(bad)}" if bad else ""
-    ends = style.wrapped(f"{_summary(report)} in {report.took_s:.1f} s{names}", "", _INDENT)
-    for line in ends:
-        yield style.colored(line, report.level)
+    text = f"{_summary(report)} in {report.took_s:.1f} s{names}"
+    return "\n".join(style.colored(line, report.level) for line in style.wrapped(text, "", _INDENT))
+
+
+def step(finding: Finding, at_s: float, style: Style) -> Iterator[str]:
+    """Yields what people read of one step of a drill."""
+    word = "" if finding.level == OK else f"{WORDS[finding.level].upper()} "
+    at = f"{at_s:6.1f} s  "
+    rest = " " * len(at)
+    for number_, line in enumerate(style.wrapped(f"{word}{finding.text}", at, rest)):
+        colored = style.colored(word.strip(), finding.level) if word else ""
+        yield line.replace(word.strip(), colored, 1) if word and not number_ else line
+    yield from _advice(finding, style, rest)
 
 
 def as_object(report: Report) -> dict[str, Any]:

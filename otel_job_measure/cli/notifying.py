@@ -21,6 +21,12 @@ _MOST = 16 * 1024
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options to `check`."""
+    add_targets(parser)
+    parser.add_argument("--ping", metavar="URL", help="get this URL after each full check, for another monitor")
+
+
+def add_targets(parser: argparse.ArgumentParser) -> None:
+    """Adds `--notify` and `--secret-file`."""
     parser.add_argument(
         "--notify",
         metavar="URL",
@@ -30,12 +36,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "Apprise; @FILE reads the URL from a file, so that the process list does not show it; you may repeat it",
     )
     parser.add_argument("--secret-file", metavar="FILE", type=Path, help="what JSON bodies are signed with")
-    parser.add_argument("--ping", metavar="URL", help="get this URL after each full check, for another monitor")
 
 
 def targets(args: argparse.Namespace) -> "list[Target]":
     """Returns the targets; raises `NotifyError` if one cannot be used."""
-    if not args.notify and not args.ping:
+    if not args.notify:
         return []
     from otel_job_measure.insight.notify.target import target_of  # noqa: PLC0415 - only if asked for
 

@@ -51,6 +51,7 @@ class Evidence:
         gaps: Of a history: when points were dropped, or journals were in memory. Of an InfluxDB: when a query failed,
             or no host sent a word; `outage_now` is added by itself.
         ahead: Hosts whose clocks are or were ahead of the checker's, and when.
+        settle_s: Of an InfluxDB: how long after its last moment the absence of a row is decided.
     """
 
     now_ns: int
@@ -58,6 +59,7 @@ class Evidence:
     senders: Mapping[str, Sender] = field(default_factory=dict[str, Sender])
     gaps: tuple[Span, ...] = ()
     ahead: Mapping[str, Span] = field(default_factory=dict[str, Span])
+    settle_s: float = SETTLE_S
 
     @property
     def is_history(self) -> bool:
@@ -133,7 +135,7 @@ class Evidence:
             others = self.senders.keys() - among if may_move else ()
             may_come = any(self._may_come(host, span, end_ns) for host in others)
             return Known.ABSENT if said and not may_come else Known.UNKNOWN
-        is_early = self.now_ns < span.until_ns + SETTLE_S * NS or any(
+        is_early = self.now_ns < span.until_ns + int(self.settle_s * NS) or any(
             self.is_live(host) and self.senders[host].complete_until_ns <= span.until_ns for host in among
         )
         return Known.NOT_YET if is_early else Known.ABSENT

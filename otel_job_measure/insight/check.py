@@ -18,6 +18,7 @@ from otel_job_measure.insight.limits import ended_ns, success_of
 from otel_job_measure.insight.matching import NS, started_ns
 from otel_job_measure.insight.run_store import LastRuns, OpenRun, RunStore, Wanted
 from otel_job_measure.insight.states import Judgement, judge
+from otel_job_measure.names import DRILL
 from otel_job_measure.points.monitor import Event, State
 
 LOOK_NS: Final = 2 * 86_400 * NS
@@ -76,6 +77,7 @@ def checked(  # noqa: PLR0913 - what one look is given
     known_ahead: Mapping[str, Span] | None = None,
     here: Sequence[ExpectedJob] = (),
     look_ns: int = LOOK_NS,
+    drill: JobId | None = None,
 ) -> Checked:
     """Judges all jobs of a store.
 
@@ -86,6 +88,8 @@ def checked(  # noqa: PLR0913 - what one look is given
         known_ahead: The hosts whose clocks an earlier look found ahead.
         here: What the checker's own state directory expects beside the store.
         look_ns: How far back runs are looked at.
+        drill: The job of a `doctor --drill`: only that one is looked at, and only `here` says what is expected of it.
+            Every other look leaves drills out: nobody wants to be told of them.
 
     Raises:
         StoreError: The store does not answer.
@@ -94,10 +98,10 @@ def checked(  # noqa: PLR0913 - what one look is given
     if not evidence.is_history:
         senders = {sender.host: sender for sender in store.senders(now_ns - 8 * 86_400 * NS)}
         evidence = replace(evidence, senders=senders)
-    asked = _Asked(store, now_ns - look_ns, wants, here)
+    asked = _Asked(store, now_ns - look_ns, wants, here, drill)
     ahead = hosts_ahead(asked.latest(), evidence.senders, known_ahead or {}, now_ns)
     evidence = replace(evidence, ahead=ahead)
-    before = {state.job: state for state in store.states()}
+    before = {state.job: state for state in (store.states() if drill is None else ())}
     judgements = tuple(_as_before(_judged(asked, place, evidence), before.get(place[0])) for place in asked.places())
     return Checked(
         evidence=evidence,
@@ -122,11 +126,22 @@ class _Asked:
     """The answers of a store, sorted by job."""
 
     def __init__(
-        self, store: RunStore, after_ns: int, wants: Callable[[JobId], bool], here: Sequence[ExpectedJob]
+        self,
+        store: RunStore,
+        after_ns: int,
+        means: Callable[[JobId], bool],
+        here: Sequence[ExpectedJob],
+        drill: JobId | None,
     ) -> None:
         self._store = store
         self._after_ns = after_ns
-        expected = [job for job in effective(joined((*store.expectations(), *here))) if wants(job.job)]
+        among = Wanted() if drill is None else Wanted.of_job(drill)
+
+        def wants(job: JobId) -> bool:
+            return means(job) and (job == drill or not job.job.startswith(DRILL))
+
+        said = (*store.expectations(), *here) if drill is None else here
+        expected = [job for job in effective(joined(said)) if wants(job.job)]
         self._expected: dict[Place, ExpectedJob] = {(job.job, job.host): job for job in expected}
         of_hosts = {job.job for job in expected if job.host is not None}
         self._runs: dict[Place, deque[RunRecord]] = defaultdict(lambda: deque(maxlen=_MOST_RUNS))
@@ -136,15 +151,15 @@ class _Asked:
         def place(run: RunRecord) -> Place:
             return run.job_id, run.host if run.job_id in of_hosts else None
 
-        for run in store.starts(Wanted(since_ns=after_ns - _BEFORE_NS)):
+        for run in store.starts(replace(among, since_ns=after_ns - _BEFORE_NS)):
             if wants(run.job_id):
                 self._runs[place(run)].append(run)
-        for each in store.open_runs(Wanted()):
+        for each in store.open_runs(among):
             if wants(each.run.job_id):
                 self._open[place(each.run)].append(each)
-        for event in store.events(after_ns):
+        for event in store.events(after_ns) if drill is None else ():
             self._events[event.job].append(event)
-        self.last = {last.job: last for last in store.last_runs(Wanted())}
+        self.last = {last.job: last for last in store.last_runs(among)}
 
     def places(self) -> list[Place]:
         """Returns all jobs that are expected, or have run in the time that is looked at."""

@@ -70,7 +70,7 @@ def examined(patient: Patient, budget: Budget) -> Iterator[Finding]:
         yield from _guarded("history", past.examined(local, budget, now_ns))
     rights = bucket.Rights()
     asked: list[Asked] = []
-    yield from _guarded("server", _server(patient, budget, rights, asked))
+    yield from _guarded("server", of_server(patient, budget, rights, asked))
     readable = asked[0] if asked and rights.reads else None
     if local is not None:
         destination = settings.destination_id if settings is not None else ""
@@ -102,7 +102,8 @@ def _heard(patient: Patient) -> Iterator[Finding]:
         yield Finding(check="settings.warning", level=WARNING, text=f"{text}.", advice=advice)
 
 
-def _server(patient: Patient, budget: Budget, rights: bucket.Rights, asked: list[Asked]) -> Iterator[Finding]:
+def of_server(patient: Patient, budget: Budget, rights: bucket.Rights, asked: list[Asked]) -> Iterator[Finding]:
+    """Yields what is found of the server; notes the server and what the token may do."""
     settings = patient.settings
     if settings is None:
         text = "The server was not looked at: the settings are wrong."

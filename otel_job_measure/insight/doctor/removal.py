@@ -28,20 +28,18 @@ class Series(NamedTuple):
 
 
 def removed(asked: Asked, series: Series) -> str:
-    """Removes all rows of a series; returns why not, empty if they are gone."""
+    """Removes all rows of a series, as far as that is possible; returns why not all, empty if they are gone."""
     if asked.server.generation == _V3:
         return "InfluxDB 3 deletes no rows"
     # What may write may delete; a token for reading may not.
     settings = asked.settings.changed(read_token=None, read_token_file=None)
+    ask = _of_1 if asked.server.generation == _V1 else _of_2
     try:
         connection = Asked(settings=settings, server=asked.server, budget=asked.budget).connection()
-        for measurement in series.measurements:
-            ask = _of_1 if asked.server.generation == _V1 else _of_2
-            if why := ask(connection, measurement, series):
-                return why
+        whys = [ask(connection, measurement, series) for measurement in series.measurements]
     except JobMeasureError as error:
         return str(error).partition("; ")[0]
-    return ""
+    return next(filter(None, whys), "")
 
 
 def _of_2(connection: Connection, measurement: str, series: Series) -> str:

@@ -1,0 +1,181 @@
+"""`doctor --drill`: a missed, a stuck and a failed run, told to real receivers, and nothing of it left."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otel_job_measure import JobMeasure, names
+from otel_job_measure.cli import main
+from otel_job_measure.insight.doctor.rehearsal import folder_of
+from otel_job_measure.journal.file_lock import lock
+from tests.insight.notify.conftest import mail_server, webhook
+from tests.insight.notify.receivers import MailServer, Webhook
+from tests.support.exec_ import COMMAND
+from tests.support.influx import InfluxServer
+
+__all__ = ["mail_server", "webhook"]
+
+
+def drill(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[dict[str, Any]]]:
+    """Returns the exit code and the findings of a drill."""
+    code = main(["doctor", "--drill", "--json", *words])
+    return code, json.loads(capfd.readouterr().out)["findings"]
+
+
+def notices(webhook: Webhook) -> set[tuple[str, str]]:
+    """Returns what a webhook was told: kinds and findings."""
+    found = [notice for post in webhook.posts for notice in json.loads(post.body)["notices"]]
+    assert all(notice["job"].startswith(names.DRILL) for notice in found)
+    return {(notice["kind"], notice["finding"]) for notice in found}
+
+
+def left(folder: Path) -> list[str]:
+    """Returns the names of all that is in a folder."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) if folder.exists() else []
+
+
+def test_each_notification_arrives(
+    state_dir: Path, webhook: Webhook, mail_server: MailServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A webhook and a mail server take all three and their ends; the state directory is as it was."""
+    measure = JobMeasure(state_dir=state_dir)
+    with measure.run("real"):
+        pass
+    measure.close(5)
+    before = left(state_dir)
+    mail = f"smtp://127.0.0.1:{mail_server.port}/?to=ops@example.com&from=jobs@example.com"
+    code, found = drill(capfd, "--notify", f"{webhook.url}/S3CRET", "--notify", mail)
+    assert (code, {each["level"] for each in found}) == (0, {0}), found
+    opened = {("opened", finding) for finding in ("missed", "overrun", "failing")}
+    ended = {("cleared", finding) for _, finding in opened}
+    assert notices(webhook) == opened | ended
+    assert len(mail_server.mails) == 6
+    told = [each["facts"] for each in found if each["check"] == "drill.told"]
+    assert [each["run"] for each in told] == ["missed", "missed", "stuck", "stuck", "failed", "failed"]
+    assert all(each["took_s"] <= 60 for each in told)
+    assert "S3CRET" not in json.dumps(found)
+    assert left(state_dir) == before
+    assert main(["runs", "--json"]) == 0
+    assert [json.loads(line)["job"] for line in capfd.readouterr().out.splitlines()] == ["real"]
+
+
+def test_it_goes_through_influxdb_and_leaves_nothing_there(
+    influx: InfluxServer,
+    bucket: str,
+    state_dir: Path,
+    webhook: Webhook,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Runs are delivered, the check asks InfluxDB, and all rows are deleted."""
+    for name, value in influx.variables(bucket).items():
+        monkeypatch.setenv(name, value)
+    influx.write("scheduling-job-sender,host=another complete_until=1i,pending=0i,left=false", bucket)
+    before = influx.all_lines(bucket)
+    code, found = drill(capfd, "--notify", webhook.url)
+    assert (code, {each["level"] for each in found}) == (0, {0}), found
+    assert "InfluxDB 2" in found[0]["text"]
+    assert {finding for kind, finding in notices(webhook) if kind == "opened"} == {"missed", "overrun", "failing"}
+    assert influx.all_lines(bucket) == before
+    assert left(state_dir) == []
+
+
+def test_a_target_that_refuses_is_a_problem(
+    state_dir: Path, webhook: Webhook, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is told for each run, without a wait for another try."""
+    webhook.status = 404
+    code, found = drill(capfd, "--notify", webhook.url)
+    refused = [each for each in found if each["check"] == "drill.told"]
+    assert (code, [each["level"] for each in refused]) == (2, [2, 2, 2])
+    assert all("answered 404" in each["text"] for each in refused)
+    assert left(state_dir) == []
+
+
+def test_a_server_that_is_down_is_a_problem_and_the_rest_is_tried(
+    state_dir: Path, webhook: Webhook, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The drill says so and goes through a history, so that the targets are tried all the same."""
+    variables = {"URL": "http://127.0.0.1:1", "TOKEN": "t", "ORG": "o", "BUCKET": "b"}
+    for name, value in variables.items():
+        monkeypatch.setenv(f"INFLUXDB_{name}", value)
+    code, found = drill(capfd, "--notify", webhook.url)
+    assert (code, found[0]["check"], found[0]["level"]) == (2, "drill.way", 2)
+    assert [each["level"] for each in found[1:]] == [0] * (len(found) - 1)
+
+
+def test_without_a_target_nobody_is_told(state_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """That is a warning; each run is still seen to be found."""
+    code, found = drill(capfd)
+    assert code == 1
+    assert {"drill.missed", "drill.stuck", "drill.failed"} <= {each["check"] for each in found if not each["level"]}
+    assert left(state_dir) == []
+
+
+def test_a_second_drill_is_refused(state_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """One at a time in a state directory; the first one is left alone."""
+    with folder_of(state_dir) as folder:
+        code, found = drill(capfd)
+        assert folder.is_dir()
+    assert (code, found[-1]["check"]) == (2, "drill.failed")
+    assert "another drill" in found[-1]["text"]
+
+
+def test_what_a_killed_drill_left_is_removed(state_dir: Path) -> None:
+    """The next drill begins with an empty folder."""
+    with folder_of(state_dir) as folder:
+        (folder / "left").mkdir()
+        held = lock(folder / "left" / "lock")
+        assert held is not None
+        held.release()
+        with pytest.raises(OSError, match="another drill"), folder_of(state_dir):
+            pass
+    assert left(state_dir) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_cleans_up_too(state_dir: Path, number: signal.Signals) -> None:
+    """The command removes what it made, says so, and ends with 130."""
+    words = [*COMMAND, "doctor", "--drill"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "good run" in line:
+                assert left(state_dir)
+                process.send_signal(number)
+                break
+        said = process.stdout.read()
+    assert process.returncode == 130
+    assert "was removed" in said
+    assert "interrupted" in said
+    assert left(state_dir) == []
+
+
+def test_no_other_check_tells_of_a_drill(
+    state_dir: Path, webhook: Webhook, capfd: pytest.CaptureFixture[str], run_of: Callable[[str], None]
+) -> None:
+    """A failed run of such a name is in no look but the drill's own."""
+    run_of(f"{names.DRILL}-elsewhere")
+    assert main(["check", "--json", "--notify", webhook.url]) == 0
+    assert json.loads(capfd.readouterr().out)["jobs"] == []
+    run_of("real")
+    assert main(["check", "--notify", webhook.url]) == 2
+    assert len(webhook.posts) == 1
+
+
+@pytest.fixture
+def run_of(state_dir: Path) -> Callable[[str], None]:
+    """Returns what records a failed run of a job."""
+
+    def record(job: str) -> None:
+        measure = JobMeasure(state_dir=state_dir)
+        with measure.run(job) as run:
+            run.fail("on purpose")
+        measure.close(5)
+
+    return record
