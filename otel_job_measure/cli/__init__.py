@@ -138,6 +138,12 @@ def _ship() -> ModuleType:
     return ship
 
 
+def _web() -> ModuleType:
+    from otel_job_measure.cli import web  # noqa: PLC0415 - see `_needed`
+
+    return web
+
+
 # Each import is a statement, because tools that freeze an app follow no computed name.
 _COMMANDS: dict[str, Callable[[], ModuleType]] = {
     "check": _check,
@@ -150,6 +156,7 @@ _COMMANDS: dict[str, Callable[[], ModuleType]] = {
     "runs": _runs,
     "ship": _ship,
     "skip": _skip,
+    "web": _web,
 }
 
 

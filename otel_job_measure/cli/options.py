@@ -90,22 +90,36 @@ def store_of(args: argparse.Namespace) -> Asked:
         StateDirError: The state directory cannot be used.
         StoreError: The history cannot be used, or no InfluxDB is configured.
     """
+    return source_of(args)()
+
+
+def source_of(args: argparse.Namespace) -> Callable[[], Asked]:
+    """Returns what opens the store, with all rows that there are then, as often as it is called.
+
+    Raises:
+        SettingsError: A setting of the store is wrong.
+        StateDirError: The state directory cannot be used.
+        StoreError: No InfluxDB is configured.
+    """
     load_env_file(args.env_file)
     if args.source == INFLUXDB or (args.source is None and any(map(os.environ.get, URLS)) and not _is_here(args)):
         # Loaded only now: it imports an HTTP client.
         from otel_job_measure.insight.influxdb.store import InfluxStore  # noqa: PLC0415 - rarely needed
 
-        return Asked(InfluxStore(Settings.from_env(variables_for_reading(), ship=False)), counts=False)
+        asked = Asked(InfluxStore(Settings.from_env(variables_for_reading(), ship=False)), counts=False)
+        return lambda: asked
     settings = local_settings(args)
     # Loaded only now: they import SQLite.
     from otel_job_measure.insight.history_store import opened  # noqa: PLC0415 - not for --help
 
-    complete_until_ns = time.time_ns()  # a history has all rows of before this, once it is up to date
-    store, behind = opened(settings)
-    lacks = (
-        f"{behind.points} points ({behind.bytes} bytes) are not in the list yet: {behind.why}" if behind.points else ""
-    )
-    return Asked(store, lacks, complete_until_ns=0 if lacks else complete_until_ns)
+    def up_to_date() -> Asked:
+        complete_until_ns = time.time_ns()  # a history has all rows of before this, once it is up to date
+        store, behind = opened(settings)
+        size = f"{behind.points} points ({behind.bytes} bytes)"
+        lacks = f"{size} are not in the list yet: {behind.why}" if behind.points else ""
+        return Asked(store, lacks, complete_until_ns=0 if lacks else complete_until_ns)
+
+    return up_to_date
 
 
 def variables_for_reading() -> dict[str, str]:

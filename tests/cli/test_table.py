@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from otel_job_measure.cli.table import print_runs, shortened, took
+from otel_job_measure.cli.table import print_runs, shortened
 from otel_job_measure.history.run_record import RUNNING, RunRecord
+from otel_job_measure.insight.words import took
 from otel_job_measure.printable import printable
 from tests.points.texts import TEXTS
 

@@ -1,0 +1,52 @@
+"""Counts as horizontal bars, each with its name and its number."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from otel_job_measure.insight.pictures import svg
+from otel_job_measure.insight.pictures.picture import Picture
+
+_ROW: Final = 34
+_BAR: Final = 8
+_MOST_NAME: Final = 48
+
+
+class Bar(NamedTuple):
+    """One count.
+
+    Args:
+        name: What is counted.
+        number: How many.
+        last: When it last was, in words.
+    """
+
+    name: str
+    number: int
+    last: str
+
+
+def bars(counts: Sequence[Bar], title: str, most: int = 8) -> Picture:
+    """Returns the picture of the first counts; the table has all of them.
+
+    Args:
+        counts: The greatest first.
+        title: What it shows.
+        most: How many are drawn.
+    """
+    shown = counts[:most]
+    top = max((bar.number for bar in shown), default=1)
+    parts: list[str] = []
+    for place, bar in enumerate(shown):
+        y = place * _ROW
+        name = bar.name if len(bar.name) <= _MOST_NAME else f"{bar.name[: _MOST_NAME - 1]}…"
+        parts.append(
+            svg.group("name", (svg.text(0, y + 13, name), svg.text(svg.WIDTH, y + 13, str(bar.number), "end")))
+        )
+        parts.append(svg.group("failed", (svg.box(0, y + 18, max(0.5, svg.WIDTH * bar.number / top), _BAR),)))
+    said = "; ".join(f"{bar.name}: {bar.number}" for bar in shown) or "There are none"
+    return Picture(
+        title=title,
+        svg=svg.wide(max(1, len(shown)) * _ROW, title, f"{said}.", parts, "bars"),
+        head=("what", "runs", "last"),
+        rows=[(bar.name, str(bar.number), bar.last) for bar in counts],
+    )

@@ -1,0 +1,1 @@
+"""The read-only page, for `otel-job-measure web`; needs the extra `web`."""

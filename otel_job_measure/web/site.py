@@ -1,0 +1,89 @@
+"""The parts of the page, put together."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.web import jobs_page
+from otel_job_measure.web.app import Body, Pages, View, application
+from otel_job_measure.web.asker import Asker
+from otel_job_measure.web.bell import Bell
+from otel_job_measure.web.keeper import Keeper, Kept
+from otel_job_measure.web.look import Look, Looks, is_same
+from otel_job_measure.web.stream import Stream
+from otel_job_measure.web.templates import Templates
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from otel_job_measure.web.hosts import Hosts
+    from otel_job_measure.web.key import Key
+
+_FIRST_S: Final = 3600.0
+
+
+class Site:
+    """Everything behind the socket; `start` begins to look, `stop` ends what goes on.
+
+    Args:
+        look: Takes one look at the store.
+        key: What lets visitors in.
+        hosts: The hosts under which the page can be asked for.
+        clock: The time.
+    """
+
+    def __init__(self, look: Looks, key: "Key", hosts: "Hosts", clock: Clock | None = None) -> None:
+        self._templates = Templates()
+        self._bell = Bell()
+        self._keeper: Keeper[Look] = Keeper(look, clock or SystemClock(), is_same, lambda _: self._bell.ring())
+        self._asker = Asker()
+        self._stream = Stream(lambda: self._keeper.kept, self._bell, self._keeper.watch)
+        pages = Pages(self._templates, self._label, lambda: self._keeper.kept.number)
+        views = [View("/", _title("all"), self._jobs)]
+        self.app: ASGIApp = application(pages, views, self._stream, self._templates, key, hosts)
+
+    def start(self) -> None:
+        """Begins to look."""
+        self._keeper.start()
+        self._asker.start()
+
+    def stop(self) -> None:
+        """Ends the looks and the streams."""
+        self._keeper.stop()
+        self._stream.end()
+
+    def _label(self) -> str:
+        """Returns where the answers come from, once it is known."""
+        value = self._keeper.kept.value
+        return "" if value is None else value.overview.source
+
+    async def _known(self) -> Kept[Look]:
+        """Returns what is known; only before the first look it waits."""
+        self._keeper.watch()
+        while not (kept := self._keeper.kept).number:
+            await self._bell.wait(_FIRST_S)
+        return kept
+
+    def _rendered(self, template: str, kept: Kept[Look], status: int, context: Mapping[str, Any]) -> Body:
+        shared = {
+            "trouble": kept.trouble,
+            "at_ns": kept.at_ns or None,
+            "lacks": "" if kept.value is None else kept.value.lacks,
+            "label": self._label(),
+        }
+        return Body(status, self._templates.html(template, {**shared, **context}))
+
+    async def _jobs(self, query: Mapping[str, str]) -> Body:
+        kept = await self._known()
+        jobs = () if kept.value is None else kept.value.overview.jobs
+        context = jobs_page.context(jobs, jobs_page.Query.of(query), kept.at_ns)
+        return self._rendered("jobs.html", kept, 200 if kept.value is not None else 503, context)
+
+
+def _title(text: str) -> Callable[[Mapping[str, str]], str]:
+    """Returns what gives a page always the same title."""
+
+    def title(_: Mapping[str, str]) -> str:
+        return text
+
+    return title

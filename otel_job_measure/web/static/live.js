@@ -1,0 +1,69 @@
+// Keeps the page up to date. Without it, the page is the same and is loaded again by hand.
+"use strict";
+(() => {
+  let source = null;
+  let waits = false;
+  let number = -1;
+
+  const said = (text) => {
+    const place = document.querySelector(".live");
+    if (!place) return;
+    place.hidden = !text;
+    place.textContent = text;
+  };
+
+  // A person who types, or has chosen text, is left alone; the page changes afterwards.
+  const isBusy = () => {
+    const active = document.activeElement;
+    const types = active && /^(INPUT|SELECT|TEXTAREA)$/.test(active.tagName);
+    const chosen = document.getSelection();
+    return types || (chosen && !chosen.isCollapsed);
+  };
+
+  const refresh = async () => {
+    if (document.hidden) return;
+    if (isBusy()) { waits = true; return; }
+    waits = false;
+    let response;
+    try {
+      response = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
+    } catch { return; }
+    if (response.status === 401 || response.status === 403) { said("· the token is no longer valid: open the new URL"); close(); return; }
+    const next = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("main");
+    const now = document.querySelector("main");
+    if (!next || !now || isBusy()) return;
+    const open = new Set([...now.querySelectorAll("details[open] > summary")].map((each) => each.textContent));
+    for (const each of next.querySelectorAll("details > summary")) {
+      if (open.has(each.textContent)) each.parentElement.open = true;
+    }
+    const focused = now.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    now.replaceWith(document.adoptNode(next));
+    if (focused) document.querySelector(`main a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  };
+
+  // Two hundred browsers need not ask in the same moment.
+  const soon = () => setTimeout(refresh, Math.random() * 700);
+
+  const close = () => { if (source) { source.close(); source = null; } };
+
+  const open = () => {
+    close();
+    source = new EventSource("/live");
+    const seen = (event) => {
+      said("· live");
+      const before = number;
+      number = Number(event.data);
+      return before;
+    };
+    source.addEventListener("hello", (event) => { const before = seen(event); if (before >= 0 && before !== number) soon(); });
+    source.addEventListener("changed", (event) => { seen(event); soon(); });
+    source.addEventListener("same", seen);
+    source.onerror = () => said("· not live: the server does not answer");
+  };
+
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  document.addEventListener("focusout", () => { if (waits) soon(); });
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", (event) => { if (event.persisted) open(); });
+  if (!document.hidden) open();
+})();

@@ -1,0 +1,111 @@
+"""Values as the pages show them; times are relative to the look, and the exact ones stand beside them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from markupsafe import Markup
+
+from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.insight.pictures.kinds import OK, Kind, kind_of
+from otel_job_measure.printable import printable
+
+SIGNS: Final = ("✓", "▲", "✕", "?")
+"""The sign of each level, so that no meaning is in a colour alone."""
+UNKNOWN: Final = Markup('<span class="none">-</span>')
+_NS: Final = 10**9
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_UNITS: Final = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 0, ""))
+_FEW: Final = 10
+
+
+def local(at_ns: int) -> datetime:
+    """Returns a time in the zone of the server."""
+    return (_EPOCH + timedelta(seconds=at_ns // _NS)).astimezone()
+
+
+def zone() -> str:
+    """Returns the name of that zone, as a reader knows it."""
+    now = datetime.now(UTC).astimezone()
+    return f"in {now.tzname()} (UTC{now:%z})"
+
+
+def exactly(at_ns: int) -> str:
+    """Returns a time to the second."""
+    return f"{local(at_ns):%Y-%m-%d %H:%M:%S}"
+
+
+def moment(at_ns: int | None) -> Markup:
+    """Returns the time of a look: without its date if it is today's."""
+    if at_ns is None:
+        return UNKNOWN
+    at = local(at_ns)
+    is_today = at.date() == datetime.now(UTC).astimezone().date()
+    return _time(at_ns, f"{at:%H:%M:%S}" if is_today else exactly(at_ns))
+
+
+def at(at_ns: int | None) -> Markup:
+    """Returns a time to the second."""
+    return UNKNOWN if at_ns is None else _time(at_ns, exactly(at_ns))
+
+
+def ago(at_ns: int | None, now_ns: int) -> Markup:
+    """Returns how long ago a time was; one of the future is said to be so."""
+    if at_ns is None:
+        return UNKNOWN
+    passed_s = (now_ns - at_ns) / _NS
+    return _time(at_ns, f"{span(passed_s)} ago" if passed_s >= 0 else f"in {span(-passed_s)}")
+
+
+def span(seconds: float) -> str:
+    """Returns a length of time in one or two units."""
+    whole = round(seconds)
+    for size, unit, smaller, small_unit in _UNITS:
+        if whole >= size:
+            rest = whole % size // smaller if smaller else 0
+            if whole // size >= _FEW or not rest:
+                return f"{whole // size:,} {unit}"
+            return f"{whole // size} {unit} {rest} {small_unit}"
+    return f"{whole} s"
+
+
+def number(count: int) -> str:
+    """Returns a count with its digits in threes."""
+    return f"{count:,}"
+
+
+def percent(part: float | None) -> Markup | str:
+    """Returns a part of one; only all is 100 %."""
+    if part is None:
+        return UNKNOWN
+    return "100 %" if part >= 1 else f"{min(99.9, 100 * part):.1f} %"
+
+
+def outcome(run: RunRecord) -> Markup:
+    """Returns how a run ended, with a sign."""
+    kind = kind_of(run)
+    return Markup('<span class="outcome {}">{}</span>').format(kind.name, _signed(kind, ended_word(run)))
+
+
+def last(run: RunRecord, now_ns: int) -> Markup:
+    """Returns when a run was, with its outcome unless it is fine."""
+    at_ns = run.started_ns if run.started_ns is not None else run.ended_ns
+    when = ago(at_ns, now_ns)
+    return when if kind_of(run) is OK else Markup("{} {}").format(when, outcome(run))
+
+
+def ended_word(run: RunRecord) -> str:
+    """Returns the outcome of a run in a word or two."""
+    kind = kind_of(run)
+    if run.reason is None or run.reason in {"error", "lost"}:
+        return kind.word
+    return f"{kind.word}: {printable(run.reason[:40])}"
+
+
+def _signed(kind: Kind, word: str) -> Markup:
+    return Markup('<span class="sign" aria-hidden="true">{}</span> {}').format(kind.sign, word)
+
+
+def _time(at_ns: int, shown: str) -> Markup:
+    """Returns a time with its exact value for programs and as a tooltip."""
+    iso = f"{_EPOCH + timedelta(seconds=at_ns // _NS):%Y-%m-%dT%H:%M:%SZ}"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, exactly(at_ns), shown)

@@ -1,0 +1,81 @@
+"""The page of all jobs."""
+
+import re
+from dataclasses import replace
+from html import unescape
+
+from otel_job_measure.insight.history_store import HistoryStore
+from tests.web.made import ODD
+from tests.web.site import look_at, no_store, visited
+
+
+def names_of(html: str) -> list[str]:
+    """Returns the jobs of a page, in its order."""
+    return [unescape(name) for name in re.findall(r'<th scope="row".*?<bdi>(.*?)</bdi>', html)]
+
+
+def test_the_worst_jobs_come_first(company: HistoryStore) -> None:
+    """And each has its state, its times and its numbers."""
+    with visited(lambda: look_at(company)) as client:
+        html = client.get("/").text
+    found = names_of(html)
+    bad = {
+        "invoice-export",
+        "nightly-backup",
+        "payments-reconcile",
+        "send-newsletter",
+        "cleanup-tmp",
+        "certificates-renew",
+    }
+    assert bad <= set(found[:8])
+    assert "as of" in html
+    for text in ("last success", "next due", "p95", "never ran", "<title>The last runs of invoice-export</title>"):
+        assert text in html
+
+
+def test_links_sort_and_filter(company: HistoryStore) -> None:
+    """Without a script, by the address alone; an address that means nothing is as good as none."""
+    with visited(lambda: look_at(company)) as client:
+        assert names_of(client.get("/?sort=name").text) == sorted(names_of(client.get("/?sort=name").text))
+        assert names_of(client.get("/?q=BACK").text) == ["nightly-backup"]
+        assert names_of(client.get("/?state=never+ran").text) == ["cleanup-tmp"]
+        assert names_of(client.get("/?project=sales&stage=production&q=c-crm").text) == ["sync-crm"]
+        everything = names_of(client.get("/").text)
+        for odd in ("sort=x", "page=-1", "page=99999999999", "page=٣", "nothing=1", "sort", "page=0"):
+            assert names_of(client.get(f"/?{odd}").text) == everything
+        assert "No job is like that" in client.get("/?q=nothing-like-this").text
+
+
+def test_names_are_shown_as_they_are(odd: HistoryStore) -> None:
+    """A job named `<script>` is a job named `<script>`, and its link leads to it."""
+    with visited(lambda: look_at(odd)) as client:
+        html = client.get("/").text
+        assert "<script>alert" not in html
+        assert "<img" not in html
+        assert "\x1b" not in html
+        assert "\u202e" not in html
+        assert "<b>shop" not in html
+        assert ODD[0] in names_of(html)
+        assert "n" * 1024 in html
+        assert "{{ 7 * 7 }}" in html
+        assert "Z\u0351\u0352a" in html
+    assert not re.search(r"<[^>]* (?:on\w+|style)=", html)
+
+
+def test_nothing_at_all_is_said(company: HistoryStore) -> None:
+    """A page without jobs says how to get one."""
+    found = look_at(company)
+    none = replace(found, overview=replace(found.overview, jobs=()))
+    with visited(lambda: none) as client:
+        html = client.get("/").text
+    assert "No job has run yet" in html
+    assert "otel-job-measure exec" in html
+
+
+def test_a_store_that_is_away_is_said(company: HistoryStore) -> None:
+    """Before anything is known, the page says why; afterwards it shows what was known, and why it is old."""
+    with visited(no_store) as client:
+        first = client.get("/")
+    assert first.status_code == 503
+    assert "Nothing is known yet" in first.text
+    assert "InfluxDB at influx.example does not answer" in first.text
