@@ -35,7 +35,9 @@ class _Instrumentor(BaseInstrumentor):  # type: ignore[misc]  # it has no types
         return ()
 
     def _instrument(self, **kwargs: Any) -> None:
-        self._is_wanted, self._measure = True, kwargs.get("measure")
+        self._is_wanted, self._measure = True, kwargs.pop("measure", None)
+        if kwargs:  # of a distribution, or of a configuration file
+            _warn("%s takes no %s: its settings are environment variables", type(self).__name__, ", ".join(kwargs))
         if any(module in sys.modules for module in self.library):
             self._install()
         if not self._is_hooked:
@@ -61,11 +63,14 @@ class _Instrumentor(BaseInstrumentor):  # type: ignore[misc]  # it has no types
                 adapter = import_module(self.adapter)
             adapter.install(measure=self._measure)
         except Exception as error:  # noqa: BLE001 - the app goes on
-            from otel_job_measure.rate_limited_log import PrintableLog  # noqa: PLC0415 - rarely needed
+            _warn("the jobs of this process are not measured: %s", error)
 
-            PrintableLog(logging.getLogger(names.LOGGER)).warning(
-                "the jobs of this process are not measured: %s", error
-            )
+
+def _warn(message: str, *words: object) -> None:
+    with fork_gate():
+        from otel_job_measure.rate_limited_log import PrintableLog  # noqa: PLC0415 - rarely needed
+
+    PrintableLog(logging.getLogger(names.LOGGER)).warning(message, *words)
 
 
 def _is_half_imported(module: ModuleType) -> bool:

@@ -57,6 +57,12 @@ scheduler.shutdown()
     run(code + check, tmp_path)
 
 
+@pytest.mark.parametrize("scheduler", ["Celery", "RQ"])
+def test_one_line_installs_an_adapter(scheduler: str, tmp_path: Path) -> None:
+    """What it measures, docs/recipes.md shows and tries with a broker."""
+    run(example(scheduler), tmp_path)
+
+
 def test_the_adapter_and_its_driver(tmp_path: Path) -> None:
     """A stranger's adapter of 40 lines passes the suite."""
     run(example("An adapter of your own"), tmp_path)
