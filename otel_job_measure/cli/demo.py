@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, MutableMapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,23 @@ from otel_job_measure import names
 from otel_job_measure.cli import options
 from otel_job_measure.cli.table import print_runs
 from otel_job_measure.entrypoints.compose import compose
-from otel_job_measure.errors import SettingsError
+from otel_job_measure.errors import MissingDependencyError, SettingsError
+from otel_job_measure.integrations import apscheduler
 from otel_job_measure.printable import printable
 from otel_job_measure.runtime.history_reader import opened, up_to_date
 from otel_job_measure.runtime.measure import JobMeasure
 from otel_job_measure.settings import Settings
 
 _DESCRIPTION = """Runs some jobs on real files in a temporary folder: one fails on a bad file, one is killed during its
-run, two overlap, one is a command. Then it shows what was measured. It needs no server. The runs go to a state
-directory of the demo, never to yours, and to your server only with --ship."""
+run, two overlap, APScheduler runs one, one is a command. Then it shows what was measured. It needs no server. The runs
+go to a state directory of the demo, never to yours, and to your server only with --ship."""
 _KILLED = "import sys; from otel_job_measure.cli.demo import rebuild_index_until_killed as job; job(*sys.argv[1:])"
+_LEGEND = """
+late    how long after its due time a run began
+failed  with the reason `error`: the job raised an exception
+        with the reason `lost`: its process died, and this process found out
+uuid    the run's id, also in InfluxDB"""
+_NEXT = (("To list them again", "runs"), ("To see them in a browser", "web"))
 _LIMIT = 100
 _OURS = ("INFLUXDB_", "OTEL_")
 
@@ -59,10 +67,12 @@ def run(args: argparse.Namespace) -> int:
     history, _ = up_to_date(settings)
     print("\nWhat was measured:\n")
     print_runs(history.latest(since_ns=began_ns, limit=_LIMIT))
-    print(f"\nThe runs are kept in {printable(str(settings.state_path))}. To list them again:")
+    print(_LEGEND)
+    print(f"\nThe runs are kept in {printable(str(settings.state_path))}.")
     is_on_path = shutil.which("otel-job-measure") is not None  # not in a virtual environment that is not active
     program = "otel-job-measure" if is_on_path else shlex.join([sys.executable, "-m", "otel_job_measure"])
-    print(f"  {program} runs --state-dir {printable(shlex.quote(str(settings.state_path)))}")
+    for purpose, command in _NEXT:
+        print(f"{purpose}:\n  {program} {command} --state-dir {printable(shlex.quote(str(settings.state_path)))}")
     return _ship(measure) if args.ship else 0
 
 
@@ -122,6 +132,7 @@ class _Jobs:
     ) -> None:
         self._measure = measure
         self._folder = folder
+        self._orders = folder / "orders.csv"
         self._environment = environment
         self._env_file = [] if env_file is None else [str(env_file)]
         _make_files(folder)
@@ -129,10 +140,11 @@ class _Jobs:
     def run_all(self) -> None:
         """Runs them one after the other, except the two that overlap."""
         self._hash_files()
-        self._parse_orders("parse-orders", self._folder / "orders.csv")
+        self._parse_orders("parse-orders", self._orders)
         self._parse_orders("parse-returns", self._folder / "returns.csv")
         asyncio.run(self._fetch_rates())
         self._overlap()
+        self._schedule()
         self._be_killed()
         self._exec()
 
@@ -183,6 +195,27 @@ class _Jobs:
         for thread in threads:
             thread.join()
         _say("sync-inventory", "twice at the same time")
+
+    def _schedule(self) -> None:
+        name = "count-orders"
+        try:
+            apscheduler.install(measure=self._measure)
+        except MissingDependencyError as error:  # it is missing, or too old
+            _say(name, str(error).replace(": ", f":\n  {'':<16} "))
+            return
+        background: Any = import_module("apscheduler.schedulers.background")
+        done = threading.Event()
+
+        def count_orders() -> None:
+            _say(name, f"{len(self._orders.read_text().splitlines()) - 1} orders, run by APScheduler")
+            done.set()
+
+        scheduler = background.BackgroundScheduler()
+        scheduler.add_job(count_orders, id=name)  # due now
+        scheduler.start()
+        done.wait()
+        scheduler.shutdown()  # waits for the job's end
+        apscheduler.uninstall()
 
     def _be_killed(self) -> None:
         killed = self._run([sys.executable, "-c", _KILLED, *self._env_file])

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ OUTCOMES = {
     ("parse-returns", "failed", "error"),
     ("fetch-rates", "end", ""),
     ("sync-inventory", "end", ""),
+    ("count-orders", "end", ""),
     ("rebuild-index", "failed", "lost"),
     ("back-up-orders", "end", ""),
 }
@@ -27,10 +29,11 @@ SAID = [
     "  parse-returns    ValueError: could not convert string to float: 'twelve'",
     "  fetch-rates      3 rates, in a chain of async middlewares",
     "  sync-inventory   twice at the same time",
+    "  count-orders     500 orders, run by APScheduler",
     "  rebuild-index    its process ended by SIGKILL, in the middle of the run",
     "  back-up-orders   `cp` by `otel-job-measure exec`, exit code 0",
 ]
-_row = re.compile(r"(\S+) +\d\d-\d\d \d\d:\d\d:\d\d +(?:[\d.]+ [mµ]?s +)?(end|failed|running) +(\w*) *\b(\w{12})")
+_row = re.compile(r"(\S+) +\d\d-\d\d \d\d:\d\d:\d\d +(?:[\d.]+ [mµ]?s +){0,2}(end|failed|running) +(\w*) *\b(\w{12})")
 
 
 @pytest.fixture
@@ -66,7 +69,8 @@ def test_each_job_is_shown_with_what_happened_to_it(tmp_path: Path) -> None:
     assert set(found) == OUTCOMES
     assert len(found) == len(OUTCOMES) + 1
     assert found.count(("sync-inventory", "end", "")) == 2
-    [shown] = [line for line in done.stdout.splitlines() if "runs --state-dir" in line]
+    shown, web = (line for line in done.stdout.splitlines() if " --state-dir " in line)
+    assert " web --state-dir " in web
     listed = subprocess.run(shlex.split(shown), capture_output=True, text=True, check=True)  # it works as it is shown
     assert len(rows(listed.stdout)) == len(OUTCOMES) + 1
     assert not (tmp_path / "real").exists()
@@ -81,10 +85,10 @@ def test_a_second_time_shows_only_its_own_runs(tmp_path: Path) -> None:
     for _ in range(2):
         done = demo(tmp_path)
         assert done.returncode == 0
-        assert len(rows(done.stdout)) == 8
+        assert len(rows(done.stdout)) == 9
     command = [*COMMAND, "runs", "--state-dir", str(tmp_path / DEMO), "--json"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert len(listed.stdout.splitlines()) == 16
+    assert len(listed.stdout.splitlines()) == 18
 
 
 def test_it_leaves_its_files_nowhere(tmp_path: Path) -> None:
@@ -116,7 +120,7 @@ def test_with_ship_it_sends(tmp_path: Path, server: TinyServer) -> None:
     assert set(rows(done.stdout)) == OUTCOMES
     assert f"{server.url} org=acme bucket=jobs\nhas accepted " in done.stdout
     lines = {line for request in server.requests for line in request.lines}
-    assert sum(b'status="start"' in line for line in lines) == 8
+    assert sum(b'status="start"' in line for line in lines) == 9
     assert not (tmp_path / "real").exists()
 
 
@@ -167,3 +171,19 @@ def test_it_reads_an_env_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     """One that isn't there is an error."""
     assert main(["demo", "--ship", "--env-file", str(tmp_path / "no-such-file")]) == 1
     assert "no-such-file" in capsys.readouterr().err
+
+
+def test_without_apscheduler_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says how to install it, in lines of 80 characters, and runs the other jobs."""
+
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    assert main(["demo", "--env-file", os.devnull, "--state-dir", str(tmp_path / "state")]) == 0
+    out, _ = capsys.readouterr()
+    assert "  count-orders     APScheduler is not installed:\n" in out
+    assert f"\n{'':<19}pip install 'apscheduler>=3.11,<4'\n" in out
+    assert set(rows(out)) == OUTCOMES - {("count-orders", "end", "")}
