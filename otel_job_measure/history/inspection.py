@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,10 @@ from otel_job_measure.printable import printable
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _RUNS: Final = "SELECT count(*), min(started_ns), max(ifnull(ended_ns, started_ns)) FROM runs"
+_UUIDS: Final = (
+    "SELECT uuid FROM runs WHERE started_ns >= ? AND started_ns < ? AND destination IN ({}) "
+    "ORDER BY started_ns DESC LIMIT 2000"
+)
 _INGESTED: Final = "SELECT max(at_ns) FROM segments"
 
 
@@ -58,7 +62,8 @@ def opened_for_reading(path: Path, *, within_s: float) -> Generator[tuple[sqlite
         is_of_stranger = path.lstat().st_uid != os.getuid()
         taken = _locked(path.with_suffix(".lock"))
     except OSError as error:
-        raise HistoryError(f"the history {path} cannot be read: {error}") from error
+        why = error.strerror or str(error).removeprefix(f"{path} ")
+        raise HistoryError(f"the history {path} cannot be read: {why}") from error
     try:
         with closing(_connected(path, within_s)) as connection:
             harden(connection, is_of_stranger=is_of_stranger)
@@ -69,6 +74,13 @@ def opened_for_reading(path: Path, *, within_s: float) -> Generator[tuple[sqlite
     finally:
         if taken is not None:
             taken.release()
+
+
+def uuids_for(connection: sqlite3.Connection, destinations: Collection[str], since_ns: int, until_ns: int) -> set[str]:
+    """Returns the latest runs, at most 2,000, that started in a time and were written for some destinations."""
+    marks = ", ".join("?" for _ in destinations)
+    found = connection.execute(_UUIDS.format(marks), (since_ns, until_ns, *destinations))
+    return {uuid for (uuid,) in found if isinstance(uuid, str)}
 
 
 def _inspected(connection: sqlite3.Connection, path: Path) -> Inspected:

@@ -87,7 +87,7 @@ def _reading(asked: Asked, said: str, rights: Rights) -> Iterator[Finding]:
     if rights.reads:
         yield Finding(check="server.read", text=f"{whose} may read.")
         return
-    text, _, advice = said.partition("; ")
+    text, _, advice = said.replace(": set ", "; set ", 1).partition("; ")
     if rights.writes and not own and settings.history and not settings.in_memory:
         text = f"{whose} may write and not read, which is enough: this machine reads its own history."
         advice = f"for `--from influxdb`, set {READ_TOKEN} to a token that may read"
@@ -97,6 +97,7 @@ def _reading(asked: Asked, said: str, rights: Rights) -> Iterator[Finding]:
     yield Finding(check="server.read", level=level, text=f"{whose} cannot read: {text}.", advice=advice or _READ_ADVICE)
 
 
+_ADDRESS: Final = f"check {names.ENV_INFLUXDB_URL}, and any proxy between"
 _READ_ADVICE: Final = f"set {READ_TOKEN} to a token that may read the bucket"
 
 
@@ -140,7 +141,7 @@ class _Probe:
             return Finding(check="server.write", text=f"{_whose(self._asked)} may write: a test point was taken.")
         text, _, advice = verdict.message.partition("; ")
         rights.trouble = f"the server does not take points ({text})"
-        advice = advice or verdict.advice
+        advice = advice or verdict.advice or _ADDRESS
         return Finding(check="server.write", level=PROBLEM, text=f"No point can be written: {text}.", advice=advice)
 
     def read_back(self, pause: Callable[[float], None]) -> Finding:

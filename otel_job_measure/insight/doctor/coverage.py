@@ -58,9 +58,11 @@ def _told(
     measured = {job for job, its in runs.items() if any(run.duration_s is not None for run in its)}
     never = sorted(job.job for job in expected if job.job not in runs and now_ns - job.first_seen_ns > _NEW_NS)
     unexpected = sorted(runs.keys() - wanted)
-    lacks = f" {' and '.join(unread)} could not be read." if unread else ""
+    lacks = f" Not all is known: {' and '.join(unread)} could not be read." if unread else ""
     text = f"{number(len(wanted), 'job')} expected, {len(seen)} of them seen;"
     text += f" {len(runs)} seen in all, {len(measured)} with a measured run."
+    if not wanted and not runs:
+        text = "No job is known." if unread else "No job is expected, and none was seen yet."
     facts = {"expected": len(wanted), "expected_and_seen": len(seen), "seen": len(runs), "measured": len(measured)}
     yield Finding(check="coverage.jobs", text=text + lacks, facts=facts)
     if never and not unread:

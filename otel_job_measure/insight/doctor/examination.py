@@ -59,12 +59,10 @@ def examined(patient: Patient, budget: Budget) -> Iterator[Finding]:
     yield from _guarded("settings", _settings(patient))
     local, settings = patient.local, patient.settings
     if local is None:
-        yield Finding(
-            check="state.usable",
-            level=PROBLEM,
-            text=f"The state directory was not looked at: {patient.trouble or 'the settings are wrong'}.",
-            advice="mend the settings first",
-        )
+        why = "the settings are wrong" if patient.wrong else patient.trouble
+        text = f"The state directory was not looked at: {why}."
+        advice = "mend the settings first" if patient.wrong else "run doctor as its owner"
+        yield Finding(check="state.usable", level=PROBLEM, text=text, advice=advice)
     else:
         yield from _guarded("state", folder.examined(local))
         yield from _guarded("history", past.examined(local, budget, now_ns))

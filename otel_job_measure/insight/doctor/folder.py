@@ -155,10 +155,8 @@ def _slots(state: StateDir) -> Iterator[Finding]:
         elif segments:
             left += 1
     facts = {"living": living, "left": left, "most": COUNT}
-    text = f"{number(living, 'process')} of {COUNT} write here".replace("processs", "processes")
-    text += (
-        f"; {number(left, 'process')} ended without closing its files".replace("processs", "processes") if left else ""
-    )
+    text = f"{number(living, 'process')} of at most {COUNT} write here"
+    text += f"; {number(left, 'process')} ended without closing its files" if left else ""
     if living >= _MANY_SLOTS:
         advice = "run fewer processes in one state directory: above the limit, points are kept in memory"
         yield Finding(check="state.slots", level=WARNING, text=f"{text}.", advice=advice, facts=facts)

@@ -97,5 +97,5 @@ def _is_forbidden(path: Path) -> bool:
 
 
 def _sentence(error: Exception) -> str:
-    text = str(error)
+    text = str(error).partition(": upgrade")[0].partition("; ")[0]
     return f"{text[:1].upper()}{text[1:]}."

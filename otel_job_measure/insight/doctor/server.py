@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from otel_job_measure import names
 from otel_job_measure.delivery.influxdb.advice import Server
@@ -25,6 +25,7 @@ _FAR_S: Final = 180.0
 """A host whose clock is further ahead gets a finding of its own from `check`, and its misses are unknown."""
 _SOON_S: Final = 14 * 86_400
 _LOCAL: Final = ("localhost", "127.", "::1")
+_HUNG_UP: Final = ("RemoteDisconnected", "BadStatusLine", "reset")
 _MOST_HANDSHAKE_S: Final = 3.0
 
 
@@ -61,6 +62,9 @@ def examined(
     """Yields what is found of the server, and last the server itself if it answers as an InfluxDB does."""
     connection = Connection(_in_time(settings, budget))
     destination = connection.destination
+    proxy, proxied_by = settings.proxy_for(destination.url), _proxy_variable(settings, destination.url)
+    if proxy is not None:
+        yield Finding(check="server.proxy", text=f"Requests go through the proxy {proxy} of {proxied_by}.")
     where: dict[str, object] = {"url": destination.url, "org": destination.org or None, "bucket": destination.bucket}
     try:
         before_s = wall()
@@ -68,14 +72,10 @@ def examined(
         after_s = wall()
         server, _ = language_of(connection)
     except StoreError as error:
-        text, _, advice = str(error).partition("; ")
-        yield Finding(
-            check="server.reachable",
-            level=PROBLEM,
-            text=f"InfluxDB cannot be reached: {text}.",
-            advice=advice or f"check {names.ENV_INFLUXDB_URL}, the network, and whether the server runs",
-            facts=where,
-        )
+        said = str(error).replace(f"{names.ENV_PREFIX}PROXY", proxied_by)
+        text, advice = _unreachable(said, destination.url, budget)
+        text = f"InfluxDB cannot be reached: {text}."
+        yield Finding(check="server.reachable", level=PROBLEM, text=text, advice=advice, facts=where)
         return
     finally:
         connection.close()
@@ -85,9 +85,38 @@ def examined(
     yield Asked(settings=settings, server=server, budget=budget)
 
 
+def _proxy_variable(settings: Settings, url: str) -> str:
+    """Returns the variable that the proxy came from."""
+    ours = settings.source("proxy")
+    return ours or f"{urlsplit(url).scheme.upper()}_PROXY or ALL_PROXY"
+
+
 def _in_time(settings: Settings, budget: Budget) -> Settings:
     """Returns settings whose requests end in time."""
-    return settings.changed(timeout_s=min(settings.timeout_s, max(0.1, budget.left_s() - 0.5)))
+    return settings.changed(timeout_s=round(min(settings.timeout_s, max(0.1, budget.left_s() - 0.5)), 1))
+
+
+def _unreachable(said: str, url: str, budget: Budget) -> tuple[str, str]:
+    """Returns why there was no answer, and what to do."""
+    text, _, advice = said.partition("; ")
+    if "expired" in text:
+        return text, "renew the server's certificate; if it is not old, set this machine's clock"
+    parts = urlsplit(url)
+    if parts.scheme == "http" and any(word in text for word in _HUNG_UP) and _speaks_tls(parts, budget):
+        return f"{text}: the server speaks TLS", f"let {names.ENV_INFLUXDB_URL} begin with https://"
+    if "proxy" in text:
+        return text, advice or "check the proxy; NO_PROXY names servers that need none"
+    return text, advice or f"check {names.ENV_INFLUXDB_URL}, the network, and whether the server runs"
+
+
+def _speaks_tls(parts: SplitResult, budget: Budget) -> bool:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is sent
+    try:
+        _handshake(context, parts.hostname or "", parts.port or 80, min(_MOST_HANDSHAKE_S, budget.left_s()))
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _reachable(response: Response, server: Server, where: dict[str, object], took_s: float) -> Finding:
@@ -144,6 +173,10 @@ def _certificate(settings: Settings, host: str, port: int, timeout_s: float) -> 
     context = ssl.create_default_context(cafile=None if settings.ca_file is None else str(settings.ca_file))
     if settings.influxdb_client_certificate is not None and settings.influxdb_client_key is not None:
         context.load_cert_chain(settings.influxdb_client_certificate, settings.influxdb_client_key)
+    return _handshake(context, host, port, timeout_s)
+
+
+def _handshake(context: ssl.SSLContext, host: str, port: int, timeout_s: float) -> tuple[str, float | None]:
     with (
         socket.create_connection((host, port), timeout=timeout_s) as plain,
         context.wrap_socket(plain, server_hostname=host) as connected,

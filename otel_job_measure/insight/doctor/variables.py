@@ -29,8 +29,9 @@ _OTHER_PREFIXES: Final = ("OTEL_PYTHON_", "OTEL_INSTRUMENTATION_", "OTEL_EXPERIM
 """Variables of instrumentations and of distributions, which nobody can list."""
 _VISIBLE: Final = {"state_dir", "sink", "history", "retention_s", "ship"}
 """What people want to see even if it has its default."""
-_OWN: Final = (names.ENV_DATACENTER, names.ENV_PROJECT, names.ENV_STAGE)
+_LIKE_OURS: Final = ("OTEL_JOB", "OTEL_MEASURE", "JOB_MEASURE", "CLUSTER_DATA", "PROJECT_")
 _NEAR: Final = 0.75
+_LIKE: Final = 0.5
 _LONGEST: Final = 1000
 
 
@@ -84,13 +85,8 @@ def _shown(argument: str, value: object) -> str:
 def wrong(problems: str) -> Iterator[Finding]:
     """Yields a finding for each line of a `SettingsError`."""
     for line in problems.split("\n"):
-        text, takes, advice = line.partition("; it takes ")
-        yield Finding(
-            check="settings.valid",
-            level=PROBLEM,
-            text=_sentence(text),
-            advice=f"it takes {advice}" if takes else _DOCS,
-        )
+        text, _, advice = line.partition("; ")
+        yield Finding(check="settings.valid", level=PROBLEM, text=_sentence(text), advice=advice or _DOCS)
 
 
 def unused(environ: Mapping[str, str], settings: Settings | None) -> Iterator[Finding]:
@@ -161,11 +157,15 @@ def _near(variable: str, known: set[str]) -> str | None:
     if upper in known:
         return upper
     if upper.startswith(names.ENV_PREFIX):
-        return _nearest(upper, known, 0.5) or ""
-    is_like_ours = upper.startswith(("INFLUXDB_", "INFLUX_", "OTEL_JOB", "OTEL_MEASURE", "JOB_MEASURE")) or (
-        upper in {name.replace("_", "") for name in _OWN}
-    )
-    return _nearest(upper, known, _NEAR) if is_like_ours else None
+        ends = {name.removeprefix(names.ENV_PREFIX): name for name in sorted(known)}
+        return ends.get(_nearest(upper.removeprefix(names.ENV_PREFIX), set(ends), _LIKE) or "", "")
+    ours = names.ENV_INFLUXDB_PREFIX
+    for prefix in (ours, "INFLUX_"):
+        if upper.startswith(prefix):
+            their_ends = {name.removeprefix(ours) for name in known if name.startswith(ours)}
+            end = _nearest(upper.removeprefix(prefix), their_ends, _NEAR)
+            return end and f"{ours}{end}"
+    return _nearest(upper, known, _NEAR) if upper.startswith(_LIKE_OURS) else None
 
 
 def _nearest(word: str, words: set[str], cutoff: float) -> str | None:
