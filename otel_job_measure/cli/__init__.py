@@ -114,10 +114,22 @@ def _forget() -> ModuleType:
     return forget
 
 
+def _show() -> ModuleType:
+    from otel_job_measure.cli import show  # noqa: PLC0415 - see `_needed`
+
+    return show
+
+
 def _skip() -> ModuleType:
     from otel_job_measure.cli import skip  # noqa: PLC0415 - see `_needed`
 
     return skip
+
+
+def _jobs() -> ModuleType:
+    from otel_job_measure.cli import jobs  # noqa: PLC0415 - see `_needed`
+
+    return jobs
 
 
 def _rejected() -> ModuleType:
@@ -138,6 +150,12 @@ def _ship() -> ModuleType:
     return ship
 
 
+def _watch() -> ModuleType:
+    from otel_job_measure.cli import watch  # noqa: PLC0415 - see `_needed`
+
+    return watch
+
+
 def _web() -> ModuleType:
     from otel_job_measure.cli import web  # noqa: PLC0415 - see `_needed`
 
@@ -152,10 +170,13 @@ _COMMANDS: dict[str, Callable[[], ModuleType]] = {
     "exec": _exec,
     "expected": _expected,
     "forget": _forget,
+    "jobs": _jobs,
     "rejected": _rejected,
     "runs": _runs,
     "ship": _ship,
+    "show": _show,
     "skip": _skip,
+    "watch": _watch,
     "web": _web,
 }
 

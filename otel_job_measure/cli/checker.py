@@ -2,21 +2,18 @@
 
 import argparse
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otel_job_measure.cli import notifying, options
-from otel_job_measure.expectations.expectation import ExpectedJob
+from otel_job_measure.cli.expected_here import ExpectedHere
 from otel_job_measure.insight.check import Checked, wanted_jobs
 from otel_job_measure.insight.check_rows import new_rows
 from otel_job_measure.insight.history_store import HistoryStore
 from otel_job_measure.insight.look import look
-from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.points.monitor_rows import line_of
 from otel_job_measure.runtime import appending
-from otel_job_measure.runtime.crontabs import Crontabs
-from otel_job_measure.runtime.jobs_file import JobsFileReader
 
 if TYPE_CHECKING:
     from otel_job_measure.insight.run_store import RunStore
@@ -43,7 +40,7 @@ class Checker:
         self._wants = wanted_jobs(args.job, args.project, args.stage)
         self._server: RunStore | None = None
         self._store: RunStore | None = None
-        self._files: tuple[JobsFileReader | Crontabs, ...] = ()
+        self._expected_here: ExpectedHere | None = None
 
     def look(self) -> Checked:
         """Returns what holds now, and appends what is new to the journal."""
@@ -51,12 +48,14 @@ class Checker:
         store = self._store = asked.store
         if not isinstance(store, HistoryStore):
             self._server = store  # it keeps its connection, and what it has read of secrets
+        settings = options.local_settings(self._args)
+        self._expected_here = self._expected_here or ExpectedHere(settings)
         found = look(
             store,
             complete_until_ns=asked.complete_until_ns,
-            folder=options.local_settings(self._args).state_path,
+            folder=settings.state_path,
             wants=self._wants,
-            here=self._expected_here(),
+            here=self._expected_here.jobs(),
             remembers=True,
         )
         lines = b"".join(line_of(row) for row in new_rows(found, store))
@@ -71,14 +70,6 @@ class Checker:
         output = self._store.output if isinstance(self._store, HistoryStore) else _no_output
         settings = options.local_settings(self._args)
         notifying.tell(self._args, self._targets, settings, found, self._store, output, self._wants, stopped)
-
-    def _expected_here(self) -> Sequence[ExpectedJob]:
-        """Reads `jobs.toml` and crontabs, and returns what this state directory expects."""
-        settings = options.local_settings(self._args)
-        self._files = self._files or (JobsFileReader(settings), Crontabs(settings))
-        for problem in (problem for file in self._files for problem in file.look()):
-            options.complain(problem)
-        return ExpectedStore(settings.state_path).jobs()
 
 
 def _no_output(_uuid: str) -> Mapping[str, bytes]:

@@ -39,7 +39,11 @@ late    how long after its due time a run began
 failed  with the reason `error`: the job raised an exception
         with the reason `lost`: its process died, and this process found out
 uuid    the run's id, also in InfluxDB"""
-_NEXT = (("To list them again", "runs"), ("To see them in a browser", "web"))
+_NEXT = (
+    ("To see all jobs, the worst first", "jobs"),
+    ("To list the runs again", "runs"),
+    ("To see them in a browser", "web"),
+)
 _LIMIT = 100
 _OURS = ("INFLUXDB_", "OTEL_")
 
@@ -66,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     measure.flush()
     history, _ = up_to_date(settings)
     print("\nWhat was measured:\n")
-    print_runs(history.latest(since_ns=began_ns, limit=_LIMIT))
+    print_runs(history.latest(since_ns=began_ns, limit=_LIMIT), time.time_ns())
     print(_LEGEND)
     print(f"\nThe runs are kept in {printable(str(settings.state_path))}.")
     is_on_path = shutil.which("otel-job-measure") is not None  # not in a virtual environment that is not active

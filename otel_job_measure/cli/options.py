@@ -16,6 +16,7 @@ from otel_job_measure import names
 from otel_job_measure.errors import SettingsError, StateDirError
 from otel_job_measure.journal.rights import Rights, owner_of
 from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.points.text import clean_tag
 from otel_job_measure.printable import brief, in_lines
 from otel_job_measure.settings import Settings, parse_env_file
 from otel_job_measure.settings.environment import take_from_file
@@ -31,11 +32,13 @@ _is_ago = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)([smhdw])").fullmatch
 _LAST_NS = 2**63 - 1
 _SHOWN = 80
 _MOST_LINE = 4000
+MOST_PATH: Final = 5000
+"""The most characters of a path in a message."""
 _STATE_DIR = f"{names.ENV_PREFIX}STATE_DIR"
 URLS: Final = (names.ENV_INFLUXDB_URL, f"{names.ENV_PREFIX}{names.ENV_INFLUXDB_URL}")
 _LOCAL = (
     *("HOME", "XDG_STATE_HOME", names.ENV_PROJECT, names.ENV_STAGE, _STATE_DIR),
-    *(f"{names.ENV_PREFIX}{name}" for name in ("HISTORY", "RETENTION", "JOBS", "LINK")),
+    *(f"{names.ENV_PREFIX}{name}" for name in ("HISTORY", "RETENTION", "JOBS", "LINK", "TRACE_LINK")),
 )
 _OF_JOBS = {_STATE_DIR, names.ENV_SINK, *(f"{names.ENV_PREFIX}{name}" for name in ("SHIP", "HISTORY", "CONFIRM_START"))}
 """Variables that say nothing about the InfluxDB that is asked, and may contradict that this command sends nothing."""
@@ -205,6 +208,17 @@ def since_ns(text: str) -> int:
     except (ValueError, OverflowError):
         takes = "it takes 30m, 2h, 7d, 2w or an ISO time like 2026-11-24T03:00"
         raise argparse.ArgumentTypeError(f"{shown(text)} is not a time; {takes}") from None
+
+
+def since(text: str) -> str:
+    """Returns a time as it was written, for a command that counts from it again and again."""
+    since_ns(text)
+    return text
+
+
+def job_name(text: str) -> str:
+    """Returns a job's name as its rows have it, because rows replace some characters."""
+    return clean_tag(text) or names.UNNAMED
 
 
 def count(least: int, most: int) -> Callable[[str], int]:

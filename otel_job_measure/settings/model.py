@@ -69,6 +69,7 @@ class Arguments(TypedDict, total=False):
     retention_s: float
     max_bytes: int
     link: str | None
+    trace_link: str | None
     jobs: Path | str | None
     shutdown_timeout_s: float
     heartbeat_s: float

@@ -150,6 +150,12 @@ class Values:
         "a URL for people, such as `https://example.com/jobs/{job}?run={uuid}`; `{job}` and `{uuid}` are replaced",
         parsers.line,
     )
+    trace_link: str | None = _ours(
+        "TRACE_LINK",
+        "a URL of a trace for people, such as `https://tempo.example.com/trace/{trace_id}`; `{trace_id}`, `{span_id}`, "
+        "`{job}` and `{uuid}` are replaced",
+        parsers.line,
+    )
     jobs: Path | None = _ours("JOBS", "the path of a file such as `/etc/jobs.toml`", parsers.path)
     shutdown_timeout_s: float = _wait("SHUTDOWN_TIMEOUT", 5.0, least=0)
     heartbeat_s: float = _ours(

@@ -13,7 +13,10 @@ from otel_job_measure.cli import main
 from tests.support.exec_ import COMMAND
 from tests.support.uncovered import uncovered
 
-COMMANDS = ["check", "demo", "doctor", "exec", "expected", "forget", "rejected", "runs", "ship", "skip"]
+COMMANDS = [
+    *("check", "demo", "doctor", "exec", "expected", "forget", "jobs", "rejected"),
+    *("runs", "ship", "show", "skip", "watch", "web"),
+]
 # What the commands of a crontab have no time for.
 HEAVY = (
     "opentelemetry",

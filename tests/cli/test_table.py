@@ -1,7 +1,8 @@
 """The table of runs: it fits, and what tells runs apart is never cut."""
 
-import contextlib
 import io
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -9,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from rich.console import Console
 
-from otel_job_measure.cli.table import print_runs, shortened
+from otel_job_measure.cli.columns import table
+from otel_job_measure.cli.table import print_runs, run_columns
+from otel_job_measure.cli.terminal import shortened
 from otel_job_measure.history.run_record import RUNNING, RunRecord
 from otel_job_measure.insight.words import took
 from otel_job_measure.printable import printable
@@ -36,49 +40,93 @@ RUN = RunRecord(
 )
 
 
-def test_a_table_has_a_line_for_each_run(capsys: pytest.CaptureFixture[str]) -> None:
-    """What is not known is left empty, and nothing but text comes where the output is no terminal."""
+NOW_NS = 1_800_003_600_000_000_000
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Makes stdout a terminal of a width, without colours."""
+
+    def wide(columns: int) -> None:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("TERM", "dumb")
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setenv("LINES", "50")
+
+    return wide
+
+
+def test_a_table_has_a_line_for_each_run(capsys: pytest.CaptureFixture[str], terminal: Callable[[int], None]) -> None:
+    """What is not known is left empty, an open run shows its age, and people read `ok` for `end`."""
+    terminal(80)
     started = f"{datetime.fromtimestamp(1_800_000_000, UTC).astimezone():%m-%d %H:%M:%S}"
     print_runs(
         [
-            replace(RUN, job="import", status=RUNNING, reason=None, duration_s=None),
+            replace(RUN, job="import", status=RUNNING, reason=None, duration_s=None, ended_ns=None),
             replace(RUN, status="end", reason=None, duration_s=0.012),
             replace(RUN, job="report [red]", uuid="zyxwvutsrqpn", started_ns=None),
-        ]
+        ],
+        NOW_NS,
     )
     lines = [line.rstrip().split("  ") for line in capsys.readouterr().out.splitlines()]
     assert [[cell.strip() for cell in line if cell] for line in lines] == [
         ["job", "started", "took", "status", "reason", "uuid"],
-        ["import", started, "running", "abcdefghijkm"],
-        ["nightly", started, "12 ms", "end", "abcdefghijkm"],
+        ["import", started, "1h 00m", "running", "abcdefghijkm"],
+        ["nightly", started, "12 ms", "ok", "abcdefghijkm"],
         ["report [red]", "59m 59s", "failed", "cancelled", "zyxwvutsrqpn"],
     ]
 
 
-def test_what_a_scheduler_told_has_columns_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    """They appear if one of the runs has a value."""
-    print_runs([RUN, replace(RUN, lag_s=2.5, attempt=3)])
+def test_a_pipe_gets_all_columns_and_whole_names(capsys: pytest.CaptureFixture[str]) -> None:
+    """They never move: a value that is unknown is a dash."""
+    print_runs([replace(RUN, job="a" * 60), replace(RUN, project="p", stage="s", host="web-1")], NOW_NS)
     heading, first, second = capsys.readouterr().out.splitlines()
-    assert heading.split() == ["job", "started", "took", "late", "status", "reason", "attempt", "uuid"]
-    assert first.split()[-3:] == ["failed", "cancelled", "abcdefghijkm"]
-    assert second.split()[-6:] == ["2.50", "s", "failed", "cancelled", "3", "abcdefghijkm"]
+    assert heading.split() == [
+        *("job", "started", "took", "late", "status", "reason", "error", "host", "project", "attempt", "uuid")
+    ]
+    assert first.split()[0] == "a" * 60
+    assert re.split(r"  +", second.rstrip())[4:] == [*("failed", "cancelled", "-", "web-1", "p/s", "-", "abcdefghijkm")]
+    assert re.split(r"  +", second.rstrip())[3] == "-"
+
+
+def test_a_narrow_terminal_loses_columns_in_a_known_order(
+    capsys: pytest.CaptureFixture[str], terminal: Callable[[int], None]
+) -> None:
+    """The job, the times, the status and the id are always there."""
+    run = replace(RUN, project="p", stage="s", host="web-1", lag_s=2.5, attempt=3, error_type="ValueError")
+    found: dict[int, list[str]] = {}
+    for width in (60, 80, 100, 140):
+        terminal(width)
+        print_runs([run], NOW_NS)
+        heading, line = capsys.readouterr().out.splitlines()
+        assert max(cell_len(heading), cell_len(line)) <= width
+        found[width] = heading.split()
+    assert found == {
+        60: ["job", "started", "took", "status", "uuid"],
+        80: ["job", "started", "took", "status", "reason", "attempt", "uuid"],
+        100: ["job", "started", "took", "late", "status", "reason", "error", "attempt", "uuid"],
+        140: [*("job", "started", "took", "late", "status", "reason", "error", "host", "project", "attempt", "uuid")],
+    }
 
 
 @given(jobs=st.lists(TEXTS, min_size=1, max_size=4))
 def test_any_name_fits_80_columns(jobs: list[str]) -> None:
     """Names give way, whatever is in them, and the id stands at the end of each line, whole."""
     out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        print_runs([replace(RUN, job=job) for job in jobs])
+    where = Console(file=out, force_terminal=True, color_system=None, width=80)
+    where.print(table(where, run_columns([replace(RUN, job=job) for job in jobs], NOW_NS)), crop=False)
     lines = out.getvalue().splitlines()
     assert len(lines) == 1 + len(jobs)
     assert max(cell_len(line) for line in lines) <= 80
     assert all(line.endswith("abcdefghijkm") for line in lines[1:])
 
 
-def test_a_long_id_of_somebody_else_loses_its_middle(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_id_of_somebody_else_loses_its_middle(
+    capsys: pytest.CaptureFixture[str], terminal: Callable[[int], None]
+) -> None:
     """The table fits all the same, and the other rows keep their names; `--json` has the whole id."""
-    print_runs([replace(RUN, job="nightly", uuid=f"begin{'x' * 60}end"), replace(RUN, uuid="y" * 22)])
+    terminal(80)
+    print_runs([replace(RUN, job="nightly", uuid=f"begin{'x' * 60}end"), replace(RUN, uuid="y" * 22)], NOW_NS)
     _, first, second = capsys.readouterr().out.splitlines()
     assert first.endswith("beginxxxxxx…xxxxxxxend")
     assert second.endswith(f"cancelled  {'y' * 22}")

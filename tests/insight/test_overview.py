@@ -24,7 +24,7 @@ from .plain_store import PlainStore
 HOURLY: Final[dict[str, Any]] = {"schedule": "0 * * * *", "timezone": "UTC"}
 
 
-class _Store(PlainStore):
+class OverviewStore(PlainStore):
     """A store of some runs and expectations."""
 
     def __init__(self, *runs: RunRecord, expects: tuple[ExpectedJob, ...] = (), now: float = 30.0) -> None:
@@ -36,14 +36,14 @@ class _Store(PlainStore):
         return self.expects
 
 
-def _overview(store: _Store, now: float = 30, since: float = -7 * DAY, wanted: Wanted | None = None) -> Overview:
+def _overview(store: OverviewStore, now: float = 30, since: float = -7 * DAY, wanted: Wanted | None = None) -> Overview:
     return jobs(store, checked(store, history(now)), since_ns=at(since), wanted=wanted or Wanted())
 
 
 def test_the_states_are_those_of_the_check() -> None:
     """Each job that the check judges has its state, and the worst comes first."""
     never = replace(expected(first_seen=-DAY, **HOURLY), job=JobId("a never"))
-    store = _Store(
+    store = OverviewStore(
         *STEADY_HOURLY,
         replace(run(-60, -50, uuid="f", reason="error"), job="z bad"),
         replace(run(-5 * DAY, -5 * DAY + 9, uuid="i"), job="b idle"),
@@ -60,7 +60,7 @@ def test_the_states_are_those_of_the_check() -> None:
 
 def test_a_job_has_its_last_runs_and_its_next_due_time() -> None:
     """The strip goes from the oldest to the newest; the numbers are those of the period."""
-    (shown,) = _overview(_Store(*STEADY_HOURLY, expects=(expected(**HOURLY),)), since=-5.5 * HOUR).jobs
+    (shown,) = _overview(OverviewStore(*STEADY_HOURLY, expects=(expected(**HOURLY),)), since=-5.5 * HOUR).jobs
     assert [each.started_ns for each in shown.strip] == [each.started_ns for each in STEADY_HOURLY][-30:]
     assert (shown.summary.runs, shown.summary.success, shown.summary.p95_s) == (5, 1.0, 10.0)
     assert shown.last == shown.success == STEADY_HOURLY[-1]
@@ -70,23 +70,23 @@ def test_a_job_has_its_last_runs_and_its_next_due_time() -> None:
 def test_the_95th_percentile_of_the_durations_1_to_11_is_11() -> None:
     """Quantiles are nearest rank here as everywhere."""
     runs = [run(-n * 100, -n * 100 + n) for n in range(1, 12)]
-    (shown,) = _overview(_Store(*runs)).jobs
+    (shown,) = _overview(OverviewStore(*runs)).jobs
     assert (shown.summary.p50_s, shown.summary.p95_s) == (6.0, 11.0)
 
 
 def test_an_interval_counts_from_the_last_start() -> None:
     """After missed due times, the next one lies on the same grid, in the future."""
     every = expected(every_s=HOUR)
-    (fine,) = _overview(_Store(run(-600, -590), expects=(every,))).jobs
+    (fine,) = _overview(OverviewStore(run(-600, -590), expects=(every,))).jobs
     assert fine.next_due_ns == at(-600 + HOUR)
-    (late,) = _overview(_Store(run(-10 * HOUR - 600, -10 * HOUR), expects=(every,))).jobs
+    (late,) = _overview(OverviewStore(run(-10 * HOUR - 600, -10 * HOUR), expects=(every,))).jobs
     assert late.next_due_ns == at(-600 + HOUR)
 
 
 def test_only_wanted_jobs_are_shown() -> None:
     """A pattern, a project and a host choose the jobs; an exact name means that job alone."""
     star = replace(run(-60, -50, uuid="s"), job="night*")
-    store = _Store(*STEADY_HOURLY, star, replace(run(-70, -60, uuid="o", host="b"), job="other"))
+    store = OverviewStore(*STEADY_HOURLY, star, replace(run(-70, -60, uuid="o", host="b"), job="other"))
 
     def shown(wanted: Wanted) -> list[str]:
         return sorted(each.job.job for each in _overview(store, wanted=wanted).jobs)
@@ -121,7 +121,7 @@ def test_a_jobs_page_has_its_runs_failures_and_events() -> None:
     """What the check finds is among the events, although no row of it was written."""
     missing = tuple(each for each in STEADY_HOURLY if each.started_ns != at(-3 * HOUR + 2))
     bad = run(-1800, -1790, reason="error", error_type="OSError", uuid="bad", trigger="manual")
-    store = _Store(*missing, bad, expects=(expected(**HOURLY),))
+    store = OverviewStore(*missing, bad, expects=(expected(**HOURLY),))
     page = job(store, checked(store, history(30)), JOB, since_ns=at(-DAY))
     assert page is not None
     assert (page.view.job, page.view.state) == (JOB, "failing")
@@ -138,7 +138,7 @@ def test_a_jobs_page_has_its_runs_failures_and_events() -> None:
 
 def test_a_job_that_ran_long_ago_still_has_a_page() -> None:
     """Its last run is known whatever the period; nothing else is."""
-    store = _Store(run(-90 * DAY, -90 * DAY + 5))
+    store = OverviewStore(run(-90 * DAY, -90 * DAY + 5))
     page = job(store, checked(store, history(30)), JOB, since_ns=at(-DAY))
     assert page is not None
     assert (page.view.state, page.view.last, page.runs) == (IDLE, run(-90 * DAY, -90 * DAY + 5), ())
@@ -148,7 +148,7 @@ def test_a_job_that_ran_long_ago_still_has_a_page() -> None:
 def test_a_run_is_shown_with_its_neighbours() -> None:
     """Runs of the same nanosecond are neighbours in the order of their ids; other jobs have no part in it."""
     runs = [run(-30, -20, uuid="a"), run(-30, -20, uuid="b"), run(-30, -20, uuid="c"), run(-10, -5, uuid="d")]
-    store = _Store(*runs, replace(run(-15, -14, uuid="x"), job="other"))
+    store = OverviewStore(*runs, replace(run(-15, -14, uuid="x"), job="other"))
 
     def near(uuid: str) -> tuple[str | None, str | None]:
         (found,) = found_runs(store, uuid)
@@ -161,7 +161,7 @@ def test_a_run_is_shown_with_its_neighbours() -> None:
 def test_an_open_run_has_an_age_and_no_neighbour_after_it() -> None:
     """Its due time comes from its lag, and its trace from the template."""
     opened = run(-30, uuid="abc", trace_id="0af7", lag_s=5.0)
-    store = _Store(opened, run(-60, -50, uuid="abd"))
+    store = OverviewStore(opened, run(-60, -50, uuid="abd"))
     assert [each.uuid for each in found_runs(store, "ab")] == ["abc", "abd"]
     page = run_page(store, opened, at_ns=at(10), trace_link="https://t/{trace_id}?{job}")
     assert (page.age_s, page.due_ns, page.after) == (40.0, at(-35), None)
@@ -171,6 +171,6 @@ def test_an_open_run_has_an_age_and_no_neighbour_after_it() -> None:
 
 def test_a_whole_id_is_not_the_beginning_of_another() -> None:
     """A run whose id is the beginning of other ids can still be meant; nothing is meant by nothing."""
-    store = _Store(run(-30, -20, uuid="a"), run(-20, -10, uuid="ab"))
+    store = OverviewStore(run(-30, -20, uuid="a"), run(-20, -10, uuid="ab"))
     assert [each.uuid for each in found_runs(store, "a")] == ["a"]
     assert found_runs(store, "") == []

@@ -1,0 +1,158 @@
+"""Jobs for people: a line a job, then in words what is wrong, then the whole in one line."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Final
+
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
+
+from otel_job_measure.cli import pictures
+from otel_job_measure.cli.columns import Column, Names, Wide, table
+from otel_job_measure.cli.terminal import apart, closed, has_unicode, local, shortened
+from otel_job_measure.insight.finding_words import words_of
+from otel_job_measure.insight.hosts import About
+from otel_job_measure.insight.overview import JobView, Overview
+from otel_job_measure.insight.words import took
+from otel_job_measure.printable import brief
+
+LEVELS: Final = ("ok", "warning", "critical", "unknown")
+_STYLES: Final = ("green", "yellow", "bold red", "magenta")
+_DOTS: Final = ("●", "▲", "✗", "?")
+_PLAIN_DOTS: Final = (" ", "!", "x", "?")
+_STRIP: Final = 20
+_BARS: Final = 12
+_MOST_TOLD: Final = 10
+_MOST_NAME: Final = 40
+_MOST_WORDS: Final = 300
+_ORDER: Final = (2, 3, 1, 0)
+
+
+def jobs_table(console: Console, found: Overview, shown: Sequence[JobView]) -> Wide:
+    """Returns a line for each job."""
+    unicode, now_ns = has_unicode(console), found.at_ns
+
+    def column(heading: str, cell: Callable[[JobView], Text | str], order: int, **more: bool) -> Column:
+        cells = [text if isinstance(text := cell(view), Text) else Text(text) for view in shown]
+        return Column(heading=heading, cells=cells, order=order, **{"right": True, **more})
+
+    return table(
+        console,
+        [
+            column("state", lambda view: _state(view, unicode=unicode), 0, right=False),
+            Names(heading="job", texts=[name_of(view, shown) for view in shown], least=12),
+            column("last", lambda view: apart(_last_ns(view), now_ns), 1),
+            column("last ok", lambda view: _last_ok(view, now_ns), 4),
+            column("due in", lambda view: apart(view.next_due_ns, now_ns), 5, optional=True),
+            column("runs", lambda view: str(view.summary.runs), 6),
+            column("ok %", _share, 3),
+            column("p50", lambda view: took(view.summary.p50_s), 7),
+            column("p95", lambda view: took(view.summary.p95_s), 8),
+            column("last runs", lambda view: pictures.strip(view.strip, _STRIP, unicode=unicode), 2),
+            column("durations", lambda view: pictures.bars(view.strip, _BARS, unicode=unicode), 9),
+        ],
+    )
+
+
+def told(found: Overview, shown: Sequence[JobView], *, unicode: bool) -> list[Text]:
+    """Returns in words what is wrong, the worst first, and at last how many more there are."""
+    lines = [_of_host(about, unicode=unicode) for about in found.hosts]
+    lines += [_of_job(view, shown, found.at_ns, unicode=unicode) for view in shown if view.level]
+    rest = len(lines) - _MOST_TOLD
+    if rest > 0:
+        lines[_MOST_TOLD:] = [Text(f"  and {rest} more", style="dim")]
+    return lines
+
+
+def summed(found: Overview, shown: Sequence[JobView], count: int) -> Text:
+    """Returns the whole in one line: how many jobs there are of each level, of which time, and from where."""
+    parts = [
+        Text(f"{number} {LEVELS[level]}", style=_STYLES[level])
+        for level in _ORDER
+        if (number := sum(view.level == level for view in shown))
+    ]
+    days = timedelta(microseconds=(found.at_ns - found.since_ns) // 1000)
+    jobs = f"{count} job{'' if count == 1 else 's'}"
+    head = f"{jobs}: " if len(shown) == count else f"{len(shown)} of {jobs}: "
+    return Text.assemble(
+        head, Text(", ").join(parts), Text(f"; runs of the last {_span(days)}, from {brief(found.source)}", style="dim")
+    )
+
+
+def name_of(view: JobView, among: Sequence[JobView]) -> str:
+    """Returns the name of a job, with its project and stage if not all have the same."""
+    same = len({(each.job.project, each.job.stage) for each in among}) == 1
+    where = "" if same else "/".join(part for part in (view.job.project, view.job.stage) if part)
+    return f"{view.job.job} ({where})" if where else view.job.job
+
+
+def rendered(console: Console, found: Overview, shown: Sequence[JobView], count: int) -> Group:
+    """Returns everything."""
+    unicode = has_unicode(console)
+    lines = told(found, shown, unicode=unicode)
+    rows: list[RenderableType] = [jobs_table(console, found, shown), Text()] if shown else []
+    texts = [*lines, Text(), summed(found, shown, count)] if lines else [summed(found, shown, count)]
+    for text in texts:
+        text.no_wrap = not console.is_terminal
+        text.overflow = "ignore" if text.no_wrap else "fold"
+    return Group(*rows, *texts)
+
+
+def _state(view: JobView, *, unicode: bool) -> Text:
+    dot = (_DOTS if unicode else _PLAIN_DOTS)[view.level]
+    return Text(f"{dot} {view.state}", style=_STYLES[view.level] if view.findings else "dim")
+
+
+def _last_ns(view: JobView) -> int | None:
+    if view.last is None:
+        return None
+    return view.last.ended_ns if view.last.started_ns is None else view.last.started_ns
+
+
+def _last_ok(view: JobView, now_ns: int) -> Text:
+    if view.success is None:
+        return Text("never" if view.last is not None else "", style=_loud(view))
+    return Text(apart(view.success.ended_ns, now_ns))
+
+
+def _share(view: JobView) -> Text:
+    share = view.summary.success
+    if share is None:
+        return Text()
+    # Rounded down: only a job that never failed is at 100.
+    return Text(f"{int(share * 100)}", style="" if share == 1 else _loud(view))
+
+
+def _loud(view: JobView) -> str:
+    """Returns the style of what is wrong: it stands out only if the job is not ok."""
+    return _STYLES[view.level] if view.level else ""
+
+
+def _of_job(view: JobView, shown: Sequence[JobView], now_ns: int, *, unicode: bool) -> Text:
+    worst = view.findings[0]
+    where = f" on {shortened(worst.host, _MOST_NAME)}" if worst.host else ""
+    name = closed(shortened(name_of(view, shown), _MOST_NAME))
+    says = brief(words_of(worst.finding, _minute), _MOST_WORDS)
+    since = f"{_minute(worst.finding.since_ns)}, {apart(worst.finding.since_ns, now_ns)} ago"
+    return _line(view.level, f"{name}{where}", f"{view.state} since {since}: {says}", unicode=unicode)
+
+
+def _of_host(about: About, *, unicode: bool) -> Text:
+    name = closed(shortened(about.host or "the store", _MOST_NAME))
+    return _line(about.finding.level, name, brief(words_of(about.finding, _minute), _MOST_WORDS), unicode=unicode)
+
+
+def _line(level: int, name: str, says: str, *, unicode: bool) -> Text:
+    dot = (_DOTS if unicode else _PLAIN_DOTS)[level]
+    return Text.assemble((f"{dot} ", _STYLES[level]), (name, "bold"), f"  {says}")
+
+
+def _minute(time_ns: int) -> str:
+    return f"{local(time_ns):%Y-%m-%d %H:%M}"
+
+
+def _span(time: timedelta) -> str:
+    hours = round(time.total_seconds() / 3600)
+    if hours >= 48:  # noqa: PLR2004 - a day is better told in hours
+        return f"{round(hours / 24)} days"
+    return f"{hours} h" if hours else f"{round(time.total_seconds() / 60)} min"

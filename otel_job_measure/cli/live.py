@@ -1,0 +1,89 @@
+"""The live picture of `watch`: it takes the whole screen, and gives it back as it was."""
+
+import argparse
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.live import Live
+from rich.segment import Segment
+from rich.text import Text
+
+from otel_job_measure.cli import jobs
+from otel_job_measure.cli.jobs_table import rendered
+from otel_job_measure.cli.options import MOST_PATH, in_one_line
+from otel_job_measure.cli.stopping import Stopping
+from otel_job_measure.cli.terminal import console
+from otel_job_measure.cli.viewer import Viewer
+from otel_job_measure.errors import JobMeasureError
+from otel_job_measure.printable import brief
+
+if TYPE_CHECKING:
+    from otel_job_measure.insight.overview import Overview
+
+
+def live(args: argparse.Namespace) -> int:
+    """Shows the jobs until a signal; returns the exit code."""
+    where = console()
+    picture = _Picture(args)
+    picture.look()  # what is wrong with the options or the store is said before the screen is taken
+    asked_s = time.monotonic()
+    with Stopping() as stopping, Live(picture, console=where, screen=True, auto_refresh=False) as screen:
+        while True:
+            screen.refresh()
+            stopping.wait(max(0.0, asked_s + args.every - time.monotonic()))
+            if time.monotonic() - asked_s >= args.every:
+                picture.look_again()
+                asked_s = time.monotonic()
+    return stopping.exit_code
+
+
+class _Picture:
+    """What is on the screen: the last answer of the store, and what is wrong with it."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+        self._viewer = Viewer(args)
+        self._found: Overview | None = None
+        self._trouble = ""
+
+    def look(self) -> None:
+        """Asks the store."""
+        self._found = self._viewer.jobs()
+        self._trouble = self._viewer.lacks
+
+    def look_again(self) -> None:
+        """Asks the store; if it does not answer, the last answer stays."""
+        try:
+            self.look()
+        except (JobMeasureError, OSError) as error:
+            self._trouble = f"no answer: {in_one_line(error)}; trying again"
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yields the lines that the screen has room for, with what is wrong in the last ones."""
+        height = options.height or console.height
+        foot = console.render_lines(self._foot(), options.update(height=None))[:height]
+        body = console.render_lines(self._body(console), options.update(height=None))
+        room = max(0, height - len(foot))
+        if len(body) > room:
+            more = f"and {len(body) - room + 1} more lines: a higher terminal or --failing shows them"
+            last = console.render_lines(Text(more, style="dim", no_wrap=True), options.update(height=None))
+            body = [*body[: max(0, room - 1)], *last][:room]
+        for line in (*body, *foot):
+            yield from line
+            yield Segment.line()
+
+    def _body(self, where: Console) -> Group | Text:
+        found = self._found
+        if found is None:
+            return Text()
+        shown = jobs.chosen(self._args, found)
+        if not shown and not found.hosts:
+            return Text(brief(jobs.nothing(self._args, found), MOST_PATH))
+        return rendered(where, found, shown, len(found.jobs))
+
+    def _foot(self) -> Text:
+        if self._trouble:
+            return Text(brief(self._trouble), style="yellow")
+        at = time.strftime("%H:%M:%S", time.localtime(self._found.at_ns // 10**9)) if self._found else ""
+        return Text(f"{at}, every {self._args.every:g} s; Ctrl-C ends it", style="dim")

@@ -1,0 +1,72 @@
+"""What the commands write for people: a console, durations and times as people read them, and texts that fit."""
+
+import io
+import sys
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from typing import Final, TextIO, cast
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+
+from otel_job_measure.printable import printable
+
+WIDTH: Final = 80
+"""The width if stdout is no terminal, for text that is wrapped."""
+_MINUTE_S, _HOUR_S, _DAY_S, _YEAR_S = 60, 3600, 86_400, 31_557_600
+_AGES = ((_MINUTE_S, 1, "s"), (_HOUR_S, _MINUTE_S, "m"), (2 * _DAY_S, _HOUR_S, "h"), (_YEAR_S, _DAY_S, "d"))
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_RIGHT_TO_LEFT: Final = {"R", "AL", "AN"}
+_LEFT_TO_RIGHT_MARK: Final = "\u200e"
+
+
+def console() -> Console:
+    """Returns the console of stdout; one that is no terminal gets neither colours nor a width."""
+    stdout = cast("TextIO", sys.stdout)
+    if isinstance(stdout, io.TextIOWrapper):
+        stdout.reconfigure(errors="replace")  # a terminal without Unicode shows question marks
+    found = Console(highlight=False, emoji=False, markup=False)
+    found.width = found.width if found.is_terminal else WIDTH
+    return found
+
+
+def has_unicode(found: Console) -> bool:
+    """Returns whether a console shows more than ASCII."""
+    return found.encoding.startswith("utf")
+
+
+def shortened(text: str, width: int) -> str:
+    """Returns a text of at most so many terminal columns; a long one loses its middle."""
+    shown = printable(text)
+    if cell_len(shown) <= width:
+        return shown
+    head = set_cell_size(shown, width // 2)
+    tail = set_cell_size(shown[::-1], width - 1 - width // 2)[::-1]
+    while tail and unicodedata.combining(tail[0]):  # an accent without its letter would land on the ellipsis
+        tail = tail[1:]
+    return f"{head}…{tail}"
+
+
+def closed(text: str) -> str:
+    """Returns a text whose direction a terminal does not carry on: what follows a Hebrew name stays in its column."""
+    if text.isascii() or _RIGHT_TO_LEFT.isdisjoint(map(unicodedata.bidirectional, text)):
+        return text
+    return f"{text}{_LEFT_TO_RIGHT_MARK}"
+
+
+def apart(time_ns: int | None, now_ns: int) -> str:
+    """Returns how far a time is from now, in at most four columns, such as `12m`; an unknown one is empty."""
+    if time_ns is None:
+        return ""
+    seconds = abs(now_ns - time_ns) // 10**9
+    if seconds < 1:
+        return "now"
+    for bound, unit_s, name in _AGES:
+        if seconds < bound:
+            return f"{seconds // unit_s}{name}"
+    return f"{seconds // _YEAR_S}y"
+
+
+def local(time_ns: int) -> datetime:
+    """Returns a time in the zone of this machine, to the microsecond."""
+    return (_EPOCH + timedelta(microseconds=time_ns // 1000)).astimezone()

@@ -1,0 +1,225 @@
+"""`jobs`: what people and programs see of all jobs."""
+
+import io
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from otel_job_measure.cli import main
+from otel_job_measure.cli.jobs_table import rendered
+from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.history.run_record import RUNNING
+from otel_job_measure.insight.check import checked
+from otel_job_measure.insight.overview import Overview, jobs
+from otel_job_measure.insight.run_store import ALL
+from otel_job_measure.journal.interfaces import Chunk
+from tests.history.support import history_in
+from tests.insight.contract import FAILED, ended, some_runs, started, whole
+from tests.insight.made import DAY, HOUR, STEADY_HOURLY, at, expected, history, run
+from tests.insight.test_overview import OverviewStore
+
+SECOND: Final = 10**9
+BAD: Final = JobId("bad", "billing", "production")
+GOOD: Final = JobId("good", "billing", "production")
+Fill = Callable[[bytes], None]
+
+
+@pytest.fixture
+def fill(state_dir: Path) -> Fill:
+    """Puts lines into the history of the state directory."""
+
+    def filled(data: bytes) -> None:
+        state_dir.mkdir(mode=0o700, exist_ok=True)
+        history_in(state_dir, None, retention_s=1e10).fold(
+            [Chunk(segment="local-1.lp", offset=0, data=data, host="web-1")]
+        )
+
+    return filled
+
+
+def shown(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    """Returns what `jobs --json` prints."""
+    assert main(["jobs", "--json", *words]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_people_get_a_line_a_job_and_what_is_wrong_in_words(fill: Fill, capsys: pytest.CaptureFixture[str]) -> None:
+    """The worst job comes first; below the table stands why; a pipe gets no colours."""
+    now_ns = time.time_ns()
+    fill(
+        b"".join(whole(f"g{n}", now_ns - n * 3600 * SECOND, GOOD, took_s=2.0) for n in range(1, 5))
+        + whole("b", now_ns - 600 * SECOND, BAD, outcome=FAILED)
+    )
+    assert main(["jobs"]) == 0
+    captured = capsys.readouterr()
+    heading, first, second, _, why, _, summed = captured.out.splitlines()
+    assert "\x1b" not in captured.out
+    assert heading.split()[:3] == ["state", "job", "last"]
+    assert first.split()[:4] == ["✗", "failing", "bad", "10m"]
+    assert second.split()[:5] == ["●", "ok", "good", "1h", "59m"]
+    assert "it fails: 1 in a row, the last one: error, ValueError" in why
+    assert summed.startswith("2 jobs: 1 critical, 1 ok; runs of the last 7 days")
+
+
+def test_the_choice_and_the_order(fill: Fill, capsys: pytest.CaptureFixture[str]) -> None:
+    """Options narrow the jobs and sort them; what matches nothing says so."""
+    now_ns = time.time_ns()
+    fill(
+        whole("a", now_ns - 900 * SECOND, GOOD, took_s=9.0)
+        + whole("b", now_ns - 600 * SECOND, BAD, took_s=1.0, outcome=FAILED)
+        + started("c", now_ns - 300 * SECOND, JobId("other", "ops", "test"))
+    )
+
+    def names(*words: str) -> list[str]:
+        return [each["job"] for each in shown(capsys, *words)["jobs"]]
+
+    assert names() == ["bad", "good", "other"]
+    assert names("--failing") == ["bad"]
+    assert names("--job", "*o*") == ["good", "other"]
+    assert names("--project", "ops") == names("--stage", "test") == ["other"]
+    assert names("--host", "host-1") == ["bad", "good"]
+    assert names("--sort", "name") == ["bad", "good", "other"]
+    assert names("--sort", "last") == ["other", "bad", "good"]
+    assert names("--sort", "p95")[:2] == ["good", "bad"]
+    assert names("--since", "8m") == ["bad", "good", "other"]
+    assert [each["runs"] for each in shown(capsys, "--since", "8m")["jobs"]] == [0, 0, 1]
+    assert main(["jobs", "--job", "no*"]) == 0
+    assert "No such job" in capsys.readouterr().err
+    assert main(["jobs", "--failing", "--job", "good"]) == 0
+    assert "No job is failing: 1 job is ok" in capsys.readouterr().err
+
+
+def test_no_runs_at_all(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says what to do, and programs get an empty list."""
+    assert main(["jobs"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "otel-job-measure demo" in captured.err
+    assert shown(capsys)["jobs"] == []
+    assert not state_dir.exists()
+
+
+def test_only_open_runs(fill: Fill, capsys: pytest.CaptureFixture[str]) -> None:
+    """A job that never ended has no share of successes and no durations."""
+    fill(started("a", time.time_ns() - 60 * SECOND, GOOD))
+    (job,) = shown(capsys)["jobs"]
+    assert (job["state"], job["runs"], job["running"], job["success"], job["p50_s"]) == (RUNNING, 1, 1, None, None)
+    assert job["last_success"] is None
+    assert main(["jobs"]) == 0
+    assert "never" in capsys.readouterr().out
+
+
+def test_times_before_1970_and_far_ahead(fill: Fill, capsys: pytest.CaptureFixture[str]) -> None:
+    """A clock that was wrong costs no line."""
+    fill(whole("a", -(10**18), GOOD) + whole("b", 7_258_118_400 * SECOND, BAD))
+    assert [each["job"] for each in shown(capsys, "--since", "1900-01-01")["jobs"]] == ["bad", "good"]
+    assert main(["jobs", "--since", "1900-01-01"]) == 0
+    assert "88y" in capsys.readouterr().out
+
+
+def test_terminal_and_json_have_the_same_values_of_20_000_runs(fill: Fill, capsys: pytest.CaptureFixture[str]) -> None:
+    """Counts and quantiles are those of the runs."""
+    fill(some_runs(20_000, 7))
+    as_json = {
+        (each["job"], each["project"], each["stage"]): each for each in shown(capsys, "--since", "2020-01-01")["jobs"]
+    }
+    assert main(["jobs", "--since", "2020-01-01", "--sort", "name"]) == 0
+    lines = capsys.readouterr().out.splitlines()[1 : 1 + len(as_json)]
+    for each, line in zip(sorted(as_json.values(), key=_place), lines, strict=True):
+        assert f"  {each['runs']}  " in line
+        assert each["job"] in line
+    assert sum(each["runs"] for each in as_json.values()) == 20_000
+
+
+def _place(job: dict[str, Any]) -> tuple[str, str, str]:
+    return job["job"], job["project"] or "", job["stage"] or ""
+
+
+def _picture(found: Overview, width: int, *, ascii_only: bool = False) -> list[str]:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii" if ascii_only else "utf-8", errors="replace")
+    where = Console(file=out, force_terminal=True, color_system=None, width=width, highlight=False)
+    where.print(rendered(where, found, found.jobs, len(found.jobs)), crop=False)
+    out.flush()
+    buffer = out.buffer
+    assert isinstance(buffer, io.BytesIO)
+    return buffer.getvalue().decode().splitlines()
+
+
+def _some_overview(names: Sequence[str] = ("nightly", "import")) -> Overview:
+    runs = [replace(each, job=name, uuid=f"{name}{each.uuid}") for name in names for each in STEADY_HOURLY]
+    bad = replace(run(-60, -50, uuid="f", reason="error"), job=names[0])
+    hourly = replace(expected(schedule="0 * * * *", timezone="UTC"), job=bad.job_id)
+    store = OverviewStore(*runs, bad, expects=(hourly,))
+    return jobs(store, checked(store, history(30)), since_ns=at(-7 * DAY), wanted=ALL)
+
+
+def test_a_narrow_terminal_loses_columns_in_a_known_order() -> None:
+    """The durations go first, then the quantiles; the state, the job and its last runs stay longest."""
+    found = {width: _picture(_some_overview(), width) for width in (60, 80, 100, 140)}
+    for width, lines in found.items():
+        assert max(map(cell_len, lines)) <= width
+    heads = {width: [word for word in lines[0].split("  ") if word] for width, lines in found.items()}
+    assert {width: [word.strip() for word in head] for width, head in heads.items()} == {
+        60: ["state", "job", "last", "ok %", "last runs"],
+        80: ["state", "job", "last", "last ok", "due in", "runs", "ok %", "last runs"],
+        100: ["state", "job", "last", "last ok", "due in", "runs", "ok %", "p50", "p95", "last runs"],
+        140: ["state", "job", "last", "last ok", "due in", "runs", "ok %", "p50", "p95", "last runs", "durations"],
+    }
+
+
+def test_a_terminal_without_unicode_gets_marks_of_ascii() -> None:
+    """Nothing becomes a question mark but what a name has."""
+    text = "\n".join(_picture(_some_overview(), 140, ascii_only=True))
+    assert text.isascii()
+    assert "?" not in text
+    assert "...................x" in text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x" * 1024,
+        "報告書" * 30,
+        "שלום עולם",
+        "e\u0301" * 200,
+        "\u202eevil",
+        "a\x1b[31mb",
+        "\x9b2J",
+        "x\u200by",
+        "[red]b[/]",
+    ],
+    ids=range(9),
+)
+def test_any_name_keeps_the_columns_in_place(name: str) -> None:
+    """Long, wide, combining and right-to-left names, and what acts on a terminal, are shown and move nothing."""
+    for width in (60, 80, 140):
+        lines = _picture(_some_overview((name, "other")), width)
+        assert max(map(cell_len, lines)) <= width
+        assert all(line.replace("\u200e", "").isprintable() for line in lines)
+        strips = {line.rstrip()[-1:] for line in lines[1:3]} if width < 140 else {"▪", "✗"}
+        assert strips <= {"▪", "✗"}
+
+
+def test_the_95th_percentile_of_the_durations_1_to_11_is_11(fill: Fill, capsys: pytest.CaptureFixture[str]) -> None:
+    """The terminal and the JSON say so, from the same runs."""
+    now_ns = time.time_ns()
+    fill(b"".join(whole(f"r{n}", now_ns - n * int(HOUR) * SECOND, GOOD, took_s=float(n)) for n in range(1, 12)))
+    (job,) = shown(capsys)["jobs"]
+    assert (job["p50_s"], job["p95_s"]) == (6.0, 11.0)
+    assert main(["jobs"]) == 0
+    assert "6.00 s  11.00 s" in capsys.readouterr().out
+
+
+def test_a_run_without_a_start_is_a_last_run(fill: Fill, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its end says when it was."""
+    fill(ended("a", time.time_ns() - 7200 * SECOND, GOOD, took_s=1.0))
+    assert main(["jobs"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:5] == ["●", "ok", "good", "2h", "2h"]
