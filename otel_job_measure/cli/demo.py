@@ -35,7 +35,6 @@ run, two overlap, APScheduler runs one, one is a command. Then it shows what was
 go to a state directory of the demo, never to yours, and to your server only with --ship."""
 _KILLED = "import sys; from otel_job_measure.cli.demo import rebuild_index_until_killed as job; job(*sys.argv[1:])"
 _LEGEND = """
-late    how long after its due time a run began
 failed  with the reason `error`: the job raised an exception
         with the reason `lost`: its process died, and this process found out
 uuid    the run's id, also in InfluxDB"""
