@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -41,7 +40,7 @@ class Recipe:
         blocks = [(found[1], found[2]) for found in _block.finditer(section)]
         self.files = {text.partition("\n")[0].removeprefix("# "): text for kind, text in blocks if kind not in _PLAIN}
         lines = [line for kind, text in blocks if kind == "sh" for line in text.splitlines()]
-        self.commands = [line for line in lines if not line.startswith("pip install ")]
+        self.commands = [line for line in lines if "pip install " not in line]
         self.folder = folder
         self._environment = uncovered() | {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -105,11 +104,3 @@ class Recipe:
 
 
 _PLAIN: Final = {"sh", "text"}
-
-
-def words(line: str) -> list[str]:
-    """Returns the words of a command line, without the variables that it begins with."""
-    found = shlex.split(line)
-    while found and re.match(r"\w+=", found[0]):
-        found.pop(0)
-    return found
