@@ -23,8 +23,13 @@ class Half(NamedTuple):
     """Which runs these are."""
 
 
-def condition(wanted: Wanted) -> Condition:
-    """Returns what must hold for a run besides its time, in plain comparisons: a million runs may be compared."""
+def condition(wanted: Wanted, *, none: str | None = None) -> Condition:
+    """Returns what must hold for a run besides its time, in plain comparisons: a million runs may be compared.
+
+    Args:
+        wanted: Which runs.
+        none: What the columns of a run without project or stage have.
+    """
     values: dict[str, object] = {}
     parts: list[str] = []
     if wanted.job is not None:
@@ -32,7 +37,7 @@ def condition(wanted: Wanted) -> Condition:
     for column in ("project", "stage", "host"):
         given: str | None = getattr(wanted, column)
         if given is not None:
-            values[column] = given or None
+            values[column] = given or none
             parts.append(f"{column} IS :{column}")
     if wanted.words:
         words = {f"word{n}": names.STATUS_START if word == RUNNING else word for n, word in enumerate(wanted.words)}
@@ -44,16 +49,21 @@ def condition(wanted: Wanted) -> Condition:
 
 def halves(wanted: Wanted) -> tuple[tuple[Half, Half], dict[str, object]]:
     """Returns the two halves of the runs within the time that is wanted, and the values of the parameters."""
-    values: dict[str, object] = {"since": wanted.since_ns, "until": wanted.until_ns}
-    bounds = {"since": ">=", "until": "<"}
-    given = {name: value for name, value in values.items() if value is not None}
+    values: dict[str, object] = {}
+    starts, ends = (within(column, wanted, values) for column in ("started_ns", "ended_ns"))
+    with_start = Half("started_ns", f"started_ns IS NOT NULL AND {starts}")
+    without = Half("ended_ns", f"started_ns IS NULL AND ended_ns IS NOT NULL AND {ends}")
+    return (with_start, without), values
 
-    def within(column: str) -> str:
-        return "".join(f" AND {column} {bounds[name]} :{name}" for name in given)
 
-    with_start = Half("started_ns", f"started_ns IS NOT NULL{within('started_ns')}")
-    without = Half("ended_ns", f"started_ns IS NULL AND ended_ns IS NOT NULL{within('ended_ns')}")
-    return (with_start, without), given
+def within(at: str, wanted: Wanted, values: dict[str, object]) -> str:
+    """Returns the condition that a time is within the wanted ones, and adds the values of its parameters."""
+    parts: list[str] = []
+    for name, bound, given in (("since", ">=", wanted.since_ns), ("until", "<", wanted.until_ns)):
+        if given is not None:
+            values[name] = given
+            parts.append(f"{at} {bound} :{name}")
+    return " AND ".join(parts) or "TRUE"
 
 
 def _job(name: str, pattern: str | None, values: dict[str, object]) -> str:

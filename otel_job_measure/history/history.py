@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import BusyHistoryError, DamagedHistoryError, HistoryError
-from otel_job_measure.history import ingest, monitor_tables, queries, questions
+from otel_job_measure.history import filing, ingest, monitor_tables, queries, questions
 from otel_job_measure.history.database import LONGEST_S, Database
 from otel_job_measure.history.ingest import BESIDE_JOBS, FIRST_BYTES, Pace, Stretch, next_room, stretches
 from otel_job_measure.history.pruning import Pruning
@@ -33,9 +33,10 @@ _T = TypeVar("_T")
 _log = PrintableLog(logging.getLogger(names.LOGGER))
 _POLL_S: Final = 0.005
 _READ: Final = 4 * 1024 * 1024
-_PRUNINGS: Final = 20
+_STEPS: Final = 20
+"""How many short transactions for old files and old runs may follow an ingest."""
 _RUNS_AT_ONCE: Final = 1000
-_FORMER: Final = (1, 2, 3)
+_FORMER: Final = (1, 2, 3, 4)
 """The former versions of the schema."""
 
 
@@ -74,6 +75,8 @@ class History:
         self._gone: set[str] = set()
         self._unnoted: dict[str, Stretch] = {}
         self._room = FIRST_BYTES
+        self._may_file = True
+        """Whether runs of a former version may not be in the index by job."""
 
     @property
     def path(self) -> Path:
@@ -97,7 +100,7 @@ class History:
             self._fold_batch(batch, patience_s) for batch in stretches(chunks, self._positions, lambda: self._room)
         ]
         if any(folded):
-            self._prune()
+            self._tidy()
 
     def forget(self, segments: Iterable[str]) -> None:
         """Deletes the notes about segments that are gone, with the next transaction that ingests."""
@@ -265,15 +268,21 @@ class History:
             return stretch
         return stretch._replace(begin=before.begin)
 
-    def _prune(self) -> None:
+    def _tidy(self) -> None:
+        """Deletes old runs and files those of former versions, in some short transactions."""
         try:
-            for _ in range(_PRUNINGS):
-                if not self._pruning.is_due():
+            for _ in range(_STEPS):
+                if not (self._pruning.is_due() or self._may_file):
                     break
-                self._patiently(self._pruning.prune, 0.0)
+                self._may_file = self._patiently(self._tidied, 0.0)
                 self._pause(_POLL_S)  # lets a waiting fork go first
         except BusyHistoryError:
             pass  # it stays due
+
+    def _tidied(self, connection: "sqlite3.Connection") -> bool:
+        if self._pruning.is_due():
+            self._pruning.prune(connection)
+        return self._may_file and filing.file_some(connection)
 
     def _patiently(
         self, operation: "Callable[[sqlite3.Connection], _T]", patience_s: float, *, writes: bool = True

@@ -6,8 +6,7 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from otel_job_measure.expectations.expectation import JobId
-from otel_job_measure.history import last_runs, monitor_tables
+from otel_job_measure.history import jobs, last_runs, monitor_tables
 from otel_job_measure.history.rows import COLUMNS, SELECT, UUID, Row, is_sound, job_in, key_in, row_of, run_of
 from otel_job_measure.history.run_record import Batch, Run
 from otel_job_measure.journal.interfaces import Chunk
@@ -26,8 +25,6 @@ WHERE folded >= ? AND folded < ?
 """
 _KEEP: Final = "REPLACE INTO output SELECT id, ?, ? FROM runs WHERE ended_ns = ? AND uuid = ?"
 """An output without its run is left out: it comes after the run's ending, in the same segment."""
-_JOB: Final = "SELECT id FROM jobs WHERE job = ? AND project = ? AND stage = ?"
-_NEW_JOB: Final = "INSERT INTO jobs (job, project, stage) VALUES (?, ?, ?)"
 _AT_ONCE: Final = 200
 _MOST_ALIKE: Final = 10 * _AT_ONCE
 """How many rows may share the times or uuids of so many runs; a foreign file may have any number."""
@@ -119,22 +116,13 @@ def _put(connection: "sqlite3.Connection", rows: Sequence[Row]) -> None:
     """Writes rows; columns that are NULL in all of them are left out, because a NULL costs the driver most."""
     used = [at for at in range(len(COLUMNS)) if any(row[at] is not None for row in rows)]
     if used:
-        ids = _job_ids(connection, {job_in(row) for row in rows})
+        ids = jobs.ids_of(connection, {job_in(row) for row in rows})
         columns, marks = ", ".join(COLUMNS[at] for at in used), ", ".join("?" * len(used))
         values_of = itemgetter(*used)
         connection.executemany(
-            f"REPLACE INTO runs ({columns}, job_id) VALUES ({marks}, ?)",  # noqa: S608 - constant names
+            f"REPLACE INTO runs ({columns}, job_id, filed) VALUES ({marks}, ?, 1)",  # noqa: S608 - constant names
             ((*values_of(row), ids[job_in(row)]) for row in rows),
         )
-
-
-def _job_ids(connection: "sqlite3.Connection", jobs: Iterable[JobId]) -> dict[JobId, int | None]:
-    """Returns the ids of jobs; new ones get the next."""
-    ids: dict[JobId, int | None] = {}
-    for job in jobs:
-        found = connection.execute(_JOB, job).fetchone()
-        ids[job] = found[0] if found else connection.execute(_NEW_JOB, job).lastrowid
-    return ids
 
 
 def _known(connection: "sqlite3.Connection", runs: Sequence[Run]) -> Iterator[Row]:

@@ -106,17 +106,11 @@ def page_after(connection: "sqlite3.Connection", wanted: Wanted, now_ns: int, af
 
 def _notes(connection: "sqlite3.Connection", wanted: Wanted, after: JobId) -> dict[JobId, _Noted]:
     """Returns what is noted of the next jobs."""
-    chosen = condition(Wanted(job=wanted.job, exact=wanted.exact))
-    place: dict[str, object] = {"after_job": after.job, "after_project": after.project, "after_stage": after.stage}
-    conditions = [chosen.sql]
-    for column in ("project", "stage"):
-        given: str | None = getattr(wanted, column)
-        if given is not None:
-            conditions.append(f"{column} = :{column}")
-            place[column] = given
+    chosen = condition(wanted.of_jobs(), none="")
+    place = {"after_job": after.job, "after_project": after.project, "after_stage": after.stage}
     values = {**chosen.values, **place, "limit": 2 * _AT_ONCE}
     notes: dict[JobId, _Noted] = {}
-    for job, project, stage, what, at_ns, uuid in connection.execute(_NOTED.format(" AND ".join(conditions)), values):
+    for job, project, stage, what, at_ns, uuid in connection.execute(_NOTED.format(chosen.sql), values):
         notes.setdefault(JobId(job, project, stage), {})[what] = (at_ns, uuid)
     if sum(map(len, notes.values())) == 2 * _AT_ONCE:
         notes.popitem()  # the limit may have cut its notes in two

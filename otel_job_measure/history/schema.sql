@@ -1,4 +1,4 @@
--- The history: one row a run. Version 4; tests compare the columns with otel_job_measure/points/fields.py.
+-- The history: one row a run. Version 5; tests compare the columns with otel_job_measure/points/fields.py.
 --
 -- Times are nanoseconds since 1970. Tags and fields that a row does not have are NULL.
 
@@ -35,7 +35,8 @@ CREATE TABLE runs (
     lost_reason TEXT,
     lost_values TEXT,            -- its other columns, a JSON object
     settled INTEGER NOT NULL,    -- 1 if the run has a start and an ending that is not a guess
-    job_id INTEGER               -- of `jobs`, so that counting compares no texts; NULL in rows of former versions
+    job_id INTEGER,              -- of `jobs`, so that counting compares no texts; NULL in rows of former versions
+    filed INTEGER                -- 1 if the run is in the index by job; NULL in rows of former versions at first
 );
 
 -- The jobs that any run has. A job is its name, project and stage.
@@ -53,6 +54,9 @@ CREATE INDEX runs_by_start ON runs (started_ns);
 CREATE INDEX runs_by_end ON runs (ended_ns);
 CREATE INDEX runs_by_lost ON runs (lost_ns) WHERE lost_ns IS NOT NULL;
 CREATE INDEX runs_unsettled ON runs (uuid) WHERE settled = 0;
+
+-- Questions about one job go by this index. It has what counting needs, which then reads no rows.
+CREATE INDEX runs_by_job ON runs (job_id, started_ns, success, reason, duration_s) WHERE filed = 1;
 
 -- How far each segment has been folded in.
 CREATE TABLE segments (
@@ -87,7 +91,9 @@ CREATE TABLE output (
 
 -- How far pruning has come, and what it has told.
 CREATE TABLE pruning (
-    what TEXT PRIMARY KEY,       -- ended_ns, started_ns: the index that it goes through; gap, future: what was logged
+    -- ended_ns, started_ns: the index that it goes through; gap, future: what was logged; unfiled: up to which run_id
+    -- runs may not be in the index by job
+    what TEXT PRIMARY KEY,
     at_ns INTEGER NOT NULL,
     run_id INTEGER NOT NULL
 ) WITHOUT ROWID;

@@ -9,12 +9,13 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.expectations.precedence import joined
-from otel_job_measure.history import counting, monitor_tables, questions
+from otel_job_measure.history import counting, monitor_tables, questions, walks
 from otel_job_measure.history.history import Behind, History
+from otel_job_measure.history.jobs import jobs_of
 from otel_job_measure.history.last_runs import FIRST, page_after
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.expected_texts import decoded
-from otel_job_measure.insight.run_store import FailureCount, LastRuns, OpenRun, Summary, Wanted
+from otel_job_measure.insight.run_store import ALL, FailureCount, LastRuns, OpenRun, Summary, Wanted
 from otel_job_measure.insight.tally import Tally, added, by_job
 from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.points.monitor import Event, Sender, State
@@ -149,20 +150,21 @@ class HistoryStore:
 
     def _counted(self, page: counting.Page, wanted: Wanted) -> Iterator[tuple[Any, JobId]]:
         """Yields what the pages of the runs come to, each with its job."""
-        jobs: dict[int, JobId] = {}
-        for walk in counting.walks(wanted):
-            after = counting.BEGIN
-            while after != counting.END:
-                end, rows = self._ask(functools.partial(_asked_of_page, page, walk, after)) or (counting.END, [])
+        is_covered = page is counting.summed
+        found = self._ask(functools.partial(walks.walks, wanted=wanted, is_covered=is_covered))
+        ways, jobs = ([], {}) if found is None else found
+        for walk in ways:
+            after = walk.begin
+            while after != walk.end:
+                after, rows = self._ask(functools.partial(_asked_of_page, page, walk, after)) or (walk.end, [])
                 if any(each.job not in jobs for each in rows if not isinstance(each.job, JobId)):
-                    jobs = self._ask(counting.jobs) or {}
+                    jobs = self._ask(functools.partial(jobs_of, wanted=ALL)) or {}
                 for each in rows:
                     job = each.job if isinstance(each.job, JobId) else jobs.get(each.job)
                     if job is not None:
                         yield each, job
                     else:
                         _limited_log.warning("job", "runs of the history whose job is unknown are left out")
-                after = end
 
     def _ask(self, question: "Callable[[sqlite3.Connection], _T]") -> _T | None:
         return self._history.read(question)
@@ -178,8 +180,8 @@ def _open_runs(connection: "sqlite3.Connection", wanted: Wanted) -> list[OpenRun
 
 
 def _asked_of_page(
-    page: counting.Page, walk: counting.Walk, after: counting.Place, connection: "sqlite3.Connection"
-) -> tuple[counting.Place, list[Any]]:
+    page: counting.Page, walk: walks.Walk, after: walks.Place, connection: "sqlite3.Connection"
+) -> tuple[walks.Place, list[Any]]:
     """Returns where a page ends, and what its runs come to."""
     end = walk.end_of_page(connection, after)
     return end, page(connection, walk, after, end)

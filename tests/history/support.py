@@ -108,7 +108,7 @@ def rows(path: Path, query: str, values: Sequence[object] | Mapping[str, object]
 def runs(history: History) -> list[dict[str, Any]]:
     """Returns the rows of `runs` without ids, in an order that doesn't depend on that of folding."""
     found = rows(history.path, "SELECT * FROM runs ORDER BY job, uuid, project, tags, datacenter, stage")
-    return [{name: value for name, value in row.items() if name not in {"id", "job_id"}} for row in found]
+    return [{name: value for name, value in row.items() if name not in {"id", "job_id", "filed"}} for row in found]
 
 
 def uuids(history: History, **wanted: object) -> list[str]:

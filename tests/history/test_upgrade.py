@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-from tests.history.support import NOW_NS, SECOND, Lines, chunk, history_in, rows, runs, uuids
+from otel_job_measure.history import filing
+from otel_job_measure.history import history as module
+from tests.history.support import DAY, NOW_NS, SECOND, Lines, chunk, history_in, rows, runs, uuids
 
 _COLUMNS = (
     *("job", "datacenter", "project", "stage", "tags", "uuid", "started_ns", "ended_ns", "status", "reason"),
@@ -91,7 +93,7 @@ def test_an_upgraded_history_has_the_tables_of_a_new_one(tmp_path: Path) -> None
     uuids(history_in(tmp_path))
     history_in(tmp_path / "new").fold([chunk(Lines(uuid="a").start())])
     assert _shape(tmp_path / "history.db") == _shape(tmp_path / "new" / "history.db")
-    assert rows(tmp_path / "history.db", "PRAGMA user_version") == [{"user_version": 4}]
+    assert rows(tmp_path / "history.db", "PRAGMA user_version") == [{"user_version": 5}]
 
 
 def test_the_last_runs_of_an_older_history_stay(tmp_path: Path) -> None:
@@ -109,3 +111,49 @@ def _shape(path: Path) -> list[tuple[object, ...]]:
     columns = rows(path, "SELECT name, type, \"notnull\", pk FROM pragma_table_info('runs') ORDER BY name")
     others = rows(path, "SELECT type, name FROM sqlite_master ORDER BY name")
     return [tuple(row.values()) for row in (*columns, *others)]
+
+
+def version_4(path: Path, runs: int) -> None:
+    """Makes a history of version 4 with runs of two jobs; every third one lacks the id of its job."""
+    former = Path(module.__file__).parent / "former" / "4.sql"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(former.read_text())
+        connection.execute(f"PRAGMA application_id = {0x6F6A6D68}")
+        connection.execute("PRAGMA user_version = 4")
+        connection.execute("INSERT INTO jobs VALUES (1, 'nightly', 'billing', 'production')")
+        ended = {**_BACK, "lost_ns": None, "lost_rows": 0, "lost_reason": None, "tags": "{}"}
+        del ended["lost_host"]
+        for number in range(runs):
+            job = {"job": "hourly"} if number % 3 == 0 else {"job_id": 1}
+            run = {**_RUN, **ended, **job, "uuid": f"r{number}", "started_ns": NOW_NS + number}
+            names = ", ".join(run)
+            connection.execute(f"INSERT INTO runs ({names}) VALUES ({', '.join('?' * len(run))})", [*run.values()])  # noqa: S608
+        connection.commit()
+
+
+def test_an_upgrade_puts_no_run_into_the_new_index_at_once(tmp_path: Path) -> None:
+    """A million runs would take seconds; each ingest files some, the newest first, in short transactions."""
+    path = tmp_path / "history.db"
+    version_4(path, 5000)
+    history = history_in(tmp_path)
+    assert len(uuids(history)) == 100
+    assert rows(path, "SELECT count(filed) AS n FROM runs") == [{"n": 0}]
+    history.fold([chunk(Lines(uuid="a").start(NOW_NS + DAY))])
+    (filed,) = rows(path, "SELECT count(filed) AS n, min(id) AS first FROM runs WHERE filed = 1")
+    assert filed == {"n": 1 + module._STEPS * filing._AT_ONCE, "first": 5001 - module._STEPS * filing._AT_ONCE}
+    history_in(tmp_path).fold([chunk(Lines(uuid="b").start(NOW_NS + DAY), "local-2.lp")])
+    assert rows(path, "SELECT count(filed) AS n, count(job_id) AS ids FROM runs") == [{"n": 5002, "ids": 5002}]
+    assert rows(path, "SELECT * FROM pruning WHERE what = 'unfiled'") == []
+
+
+def test_an_ingest_into_an_upgraded_history_files_what_it_touches(tmp_path: Path) -> None:
+    """An open run of a former version is filed when its ending comes, and then not once more."""
+    path = tmp_path / "history.db"
+    version_4(path, 3)
+    rows(path, "UPDATE runs SET status = 'start', ended_ns = NULL, settled = 0, success = NULL WHERE uuid = 'r1'")
+    history_in(tmp_path).fold([chunk(Lines(uuid="r1").end(NOW_NS + 9 * SECOND))])
+    assert rows(path, "SELECT uuid, job_id, filed FROM runs ORDER BY uuid") == [
+        {"uuid": "r0", "job_id": 2, "filed": 1},
+        {"uuid": "r1", "job_id": 1, "filed": 1},
+        {"uuid": "r2", "job_id": 1, "filed": 1},
+    ]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from otel_job_measure.expectations.expectation import JobId
-from otel_job_measure.history import counting, last_runs, questions
+from otel_job_measure.history import counting, last_runs, questions, walks
 from otel_job_measure.history.database import Database
 from otel_job_measure.insight.history_store import HistoryStore
 from otel_job_measure.insight.run_store import ALL, RunStore, Wanted
@@ -35,11 +35,14 @@ def load(tmp_path: Path) -> Load:
 
 
 def test_rows_of_former_versions_are_counted_too(load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They lack the id of their job, beside rows of the same job that have one, in any page."""
-    monkeypatch.setattr(counting, "AT_ONCE", 70)
+    """They may lack the id of their job, and are not in the index by job, beside rows of the same job that are."""
+    monkeypatch.setattr(walks, "AT_ONCE", 70)
     data = some_runs(300, 11)
     store = load(data)
-    rows(tmp_path / "history.db", "UPDATE runs SET job_id = NULL WHERE id % 3 = 0 OR job = 'job-7'")
+    path = tmp_path / "history.db"
+    rows(path, "UPDATE runs SET job_id = NULL, filed = NULL WHERE id <= 200 AND (id % 3 = 0 OR job = 'job-7')")
+    rows(path, "UPDATE runs SET filed = NULL WHERE id <= 200 AND id % 5 = 0")
+    rows(path, "INSERT INTO pruning VALUES ('unfiled', 0, 200)")
     compare(store, PlainStore(data, CLOCK_NS))
 
 
@@ -48,7 +51,7 @@ def test_pages_of_counted_runs_lose_none(load: Load, monkeypatch: pytest.MonkeyP
     data = b"".join(whole(f"r{n}", NOW_NS + n // 5, JobId(f"j{n % 5}")) for n in range(50))
     data += b"".join(ended(f"e{n}", NOW_NS + n // 5, JobId(f"k{n % 5}")) for n in range(30))
     for size in (1, 3, 10, 50, 80):
-        monkeypatch.setattr(counting, "AT_ONCE", size)
+        monkeypatch.setattr(walks, "AT_ONCE", size)
         store = load(data)
         for wanted in (ALL, Wanted(since_ns=NOW_NS), Wanted(until_ns=NOW_NS + 5), Wanted(since_ns=NOW_NS + 2)):
             assert store.summaries(wanted) == PlainStore(data, CLOCK_NS).summaries(wanted)
@@ -58,7 +61,7 @@ def test_a_question_about_many_runs_keeps_nobody_from_the_file_for_long(
     load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Counting takes a transaction for each of some rows, and memory for the durations alone."""
-    monkeypatch.setattr(counting, "AT_ONCE", 1000)
+    monkeypatch.setattr(walks, "AT_ONCE", 1000)
     store = load(some_runs(5000, 3))
     begun: list[object] = []
     transaction = Database.transaction
@@ -95,22 +98,26 @@ def test_the_last_runs_of_many_jobs_take_few_statements(load: Load, monkeypatch:
 @pytest.mark.parametrize(
     ("wanted", "index"),
     [
-        (ALL, "INTEGER PRIMARY KEY"),
-        (Wanted(since_ns=NOW_NS), "runs_by_start"),
-        (Wanted(job="a*"), "INTEGER PRIMARY KEY"),
+        (ALL, "runs_by_job"),
+        (Wanted(since_ns=NOW_NS), "runs_by_job"),
+        (Wanted(job="job-*"), "runs_by_job"),
+        (Wanted(host="web"), "INTEGER PRIMARY KEY"),
+        (Wanted(host="web", since_ns=NOW_NS), "runs_by_start"),
+        (Wanted(job="job-1", host="web"), "runs_by_job"),
     ],
 )
 def test_counting_goes_on_where_it_stopped(load: Load, tmp_path: Path, wanted: Wanted, index: str) -> None:
     """Each page is found by an index, so that all pages together read each row once."""
     load(some_runs(300, 5))
-    walk, *_ = counting.walks(wanted)
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
+        walk = walks.walks(connection, wanted, is_covered=True).walks[0]
         plans: list[str] = []
         connection.set_trace_callback(plans.append)
-        counting.failed(connection, walk, (5, 5), (9, 9))
+        counting.summed(connection, walk, (1, 5), (4, 9))
         connection.set_trace_callback(None)
-        found = connection.execute(f"EXPLAIN QUERY PLAN {plans[0]}").fetchall()
-    assert any(index in each[3] and each[3].startswith("SEARCH") for each in found), found
+        found = [step[3] for plan in plans for step in connection.execute(f"EXPLAIN QUERY PLAN {plan}")]
+    assert len([step for step in found if step.startswith("SEARCH") and index in step]) == 2, found
+    assert [step for step in found if "TEMP B-TREE" in step] == [] or index != "runs_by_job", found
 
 
 @pytest.mark.parametrize("question", ["latest", "starts", "open_runs"])

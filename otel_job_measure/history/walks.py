@@ -1,0 +1,134 @@
+"""Ways through the runs of a history, page by page: a transaction keeps other processes from the file.
+
+A question about a job, or one that the index by job can answer alone, goes by that index. It meets the runs of each job
+one after the other, so that nothing is sorted. Other questions go by the times, or by the row ids.
+"""
+
+import json
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.history.conditions import condition, halves, within
+from otel_job_measure.history.filing import unfiled
+from otel_job_measure.history.jobs import jobs_of
+from otel_job_measure.history.wanted import Wanted
+
+if TYPE_CHECKING:
+    import sqlite3
+
+AT_ONCE: Final = 100_000
+"""How many rows a transaction reads: it takes some tenths of a second."""
+_BOUND: Final = """
+SELECT {order} FROM {source} WHERE {where} AND {within} ORDER BY {order} LIMIT 1 OFFSET :more
+"""
+_LEAST: Final = -(2**63)
+_MOST: Final = 2**63 - 1
+
+Place = tuple[int, int]
+"""The values of the two columns that the pages follow."""
+BEGIN: Final[Place] = (_LEAST, -1)
+END: Final[Place] = (_MOST, _MOST)
+BY_ID: Final = "job_id"
+BY_NAME: Final = "job, project, stage"
+"""For rows of former versions, which may have no id of their job; comparing texts takes twice as long."""
+
+
+class Walk(NamedTuple):
+    """A way through the runs that are wanted."""
+
+    source: str
+    """The table, and perhaps the index that must be used."""
+    order: str
+    """The two columns that the pages follow."""
+    where: str
+    """Which runs are met."""
+    values: dict[str, object]
+    job: str = BY_ID
+    """What tells the job of a run."""
+    begin: Place = BEGIN
+    """The place before the first page."""
+    end: Place = END
+    """The place of the last run, or one behind it."""
+
+    def end_of_page(self, connection: "sqlite3.Connection", after: Place) -> Place:
+        """Returns the last place of the page that begins after another one."""
+        values = self.values_of(after, self.end)
+        query = _BOUND.format(order=self.order, source=self.source, where=self.where, within=self._within)
+        found = connection.execute(query, {**values, "more": AT_ONCE - 1}).fetchone()
+        return self.end if found is None else (found[0], found[1])
+
+    def on_page(self, query: str) -> str:
+        """Returns a query about the runs of one page."""
+        return query.format(source=self.source, where=f"{self.where} AND {self._within}", job=self.job)
+
+    def values_of(self, after: Place, end: Place) -> dict[str, object]:
+        """Returns the values of the parameters of a page."""
+        return {**self.values, "after_1": after[0], "after_2": after[1], "end_1": end[0], "end_2": end[1]}
+
+    @property
+    def _within(self) -> str:
+        return f"({self.order}) > (:after_1, :after_2) AND ({self.order}) <= (:end_1, :end_2)"
+
+
+class Walks(NamedTuple):
+    """The ways that together meet each run once, and the jobs that are wanted, by their ids."""
+
+    walks: list[Walk]
+    jobs: dict[int, JobId]
+
+
+def walks(connection: "sqlite3.Connection", wanted: Wanted, *, is_covered: bool) -> Walks:
+    """Returns the ways through the runs that are wanted.
+
+    Args:
+        connection: The history.
+        wanted: Which runs.
+        is_covered: Whether the index by job has all columns that the question needs.
+    """
+    jobs, last = jobs_of(connection, wanted), unfiled(connection)
+    needs_rows = not is_covered or wanted.host is not None or wanted.words
+    names_job = wanted.job is not None and wanted.pattern is None
+    if needs_rows and not names_job:
+        return Walks([way for walk in _by_time(wanted) for way in _named(walk, last)], jobs)
+    found = [_by_job(wanted, jobs)] if jobs else []
+    chosen = condition(wanted)
+    without = f"started_ns IS NULL AND {within('ended_ns', wanted, chosen.values)} AND {chosen.sql}"
+    found += _named(Walk("runs INDEXED BY runs_by_start", "id, id", without, chosen.values), last)
+    if last:
+        former = f"filed IS NULL AND id <= {last} AND started_ns IS NOT NULL"
+        former += f" AND {within('started_ns', wanted, chosen.values)} AND {chosen.sql}"
+        found += _named(Walk("runs", "id, id", former, chosen.values), last)
+    return Walks(found, jobs)
+
+
+def _by_job(wanted: Wanted, jobs: dict[int, JobId]) -> Walk:
+    """Returns the way through the runs with a start that are in the index by job."""
+    chosen = condition(Wanted(host=wanted.host, words=wanted.words))
+    times = within("started_ns", wanted, chosen.values)
+    where = f"filed = 1 AND started_ns IS NOT NULL AND {times} AND {chosen.sql}"
+    first, last = min(jobs), max(jobs)
+    begin, end = (first, _LEAST), (last, _MOST)
+    if len(jobs) == 1:
+        begin = (first, _LEAST if wanted.since_ns is None else wanted.since_ns - 1)
+        end = (last, _MOST if wanted.until_ns is None else wanted.until_ns - 1)
+    elif wanted.of_jobs() != Wanted():
+        where += " AND +job_id IN (SELECT value FROM json_each(:job_ids))"
+        chosen.values["job_ids"] = json.dumps(list(jobs))
+    return Walk("runs INDEXED BY runs_by_job", "job_id, started_ns", where, chosen.values, begin=begin, end=end)
+
+
+def _by_time(wanted: Wanted) -> list[Walk]:
+    """Returns the ways by the times if an earliest one is given, else by the ids."""
+    chosen = condition(wanted)
+    if wanted.since_ns is None:
+        until = within("ifnull(started_ns, ended_ns)", wanted, chosen.values)
+        return [Walk("runs", "id, id", f"{until} AND {chosen.sql}", chosen.values)]
+    both, bounds = halves(wanted)
+    chosen.values.update(bounds)
+    return [Walk("runs", f"{half.at}, id", f"{half.sql} AND {chosen.sql}", chosen.values) for half in both]
+
+
+def _named(walk: Walk, last: int) -> list[Walk]:
+    """Returns a way, and the same one through the runs that have no id of their job, if there may be any."""
+    with_id = walk._replace(where=f"job_id IS NOT NULL AND {walk.where}")
+    return [with_id, walk._replace(where=f"job_id IS NULL AND {walk.where}", job=BY_NAME)] if last else [with_id]
