@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -48,14 +48,14 @@ def run(args: argparse.Namespace) -> int:
     targets = notifying.targets(args)
     told = _Told(prints=not args.json)
     interrupted = False
-    with doctor.heard_warnings() as heard, _stopped_by_signals(), tempfile.TemporaryDirectory() as spare:
+    with doctor.heard_warnings() as heard, _stopped_by_signals(), ExitStack() as spare:
         patient = doctor.patient_of(args, heard)
         if not args.json:
             print(doctor_report.title("doctor --drill", patient.host), flush=True)
         try:
             asked = _way(patient, args.timeout, told)
             drill = Drill(
-                root=_root(patient, Path(spare), told),
+                root=_root(patient, spare, told),
                 settings=patient.settings or patient.local or Settings(),
                 host=patient.host,
                 asked=asked,
@@ -108,14 +108,14 @@ def _way(patient: "Patient", timeout_s: float, told: _Told) -> "Asked | None":
     return None
 
 
-def _root(patient: "Patient", spare: Path, told: _Told) -> Path:
+def _root(patient: "Patient", spare: ExitStack, told: _Told) -> Path:
     """Returns the folder that the drill's own is made in."""
     if patient.local is not None and not patient.local.in_memory:
         return patient.local.state_path
     level = OK if patient.local is not None else WARNING
     text = "The state directory cannot be used, so the drill uses a temporary folder."
     told(Finding(check="drill.folder", level=level, text=text, advice=patient.trouble))
-    return spare / "state"
+    return Path(spare.enter_context(tempfile.TemporaryDirectory()), "state")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 A command of root that takes another user's rights reads these before: that user may not read root's installation.
 """
 
+import encodings.utf_16_le
 from contextlib import suppress
 from types import ModuleType
 from typing import Final
@@ -18,6 +19,7 @@ from otel_job_measure.runtime.assembly import server_sink
 from otel_job_measure.settings import Settings
 
 MODULES: Final[tuple[ModuleType, ...]] = (
+    encodings.utf_16_le,  # texts of expectations are cleaned with it
     table,
     consumer,
     delivery_loop,

@@ -14,6 +14,7 @@ import pytest
 
 from otel_job_measure.printable import printable
 from tests.delivery.support import Reply, TinyServer
+from tests.support.answering import Answer, AnsweringServer
 from tests.support.exec_ import COMMAND
 
 VALUES: Final[Mapping[str, str]] = {
@@ -180,6 +181,35 @@ def test_ship(state: Path, server: TinyServer) -> None:
     assert r"\x1b]52" in said("ship", "--once", "--state-dir", str(state), **variables) + shown
     said("rejected", "--retry", "--state-dir", str(state), **variables)
     said("rejected", "--retry", "--from", "\x1b[31m/none", "--state-dir", str(state), **variables)
+
+
+def test_doctor(state: Path, tmp_path: Path) -> None:
+    """Names of variables, labels of segments, names of jobs, what a server answers, and settings."""
+    answer = Answer(400, raw("".join(VALUES.values()))[:60_000], {"X-Influxdb-Version": "2\x9b31m", "Server": "\x9b"})
+    server = AnsweringServer({"/ping": Answer(204)}, otherwise=answer)
+    where = ("--state-dir", str(state))
+    said("runs", *where)
+    hostile = "\x1b[31m\x9b\u202e"
+    variables = {"INFLUXDB_URL": server.url, "INFLUXDB_TOKEN": "t", "INFLUXDB_ORG": "o", "INFLUXDB_BUCKET": "b"}
+    variables |= {"OTEL_JOB_MEASURE_QQ": hostile, "INFLUX_TOKN": hostile, f"OTEL_{hostile}": "x"}
+    variables |= {"PROJECT_NAME": VALUES["long and hostile"][:50_000]}
+    shown = said("doctor", "--all", *where, **variables)
+    assert r"\x1b" in shown
+    assert "good" in shown
+    assert "--redirect 0" not in shown  # such an id is none of this package's
+    server.close()
+    found = json.loads(said("doctor", "--json", *where, **variables))
+    assert {"settings.unused", "state.waiting", "coverage.unexpected"} <= {each["check"] for each in found["findings"]}
+    for word in (hostile, os.fsdecode(raw(VALUES["surrogates"]))):
+        said("doctor", f"--env-file={word}", "--state-dir", f"{tmp_path}/{word}", OTEL_JOB_MEASURE_MAX_BYTES=word)
+        said("doctor", *where, INFLUXDB_BUCKET=word, OTEL_JOB_MEASURE_LINK=word)
+        said("doctor", "--timeout", word, f"--{word}")
+    refusing = tmp_path / "refusing"
+    refusing.write_text("#!/bin/sh\ncat >/dev/null\nprintf '\\033[31m\\302\\233' >&2\nexit 1\n")
+    refusing.chmod(0o755)
+    where = ("--state-dir", str(tmp_path / "other"))
+    told = said("doctor", "--drill", "--notify", f"exec:{refusing}", *where, PROJECT_NAME=hostile)
+    assert "was not told" in told
 
 
 @pytest.mark.parametrize("name", AS_WORDS)

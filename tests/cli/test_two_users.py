@@ -150,6 +150,7 @@ def attack(place: Path) -> None:
         ("rejected", "--discard"),
         ("ship", "--once"),
         ("expected",),
+        ("doctor",),
         ("skip", "job", "--until", "1h"),
         ("forget", "job"),
     ):
@@ -240,3 +241,12 @@ def test_a_token_that_only_root_may_read_is_read_before(place: Path) -> None:
     done = run(place, "ship", "--once", **server)
     assert "could not be sent and wait" in done.stderr
     assert "Permission denied" not in done.stderr
+
+
+def test_what_a_user_expects_is_read(place: Path) -> None:
+    """Also if that user may not read the Python that root's command runs with."""
+    assert run(place, "exec", "--schedule", "5 2 * * *", "nightly", "--", "true").returncode == 0
+    for words in (("expected",), ("check",)):
+        done = run(place, *words)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "nightly" in done.stdout

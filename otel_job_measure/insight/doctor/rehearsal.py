@@ -5,9 +5,10 @@ notifier. Only the names are the drill's own: its job, its host and its folder. 
 """
 
 import shutil
+import stat
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -59,12 +60,12 @@ def folder_of(root: Path) -> Generator[Path]:
             raise StateDirError(f"another drill is using {root}")
         try:
             folder = root / FOLDER
-            shutil.rmtree(folder, ignore_errors=True)  # of a drill that was killed
+            _clear(folder)  # of a drill that was killed
             make_folder(folder)
             try:
                 yield folder
             finally:
-                shutil.rmtree(folder, ignore_errors=True)
+                _clear(folder)
                 (root / _LOCK).unlink(missing_ok=True)
         finally:
             taken.release()
@@ -72,6 +73,15 @@ def folder_of(root: Path) -> Generator[Path]:
         if isinstance(error, StateDirError):
             raise
         raise StateDirError(f"the drill cannot use the state directory {root}: {error}") from error
+
+
+def _clear(folder: Path) -> None:
+    """Deletes a folder, or what another user has planted in its place: `rmtree` would wait for a pipe."""
+    with suppress(OSError):
+        if stat.S_ISDIR(folder.lstat().st_mode):
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            folder.unlink()
 
 
 class Accepting(Target):

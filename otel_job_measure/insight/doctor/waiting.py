@@ -1,5 +1,6 @@
 """What waits in the state directory, and why: told with what is known of the server."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -13,6 +14,9 @@ _SOON_S: Final = 120.0
 """A healthy sender needs no longer."""
 _LONG_S: Final = 3600.0
 _SHIP: Final = "`otel-job-measure ship --once`"
+
+
+_is_id = re.compile(r"[0-9a-f]{12}").fullmatch
 
 
 def examined(local: Settings, destination: str, trouble: str, now_ns: int) -> Iterator[Finding]:
@@ -48,8 +52,7 @@ def _why(each: Waiting, destination: str, trouble: str, age_s: float) -> tuple[i
     if each.destination == LOCAL:
         return OK, "they have no server, and go into the local history", "`otel-job-measure runs` takes them in"
     if each.destination not in (destination, ANY):
-        advice = f"`otel-job-measure ship --once --redirect {each.destination}` sends them to the present server"
-        return WARNING, f"they are for {each.label}, which is not the server of these settings", advice
+        return WARNING, *_of_another(each)
     if trouble:
         return (
             PROBLEM if age_s > _LONG_S else WARNING,
@@ -62,3 +65,10 @@ def _why(each: Waiting, destination: str, trouble: str, age_s: float) -> tuple[i
     if each.destination == ANY:
         return level, "their processes do not send, and no `ship` took them", "run `otel-job-measure ship` as a service"
     return level, "no process sends them now", f"the next run does, or {_SHIP}"
+
+
+def _of_another(each: Waiting) -> tuple[str, str]:
+    why = f"they are for {each.label}, which is not the server of these settings"
+    if not _is_id(each.destination):  # a name that another process chose must not get into a command line
+        return why, "look at them in ready/: their id is none of this package's"
+    return why, f"`otel-job-measure ship --once --redirect {each.destination}` sends them to the present server"
