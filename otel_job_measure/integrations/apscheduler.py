@@ -7,13 +7,14 @@ imported here: the contract comes with the first job.
 import pickle
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from otel_job_measure.forks import fork_gate
 from otel_job_measure.integrations.patches import Patches
 from otel_job_measure.integrations.surroundings import ending_of_pool, is_child_of_multiprocessing, required
+from otel_job_measure.integrations.times import nanoseconds
 
 if TYPE_CHECKING:
     from otel_job_measure.integrations.contract import Adapter, TaskOptions
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 # APScheduler has no types.
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_COALESCED: Final = 500
 """A scheduler that slept for a month has missed every minute of it: the newest ones are recorded."""
 _is_random: Final = re.compile("[0-9a-f]{8}-?[0-9a-f]{4}-?4[0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{12}").fullmatch
@@ -124,7 +124,7 @@ class _Hooks:
 
     def _skipped(self, job: Any, times: list[datetime], why: str, detail: object) -> None:
         for due in times:
-            self._adapter.missed(job_name(job), time_ns(due), why, str(detail), function=job.func)
+            self._adapter.missed(job_name(job), nanoseconds(due), why, str(detail), function=job.func)
 
 
 class _JobId(str):  # noqa: SLOT000 - it carries its task
@@ -151,7 +151,7 @@ class _Task:
 
     def key(self, due: datetime) -> str:
         """Returns what the parent and the child of a pool call a run."""
-        return f"apscheduler/{self.job.id}/{time_ns(due)}"
+        return f"apscheduler/{self.job.id}/{nanoseconds(due)}"
 
     @property
     def func(self) -> Callable[..., Any]:
@@ -191,7 +191,7 @@ class _Task:
         options["function"] = self.job.func
         options["trigger"] = "schedule"
         if self.due is not None:
-            options["scheduled_ns"] = time_ns(self.due)
+            options["scheduled_ns"] = nanoseconds(self.due)
             if is_child_of_multiprocessing():
                 options["watched"] = self.key(self.due)
         return job_name(self.job), options
@@ -231,8 +231,3 @@ def job_name(job: Any) -> str:
 
 def _missed_code() -> int:
     return int(import_module("apscheduler.events").EVENT_JOB_MISSED)
-
-
-def time_ns(due: datetime) -> int:
-    """Returns an aware datetime as nanoseconds since 1970."""
-    return (due - _EPOCH) // timedelta(microseconds=1) * 1000

@@ -1,19 +1,17 @@
 """The next due times of APScheduler's jobs, evaluated by its triggers on the scheduler's thread, a little at a time."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib import import_module
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from otel_job_measure.integrations.apscheduler import job_name, time_ns
+from otel_job_measure.integrations.apscheduler import job_name
+from otel_job_measure.integrations.times import AGAIN_S, AHEAD, MOST_DUES, nanoseconds
 
 if TYPE_CHECKING:
     from otel_job_measure.integrations.contract import Adapter
 
-_AHEAD: Final = timedelta(days=8)
-_MOST: Final = 500
-_AGAIN_S: Final = 3600.0
 _LEAST_AGAIN_S: Final = 30.0
 _SLICE_S: Final = 0.01
 """How long the scheduler's thread evaluates at a time: 500 due times of one job take about as long."""
@@ -55,7 +53,7 @@ class Dues:
         """Evaluates some jobs; returns for how long the scheduler can sleep, which wanted to sleep for `wait_s`."""
         begin_s = monotonic()
         if begin_s >= self._all_s:
-            self._all_s = begin_s + _AGAIN_S
+            self._all_s = begin_s + AGAIN_S
             self._waiting |= dict.fromkeys(self._said)
             self._waiting |= {job.id: job._jobstore_alias for job in scheduler.get_jobs()}  # noqa: SLF001 - no public name
         self._waiting |= {job_id: None for job_id, said in self._said.items() if begin_s >= said.again_s}
@@ -70,18 +68,20 @@ class Dues:
         job, now = scheduler.get_job(job_id, jobstore), datetime.now(UTC)
         before = self._said.pop(job_id, None)
         if job is not None:
-            dues, until = due_times(job, now) if _is_running(scheduler) else ([], now + _AHEAD)
-            again_s = monotonic() + min(_AGAIN_S, max(_LEAST_AGAIN_S, (until - now).total_seconds() / 2))
+            dues, until = due_times(job, now) if _is_running(scheduler) else ([], now + AHEAD)
+            again_s = monotonic() + min(AGAIN_S, max(_LEAST_AGAIN_S, (until - now).total_seconds() / 2))
             is_exact = not has_jitter(job.trigger)
             self._said[job_id] = _Said(job_name(job), job.func, dues, until, again_s, is_exact)
         said = self._said.get(job_id, before)
         if said is not None:
             # Two jobs of one function can have one name.
             same = [each for each in self._said.values() if each.name == said.name]
-            until = min((each.until for each in same), default=now + _AHEAD)
-            dues = sorted({due for each in same for due in each.dues if due <= until})[:_MOST]
-            until = dues[-1] if len(dues) == _MOST else until
-            self._adapter.due_times(said.name, [time_ns(due) for due in dues], time_ns(until), function=said.function)
+            until = min((each.until for each in same), default=now + AHEAD)
+            dues = sorted({due for each in same for due in each.dues if due <= until})[:MOST_DUES]
+            until = dues[-1] if len(dues) == MOST_DUES else until
+            self._adapter.due_times(
+                said.name, [nanoseconds(due) for due in dues], nanoseconds(until), function=said.function
+            )
 
 
 def _is_running(scheduler: Any) -> bool:
@@ -93,13 +93,13 @@ def due_times(job: Any, now: datetime) -> tuple[list[datetime], datetime]:
 
     A trigger with jitter gives other times each time that it is asked: only the next one is sure.
     """
-    until = now + _AHEAD
+    until = now + AHEAD
     dues: list[datetime] = []
     for due in _upcoming(job, now):
         if due > until:
             break
         dues.append(due)
-        if len(dues) == _MOST or has_jitter(job.trigger):
+        if len(dues) == MOST_DUES or has_jitter(job.trigger):
             return dues, due
     return dues, until
 

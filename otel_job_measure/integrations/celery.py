@@ -22,10 +22,11 @@ from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from otel_job_measure import names
-from otel_job_measure.integrations.celery_beat import Beat, nanoseconds, sent_for
+from otel_job_measure.integrations.celery_beat import Beat, sent_for
 from otel_job_measure.integrations.contract import Adapter, TaskOptions
 from otel_job_measure.integrations.patches import Patches
 from otel_job_measure.integrations.surroundings import required
+from otel_job_measure.integrations.times import nanoseconds
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.runtime.measure import JobMeasure
 from otel_job_measure.spans.outcome import outcome_of

@@ -12,11 +12,9 @@ from functools import partial
 from typing import Any, Final, cast
 
 from otel_job_measure.integrations.contract import Adapter
+from otel_job_measure.integrations.times import AGAIN_S, AHEAD, MOST_DUES, nanoseconds
 
-_SPAN_NS: Final = 8 * 86_400 * 10**9
-_MOST_DUES: Final = 500
-_AGAIN_S: Final = 3600.0
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_AHEAD_NS: Final = AHEAD // timedelta(microseconds=1) * 1000
 
 sent_for: Final[ContextVar[int | None]] = ContextVar("otel_job_measure_celery_due", default=None)
 """The due time of the task that beat sends at this moment, in ns since 1970."""
@@ -47,7 +45,7 @@ class Beat:
             entries: Mapping[str, Any] = scheduler.schedule
             now_s = time.monotonic()
             present = {(name, str(entry.schedule), entry.task) for name, entry in entries.items()}
-            if present != self._told[1] or now_s - self._told[0] >= _AGAIN_S:
+            if present != self._told[1] or now_s - self._told[0] >= AGAIN_S:
                 gone = {task for _, _, task in cast("set[Any]", self._told[1] or set())}
                 self._told = now_s, present
                 self._tell_dues(entries, gone)
@@ -59,11 +57,11 @@ class Beat:
         for entry in entries.values():
             dues.setdefault(entry.task, []).extend(_dues(entry, now_ns))
         for task, times in dues.items():
-            first = sorted(times)[:_MOST_DUES]
-            until_ns = first[-1] if len(times) > len(first) or len(first) == _MOST_DUES else now_ns + _SPAN_NS
+            first = sorted(times)[:MOST_DUES]
+            until_ns = first[-1] if len(times) > len(first) or len(first) == MOST_DUES else now_ns + _AHEAD_NS
             self._adapter.due_times(task, first, until_ns)
         for task in former - dues.keys():
-            self._adapter.due_times(task, [], now_ns + _SPAN_NS)
+            self._adapter.due_times(task, [], now_ns + _AHEAD_NS)
 
 
 def _due_of(entry: Any) -> int | None:
@@ -80,14 +78,14 @@ def _dues(entry: Any, now_ns: int) -> Iterator[int]:
     """Yields the next due times of an entry, evaluated by the code of its schedule under another clock."""
     schedule = copy.copy(entry.schedule)
     at = schedule.maybe_make_aware(entry.last_run_at or schedule.now())
-    for _ in range(_MOST_DUES):
+    for _ in range(MOST_DUES):
         schedule.nowfun = partial(_same, at)
         step = schedule.remaining_estimate(at)
         if step <= timedelta():
             return
         at = (at.astimezone(UTC) + step).astimezone(at.tzinfo)  # the step is one of elapsed time
         due_ns = nanoseconds(at)
-        if due_ns > now_ns + _SPAN_NS:
+        if due_ns > now_ns + _AHEAD_NS:
             return
         if due_ns > now_ns:
             yield due_ns
@@ -95,9 +93,3 @@ def _dues(entry: Any, now_ns: int) -> Iterator[int]:
 
 def _same(moment: datetime) -> datetime:
     return moment
-
-
-def nanoseconds(at: datetime) -> int:
-    """Returns a time, in UTC if it has no zone, in ns since 1970."""
-    aware = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // timedelta(microseconds=1) * 1000
