@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_job_measure.history.conditions import condition, halves
+from otel_job_measure.history.parts import parts
 from otel_job_measure.history.records import records
 from otel_job_measure.history.rows import COLUMNS, SELECT, UUID, Row
 from otel_job_measure.history.run_record import RunRecord
@@ -12,27 +13,16 @@ if TYPE_CHECKING:
     import sqlite3
 
 _NAMES: Final = ", ".join(COLUMNS)
-_PART: Final = "SELECT {} FROM runs WHERE {} AND {} AND {}"
 _ORDERED_PART: Final = """
 SELECT * FROM (
-    SELECT *, {at} AS at_ns FROM runs WHERE {half} AND {chosen} AND {later} ORDER BY {at} {way}, uuid, id LIMIT :limit
+    SELECT *, {at} AS at_ns FROM {source} WHERE {where} AND {later} ORDER BY {at} {way}, uuid, id LIMIT :limit
 )
 """
+_ONE: Final = "SELECT 1 FROM {source} WHERE {where}"
 _LATER: Final = "{0} >= :at_ns AND ({0}, uuid, id) > (:at_ns, :uuid, :id)"
 _STARTED: Final = COLUMNS.index("started_ns")
 _ENDED: Final = COLUMNS.index("ended_ns")
 _ORDERED: Final = f"SELECT {_NAMES} FROM ({{}}) ORDER BY at_ns {{way}}, uuid, id LIMIT :limit"  # noqa: S608 - constant
-
-_TIMES: Final = "SELECT id, {at} AS at_ns, uuid, job, project, stage FROM runs WHERE {half} AND {chosen}"
-_RECENT: Final = f"""
-WITH times AS ({{}}),
-numbered AS (
-    SELECT id, at_ns, row_number() OVER (PARTITION BY job, project, stage ORDER BY at_ns DESC, uuid, id) AS place
-    FROM times
-)
-SELECT {", ".join(f"runs.{name}" for name in COLUMNS)} FROM numbered JOIN runs USING (id)
-WHERE place <= :per_job ORDER BY at_ns DESC, uuid, id
-"""  # noqa: S608 - constant
 
 
 class Place(NamedTuple):
@@ -57,15 +47,6 @@ def latest(connection: "sqlite3.Connection", wanted: Wanted, limit: int) -> list
     return records(_ordered(connection, wanted, limit, "DESC"))
 
 
-def recent(connection: "sqlite3.Connection", wanted: Wanted, per_job: int) -> list[RunRecord]:
-    """Returns the latest runs of each job, at most so many of each, the newest first."""
-    chosen = condition(wanted)
-    both, bounds = halves(wanted)
-    parts = (_TIMES.format(at=half.at, half=half.sql, chosen=chosen.sql) for half in both)
-    query = _RECENT.format(" UNION ALL ".join(parts))
-    return records(connection.execute(query, {**chosen.values, **bounds, "per_job": per_job}))
-
-
 def find(connection: "sqlite3.Connection", prefix: str, limit: int) -> list[RunRecord]:
     """Returns the runs whose uuid begins so, the newest first."""
     query = f"{SELECT} WHERE substr(uuid, 1, ?) = ? ORDER BY ifnull(started_ns, ended_ns) DESC, uuid LIMIT ?"
@@ -74,15 +55,19 @@ def find(connection: "sqlite3.Connection", prefix: str, limit: int) -> list[RunR
 
 def count(connection: "sqlite3.Connection", wanted: Wanted) -> int:
     """Returns how many runs there are."""
-    query, values = _both("1", wanted)
-    found: int = connection.execute(f"SELECT count(*) FROM ({query})", values).fetchone()[0]  # noqa: S608 - constant
+    among = parts(connection, wanted)
+    ones = " UNION ALL ".join(_ONE.format(**part._asdict()) for part in among.parts)
+    found: int = connection.execute(f"SELECT count(*) FROM ({ones})", among.values).fetchone()[0]  # noqa: S608 - constant names
     return found
 
 
 def open_runs(connection: "sqlite3.Connection", wanted: Wanted) -> list[RunRecord]:
     """Returns the runs that have not ended, the oldest first."""
-    query, values = _both(_NAMES, wanted, "ended_ns IS NULL")
-    return records(connection.execute(f"{query} ORDER BY started_ns, uuid", values))
+    chosen = condition(wanted)
+    both, bounds = halves(wanted)
+    wheres = [f"{half.sql} AND {chosen.sql}" for half in both] if bounds else [chosen.sql]
+    query = " UNION ALL ".join(f"{SELECT} WHERE {where} AND ended_ns IS NULL" for where in wheres)
+    return records(connection.execute(f"{query} ORDER BY started_ns, uuid", {**chosen.values, **bounds}))
 
 
 def attempts(connection: "sqlite3.Connection", task_id: str) -> list[RunRecord]:
@@ -102,27 +87,16 @@ def _place(row: Row) -> Place:
     return Place(row[_ENDED] if started_ns is None else started_ns, row[UUID], row[0])
 
 
-def _both(columns: str, wanted: Wanted, more: str = "TRUE") -> tuple[str, dict[str, object]]:
-    """Returns a query over both halves of the runs."""
-    chosen = condition(wanted)
-    both, bounds = halves(wanted)
-    if not bounds:
-        return _PART.format(columns, "TRUE", chosen.sql, more), chosen.values
-    parts = (_PART.format(columns, half.sql, chosen.sql, more) for half in both)
-    return " UNION ALL ".join(parts), {**chosen.values, **bounds}
-
-
 def _ordered(
     connection: "sqlite3.Connection", wanted: Wanted, limit: int, way: str, after: Place | None = None
 ) -> "sqlite3.Cursor":
-    """Returns the first runs in the order of their times; each half comes from an index."""
-    chosen = condition(wanted)
-    both, bounds = halves(wanted)
+    """Returns the first runs in the order of their times; each part comes from an index."""
+    among = parts(connection, wanted)
     later = "TRUE" if after is None else _LATER
-    parts = (
-        _ORDERED_PART.format(at=half.at, half=half.sql, chosen=chosen.sql, way=way, later=later.format(half.at))
-        for half in both
+    each = (
+        _ORDERED_PART.format(source=part.source, at=part.at, where=part.where, way=way, later=later.format(part.at))
+        for part in among.parts
     )
     place = {} if after is None else after._asdict()
-    query = _ORDERED.format(" UNION ALL ".join(parts), way=way)
-    return connection.execute(query, {**chosen.values, **bounds, **place, "limit": limit})
+    query = _ORDERED.format(" UNION ALL ".join(each), way=way)
+    return connection.execute(query, {**among.values, **place, "limit": limit})

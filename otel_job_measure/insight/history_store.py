@@ -9,14 +9,14 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.expectations.precedence import joined
-from otel_job_measure.history import counting, monitor_tables, questions, walks
+from otel_job_measure.history import counting, monitor_tables, questions, recent, walks
 from otel_job_measure.history.history import Behind, History
 from otel_job_measure.history.jobs import jobs_of
 from otel_job_measure.history.last_runs import FIRST, page_after
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.expected_texts import decoded
 from otel_job_measure.insight.run_store import ALL, FailureCount, LastRuns, OpenRun, Summary, Wanted
-from otel_job_measure.insight.tally import Tally, added, by_job
+from otel_job_measure.insight.tally import Tally, added, latest_by_job
 from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.points.monitor import Event, Sender, State
 from otel_job_measure.rate_limited_log import RateLimitedLog
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _AT_ONCE: Final = 1000
+_JOBS_AT_ONCE: Final = 500
 _limited_log: Final = RateLimitedLog(logging.getLogger(names.LOGGER), SystemClock())
 
 
@@ -67,8 +68,17 @@ class HistoryStore:
 
     def recent(self, wanted: Wanted, per_job: int) -> dict[JobId, list[RunRecord]]:
         """Returns the latest runs of each job, at most so many of each, the newest first, in the order of the jobs."""
-        runs = self._ask(functools.partial(questions.recent, wanted=wanted, per_job=per_job)) or []
-        return by_job(runs)
+        if per_job < 1:
+            return {}
+        by_index = wanted.host is None and not wanted.words
+        rest = recent.of_others if by_index else recent.of_all
+        others = self._ask(functools.partial(rest, wanted=wanted, per_job=per_job)) or []
+        found: list[RunRecord] = []
+        jobs = list(self._ask(functools.partial(jobs_of, wanted=wanted)) or {}) if by_index else []
+        for at in range(0, len(jobs), _JOBS_AT_ONCE):
+            some = jobs[at : at + _JOBS_AT_ONCE]
+            found += self._ask(functools.partial(recent.of_jobs, wanted=wanted, per_job=per_job, jobs=some)) or []
+        return latest_by_job(found, others, per_job)
 
     def count(self, wanted: Wanted) -> int:
         """Returns how many runs there are."""

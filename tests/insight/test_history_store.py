@@ -1,6 +1,7 @@
 """The history passes the contract of all stores."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,49 @@ def test_ordered_answers_come_from_an_index(load: Load, tmp_path: Path, question
         plan = [each[3] for each in connection.execute(f"EXPLAIN QUERY PLAN {asked[0]}")]
     assert not [step for step in plan if step == "SCAN runs"], plan
     assert any("runs_by_" in step for step in plan), plan
+
+
+_OF_ONE: dict[str, Callable[[RunStore, Wanted], object]] = {
+    "latest": lambda store, one: store.latest(one, 5),
+    "recent": lambda store, one: store.recent(one, 5),
+    "count": lambda store, one: store.count(one),
+    "starts": lambda store, one: list(store.starts(one)),
+    "summaries": lambda store, one: store.summaries(one),
+    "failures": lambda store, one: store.failures(one),
+    "last runs": lambda store, one: store.last_runs(one),
+}
+
+
+@pytest.mark.parametrize("question", _OF_ONE)
+def test_a_question_about_one_job_reads_its_runs_alone(
+    load: Load, monkeypatch: pytest.MonkeyPatch, question: str
+) -> None:
+    """The runs of other jobs cost it nothing: SQLite takes as many steps beside 4,000 of them as beside 40."""
+    alone = b"".join(whole(f"a{n}", NOW_NS + 100 * n, JobId("one")) for n in range(20))
+    steps: list[int] = []
+    for others in (40, 4000):
+        crowd = b"".join(whole(f"o{n}", NOW_NS + n, JobId("other")) for n in range(others))
+        store = load(alone + crowd)
+        taken = _steps(monkeypatch)
+        found = _OF_ONE[question](store, Wanted(job="one"))
+        steps.append(len(taken))
+        monkeypatch.undo()
+        assert found == _OF_ONE[question](PlainStore(alone, CLOCK_NS), Wanted(job="one"))
+    assert steps[1] <= steps[0] + 20, steps
+
+
+def _steps(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """Returns a list that gets an item for each ten of SQLite's operations in a question."""
+    taken: list[None] = []
+    opened = Database._open
+
+    def watched(*args: Any) -> sqlite3.Connection:  # noqa: ANN401 - as they are given
+        connection = opened(*args)
+        connection.set_progress_handler(lambda: taken.append(None), 10)
+        return connection
+
+    monkeypatch.setattr(Database, "_open", watched)
+    return taken
 
 
 class TestHistoryStore(StoreContract):
