@@ -4,12 +4,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from otel_job_measure.errors import MissingDependencyError
 from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.integrations import apscheduler, celery, rq
 from otel_job_measure.integrations.instrumentors import APSchedulerInstrumentor
 from otel_job_measure.runtime.history_reader import up_to_date
 from otel_job_measure.settings import Settings
@@ -108,6 +111,36 @@ def test_a_configuration_file(works: Works, tmp_path: Path, order: tuple[str, st
     assert re.findall(r'"name": "(run.*nightly)"', said) == ["run/nightly"]
     assert runs[0].span_id is not None
     assert f'"span_id": "0x{runs[0].span_id}"' in said
+
+
+def test_a_library_that_is_too_old(works: Works, tmp_path: Path) -> None:
+    """It is said once, with what to install, and the app runs."""
+    old = tmp_path / "celery-5.2.7.dist-info"
+    old.mkdir()
+    (old / "METADATA").write_text("Metadata-Version: 2.1\nName: celery\nVersion: 5.2.7\n")
+    runs, said = works()
+    assert runs == []
+    assert said.count("Celery 5.2.7 is installed, which is not measured: pip install 'celery>=5.3'") == 1
+
+
+@pytest.mark.parametrize(
+    ("install", "words"),
+    [
+        (apscheduler.install, "APScheduler is not installed: pip install 'apscheduler>=3.11,<4'"),
+        (celery.install, "Celery is not installed: pip install 'celery>=5.3'"),
+        (rq.install, "RQ is not installed: pip install 'rq>=2,<4'"),
+    ],
+)
+def test_a_library_that_is_missing(install: Callable[[], None], words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An app that asks for its adapter gets one error, which says what to install."""
+
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    with pytest.raises(MissingDependencyError) as raised:
+        install()
+    assert str(raised.value) == words
 
 
 def test_options_that_there_are_not(caplog: pytest.LogCaptureFixture) -> None:
