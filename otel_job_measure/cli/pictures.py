@@ -7,7 +7,8 @@ from typing import Final
 from rich.text import Text
 
 from otel_job_measure import names
-from otel_job_measure.history.run_record import RUNNING, RunRecord
+from otel_job_measure.history.mark import Mark
+from otel_job_measure.history.run_record import RUNNING
 
 _MARKS: Final = {"good": ("▪", "green"), "bad": ("✗", "bold red"), "open": ("▸", "yellow"), "other": ("▫", "dim")}
 _PLAIN: Final = {"good": ".", "bad": "x", "open": ">", "other": "-"}
@@ -16,7 +17,7 @@ _PLAIN_BARS: Final = "_.-=+*%#"
 LEGEND: Final = "▪ ok  ✗ failed  ▸ running  ▫ says nothing about the job"
 
 
-def strip(runs: Sequence[RunRecord], width: int, *, unicode: bool) -> Text:
+def strip(runs: Sequence[Mark], width: int, *, unicode: bool) -> Text:
     """Returns a mark for each of the last runs, the newest at the right."""
     found = Text()
     for run in runs[-width:]:
@@ -26,7 +27,7 @@ def strip(runs: Sequence[RunRecord], width: int, *, unicode: bool) -> Text:
     return found
 
 
-def bars(runs: Sequence[RunRecord], width: int, *, unicode: bool) -> Text:
+def bars(runs: Sequence[Mark], width: int, *, unicode: bool) -> Text:
     """Returns the durations of the last runs as bars, on a logarithmic scale of at least a factor of 2."""
     durations = [max(run.duration_s, 1e-6) for run in runs if run.duration_s is not None][-width:]
     if not durations:
@@ -39,7 +40,7 @@ def bars(runs: Sequence[RunRecord], width: int, *, unicode: bool) -> Text:
     return Text("".join(letters[round((math.log(each) - low) / (high - low) * steps)] for each in durations), "cyan")
 
 
-def _kind(run: RunRecord) -> str:
+def _kind(run: Mark) -> str:
     if run.status == names.STATUS_END:
         return "good"
     if run.status == RUNNING:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.finding_words import idle_words, words_of
 from otel_job_measure.insight.findings import Finding
@@ -148,7 +149,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _mark(run: RunRecord) -> dict[str, Any]:
+def _mark(run: Mark) -> dict[str, Any]:
     return {
         "uuid": run.uuid,
         "status": run.status,

@@ -13,10 +13,11 @@ from otel_job_measure.history import counting, monitor_tables, questions, recent
 from otel_job_measure.history.history import Behind, History
 from otel_job_measure.history.jobs import jobs_of
 from otel_job_measure.history.last_runs import FIRST, page_after
+from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.expected_texts import decoded
 from otel_job_measure.insight.run_store import ALL, FailureCount, LastRuns, OpenRun, Summary, Wanted
-from otel_job_measure.insight.tally import Tally, added, latest_by_job
+from otel_job_measure.insight.tally import Tally, added
 from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.points.monitor import Event, Sender, State
 from otel_job_measure.rate_limited_log import RateLimitedLog
@@ -66,19 +67,19 @@ class HistoryStore:
         """Returns the latest runs, the newest first."""
         return self._ask(functools.partial(questions.latest, wanted=wanted, limit=limit)) or []
 
-    def recent(self, wanted: Wanted, per_job: int) -> dict[JobId, list[RunRecord]]:
+    def recent(self, wanted: Wanted, per_job: int) -> dict[JobId, list[Mark]]:
         """Returns the latest runs of each job, at most so many of each, the newest first, in the order of the jobs."""
         if per_job < 1:
             return {}
         by_index = wanted.host is None and not wanted.words
         rest = recent.of_others if by_index else recent.of_all
-        others = self._ask(functools.partial(rest, wanted=wanted, per_job=per_job)) or []
-        found: list[RunRecord] = []
-        jobs = list(self._ask(functools.partial(jobs_of, wanted=wanted)) or {}) if by_index else []
+        others = self._ask(functools.partial(rest, wanted=wanted, per_job=per_job)) or {}
+        found: recent.Recent = {}
+        jobs = [*(self._ask(functools.partial(jobs_of, wanted=wanted)) or {}).items()] if by_index else []
         for at in range(0, len(jobs), _JOBS_AT_ONCE):
-            some = jobs[at : at + _JOBS_AT_ONCE]
-            found += self._ask(functools.partial(recent.of_jobs, wanted=wanted, per_job=per_job, jobs=some)) or []
-        return latest_by_job(found, others, per_job)
+            some = dict(jobs[at : at + _JOBS_AT_ONCE])
+            found |= self._ask(functools.partial(recent.of_jobs, wanted=wanted, per_job=per_job, jobs=some)) or {}
+        return recent.merged(found, others, per_job)
 
     def count(self, wanted: Wanted) -> int:
         """Returns how many runs there are."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.check import Checked, badness, wanted_jobs
 from otel_job_measure.insight.finding_words import IDLE
@@ -65,7 +66,7 @@ class JobView:
     success: RunRecord | None
     next_due_ns: int | None
     summary: Summary
-    strip: tuple[RunRecord, ...]
+    strip: tuple[Mark, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +147,7 @@ def view_of(
     found: Checked,
     judged: Sequence[Judgement] = (),
     summary: Summary | None = None,
-    strip: Sequence[RunRecord] = (),
+    strip: Sequence[Mark] = (),
 ) -> JobView:
     """Returns one job from its parts; of one that neither ran nor is judged, only its last runs are known."""
     last = found.last.get(job)

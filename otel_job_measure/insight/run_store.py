@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
+from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.history.wanted import ALL as ALL  # noqa: PLC0414 - a part of this interface
 from otel_job_measure.history.wanted import Wanted as Wanted  # noqa: PLC0414 - a part of this interface
@@ -105,7 +106,7 @@ class RunStore(Protocol):
         """Returns the latest runs, the newest first."""
         ...
 
-    def recent(self, wanted: Wanted, per_job: int) -> dict[JobId, list[RunRecord]]:
+    def recent(self, wanted: Wanted, per_job: int) -> dict[JobId, list[Mark]]:
         """Returns the latest runs of each job, at most so many of each, the newest first, in the order of the jobs."""
         ...
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from otel_job_measure import names
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.run_record import RUNNING, RunRecord
-from otel_job_measure.insight.matching import started_ns
 from otel_job_measure.insight.quantiles import nearest_ranks
 from otel_job_measure.insight.run_store import FailureCount, Summary
 
@@ -21,17 +20,6 @@ def by_job(runs: Iterable[RunRecord]) -> dict[JobId, list[RunRecord]]:
     found: dict[JobId, list[RunRecord]] = {}
     for run in runs:
         found.setdefault(run.job_id, []).append(run)
-    return dict(sorted(found.items()))
-
-
-def latest_by_job(
-    ordered: Iterable[RunRecord], others: Iterable[RunRecord], per_job: int
-) -> dict[JobId, list[RunRecord]]:
-    """Returns the latest runs of each job, the newest first; those that are in this order already need no sorting."""
-    found = by_job(ordered)
-    for job, more in by_job(others).items():
-        runs = sorted([*found.get(job, ()), *more], key=lambda run: (-started_ns(run), run.uuid))
-        found[job] = runs[:per_job]
     return dict(sorted(found.items()))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from otel_job_measure import names
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
+from otel_job_measure.history.mark import Mark, mark_of
 from otel_job_measure.history.run_record import RUNNING, RunRecord
 from otel_job_measure.insight.quantiles import nearest_rank
 from otel_job_measure.insight.run_store import FailureCount, LastRuns, OpenRun, Summary, Wanted
@@ -25,9 +26,9 @@ class PlainStore:
     def latest(self, wanted: Wanted, limit: int) -> list[RunRecord]:
         return self._newest(wanted)[:limit]
 
-    def recent(self, wanted: Wanted, per_job: int) -> dict[JobId, list[RunRecord]]:
+    def recent(self, wanted: Wanted, per_job: int) -> dict[JobId, list[Mark]]:
         found = _by_job(self._newest(wanted))
-        return {job: found[job][:per_job] for job in sorted(found) if per_job > 0}
+        return {job: [*map(mark_of, found[job][:per_job])] for job in sorted(found) if per_job > 0}
 
     def count(self, wanted: Wanted) -> int:
         return len(self._newest(wanted))

@@ -17,6 +17,7 @@ from tests.history.test_upgrade import version_1
 
 QUESTIONS: dict[str, Callable[[RunStore], object]] = {
     "latest": lambda store: store.latest(ALL, 5),
+    "recent": lambda store: store.recent(ALL, 3),
     "count": lambda store: store.count(ALL),
     "find": lambda store: store.find("a"),
     "summaries": lambda store: store.summaries(ALL),

@@ -44,7 +44,13 @@ def test_rows_of_former_versions_are_counted_too(load: Load, tmp_path: Path, mon
     rows(path, "UPDATE runs SET job_id = NULL, filed = NULL WHERE id <= 200 AND (id % 3 = 0 OR job = 'job-7')")
     rows(path, "UPDATE runs SET filed = NULL WHERE id <= 200 AND id % 5 = 0")
     rows(path, "INSERT INTO pruning VALUES ('unfiled', 0, 200)")
-    compare(store, PlainStore(data, CLOCK_NS))
+    plain = PlainStore(data, CLOCK_NS)
+    compare(store, plain)
+    for wanted in (ALL, Wanted(job="job-7"), Wanted(job="job-*"), Wanted(job="job-3", words=("failed",))):
+        assert store.recent(wanted, 4) == plain.recent(wanted, 4)
+        assert store.latest(wanted, 30) == plain.latest(wanted, 30)
+        assert list(store.starts(wanted)) == list(plain.starts(wanted))
+        assert (store.count(wanted), store.failures(wanted)) == (plain.count(wanted), plain.failures(wanted))
 
 
 def test_pages_of_counted_runs_lose_none(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from itertools import chain
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
+from otel_job_measure.history.mark import Mark, mark_of
 from otel_job_measure.history.run_record import RUNNING, Batch, RunRecord, record_of
 from otel_job_measure.insight import tally
 from otel_job_measure.insight.influxdb import matching, monitor_rows
@@ -53,9 +54,10 @@ class InfluxStore:
         """Returns the latest runs, the newest first."""
         return self._latest(Walk(Rows(self._language, wanted), time_of(wanted)), wanted, limit)
 
-    def recent(self, wanted: Wanted, per_job: int) -> dict[JobId, list[RunRecord]]:
+    def recent(self, wanted: Wanted, per_job: int) -> dict[JobId, list[Mark]]:
         """Returns the latest runs of each job, at most so many of each, the newest first, in the order of the jobs."""
-        return Recent(self._language, wanted, per_job).find()
+        found = Recent(self._language, wanted, per_job).find()
+        return {job: [*map(mark_of, runs)] for job, runs in found.items()}
 
     def _latest(self, walk: Walk, wanted: Wanted, limit: int) -> list[RunRecord]:
         if limit < 1:

@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 from otel_job_measure import names
+from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.run_record import RUNNING, RunRecord
 
 
@@ -32,7 +33,7 @@ KINDS: Final = (OK, UNCOUNTED, SKIPPED, OPEN, UNSURE, FAILED, LOST, MISSED)
 """In the order in which they are drawn: the later ones are on top."""
 
 
-def kind_of(run: RunRecord) -> Kind:
+def kind_of(run: RunRecord | Mark) -> Kind:
     """Returns how a run is shown."""
     if run.status == RUNNING:
         return OPEN
