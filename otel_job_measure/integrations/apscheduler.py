@@ -52,10 +52,8 @@ def install(app: object = None, measure: "JobMeasure | None" = None) -> None:
     _patches.wrap(executor, "_run_job_success", hooks.succeeded)
     _patches.wrap(executor, "_run_job_error", hooks.failed)
     _patches.wrap(import_module("apscheduler.job").Job, "_get_run_times", hooks.run_times)
-    scheduler, schedulers = (
-        import_module("apscheduler.schedulers.base").BaseScheduler,
-        Schedulers(adapter, hooks.measures),
-    )
+    scheduler = import_module("apscheduler.schedulers.base").BaseScheduler
+    schedulers = Schedulers(adapter, hooks.measures)
     _patches.wrap(scheduler, "_dispatch_event", schedulers.dispatched)
     _patches.wrap(scheduler, "_process_jobs", schedulers.processed)
 
