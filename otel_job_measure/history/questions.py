@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from otel_job_measure.history import walks
 from otel_job_measure.history.conditions import condition, halves
 from otel_job_measure.history.parts import parts
 from otel_job_measure.history.records import records
@@ -18,6 +19,7 @@ SELECT * FROM (
     SELECT *, {at} AS at_ns FROM {source} WHERE {where} AND {later} ORDER BY {at} {way}, uuid, id LIMIT :limit
 )
 """
+_ON_PAGE: Final = f"SELECT {_NAMES} FROM {{source}} WHERE {{where}}"  # noqa: S608 - constant
 _ONE: Final = "SELECT 1 FROM {source} WHERE {where}"
 _LATER: Final = "{0} >= :at_ns AND ({0}, uuid, id) > (:at_ns, :uuid, :id)"
 _STARTED: Final = COLUMNS.index("started_ns")
@@ -47,10 +49,14 @@ def latest(connection: "sqlite3.Connection", wanted: Wanted, limit: int) -> list
     return records(_ordered(connection, wanted, limit, "DESC"))
 
 
-def find(connection: "sqlite3.Connection", prefix: str, limit: int) -> list[RunRecord]:
-    """Returns the runs whose uuid begins so, the newest first."""
-    query = f"{SELECT} WHERE substr(uuid, 1, ?) = ? ORDER BY ifnull(started_ns, ended_ns) DESC, uuid LIMIT ?"
-    return records(connection.execute(query, (len(prefix), prefix, limit)))
+def find(  # noqa: PLR0913 - a page and what is looked for
+    connection: "sqlite3.Connection", walk: walks.Walk, after: walks.Place, end: walks.Place, *, prefix: str, limit: int
+) -> list[RunRecord]:
+    """Returns the runs of a page whose uuid begins so, the newest first."""
+    found = "substr(uuid, 1, :length) = :prefix"
+    query = walk.on_page(f"{_ON_PAGE} AND {found} ORDER BY ifnull(started_ns, ended_ns) DESC, uuid LIMIT :limit")
+    values = {**walk.values_of(after, end), "length": len(prefix), "prefix": prefix, "limit": limit}
+    return records(connection.execute(query, values))
 
 
 def count(connection: "sqlite3.Connection", wanted: Wanted) -> int:
@@ -70,10 +76,12 @@ def open_runs(connection: "sqlite3.Connection", wanted: Wanted) -> list[RunRecor
     return records(connection.execute(f"{query} ORDER BY started_ns, uuid", {**chosen.values, **bounds}))
 
 
-def attempts(connection: "sqlite3.Connection", task_id: str) -> list[RunRecord]:
-    """Returns the attempts of a task, the first one first."""
-    order = "ifnull(attempt, 0), ifnull(started_ns, ended_ns), uuid"
-    return records(connection.execute(f"{SELECT} WHERE task_id = ? ORDER BY {order}", (task_id,)))
+def attempts(
+    connection: "sqlite3.Connection", walk: walks.Walk, after: walks.Place, end: walks.Place, *, task_id: str
+) -> list[RunRecord]:
+    """Returns the attempts of a task on a page."""
+    query = walk.on_page(f"{_ON_PAGE} AND task_id = :task_id")
+    return records(connection.execute(query, {**walk.values_of(after, end), "task_id": task_id}))
 
 
 def starts(connection: "sqlite3.Connection", wanted: Wanted, after: Place | None, limit: int) -> Page:

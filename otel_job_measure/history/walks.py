@@ -70,6 +70,10 @@ class Walk(NamedTuple):
         return f"({self.order}) > (:after_1, :after_2) AND ({self.order}) <= (:end_1, :end_2)"
 
 
+EVERYWHERE: Final = Walk("runs", "id, id", "TRUE", {})
+"""The way through all runs, for questions that no index answers."""
+
+
 class Walks(NamedTuple):
     """The ways that together meet each run once, and the jobs that are wanted, by their ids."""
 

@@ -16,6 +16,7 @@ from otel_job_measure.history.last_runs import FIRST, page_after
 from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.expected_texts import decoded
+from otel_job_measure.insight.matching import started_ns
 from otel_job_measure.insight.run_store import ALL, FailureCount, LastRuns, OpenRun, Summary, Wanted
 from otel_job_measure.insight.tally import Tally, added
 from otel_job_measure.journal.expected_store import ExpectedStore
@@ -87,7 +88,8 @@ class HistoryStore:
 
     def find(self, uuid_prefix: str, limit: int = 10) -> list[RunRecord]:
         """Returns the runs whose uuid begins so, the newest first."""
-        return self._ask(functools.partial(questions.find, prefix=uuid_prefix, limit=limit)) or []
+        found = self._everywhere(functools.partial(questions.find, prefix=uuid_prefix, limit=limit))
+        return sorted(found, key=lambda run: (-started_ns(run), run.uuid))[:limit]
 
     def summaries(self, wanted: Wanted) -> list[Summary]:
         """Returns a summary of each job, in the order of the jobs."""
@@ -124,7 +126,8 @@ class HistoryStore:
 
     def attempts(self, task_id: str) -> list[RunRecord]:
         """Returns the attempts of a task, the first one first."""
-        return self._ask(functools.partial(questions.attempts, task_id=task_id)) or []
+        found = self._everywhere(functools.partial(questions.attempts, task_id=task_id))
+        return sorted(found, key=lambda run: (run.attempt or 0, started_ns(run), run.uuid))
 
     def starts(self, wanted: Wanted) -> Iterator[RunRecord]:
         """Yields runs in the order of their starts, in bounded memory."""
@@ -176,6 +179,14 @@ class HistoryStore:
                         yield each, job
                     else:
                         _limited_log.warning("job", "runs of the history whose job is unknown are left out")
+
+    def _everywhere(self, page: counting.Page) -> Iterator[RunRecord]:
+        """Yields what is found among all runs, page by page."""
+        after = walks.EVERYWHERE.begin
+        while after != walks.EVERYWHERE.end:
+            asked = self._ask(functools.partial(_asked_of_page, page, walks.EVERYWHERE, after))
+            after, runs = asked or (walks.EVERYWHERE.end, [])
+            yield from runs
 
     def _ask(self, question: "Callable[[sqlite3.Connection], _T]") -> _T | None:
         return self._history.read(question)

@@ -80,6 +80,9 @@ def test_a_question_about_many_runs_keeps_nobody_from_the_file_for_long(
     monkeypatch.setattr(Database, "transaction", counted)
     assert sum(each.runs for each in store.summaries(ALL)) == 5000
     assert 5 <= len(begun) <= 7
+    begun.clear()
+    assert [store.find("zz"), store.attempts("none")] == [[], []]
+    assert 10 <= len(begun) <= 14
 
 
 def test_the_last_runs_of_many_jobs_take_few_statements(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
