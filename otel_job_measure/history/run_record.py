@@ -137,6 +137,12 @@ class Run:
         for known in other.endings.values():
             self.end(known.ending, known.rows)
 
+    def truest(self) -> Known:
+        """Returns the truest ending; the run has one."""
+        if len(self.endings) == 1:
+            return next(iter(self.endings.values()))
+        return self.ranked()[0]
+
     def ranked(self) -> list[Known]:
         """Returns the endings, the truest first. A lost run that came back has two."""
         return sorted(self.endings.values(), key=lambda each: each.rank, reverse=True)
@@ -178,9 +184,8 @@ class Batch:
         status = (point.tags if is_run_row else point.fields).get(names.TAG_STATUS)
         if is_run_row and status in {names.STATUS_END, names.STATUS_FAILED}:
             reason = None if status == names.STATUS_END else point.tags.get(names.TAG_REASON, "")
-            values = {
-                each.column: value for each in VALUES if (value := _value(point, each.name, each.kind)) is not None
-            }
+            found = ((each.column, right(point.fields.get(each.name), each.kind)) for each in VALUES)
+            values = {column: value for column, value in found if value is not None}
             self.run(uuid, key_of(point.tags)).end(ending_of(uuid, time_ns, reason, values), RUN_ROW)
         elif point.measurement == names.POINTS and status == names.STATUS_START:
             self.run(uuid, key_of(point.tags)).start(time_ns, self.host)
@@ -192,9 +197,8 @@ OUTCOMES: Final[Mapping[object, Outcome]] = {names.STATUS_END: ENDED, names.STAT
 """What the status of an old row says of the outcome."""
 
 
-def _value(point: Point, name: str, kind: str) -> FieldValue | None:
+def right(value: FieldValue | None, kind: str) -> FieldValue | None:
     """Returns the value of a field; None if it is missing or has another type."""
-    value = point.fields.get(name)
     if kind == "float" and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     wanted = int if kind == "integer" else str
@@ -271,20 +275,36 @@ class RunRecord:
 
 def record_of(run: Run) -> RunRecord:
     """Returns what people want to know of a run."""
-    key = run.key._asdict() | {"tags": json.loads(run.key.tags)}
+    known = _texts_of(run.key)
+    key = known | {"tags": known["tags"].copy()}
     if not run.endings:
         return RunRecord(uuid=run.uuid, **key, started_ns=run.started_ns, status=RUNNING, host=run.host)
-    ending = run.ranked()[0].ending
-    values = dict(zip((each.column for each in VALUES), values_of(ending), strict=True))
-    values["host"] = values["host"] or run.host
-    if values["duration_s"] is None and run.started_ns is not None and ending.outcome.reason != names.REASON_LOST:
-        values["duration_s"] = (ending.end_ns - run.started_ns) / 1e9
+    ending = run.truest().ending
+    outcome, duration_s = ending.outcome, ending.duration_s
+    if duration_s is None and run.started_ns is not None and outcome.reason != names.REASON_LOST:
+        duration_s = (ending.end_ns - run.started_ns) / 1e9
     return RunRecord(
         uuid=run.uuid,
         **key,
         started_ns=run.started_ns,
         ended_ns=ending.end_ns,
-        status=ending.outcome.status,
-        reason=ending.outcome.reason or None,
-        **values,
+        status=outcome.status,
+        reason=outcome.reason or None,
+        duration_s=duration_s,
+        host=ending.host or run.host,
+        attempt=ending.attempt,
+        lag_s=ending.lag_s,
+        queued_s=ending.queued_s,
+        trigger=ending.trigger,
+        task_id=ending.task_id,
+        trace_id=ending.trace_id,
+        span_id=ending.span_id,
+        error_type=outcome.error_type,
+        error_message=outcome.error_message,
     )
+
+
+@lru_cache(maxsize=1024)
+def _texts_of(key: Key) -> dict[str, Any]:
+    """Returns the values of a series as a `RunRecord` has them."""
+    return key._asdict() | {"tags": json.loads(key.tags)}

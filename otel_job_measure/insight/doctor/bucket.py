@@ -12,7 +12,7 @@ from otel_job_measure.errors import JobMeasureError, StoreError
 from otel_job_measure.insight.doctor.finding import PROBLEM, WARNING, Finding
 from otel_job_measure.insight.doctor.removal import Series, removed
 from otel_job_measure.insight.doctor.server import Asked
-from otel_job_measure.insight.influxdb.ask import Ask
+from otel_job_measure.insight.influxdb.ask import Ask, rows
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.points.line_protocol import Point, encode
 from otel_job_measure.runtime.assembly import server_sink
@@ -156,11 +156,11 @@ class _Probe:
         why = "it is not there"
         for left in range(_TRIES, 0, -1):
             try:
-                rows = self._asked.language().rows(ask)
+                found = rows(self._asked.language(), ask)
             except StoreError as error:
                 why = str(error)
                 break
-            if any(row.fields.get(names.FIELD_PROBE) == self._text for row in rows):
+            if any(row.fields.get(names.FIELD_PROBE) == self._text for row in found):
                 return Finding(check="server.probe", text="The test point was read back.")
             if left > 1:
                 pause(_PAUSE_S)

@@ -10,7 +10,7 @@ from otel_job_measure.history.wanted import Wanted
 from otel_job_measure.insight.doctor import past
 from otel_job_measure.insight.doctor.finding import OK, PROBLEM, WARNING, Finding, number
 from otel_job_measure.insight.doctor.server import Asked
-from otel_job_measure.insight.influxdb.ask import Ask
+from otel_job_measure.insight.influxdb.ask import Ask, rows
 from otel_job_measure.insight.influxdb.store import InfluxStore
 from otel_job_measure.settings import Settings
 from otel_job_measure.settings.model import ANY
@@ -66,4 +66,4 @@ def _minutes_with_a_word(asked: Asked, host: str, since_ns: int) -> int:
     ask = Ask(
         measurements=(names.SENDERS,), fields=(names.FIELD_PENDING,), since_ns=since_ns, tags={names.TAG_HOST: {host}}
     )
-    return len({(row.time_ns or 0) // _MINUTE_NS for row in asked.language().rows(ask)})
+    return len({(row.time_ns or 0) // _MINUTE_NS for row in rows(asked.language(), ask)})

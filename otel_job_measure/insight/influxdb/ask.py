@@ -2,15 +2,15 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from otel_job_measure.points.line_protocol import Point
+from otel_job_measure.points.line_protocol import FieldValue, Point
 
 FIRST_NS: Final = -(2**63) + 2
 """The earliest time that InfluxDB has, in the year 1677."""
 LAST_NS: Final = 2**63 - 2
 """The end of time: every row is before it."""
-MOST_ROWS: Final = 40_000
+MOST_ROWS: Final = 240_000
 """The most rows of one answer that are kept in memory."""
 
 
@@ -43,11 +43,30 @@ class Ask:
     uuid_prefix: str | None = None
 
 
+class Table(NamedTuple):
+    """Rows of one series, by column: a million rows are read without a dict of each."""
+
+    measurement: str
+    tags: Mapping[str, str]
+    """None of the values is empty."""
+    columns: Mapping[str, Mapping[int, FieldValue]]
+    """By a field and a time, the value."""
+
+    def points(self) -> Iterator[Point]:
+        """Yields the rows, in any order."""
+        rows: dict[int, dict[str, FieldValue]] = {}
+        for name, column in self.columns.items():
+            for time_ns, value in column.items():
+                rows.setdefault(time_ns, {})[name] = value
+        for time_ns, fields in rows.items():
+            yield Point(self.measurement, self.tags, fields, time_ns)
+
+
 class Language(Protocol):
     """A language that an InfluxDB is asked in. Rows have the fields that were asked for, and perhaps others."""
 
-    def rows(self, ask: Ask) -> list[Point]:
-        """Returns rows in any order; raises `TooManyRowsError`, or `StoreError` if there is no answer."""
+    def tables(self, ask: Ask) -> Iterator[Table]:
+        """Yields rows in any order, each whole; raises `TooManyRowsError`, or `StoreError` if there is no answer."""
         ...
 
     def last_rows(self, ask: Ask) -> list[Point]:
@@ -65,3 +84,8 @@ class Language(Protocol):
     def first_ns(self, ask: Ask) -> int | None:
         """Returns the time of the first row; None if there is none."""
         ...
+
+
+def rows(language: Language, ask: Ask) -> list[Point]:
+    """Returns rows in any order; see `Language.tables`."""
+    return [point for table in language.tables(ask) for point in table.points()]

@@ -77,7 +77,7 @@ class Connection:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Generator[Iterator[str]]:
-        """Sends a query and yields the lines of its answer as they come, each with its end.
+        """Sends a query and yields the lines of its answer as they come, each without its end.
 
         Raises:
             Refused: The answer is not a 200.
@@ -189,8 +189,7 @@ def _lines_of(raw: urllib3.BaseHTTPResponse) -> Iterator[str]:
     rest = ""
     while piece := read(_AT_ONCE):
         *lines, rest = (rest + decode(piece)).split("\n")
-        for line in lines:
-            yield f"{line}\n"
+        yield from lines
     if rest:
         yield rest
 

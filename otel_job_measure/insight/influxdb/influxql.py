@@ -1,18 +1,18 @@
 """InfluxQL, the language of InfluxDB 1.x, over HTTP; the managed editions of 3 understand it too."""
 
 import json
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, cast
 from urllib.parse import urlencode
 
 from otel_job_measure import names
 from otel_job_measure.delivery.influxdb.responses import Response
-from otel_job_measure.insight.influxdb.ask import MOST_ROWS, Ask, TooManyRowsError
+from otel_job_measure.insight.influxdb.ask import MOST_ROWS, Ask, Table, TooManyRowsError
 from otel_job_measure.insight.influxdb.connection import Connection, Refused
 from otel_job_measure.insight.influxdb.patterns import regex, regex_of
 from otel_job_measure.insight.influxdb.types import typed
-from otel_job_measure.points.line_protocol import Point
+from otel_job_measure.points.line_protocol import FieldValue, Point
 
 _HEADERS: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 _TIME: Final = "time"
@@ -30,14 +30,14 @@ class InfluxQl:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def rows(self, ask: Ask) -> list[Point]:
-        """Returns rows in any order."""
-        found: list[Point] = []
-        for point in self._points(f"{_selected(ask)}{_BY_SERIES}"):
-            if len(found) == MOST_ROWS:
+    def tables(self, ask: Ask) -> Iterator[Table]:
+        """Yields rows in any order, each whole."""
+        rows = 0
+        for table, count in self._tables(f"{_selected(ask)}{_BY_SERIES}"):
+            rows += count
+            if rows > MOST_ROWS:
                 raise TooManyRowsError
-            found.append(point)
-        return found
+            yield table
 
     def last_rows(self, ask: Ask) -> list[Point]:
         """Returns the last row of each series."""
@@ -58,10 +58,15 @@ class InfluxQl:
         return min((point.time_ns or 0 for point in self._points(f"{_selected(ask)} LIMIT 1")), default=None)
 
     def _points(self, query: str) -> Iterator[Point]:
+        for table, _ in self._tables(query):
+            yield from table.points()
+
+    def _tables(self, query: str) -> Iterator[tuple[Table, int]]:
+        """Yields tables, long ones in parts, and how many rows they have."""
         with self._answer(query) as lines:
             for line in lines:
                 for series in self._series(line):
-                    yield from _points_of(series)
+                    yield _table_of(series), len(series["values"])
 
     def _series(self, line: str) -> Iterable[Mapping[str, Any]]:
         answer = cast("dict[str, Any]", json.loads(line)) if line.strip() else {}
@@ -83,15 +88,17 @@ class InfluxQl:
             raise self._connection.error(refused.response) from None
 
 
-def _points_of(series: Mapping[str, Any]) -> Iterator[Point]:
-    tags: dict[str, str] = {name: value for name, value in series.get("tags", {}).items() if value}
-    columns: list[str] = series["columns"]
+def _table_of(series: Mapping[str, Any]) -> Table:
     measurement: str = series["name"]
-    for values in series["values"]:
-        row = dict(zip(columns, values, strict=True))
-        time_ns: int = row.pop(_TIME)
-        fields = {name: typed(measurement, name, value) for name, value in row.items() if value is not None}
-        yield Point(measurement, tags, fields, time_ns)
+    tags: dict[str, str] = {name: value for name, value in series.get("tags", {}).items() if value}
+    values = dict(zip(series["columns"], zip(*series["values"], strict=True), strict=True))
+    times: Sequence[int] = values.pop(_TIME)
+    columns = {name: _column(measurement, name, zip(times, column, strict=True)) for name, column in values.items()}
+    return Table(measurement, tags, columns)
+
+
+def _column(measurement: str, name: str, cells: Iterable[tuple[int, FieldValue | None]]) -> dict[int, FieldValue]:
+    return {at: typed(measurement, name, value) for at, value in cells if value is not None}
 
 
 def _selected(ask: Ask) -> str:

@@ -7,6 +7,7 @@ from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.run_record import Run, RunRecord, record_of
 from otel_job_measure.insight.influxdb.ask import FIRST_NS, LAST_NS, Language
 from otel_job_measure.insight.influxdb.matching import at_ns, matcher, newest
+from otel_job_measure.insight.influxdb.read_runs import ReadRuns
 from otel_job_measure.insight.influxdb.rows import Rows
 from otel_job_measure.insight.influxdb.walk import Walk, counts_ns
 from otel_job_measure.insight.influxdb.windows import EVER, Window, newest_first
@@ -78,9 +79,9 @@ class Last:
         while missing and until_ns > FIRST_NS:
             # The time in which none of the missing jobs has a row is passed over.
             whole = Window(FIRST_NS, min(until_ns, max(missing.values()) + 1))
-            for window, points in newest_first(lambda window: self._between(window, missing), whole):
+            for window, read in newest_first(lambda window: self._between(window, missing), whole):
                 until_ns = window.since_ns
-                found |= self._best(walk, walk.begun(window, points), accept)
+                found |= self._best(walk, walk.begun(window, read), accept)
                 for job in found.keys() & missing.keys():
                     del missing[job]
                 if not missing or max(missing.values()) < until_ns:
@@ -88,7 +89,7 @@ class Last:
         others = map(record_of, walk.without_start(lambda run: _job(run) in missing))
         return found | _first(run for run in others if self._wants(run) and accept(run))
 
-    def _between(self, window: Window, jobs: Iterable[JobId]) -> list[Point]:
+    def _between(self, window: Window, jobs: Iterable[JobId]) -> ReadRuns:
         return self._rows.between(window, {job.job for job in jobs})
 
     def _best(self, walk: Walk, begun: Iterable[Run], accept: Accept) -> dict[JobId, RunRecord]:

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 from otel_job_measure import names
 from otel_job_measure.expectations.expectation import ExpectedJob
 from otel_job_measure.insight.expected_texts import decoded
-from otel_job_measure.insight.influxdb.ask import Ask, Language
+from otel_job_measure.insight.influxdb.ask import Ask, Language, rows
 from otel_job_measure.insight.influxdb.windows import EVER, Window, newest_first
 from otel_job_measure.insight.sender_words import RECENT_NS, by_host
 from otel_job_measure.points.line_protocol import Point
@@ -64,7 +64,7 @@ def expectations(language: Language) -> list[ExpectedJob]:
 def _between(language: Language, measurement: str, whole: Window) -> Iterator[Point]:
     def fetch(window: Window) -> list[Point]:
         asked = Ask(measurements=(measurement,), since_ns=window.since_ns, until_ns=window.until_ns)
-        return language.rows(asked)
+        return rows(language, asked)
 
     for _, points in newest_first(fetch, whole):
         yield from points

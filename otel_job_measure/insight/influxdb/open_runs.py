@@ -70,9 +70,10 @@ class OpenRuns:
         """Returns the runs of the last minutes, the ended ones too."""
         batch = Batch()
         # Without run rows, which are many series: each ending is also in the other measurement.
-        for point in self._language.rows(self._rows.ask((names.ALIVE, names.POINTS), self._lately)):
-            batch.take(point)
-            self._note(point)
+        for table in self._language.tables(self._rows.ask((names.ALIVE, names.POINTS), self._lately)):
+            for point in table.points():
+                batch.take(point)
+                self._note(point)
         for place, point in self._alive.items():
             if (point.time_ns or 0) >= self._lately.since_ns:
                 batch.runs.setdefault(place, Run(*place))
@@ -84,8 +85,9 @@ class OpenRuns:
         silent = {place for point in alive if (place := place_of(point)) is not None}
         silent = (silent | self._alive.keys()).difference(known)
         silent.difference_update(self._ended(silent))
-        for point in self._rows.of_runs(silent - self._alive.keys(), self._before, (names.ALIVE,), _ALIVE):
-            self._note(point)
+        for table in self._rows.of_runs(silent - self._alive.keys(), self._before, (names.ALIVE,), _ALIVE):
+            for point in table.points():
+                self._note(point)
         runs = {place: Run(*place) for place in silent & self._alive.keys()}
         since_ns = min((self._alive[place].time_ns or 0 for place in runs), default=0)
         self._rows.add_endings(runs, since_ns)

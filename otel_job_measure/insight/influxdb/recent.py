@@ -4,23 +4,19 @@ The walk goes back in time, and a job that has enough runs is no longer asked fo
 more than one of a few, and a job that rarely runs is looked for among the rare ones alone.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable
 
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.run_record import Run, RunRecord, record_of
 from otel_job_measure.insight.influxdb.ask import FIRST_NS, LAST_NS, Language
 from otel_job_measure.insight.influxdb.matching import at_ns, matcher, newest
+from otel_job_measure.insight.influxdb.read_runs import ReadRuns
 from otel_job_measure.insight.influxdb.rows import Rows
 from otel_job_measure.insight.influxdb.walk import Walk, counts_ns
 from otel_job_measure.insight.influxdb.windows import Window, newest_first, time_of
 from otel_job_measure.insight.run_store import Wanted
 from otel_job_measure.names import FIELD_UUID
-from otel_job_measure.points.line_protocol import Point
 from otel_job_measure.points.monitor import job_of
-
-_MOST_NAMED: Final = 2000
-"""So many jobs are named in a query; with more of them still missing, all jobs are read."""
 
 
 class Recent:
@@ -53,9 +49,9 @@ class Recent:
             latest_ns = max(missing.values()) + 1
             whole = Window(self._whole.since_ns, max(self._whole.since_ns, min(until_ns, latest_ns)))
             until_ns = whole.since_ns
-            for window, points in newest_first(lambda window: self._between(window, missing), whole):
+            for window, read in newest_first(lambda window: self._between(window, missing), whole):
                 until_ns = window.since_ns
-                self._take(map(record_of, self._walk.begun(window, points)))
+                self._take(map(record_of, self._walk.begun(window, read)))
                 self._complete(missing)
                 if not missing or max(missing.values()) < until_ns:
                     break
@@ -69,9 +65,8 @@ class Recent:
             found[job] = max(found.get(job, FIRST_NS), row.time_ns or 0)
         return {job: at for job, at in found.items() if at >= self._whole.since_ns}
 
-    def _between(self, window: Window, jobs: Iterable[JobId]) -> Sequence[Point]:
-        named = {job.job for job in jobs}
-        return self._rows.between(window, named if len(named) <= _MOST_NAMED else None)
+    def _between(self, window: Window, jobs: Iterable[JobId]) -> ReadRuns:
+        return self._rows.between(window, {job.job for job in jobs})
 
     def _take(self, runs: Iterable[RunRecord]) -> None:
         for run in filter(self._wants, runs):

@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Final
 
 from otel_job_measure import names
-from otel_job_measure.history.run_record import Batch, Place, Run, key_of
-from otel_job_measure.insight.influxdb.ask import FIRST_NS, LAST_NS, Ask, Language
+from otel_job_measure.history.run_record import Place, Run, key_of
+from otel_job_measure.insight.influxdb.ask import FIRST_NS, LAST_NS, Ask, Language, Table
+from otel_job_measure.insight.influxdb.read_runs import ReadRuns
 from otel_job_measure.insight.influxdb.windows import EVER, Window, newest_first, oldest_first
 from otel_job_measure.insight.run_store import Wanted
 from otel_job_measure.points.fields import RUN_FIELDS
@@ -17,6 +18,7 @@ COUNTED_FIELDS: Final = (names.FIELD_DURATION, names.FIELD_HOST)
 """What has to be known of a run to count it, besides its id."""
 _MEASUREMENTS: Final = (names.POINTS, names.RUNS)
 _SLACK_NS: Final = 60 * 10**9
+_MANY: Final = 500
 _FEW: Final = 20
 """So many runs are looked for by their ids; for more of them it takes longer than to read all rows."""
 
@@ -57,8 +59,12 @@ class Rows:
         jobs: Iterable[str] | None = None,
         texts: tuple[str, tuple[str, ...]] | None = None,
     ) -> Ask:
-        """Returns what to ask for: rows of these jobs in a time, and more conditions."""
-        of_jobs = {} if jobs is None else {names.TAG_JOB: tuple(sorted(set(jobs)))}
+        """Returns what to ask for: rows of these jobs in a time, and more conditions.
+
+        Rows of other jobs come too if there are many `jobs`: the server compares each series with each of their names.
+        """
+        some = None if jobs is None else tuple(sorted(set(jobs)))
+        of_jobs = {} if some is None or len(some) > _MANY else {names.TAG_JOB: some}
         return Ask(
             measurements=measurements,
             fields=self._fields if fields is None else fields,
@@ -69,10 +75,10 @@ class Rows:
             texts=texts,
         )
 
-    def between(self, window: Window, jobs: Iterable[str] | None = None) -> list[Point]:
-        """Returns the rows of a time."""
+    def between(self, window: Window, jobs: Iterable[str] | None = None) -> ReadRuns:
+        """Returns what the rows of a time tell of runs."""
         ask = self.ask(window=window, jobs=jobs)
-        return self._language.rows(replace(ask, uuid_prefix=self._uuid_prefix))
+        return ReadRuns(self._language.tables(replace(ask, uuid_prefix=self._uuid_prefix)))
 
     def of_runs(
         self,
@@ -80,7 +86,7 @@ class Rows:
         window: Window,
         measurements: tuple[str, ...] = _MEASUREMENTS,
         fields: tuple[str, ...] | None = None,
-    ) -> Iterator[Point]:
+    ) -> Iterator[Table]:
         """Yields the rows of certain runs, and perhaps others; each query is about a few runs."""
         rest = sorted(runs)
         while rest and window.since_ns < window.until_ns:
@@ -88,7 +94,7 @@ class Rows:
             uuids = tuple(sorted({uuid for uuid, _ in few}))
             jobs = [key.job for _, key in few]
             texts = (names.FIELD_UUID, uuids)
-            yield from self._language.rows(self.ask(measurements, window, fields=fields, jobs=jobs, texts=texts))
+            yield from self._language.tables(self.ask(measurements, window, fields=fields, jobs=jobs, texts=texts))
 
     def add_starts(self, runs: Mapping[Place, Run], before_ns: int) -> None:
         """Looks for the starts of runs before a time."""
@@ -100,7 +106,7 @@ class Rows:
         # Most of the few that are left began where their durations say.
         early_ns = min(before_ns, min(map(_likely_ns, missing.values()), default=before_ns))
         for window in (Window(early_ns, before_ns), Window(FIRST_NS, early_ns)):
-            missing = _rest(missing, self.of_runs(missing, window), _lacks_start)
+            missing = _rest(missing, ReadRuns(self.of_runs(missing, window)), _lacks_start)
 
     def add_endings(self, runs: Mapping[Place, Run], since_ns: int) -> None:
         """Looks for the endings of runs from a time on; a lost run may have another one."""
@@ -109,7 +115,7 @@ class Rows:
         while len(missing) > _FEW and (found := next(windows, None)) is not None:
             since_ns = found[0].until_ns
             missing = _rest(missing, found[1], _may_end)
-        _rest(missing, self.of_runs(missing, Window(since_ns, LAST_NS)), _may_end)
+        _rest(missing, ReadRuns(self.of_runs(missing, Window(since_ns, LAST_NS))), _may_end)
 
 
 def place_of(point: Point) -> Place | None:
@@ -122,13 +128,10 @@ def _jobs(runs: Iterable[Place]) -> set[str]:
     return {key.job for _, key in runs}
 
 
-def _rest(runs: Mapping[Place, Run], points: Iterable[Point], lacks: Callable[[Run], bool]) -> dict[Place, Run]:
-    """Adds to runs what points tell of them, and returns those that still lack something."""
-    batch = Batch()
-    for point in points:
-        batch.take(point)
-    for place in batch.runs.keys() & runs.keys():
-        runs[place].take(batch.runs[place])
+def _rest(runs: Mapping[Place, Run], read: ReadRuns, lacks: Callable[[Run], bool]) -> dict[Place, Run]:
+    """Adds to runs what was read of them, and returns those that still lack something."""
+    for place in read.runs.keys() & runs.keys():
+        runs[place].take(read.runs[place])
     return {place: run for place, run in runs.items() if lacks(run)}
 
 
@@ -138,10 +141,10 @@ def _lacks_start(run: Run) -> bool:
 
 def _may_end(run: Run) -> bool:
     """Returns whether a later row may tell of a better ending than the present one."""
-    return not run.endings or run.ranked()[0].ending.outcome.reason == names.REASON_LOST
+    return not run.endings or run.truest().ending.outcome.reason == names.REASON_LOST
 
 
 def _likely_ns(run: Run) -> int:
     """Returns a time that most probably is before the run's start."""
-    ending = run.ranked()[0].ending
+    ending = run.truest().ending
     return max(FIRST_NS, ending.end_ns - int((ending.duration_s or 0.0) * 1e9) - _SLACK_NS)

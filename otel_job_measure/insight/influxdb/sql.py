@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, cast
 
 from otel_job_measure import names
-from otel_job_measure.insight.influxdb.ask import MOST_ROWS, Ask, TooManyRowsError
+from otel_job_measure.insight.influxdb.ask import MOST_ROWS, Ask, Table, TooManyRowsError
 from otel_job_measure.insight.influxdb.connection import Connection, Refused
 from otel_job_measure.insight.influxdb.patterns import regex, regex_of
 from otel_job_measure.insight.influxdb.times import ns_of
@@ -40,19 +40,28 @@ class Sql:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def rows(self, ask: Ask) -> list[Point]:
-        """Returns rows in any order."""
-        found: list[Point] = []
-        for point in self.texts(ask):
-            if len(found) == MOST_ROWS:
-                raise TooManyRowsError
-            found.append(point)
-        return found
+    def tables(self, ask: Ask) -> Iterator[Table]:
+        """Yields rows in any order, each whole."""
+        rows = 0
+        for table in self._tables(ask):
+            found: dict[tuple[tuple[str, str], ...], dict[str, dict[int, FieldValue]]] = {}
+            for point in self._points_of(ask, table):
+                rows += 1
+                if rows > MOST_ROWS:
+                    raise TooManyRowsError
+                columns = found.setdefault(tuple(point.tags.items()), {})
+                for name, value in point.fields.items():
+                    columns.setdefault(name, {})[point.time_ns or 0] = value
+            for tags, columns in found.items():
+                yield Table(table.name, dict(tags), columns)
 
     def texts(self, ask: Ask) -> Iterator[Point]:
         """Yields the rows of one field as they come."""
         for table in self._tables(ask):
-            yield from self._points(table, _select(_listed(table, _TIME), _source(ask, table)))
+            yield from self._points_of(ask, table)
+
+    def _points_of(self, ask: Ask, table: _Table) -> Iterator[Point]:
+        return self._points(table, _select(_listed(table, _TIME), _source(ask, table)))
 
     def different(self, ask: Ask) -> Iterator[Point]:
         """Yields a row for each text of one field, of each series."""

@@ -1,14 +1,14 @@
 """Runs in the order of their starts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from otel_job_measure import names
-from otel_job_measure.history.run_record import Batch, Place, Run
+from otel_job_measure.history.run_record import Place, Run
 from otel_job_measure.insight.influxdb.ask import Language
+from otel_job_measure.insight.influxdb.read_runs import ReadRuns
 from otel_job_measure.insight.influxdb.rows import Rows
 from otel_job_measure.insight.influxdb.walk import counts_ns
 from otel_job_measure.insight.influxdb.windows import Window, oldest_first
-from otel_job_measure.points.line_protocol import Point
 
 
 class Starts:
@@ -34,14 +34,11 @@ class Starts:
         )
         if first_ns is not None:
             whole = self._whole._replace(since_ns=first_ns)
-            for window, points in oldest_first(self._rows.between, whole):
-                yield self._of_window(window, points)
+            for window, read in oldest_first(self._rows.between, whole):
+                yield self._of_window(window, read)
 
-    def _of_window(self, window: Window, points: Iterable[Point]) -> list[Run]:
-        batch = Batch()
-        for point in points:
-            batch.take(point)
-        runs = {place: run for place, run in batch.runs.items() if place not in self._seen}
+    def _of_window(self, window: Window, read: ReadRuns) -> list[Run]:
+        runs = {place: run for place, run in read.runs.items() if place not in self._seen}
         self._rows.add_starts({place: run for place, run in runs.items() if run.started_ns is None}, window.since_ns)
         self._rows.add_endings(runs, window.until_ns)
         self._seen.update(place for place, run in runs.items() if any(at >= window.until_ns for at in run.endings))

@@ -8,15 +8,16 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.history.mark import Mark, mark_of
-from otel_job_measure.history.run_record import RUNNING, Batch, RunRecord, record_of
+from otel_job_measure.history.run_record import RUNNING, RunRecord, record_of
 from otel_job_measure.insight import tally
 from otel_job_measure.insight.influxdb import matching, monitor_rows
 from otel_job_measure.insight.influxdb.ask import FIRST_NS, Language
 from otel_job_measure.insight.influxdb.connection import Connection
 from otel_job_measure.insight.influxdb.last_runs import Last
 from otel_job_measure.insight.influxdb.open_runs import OpenRuns
+from otel_job_measure.insight.influxdb.read_runs import ReadRuns
 from otel_job_measure.insight.influxdb.recent import Recent
-from otel_job_measure.insight.influxdb.rows import COUNTED_FIELDS, Rows, place_of
+from otel_job_measure.insight.influxdb.rows import COUNTED_FIELDS, Rows
 from otel_job_measure.insight.influxdb.server import language_of
 from otel_job_measure.insight.influxdb.starts import Starts
 from otel_job_measure.insight.influxdb.walk import Walk, counts_ns
@@ -84,13 +85,12 @@ class InfluxStore:
         if not task_id:
             return []
         rows = Rows(self._language, ALL)
-        batch = Batch()
-        for point in self._language.rows(rows.ask((names.RUNS,), texts=(names.FIELD_TASK_ID, (task_id,)))):
-            batch.take(point)
-        for point in rows.of_runs(list(batch.runs), EVER):
-            if (place_of(point)) in batch.runs:
-                batch.take(point)
-        found = [run for run in map(record_of, batch.runs.values()) if run.task_id == task_id]
+        asked = rows.ask((names.RUNS,), texts=(names.FIELD_TASK_ID, (task_id,)))
+        runs = ReadRuns(self._language.tables(asked)).runs
+        others = ReadRuns(rows.of_runs(list(runs), EVER)).runs
+        for place in runs.keys() & others.keys():
+            runs[place].take(others[place])
+        found = [run for run in map(record_of, runs.values()) if run.task_id == task_id]
         return sorted(found, key=lambda run: (run.attempt or 0, *matching.oldest(run)))
 
     def starts(self, wanted: Wanted) -> Iterator[RunRecord]:

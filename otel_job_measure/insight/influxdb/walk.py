@@ -1,12 +1,12 @@
 """The runs of a time, complete with what later and earlier rows tell of them, in bounded memory."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
-from otel_job_measure.history.run_record import Batch, Place, Run
+from otel_job_measure.history.run_record import Place, Run
 from otel_job_measure.insight.influxdb.ask import FIRST_NS, LAST_NS
+from otel_job_measure.insight.influxdb.read_runs import ReadRuns
 from otel_job_measure.insight.influxdb.rows import Rows
 from otel_job_measure.insight.influxdb.windows import WIDTH_NS, Window, newest_first
-from otel_job_measure.points.line_protocol import Point
 
 
 class Walk:
@@ -34,8 +34,8 @@ class Walk:
         """
         future, past = Window(now_ns, LAST_NS).within(self._whole), Window(FIRST_NS, now_ns).within(self._whole)
         for whole, width_ns in ((future, LAST_NS), (past, WIDTH_NS)):
-            for window, points in newest_first(self._rows.between, whole, width_ns):
-                yield self.begun(window, points)
+            for window, read in newest_first(self._rows.between, whole, width_ns):
+                yield self.begun(window, read)
         yield self.without_start()
 
     def without_start(self, needed: Callable[[Run], bool] = lambda _: True) -> list[Run]:
@@ -53,13 +53,10 @@ class Walk:
     def _counts(self, run: Run) -> bool:
         return self._whole.since_ns <= counts_ns(run) < self._whole.until_ns
 
-    def begun(self, window: Window, points: Iterable[Point]) -> list[Run]:
-        """Takes the rows of the next older window, and returns the runs that began in it."""
+    def begun(self, window: Window, read: ReadRuns) -> list[Run]:
+        """Takes what was read of the next older window, and returns the runs that began in it."""
         self._read_ns = window.since_ns
-        batch = Batch()
-        batch.runs = self._ended
-        for point in points:
-            batch.take(point)
+        read.add_to(self._ended)
         begun = {place: run for place, run in self._ended.items() if run.started_ns is not None}
         for place in begun:
             del self._ended[place]
@@ -70,4 +67,4 @@ class Walk:
 
 def counts_ns(run: Run) -> int:
     """Returns when a run counts: when it began, or when it ended if that is all that is known."""
-    return run.ranked()[0].ending.end_ns if run.started_ns is None else run.started_ns
+    return run.truest().ending.end_ns if run.started_ns is None else run.started_ns

@@ -1,13 +1,13 @@
 """A long time in windows, so that an answer fits into memory however many rows there are."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sized
 from typing import Final, NamedTuple, TypeVar
 
 from otel_job_measure.errors import StoreError
 from otel_job_measure.insight.influxdb.ask import FIRST_NS, LAST_NS, MOST_ROWS, TooManyRowsError
 from otel_job_measure.insight.run_store import Wanted
 
-_T = TypeVar("_T")
+_T = TypeVar("_T", bound=Sized)
 
 WIDTH_NS: Final = 600_000_000_000
 """How long the first window is."""
@@ -39,13 +39,11 @@ def time_of(wanted: Wanted) -> Window:
     return Window(since_ns, LAST_NS if wanted.until_ns is None else wanted.until_ns).within(EVER)
 
 
-def newest_first(
-    fetch: Callable[[Window], Sequence[_T]], whole: Window, width_ns: int = WIDTH_NS
-) -> Iterator[tuple[Window, Sequence[_T]]]:
+def newest_first(fetch: Callable[[Window], _T], whole: Window, width_ns: int = WIDTH_NS) -> Iterator[tuple[Window, _T]]:
     """Yields windows from the newest to the oldest, with what was fetched in each.
 
     Args:
-        fetch: Returns what is in a window, or raises `TooManyRowsError`.
+        fetch: Returns what is in a window, as long as it has rows, or raises `TooManyRowsError`.
         whole: The time.
         width_ns: How long the first window is.
     """
@@ -58,9 +56,7 @@ def newest_first(
             until_ns = window.since_ns
 
 
-def oldest_first(
-    fetch: Callable[[Window], Sequence[_T]], whole: Window, width_ns: int = WIDTH_NS
-) -> Iterator[tuple[Window, Sequence[_T]]]:
+def oldest_first(fetch: Callable[[Window], _T], whole: Window, width_ns: int = WIDTH_NS) -> Iterator[tuple[Window, _T]]:
     """Yields windows from the oldest to the newest, with what was fetched in each; see `newest_first`."""
     since_ns = whole.since_ns
     while since_ns < whole.until_ns:
@@ -71,7 +67,7 @@ def oldest_first(
             since_ns = window.until_ns
 
 
-def _fetched(fetch: Callable[[Window], Sequence[_T]], window: Window) -> tuple[Sequence[_T] | None, int]:
+def _fetched(fetch: Callable[[Window], _T], window: Window) -> tuple[_T | None, int]:
     """Returns what is in a window, None if it is too much, and how long the next one should be."""
     width_ns = window.until_ns - window.since_ns
     try:

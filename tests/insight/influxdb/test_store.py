@@ -115,6 +115,17 @@ def test_the_last_sign_of_life_of_a_job_may_be_old(real_influx: InfluxServer, re
     assert [each.run.uuid for each in store_of(real_influx, real_bucket).open_runs(ALL)] == ["gone"]
 
 
+def test_many_jobs_are_asked_for_at_once(real_influx: InfluxServer, real_bucket: str) -> None:
+    """Flux refuses a hundred conditions in a row, each of which nests the next one."""
+    jobs = [f"job-{number:03}" for number in range(450)]
+    silent = (run(f"{job}-run", job, 8000) + alive(f"{job}-run", job, 7000, 1000) for job in jobs)
+    failed = (run(f"{job}-old", job, 9000, 5).replace(b"end", b"failed") for job in jobs)
+    real_influx.write(b"".join([*silent, *failed]), real_bucket)
+    store = store_of(real_influx, real_bucket)
+    assert sorted(each.run.job for each in store.open_runs(ALL)) == jobs
+    assert [each.job.job for each in store.last_runs(ALL) if each.success is None] == jobs
+
+
 def test_senders_alone_tell_that_short_runs_need_no_signs_of_life(real_influx: InfluxServer, real_bucket: str) -> None:
     """Then what began long ago and has no ending is not looked for."""
     data = run("forgotten", "j", 90_000) + run("young", "j", 20)
