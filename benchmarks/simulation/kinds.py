@@ -29,6 +29,16 @@ _MISS: Final = 0.004
 _AHEAD: Final = "ahead"
 
 
+def _all_dues(expected: ExpectedJob, world: World) -> list[Due]:
+    """Returns the due times of the whole time; one question returns at most some months of a frequent job."""
+    borders = [*range(0, world.days, 30), world.days]
+    return [
+        due
+        for early, late in pairwise(borders)
+        for due in dues(expected, world.ns(early * DAY), world.ns(late * DAY)).dues
+    ]
+
+
 class _Maker:
     """Makes one job."""
 
@@ -69,7 +79,7 @@ class _Maker:
     ) -> Job:
         """Runs a job at its due times: one at a time if its scheduler tells lags, else each for itself."""
         world, chance = self.world, self.chance
-        job.dues = list(dues(job.expected, world.ns(0), world.ns(self.end_s)).dues)
+        job.dues = _all_dues(job.expected, world)
         busy_s = -1.0
         for number, due in enumerate(job.dues):
             at_s = (due.at_ns - world.ns(0)) / 1e9
@@ -211,9 +221,7 @@ def _changed(make: _Maker) -> Job:
 def _beat(make: _Maker) -> Job:
     """An entry of a scheduler's database, disabled for a time: its due times come as lists."""
     host, world = make.host(), make.world
-    known = [
-        due.at_ns for due in dues(make.job("", (0, make.limits())).expected, world.ns(0), world.ns(make.end_s)).dues
-    ]
+    known = [due.at_ns for due in _all_dues(make.job("", (0, make.limits())).expected, world)]
     borders = [world.ns(part * make.end_s) for part in (0, 0.25, 0.33, 1)]
     lists = [
         DueList(early, late - 1, tuple(due for due in known if early <= due < late))

@@ -10,7 +10,7 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from otel_job_measure.cli import check_text, notifying, options
+from otel_job_measure.cli import check_text, notify_options, options
 from otel_job_measure.errors import JobMeasureError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help=f"give up after this time, such as 30s (default: {_TIMEOUT_S}s)",
     )
     add_every(parser)
-    notifying.add_options(parser)
+    notify_options.add(parser)
     parser.set_defaults(run=run, parser=parser)
     parser.error = _usage(parser)  # type: ignore[assignment, method-assign]
 

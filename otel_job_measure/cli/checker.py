@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from otel_job_measure.cli import notifying, options
+from otel_job_measure.cli import options
 from otel_job_measure.cli.expected_here import ExpectedHere
+from otel_job_measure.cli.notifying import Looked, Teller
 from otel_job_measure.insight.check import Checked, wanted_jobs
 from otel_job_measure.insight.check_rows import new_rows
 from otel_job_measure.insight.history_store import HistoryStore
@@ -33,11 +34,11 @@ class Checker:
     """
 
     def __init__(self, args: argparse.Namespace) -> None:
-        self._targets = notifying.targets(args)
+        self._wants = wanted_jobs(args.job, args.project, args.stage)
+        self._teller = Teller(args, self._wants)
         options.load_env_file(args.env_file)
         # Read once: the first look may have this process take the rights of a user who may not read it.
         self._args = argparse.Namespace(**{**vars(args), "env_file": _NO_FILE})
-        self._wants = wanted_jobs(args.job, args.project, args.stage)
         self._server: RunStore | None = None
         self._store: RunStore | None = None
         self._expected_here: ExpectedHere | None = None
@@ -65,11 +66,11 @@ class Checker:
 
     def tell(self, found: Checked, *, stopped: Callable[[], bool] = lambda: False) -> None:
         """Tells the targets what changed; what goes wrong is said on stderr."""
-        if self._store is None or not (self._targets or self._args.ping):
+        if self._store is None or self._expected_here is None:
             return
         output = self._store.output if isinstance(self._store, HistoryStore) else _no_output
         settings = options.local_settings(self._args)
-        notifying.tell(self._args, self._targets, settings, found, self._store, output, self._wants, stopped)
+        self._teller.tell(Looked(found, self._store, output), settings, self._expected_here.recipients, stopped)
 
 
 def _no_output(_uuid: str) -> Mapping[str, bytes]:

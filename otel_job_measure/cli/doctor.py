@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from otel_job_measure import names
-from otel_job_measure.cli import notifying, options
+from otel_job_measure.cli import notify_options, options
 from otel_job_measure.errors import JobMeasureError, SettingsError, StateDirError
 from otel_job_measure.printable import brief
 from otel_job_measure.settings import Settings, parse_env_file
@@ -49,7 +49,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         action="store_true",
         help="let a job of its own miss a run, hang and fail, and see that each --notify target takes each message",
     )
-    notifying.add_targets(parser)
+    notify_options.add_targets(parser)
     parser.set_defaults(run=run, parser=parser)
     parser.error = _usage(parser)  # type: ignore[assignment, method-assign]
 

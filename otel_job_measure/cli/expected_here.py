@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from otel_job_measure.cli import options
 from otel_job_measure.expectations.expectation import ExpectedJob
+from otel_job_measure.expectations.jobs_file import Recipient
 from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.runtime.crontabs import Crontabs
 from otel_job_measure.runtime.jobs_file import JobsFileReader
@@ -26,3 +27,8 @@ class ExpectedHere:
         for problem in (problem for file in self._files for problem in file.look()):
             options.complain(problem)
         return self._store.jobs()
+
+    @property
+    def recipients(self) -> Sequence[Recipient] | None:
+        """The targets of notifications in `jobs.toml`; None if it could not be read yet."""
+        return self._files[0].recipients

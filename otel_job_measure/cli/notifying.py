@@ -1,85 +1,121 @@
 """`check --notify` and `--ping`: tells people what changed since the last check."""
 
 import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from otel_job_measure.cli import options
-from otel_job_measure.errors import NotifyError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from otel_job_measure.expectations.expectation import JobId
-    from otel_job_measure.insight.check import Checked
-    from otel_job_measure.insight.notify.target import Target
-    from otel_job_measure.insight.run_store import RunStore
-    from otel_job_measure.settings import Settings
+from otel_job_measure.errors import JobMeasureError, NotifyError
+from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.expectations.jobs_file import Recipient
+from otel_job_measure.insight.check import Checked
+from otel_job_measure.insight.notify.look import detailing, look_of
+from otel_job_measure.insight.notify.memory import Memory
+from otel_job_measure.insight.notify.notifier import Notifier
+from otel_job_measure.insight.notify.routes import Route, Routes
+from otel_job_measure.insight.notify.target import Target, target_of
+from otel_job_measure.insight.notify.webhook import ping
+from otel_job_measure.insight.run_store import RunStore
+from otel_job_measure.settings import Settings
 
 _MOST = 16 * 1024
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options to `check`."""
-    add_targets(parser)
-    parser.add_argument("--ping", metavar="URL", help="get this URL after each full check, for another monitor")
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a check found, the store that it asked, and what returns the kept output of a run by the stream."""
+
+    found: Checked
+    store: RunStore
+    output: Callable[[str], Mapping[str, bytes]]
 
 
-def add_targets(parser: argparse.ArgumentParser) -> None:
-    """Adds `--notify` and `--secret-file`."""
-    parser.add_argument(
-        "--notify",
-        metavar="URL",
-        action="append",
-        default=[],
-        help="tell this target what changed: mailto:, smtp://, https:// (JSON by POST), exec:COMMAND, or any URL of "
-        "Apprise; @FILE reads the URL from a file, so that the process list does not show it; you may repeat it",
-    )
-    parser.add_argument("--secret-file", metavar="FILE", type=Path, help="what JSON bodies are signed with")
+class Teller:
+    """Tells the targets of the options and of `jobs.toml`; what goes wrong is said on stderr, and changes no exit code.
+
+    Args:
+        args: The options of `check`.
+        wants: Which jobs are looked at.
+
+    Raises:
+        NotifyError: A target of the options cannot be used.
+        MissingDependencyError: It needs Apprise, which is not installed.
+    """
+
+    def __init__(self, args: argparse.Namespace, wants: Callable[[JobId], bool]) -> None:
+        self._wants = wants
+        self._general = targets(args)
+        self._ping: str | None = args.ping
+        self.tells = bool(args.notify)
+        self._known: dict[str, Target] = {}
+        self._said: set[str] = set()
+
+    def tell(
+        self,
+        looked: Looked,
+        settings: Settings,
+        recipients: Sequence[Recipient] | None,
+        stopped: Callable[[], bool],
+    ) -> None:
+        """Tells what changed, and pings.
+
+        Args:
+            looked: What a check found.
+            settings: Those of the state directory.
+            recipients: Those of `jobs.toml`; None if it could not be read: then the next check tells.
+            stopped: Whether the process is to end.
+        """
+        try:
+            if self.tells and recipients is not None:
+                self._tell(looked, settings, Routes(self._routes(recipients, settings)), stopped)
+            if self._ping:
+                ping(_url(self._ping))
+        except NotifyError as error:
+            options.complain(options.in_one_line(error))
+
+    def _tell(self, looked: Looked, settings: Settings, routes: Routes, stopped: Callable[[], bool]) -> None:
+        targets = routes.targets
+        if not targets:
+            raise NotifyError("--notify has no URL, and jobs.toml has no [[notify]] that can be used: nobody is told")
+        notifier = Notifier(
+            Memory(settings.state_path),
+            targets,
+            routes.of,
+            detailed=detailing(looked.store, looked.output),
+            link=settings.link or "",
+            stopped=stopped,
+        )
+        for problem in notifier.tell(look_of(looked.found, looked.store, self._wants)).problems:
+            options.complain(problem)
+
+    def _routes(self, recipients: Sequence[Recipient], settings: Settings) -> list[Route]:
+        problems: set[str] = set()
+        routes = [Route(target=target) for target in self._general]
+        routes += self._of_file(recipients, str(settings.jobs), problems)
+        for problem in sorted(problems - self._said):
+            options.complain(problem)
+        self._said = problems
+        return routes
+
+    def _of_file(self, recipients: Sequence[Recipient], path: str, problems: set[str]) -> Iterator[Route]:
+        """Yields the routes of `jobs.toml`; one that cannot be used costs no other."""
+        for each in recipients:
+            try:
+                secret = _text_of(Path(each.secret_file), "secret_file") if each.secret_file else ""
+                target = target_of(_url(each.url), secret=secret)
+            except JobMeasureError as error:
+                problems.add(f"{path}: line {each.line}: 'notify': {options.in_one_line(error)}")
+                continue
+            # A target remembers that it has not answered yet.
+            target = self._known.setdefault(target.id, target)
+            yield Route(target=target, jobs=each.jobs, project=each.project, stage=each.stage)
 
 
-def targets(args: argparse.Namespace) -> "list[Target]":
-    """Returns the targets; raises `NotifyError` if one cannot be used."""
-    if not args.notify:
-        return []
-    from otel_job_measure.insight.notify.target import target_of  # noqa: PLC0415 - only if asked for
-
+def targets(args: argparse.Namespace) -> list[Target]:
+    """Returns the targets of the options; raises `NotifyError` if one cannot be used."""
     secret = _text_of(args.secret_file, "--secret-file") if args.secret_file else ""
-    return [target_of(_url(each), secret=secret) for each in args.notify]
-
-
-def tell(  # noqa: PLR0913, PLR0917 - what was asked, and what came of it
-    args: argparse.Namespace,
-    to: "list[Target]",
-    settings: "Settings",
-    found: "Checked",
-    store: "RunStore",
-    output: "Callable[[str], Mapping[str, bytes]]",
-    wants: "Callable[[JobId], bool]",
-    stopped: "Callable[[], bool]",
-) -> None:
-    """Tells the targets what changed, and pings; what goes wrong is said on stderr, and changes no exit code."""
-    from otel_job_measure.insight.notify.look import detailing, look_of  # noqa: PLC0415 - only if asked for
-    from otel_job_measure.insight.notify.memory import Memory  # noqa: PLC0415 - the same
-    from otel_job_measure.insight.notify.notifier import Notifier  # noqa: PLC0415 - the same
-    from otel_job_measure.insight.notify.webhook import ping  # noqa: PLC0415 - the same
-
-    try:
-        if to:
-            notifier = Notifier(
-                Memory(settings.state_path),
-                to,
-                lambda _: to,
-                detailed=detailing(store, output),
-                link=settings.link or "",
-                stopped=stopped,
-            )
-            for problem in notifier.tell(look_of(found, store, wants)).problems:
-                options.complain(problem)
-        if args.ping:
-            ping(_url(args.ping))
-    except NotifyError as error:
-        options.complain(options.in_one_line(error))
+    return [target_of(_url(each), secret=secret) for each in args.notify if each]
 
 
 def _url(given: str) -> str:

@@ -8,7 +8,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from otel_job_measure import names
-from otel_job_measure.cli import check, notifying, options
+from otel_job_measure.cli import check, notify_options, options
 from otel_job_measure.cli.backfill import backfill
 from otel_job_measure.cli.healthz import HealthServer, State, address
 from otel_job_measure.cli.options import since_ns
@@ -80,7 +80,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--check", action="store_true", help="also tell what did not run, failed or hangs, as `check`")
     check.add_every(parser)
     options.add_from(parser)
-    notifying.add_options(parser)
+    notify_options.add(parser)
     parser.set_defaults(run=run, parser=parser, job=None, project=None, stage=None)
 
 

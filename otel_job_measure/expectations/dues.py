@@ -5,7 +5,7 @@ retired. Skipped due times are among them, with the skip that says so.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from otel_job_measure.errors import MissingDependencyError, ScheduleError
 from otel_job_measure.expectations import schedules
+from otel_job_measure.expectations.due_times import DueTimes
 from otel_job_measure.expectations.expectation import DueList, ExpectedJob, Skip, Version
 from otel_job_measure.expectations.schedules import Schedule, default_grace_s
 
@@ -22,7 +23,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_NS: Final = 86_400 * 10**9
 _MOST_PARSED: Final = 20_000
 _LAST_NS: Final = 2**63 - 1
-_BEFORE_S: Final = 300
+_BEFORE_NS: Final = 300 * 10**9
 """How far back a due time before the asked span is looked for: a start belongs to the nearest one, to a minute."""
 
 
@@ -126,14 +127,11 @@ def _of_schedule(version: Version, low: int, high: int, most: int) -> Dues:
     except (ScheduleError, MissingDependencyError) as error:
         return Dues((), low - 1, str(error))
     grace_s = _grace_s(schedule, day_ns) if expectation.grace_s is None else expectation.grace_s
-    times: list[int] = []
-    for due in schedule.after(_at(low) - timedelta(seconds=_BEFORE_S)):
-        times.append(_ns(due))
-        if times[-1] >= high:
-            break
-        if len(times) > most:
-            return Dues(_between(times, grace_s, low, high), times[-1], f"more than {MOST} due times were asked for")
-    return Dues(_between(times, grace_s, low, high), high - 1)
+    times = _times_of(schedule).between(low - _BEFORE_NS, high, most)
+    found = _between(times, grace_s, low, high)
+    if len(times) > most and times[-1] < high:
+        return Dues(found, times[-1], f"more than {MOST} due times were asked for")
+    return Dues(found, high - 1)
 
 
 def _of_lists(lists: tuple[DueList, ...], version: Version, low: int, high: int) -> Dues:
@@ -154,7 +152,7 @@ def _of_lists(lists: tuple[DueList, ...], version: Version, low: int, high: int)
     return Dues(found, max(known_ns, low - 1), "the scheduler has not said any later due times")
 
 
-def _between(times: list[int], grace_s: float, low: int, high: int) -> tuple[Due, ...]:
+def _between(times: Sequence[int], grace_s: float, low: int, high: int) -> tuple[Due, ...]:
     """Returns those due times that lie from one time and before another, with their gaps."""
     found: list[Due] = []
     for index, at_ns in enumerate(times):
@@ -180,6 +178,11 @@ def _parsed(text: str, timezone: str, dialect: str | None, since_ns: int) -> Sch
 
 
 @lru_cache(maxsize=_MOST_PARSED)
+def _times_of(schedule: Schedule) -> DueTimes:
+    return DueTimes(schedule)
+
+
+@lru_cache(maxsize=_MOST_PARSED)
 def _grace_s(schedule: Schedule, since_ns: int) -> float:
     """Returns the default grace as of the day of the schedule's version, so that each checker finds the same."""
     return schedule.grace_s(_at(since_ns))
@@ -188,7 +191,3 @@ def _grace_s(schedule: Schedule, since_ns: int) -> float:
 def _at(time_ns: int) -> datetime:
     """Returns a time as a datetime, rounded up: no due time before it is taken for a later one."""
     return _EPOCH + timedelta(microseconds=-(-time_ns // 1000) - 1)
-
-
-def _ns(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1) * 1000

@@ -20,9 +20,10 @@ from otel_job_measure.expectations.local_zone import local_zone
 from otel_job_measure.expectations.toml_lines import Lines, Path
 
 MOST_BYTES: Final = 16 * 1024 * 1024
-_TABLES: Final = ("defaults", "jobs", "job", "maintenance")
+_TABLES: Final = ("defaults", "jobs", "job", "maintenance", "notify")
 _OF_JOB: Final = (*names.LIMITS, "project", "stage", "hosts")
 _OF_WINDOW: Final = ("from", "until", "schedule", "duration", "timezone", "why", "jobs", "project", "stage")
+_OF_NOTIFY: Final = ("url", "secret_file", "jobs", "project", "stage")
 _AHEAD: Final = timedelta(days=40)
 _BEFORE: Final = timedelta(days=8)
 _MOST_WINDOWS: Final = 200
@@ -52,12 +53,33 @@ class Window(NamedTuple):
     stage: str | None = None
 
 
+class Recipient(NamedTuple):
+    """A target of notifications, and the jobs whose findings it is told of.
+
+    Args:
+        url: As behind `--notify`.
+        line: The line in the file.
+        jobs: Names or patterns; empty for all.
+        project: Only of this project; None for all.
+        stage: Only of this stage; None for all.
+        secret_file: What JSON bodies are signed with; empty for no signature.
+    """
+
+    url: str
+    line: int
+    jobs: tuple[str, ...] = ()
+    project: str | None = None
+    stage: str | None = None
+    secret_file: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobsFile:
     """What a file says, and a line of text for each thing that is wrong with it.
 
     Args:
         jobs: In their order.
+        recipients: Who is told of what.
         windows: The maintenance windows; one that repeats is here once for each time in the coming 40 days.
         problems: Each with the number of its line.
         is_readable: Whether it is TOML; else it says nothing, and what it said before goes on.
@@ -65,6 +87,7 @@ class JobsFile:
 
     jobs: tuple[FileJob, ...] = ()
     windows: tuple[Window, ...] = ()
+    recipients: tuple[Recipient, ...] = ()
     problems: tuple[str, ...] = ()
     is_readable: bool = True
 
@@ -89,6 +112,7 @@ def parse_jobs_file(text: str, now: datetime, *, project: str = "", stage: str =
     return JobsFile(
         jobs=tuple(reader.jobs.values()),
         windows=tuple(reader.windows),
+        recipients=tuple(reader.recipients),
         problems=tuple(problem for _, problem in sorted(reader.problems)),
     )
 
@@ -102,6 +126,7 @@ class _Reader:
     defaults: dict[str, Any]
     jobs: dict[tuple[JobId, tuple[str, ...]], FileJob] = field(default_factory=dict[Any, FileJob])
     windows: list[Window] = field(default_factory=list[Window])
+    recipients: list[Recipient] = field(default_factory=list[Recipient])
     problems: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
     """Each with its line."""
 
@@ -109,13 +134,18 @@ class _Reader:
         """Reads a whole file."""
         for key in found.keys() - _TABLES:
             where = "; put it below [defaults]" if key in _OF_JOB else near(key, _TABLES)
-            self.wrong((key,), f"there is no {key!a} here{where}; a file has [defaults], [jobs.NAME], [[maintenance]]")
+            self.wrong(
+                (key,),
+                f"there is no {key!a} here{where}; a file has [defaults], [jobs.NAME], [[maintenance]], [[notify]]",
+            )
         defaults = self.table(found.get("defaults", {}), ("defaults",), _OF_JOB)
         self.defaults |= defaults
         for path, name, table in self.tables(found):
             self.job(path, name, table)
         for number, window in enumerate(self.listed(found, "maintenance")):
             self.window(("maintenance", number), window)
+        for number, recipient in enumerate(self.listed(found, "notify")):
+            self.recipient(("notify", number), recipient)
 
     def tables(self, found: Mapping[str, Any]) -> Iterator[tuple[Path, object, object]]:
         """Yields the tables of jobs, of both forms."""
@@ -180,7 +210,7 @@ class _Reader:
         values = self.table(found, path, _OF_WINDOW)
         jobs = self.texts(path, values, "jobs") or ("*",)
         why = self.text(path, values, "why")
-        project, stage = (values[key] if isinstance(values.get(key), str) else None for key in ("project", "stage"))
+        project, stage = self.narrowed(path, values)
         try:
             skips = list(self.repeated(values) if "schedule" in values else self.single(values))
         except (ScheduleError, ValueError, OverflowError) as error:
@@ -188,6 +218,24 @@ class _Reader:
             return
         if len(self.problems) == before:
             self.windows += [Window(jobs, Skip(*skip, why), project, stage) for skip in skips]
+
+    def recipient(self, path: Path, found: object) -> None:
+        """Reads one target of notifications."""
+        before = len(self.problems)
+        values = self.table(found, path, _OF_NOTIFY)
+        url, secret_file = self.text(path, values, "url").strip(), self.text(path, values, "secret_file")
+        jobs, (project, stage) = self.texts(path, values, "jobs"), self.narrowed(path, values)
+        if len(self.problems) > before:
+            return
+        if not url:
+            self.wrong(path, 'it needs a target, such as url = "mailto:ops@example.com" or url = "@/etc/target"')
+        else:
+            self.recipients.append(Recipient(url, self.lines.of(path), jobs, project, stage, secret_file))
+
+    def narrowed(self, path: Path, values: Mapping[str, Any]) -> tuple[str | None, str | None]:
+        """Returns the project and the stage that a table names; None if it names none."""
+        project, stage = self.text(path, values, "project"), self.text(path, values, "stage")
+        return project if "project" in values else None, stage if "stage" in values else None
 
     def single(self, values: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
         """Yields the begin and the end of a window, in ns since 1970."""

@@ -120,15 +120,16 @@ class Look:
         return frozenset({run.host}) if run.host else self.hosts
 
     def _is_silent(self, each: OpenRun) -> bool:
-        """Returns whether the signs of life of an open run stopped; the time of an outage does not count."""
+        """Returns whether the signs of life of an open run stopped; the time of an outage does not count.
+
+        A host whose clock is ahead makes its signs look fresh for longer, which only delays the finding.
+        """
         evidence = self.evidence
         if evidence.is_history and each.alive_ns is None:
             return False  # the history is beside the journal, whose recovery pass ends it
         last_ns = max((last_sign_ns(each), *(gap.until_ns for gap in evidence.outages())))
         most_ns = int(INTERVALS * (each.interval_s or INTERVAL_S) * NS)
-        where = self.hosts_of(each.run)
-        time = Span(last_ns, evidence.now_ns)
-        waits = any(evidence.is_ahead(host, time) or evidence.waits(host, evidence.now_ns) for host in where)
+        waits = any(evidence.waits(host, evidence.now_ns) for host in self.hosts_of(each.run))
         return evidence.now_ns - last_ns >= most_ns and not waits
 
 

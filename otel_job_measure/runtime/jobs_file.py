@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import SettingsError
-from otel_job_measure.expectations.jobs_file import MOST_BYTES, FileJob, JobsFile, parse_jobs_file
+from otel_job_measure.expectations.jobs_file import MOST_BYTES, FileJob, JobsFile, Recipient, parse_jobs_file
 from otel_job_measure.journal.expected_store import ExpectedStore, SkipRule
 from otel_job_measure.journal.statements import Snapshot, Statement
 from otel_job_measure.points.text import clean_tag
@@ -17,7 +17,10 @@ _PATIENCE_S = 2.0
 
 
 class JobsFileReader:
-    """Reads the file of the settings, if there is one, when it has changed and once an hour."""
+    """Reads the file of the settings, if there is one, when it has changed and once an hour.
+
+    `recipients` has its targets of notifications: none without a file, None before the first time that it was read.
+    """
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._settings = settings
@@ -25,6 +28,7 @@ class JobsFileReader:
         self._store = None if settings.in_memory else ExpectedStore(settings.state_path, self._clock)
         self._seen: tuple[int, int] | None = None
         self._read_ns = 0
+        self.recipients: tuple[Recipient, ...] | None = () if settings.jobs is None else None
 
     def look(self) -> tuple[str, ...]:
         """Notes what the file says, and returns what is wrong with it; nothing if there is nothing new to read."""
@@ -50,6 +54,7 @@ class JobsFileReader:
         if found.is_readable:
             statements = [statement for job in found.jobs for statement in _statements(job)]
             store.note(Snapshot(source="file", origin=path, statements=statements), patience_s=_PATIENCE_S)
+            self.recipients = tuple(each._replace(jobs=tuple(map(clean_tag, each.jobs))) for each in found.recipients)
             store.add_skips(_rules(found, path), instead_of=path, patience_s=_PATIENCE_S)
         return found.problems
 

@@ -38,7 +38,7 @@ def _expect(folder: Path, job: str, ago_s: float) -> None:
     clock.wall = time.time_ns() - int(ago_s * 1e9)
     expectation = Expectation(schedule="* * * * *", timezone="UTC")
     statement = Statement(job=JobId(job, "billing", "production"), expectation=expectation)
-    ExpectedStore(folder, clock).note(Snapshot(source="file", origin="jobs.toml", statements=(statement,)))
+    ExpectedStore(folder, clock).note(Snapshot(source="file", origin=f"{job}.toml", statements=(statement,)))
 
 
 def test_the_first_line_and_the_exit_code_are_those_of_a_plugin(

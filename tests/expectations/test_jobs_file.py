@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from otel_job_measure.expectations.expectation import Expectation, JobId
-from otel_job_measure.expectations.jobs_file import parse_jobs_file
+from otel_job_measure.expectations.jobs_file import Recipient, parse_jobs_file
 from otel_job_measure.expectations.toml_lines import Lines
 
 NOW = datetime(2026, 11, 29, 9, 0, tzinfo=UTC)
@@ -163,3 +163,53 @@ def test_lines_are_found_whatever_the_form() -> None:
     paths = [("a", "b"), ("x y", "z"), ("x y", "z", "k # k"), ("l", 0, "m"), ("l", 1), ("l", 1, "m"), ("l", 1, "n")]
     assert [lines.of(path) for path in paths] == [1, 2, 3, 8, 9, 10, 9]
     assert lines.of(("nowhere",)) == 1
+
+
+NOTIFY = """
+[[notify]]
+url = "mailto:ops@example.com"
+
+[[notify]]
+url = "@/etc/hook"   # with a secret
+secret_file = "/etc/key"
+jobs = ["import*", "nightly"]
+project = "billing"
+stage = ""
+"""
+
+
+def test_a_file_says_who_is_told_of_what() -> None:
+    """An empty stage is that of jobs without one; a table without any of them is for all jobs."""
+    found = parse_jobs_file(NOTIFY, NOW, project="other", stage="production")
+    assert found.problems == ()
+    assert found.recipients == (
+        Recipient("mailto:ops@example.com", 2),
+        Recipient("@/etc/hook", 5, ("import*", "nightly"), "billing", "", "/etc/key"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ("", "line 2: 'notify': it needs a target"),
+        ('url = " "', "line 2: 'notify': it needs a target"),
+        ("url = 7", "line 3: 'url': it takes a text, got '7'"),
+        ('url = "x:"\njobs = [1]', "line 4: 'jobs': it takes a list of names"),
+        ('url = "x:"\nsecret_file = true', "line 4: 'secret_file': it takes a text, got 'True'"),
+        ('url = "x:"\nproject = []', "line 4: 'project': it takes a text, got '[]'"),
+        ('url = "x:"\nstages = "a"', "line 4: 'stages': there is no such key; did you mean stage?"),
+    ],
+)
+def test_a_wrong_target_costs_only_itself(lines: str, problem: str) -> None:
+    """It is named with its line, and the jobs and the other targets stay."""
+    text = f'\n[[notify]]\n{lines}\n[[notify]]\nurl = "mailto:a@b"\n[jobs.a]\nmax_age = "1d"\n'
+    found = parse_jobs_file(text, NOW)
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith(problem)
+    assert [each.url for each in found.recipients if each.url != "x:"] == ["mailto:a@b"]
+    assert len(found.jobs) == 1
+
+
+def test_a_list_of_targets_has_double_brackets() -> None:
+    """A single table is a mistake that is easily made."""
+    assert "it takes tables in double brackets: [[notify]]" in problems('[notify]\nurl = "mailto:a@b"')[0]

@@ -120,3 +120,79 @@ def test_a_memory_that_cannot_be_used_is_said(
     assert _check(state_dir, "--notify", webhook.url) == 2
     assert FILE in capfd.readouterr().err
     assert not webhook.posts
+
+
+def _jobs_file(path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.write_text(text)
+    monkeypatch.setenv("OTEL_JOB_MEASURE_JOBS", str(path))
+
+
+def test_the_targets_of_the_file_are_told_of_their_jobs(
+    state_dir: Path, tmp_path: Path, webhook: Webhook, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A target that names a job takes it from the one of the options; its address and its key are in files."""
+    (tmp_path / "url").write_text(f"{webhook.url}\n")
+    (tmp_path / "key").write_text("a key\n")
+    text = f'[[notify]]\nurl = "@{tmp_path}/url"\nsecret_file = "{tmp_path}/key"\njobs = ["gh*"]\n'
+    _jobs_file(tmp_path / "jobs.toml", text, monkeypatch)
+    for job in ("ghost", "other"):
+        expect(state_dir, job, ago_s=600)
+    mail = f"smtp://127.0.0.1:{mail_server.port}/?to=ops@example.com&from=jobs@example.com"
+    _check(state_dir, "--notify", mail)
+    assert _notices(webhook) == [("opened", "ghost", "never ran")]
+    assert webhook.posts[0].headers["webhook-signature"].startswith("v1,")
+    assert [told["Subject"] for told in mail_server.mails] == ["[CRITICAL] other (billing, production) never ran"]
+
+
+def test_only_a_check_that_is_asked_to_tells(
+    state_dir: Path, tmp_path: Path, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Someone who looks sends no mail; without an address, `--notify` means the targets of the file."""
+    _jobs_file(tmp_path / "jobs.toml", f'[[notify]]\nurl = "{webhook.url}"\n', monkeypatch)
+    expect(state_dir, "ghost", ago_s=600)
+    _check(state_dir)
+    assert webhook.posts == []
+    _check(state_dir, "--notify")
+    assert _notices(webhook) == [("opened", "ghost", "never ran")]
+
+
+def test_a_target_of_the_file_that_cannot_be_used_is_said_with_its_line(
+    state_dir: Path,
+    tmp_path: Path,
+    webhook: Webhook,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """The jobs that it names are told to the next best one."""
+    text = f'[[notify]]\nurl = "@/nowhere"\njobs = ["ghost"]\n[[notify]]\nurl = "{webhook.url}"\n'
+    _jobs_file(tmp_path / "jobs.toml", text, monkeypatch)
+    expect(state_dir, "ghost", ago_s=600)
+    assert _check(state_dir, "--notify") == 2
+    assert f"{tmp_path}/jobs.toml: line 1: 'notify': @ '/nowhere' cannot be read" in capfd.readouterr().err
+    assert _notices(webhook) == [("opened", "ghost", "never ran")]
+
+
+def test_a_file_that_cannot_be_read_loses_nothing(
+    state_dir: Path,
+    tmp_path: Path,
+    webhook: Webhook,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Who would be told is not known then, so the next check tells."""
+    path = tmp_path / "jobs.toml"
+    _jobs_file(path, "[[notify", monkeypatch)
+    expect(state_dir, "ghost", ago_s=600)
+    assert _check(state_dir, "--notify", webhook.url) == 2
+    assert "it is not TOML" in capfd.readouterr().err
+    assert webhook.posts == []
+    path.write_text(f'[[notify]]\nurl = "{webhook.url}"\n')
+    _check(state_dir, "--notify")
+    assert _notices(webhook) == [("opened", "ghost", "never ran")]
+
+
+def test_nobody_to_tell_is_said(state_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Else a check that tells nobody looks like one that has nothing to tell."""
+    expect(state_dir, "ghost", ago_s=600)
+    assert _check(state_dir, "--notify") == 2
+    assert "--notify has no URL, and jobs.toml has no [[notify]]" in capfd.readouterr().err
