@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Final
 import pytest
 
 from tests.delivery.support import TinyServer
+from tests.support.answering import AnsweringServer
 from tests.support.exec_ import COMMAND, run, running
 from tests.support.uncovered import uncovered
 
@@ -140,6 +142,31 @@ def test_programs_that_are_started_get_no_secret(env_file: Path, words: list[str
     assert done.returncode == 0, done.stderr
     assert b"LEAK" not in done.stderr
     assert done.stderr.count(b"STARTED") == starts
+
+
+def test_no_secret_is_seen_of_doctor(env_file: Path, server: TinyServer, tmp_path: Path) -> None:
+    """It starts no program; the command of a drill's target gets no secret, and a target's URL can come from a file."""
+    silent = AnsweringServer()
+    silent.is_silent = True
+    env_file.write_text(env_file.read_text().replace(str(server.port), str(silent.port)))
+    with running([*COMMAND, "doctor", f"--env-file={env_file}", "--timeout=60s"]) as doctor:
+        while not silent.requests:
+            assert doctor.poll() is None
+        found = seen(doctor.pid)
+        silent.close()
+        said = doctor.stdout.read() if doctor.stdout else ""
+    assert [name for name, shown in found.items() if any(secret in shown for secret in SECRETS)] == []
+    assert "INFLUXDB_TOKEN" in said
+    assert [secret for secret in SECRETS if secret.decode() in said] == []
+    target = tmp_path / "target"
+    target.write_text(f"exec:{shutil.which('cat')}\n")
+    named = [f"--env-file={env_file}", "--state-dir", str(tmp_path / "state")]
+    done = run([sys.executable, "-c", TOLD, "doctor", *named], environment=uncovered())
+    assert (b"LEAK" in done.stderr, b"STARTED" in done.stderr) == (False, False)
+    done = run(
+        [sys.executable, "-c", TOLD, "doctor", "--drill", f"--notify=@{target}", *named], environment=uncovered()
+    )
+    assert (b"LEAK" in done.stderr, b"STARTED" in done.stderr) == (False, True), done.stderr
 
 
 def test_the_demos_command_gets_no_secret(env_file: Path, tmp_path: Path, server: TinyServer) -> None:

@@ -93,6 +93,8 @@ def _reading(asked: Asked, said: str, rights: Rights) -> Iterator[Finding]:
         advice = f"for `--from influxdb`, set {READ_TOKEN} to a token that may read"
         yield Finding(check="server.read", text=text, advice=advice)
         return
+    if rights.writes is False and not own:
+        advice = "mend the writing first: it is the same token"
     level = PROBLEM if own or not rights.writes else WARNING
     yield Finding(check="server.read", level=level, text=f"{whose} cannot read: {text}.", advice=advice or _READ_ADVICE)
 
