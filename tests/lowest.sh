@@ -24,5 +24,5 @@ PYTHON
 "$venv/bin/python" -m pytest -q -p no:cacheprovider tests/delivery/test_{influx_tiny,influx_ways,hostile_servers,secrets}.py \
     tests/delivery/test_otlp_{http,grpc}.py tests/points/test_line_protocol.py
 "$venv/bin/python" -m pip install --quiet 'apscheduler==3.11.0' 'celery[redis]==5.3.0' 'rq==2.2.0' 'setuptools<81'
-"$venv/bin/python" -m pytest -q -p no:cacheprovider tests/integrations/test_rq.py tests/integrations/test_celery.py \
-    -k 'tried_again or stopped or killed or prefork'
+"$venv/bin/python" -m pytest -q -p no:cacheprovider tests/integrations/test_{rq,celery,apscheduler}.py \
+    -k 'tried_again or name or batch or conforms and (threadpool or processpool or prefork or Worker) and not RabbitMQ and not Simple'

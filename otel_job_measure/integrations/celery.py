@@ -141,7 +141,7 @@ class _Hooks:
                 error = sys.exc_info()[1]
                 if self._is_child and isinstance(error, SystemExit) and error.code == _TERMINATED:
                     return  # the main process knows why
-                self._adapter.finish(key, error=error)
+                self._adapter.finish(key, error=error, outcome=_outcome_of_kill(task_id, error))
             elif state == "FAILURE":
                 self._adapter.finish(key, error=retval if isinstance(retval, BaseException) else sys.exc_info()[1])
             else:
@@ -279,6 +279,14 @@ def _outcome_of_state(state: str, retval: object) -> Outcome:
     kinds = {"REJECTED": ("Reject", names.REASON_REJECTED), "IGNORED": ("Ignore", names.REASON_SKIPPED)}
     kind, reason = kinds.get(state, (state, names.REASON_ERROR))
     return Outcome(reason=reason, error_type=f"celery.exceptions.{kind}" if state in kinds else state)
+
+
+def _outcome_of_kill(task_id: str, error: BaseException | None) -> Outcome | None:
+    """Returns how a greenlet ended that was killed because its task was revoked; None if that is not why."""
+    if error is None or outcome_of(error).reason != names.REASON_CANCELLED:
+        return None
+    state: Any = import_module("celery.worker.state")
+    return outcome_of(error)._replace(reason=names.REASON_REVOKED) if task_id in state.revoked else None
 
 
 def _outcome_of_loss(error: BaseException) -> Outcome:

@@ -33,6 +33,8 @@ META: Final = "otel_job_measure"
 _SPAN: Final = timedelta(days=8)
 _MOST_DUES: Final = 500
 _AGAIN_S: Final = 3600.0
+_WAITING: Final = frozenset({"created", "queued", "scheduled", "deferred"})
+"""The states of a job that has not begun."""
 
 
 class _Cron(NamedTuple):
@@ -81,6 +83,7 @@ class _Hooks:
         self._rq: Any = import_module("rq")
         self._adapter = Adapter("RQ", measure)
         self._told: tuple[float, frozenset[int]] = (0.0, frozenset())
+        self._is_forced = False
 
     def put(self) -> None:
         from rq import job, queue, worker  # noqa: PLC0415 - an optional library
@@ -93,11 +96,13 @@ class _Hooks:
                 "monitor_work_horse": self._monitor,
                 "handle_work_horse_killed": self._killed,
                 "handle_job_failure": self._failed,
+                "request_force_stop": self._force_stop,
             }.items():
                 if not hasattr(vars(owner).get(name), "__wrapped__"):
                     _patches.wrap(owner, name, hook)
         _patches.wrap(job.Job, "perform", self._perform)
         _patches.wrap(job.Job, "create", self._create)
+        _patches.wrap(job.Job, "cancel", self._cancel)
         _patches.wrap(queue.Queue, "create_job", self._create_job)
         _patches.wrap(queue.Queue, "schedule_job", self._schedule)
         try:
@@ -135,6 +140,18 @@ class _Hooks:
             said = _said(job)
             job.meta = {**job.meta, META: {**said, "due": _ns(at), "due_of": _attempt(job, said)}}
         return original(queue, job, at, *args, **more)
+
+    def _cancel(self, original: Callable[..., Any], job: Any, *args: Any, **more: Any) -> Any:
+        status: object = None
+        with self._adapter.guard:
+            status = job.get_status()
+        result = original(job, *args, **more)
+        with self._adapter.guard:
+            if status in _WAITING:
+                said = _said(job)
+                due = said.get("due") or _ns(job.enqueued_at or job.created_at)
+                self._adapter.missed(said.get("name") or job.func_name, due, "revoked", f"job {job.id}")
+        return result
 
     def _enqueue_cron(self, original: Callable[..., Any], entry: Any, *args: Any, **more: Any) -> Any:
         token = _cron.set(_Cron(getattr(entry, "name", None) or entry.func_name, entry.next_enqueue_time))
@@ -196,6 +213,10 @@ class _Hooks:
                 self._adapter.witnessed(_key(job), stopped)
         return original(worker, job, *args, **more)
 
+    def _force_stop(self, original: Callable[..., Any], worker: Any, *args: Any) -> Any:
+        self._is_forced = True  # it raises SystemExit, in the job if this process runs it
+        return original(worker, *args)
+
     # In the horse
 
     def _perform_job(self, original: Callable[..., Any], worker: Any, *args: Any, **more: Any) -> Any:
@@ -247,13 +268,16 @@ class _Hooks:
             is_last = (job.number_of_retries or 0) >= result.max
             reason = names.REASON_ERROR if is_last else names.REASON_RETRY
             return Outcome(reason=reason, error_type="Retry")
+        if self._is_forced and isinstance(error, SystemExit):
+            return Outcome(reason=names.REASON_CANCELLED, error_type="shutdown")
+        why: str | None = None
         if _is_tried_again(job):
-            return outcome_of(error)._replace(reason=names.REASON_RETRY)
-        if isinstance(error, import_module("rq.timeouts").BaseTimeoutException):
-            return outcome_of(error)._replace(reason=names.REASON_TIMEOUT)
-        if type(error).__name__ == "ShutDownImminentException":
-            return outcome_of(error)._replace(reason=names.REASON_CANCELLED)
-        return None
+            why = names.REASON_RETRY
+        elif isinstance(error, import_module("rq.timeouts").BaseTimeoutException):
+            why = names.REASON_TIMEOUT
+        elif type(error).__name__ == "ShutDownImminentException":
+            why = names.REASON_CANCELLED
+        return None if why is None else outcome_of(error)._replace(reason=why)
 
 
 def _said(job: Any) -> dict[str, Any]:

@@ -50,6 +50,8 @@ _BY_NAME: Final = {
             "GeneratorExit",
             "asyncio.exceptions.CancelledError",
             "celery.exceptions.TaskRevokedError",
+            "celery.exceptions.WorkerShutdown",
+            "celery.exceptions.WorkerTerminate",
             "concurrent.futures._base.CancelledError",
             "curio.errors.CancelledError",
             "dramatiq.middleware.shutdown.Shutdown",

@@ -10,45 +10,27 @@ A `Driver` has one scheduler run one task. The suite says which task, and compar
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Final, Protocol
 
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
+from otel_job_measure import names
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.journal.segment import SUFFIX
 from otel_job_measure.points.line_protocol import Point, parse
 from otel_job_measure.runtime.measure import JobMeasure
 from otel_job_measure.testing import tasks
+from otel_job_measure.testing.behaviours import BEHAVIOURS, Behaviour, Tracing
 from otel_job_measure.testing.recorded import SkippedRecord
 
-Tracing = Literal["none", "sampled", "unsampled"]
+__all__ = ["BEHAVIOURS", "Behaviour", "Driver", "Place", "Recorded", "check", "results_of", "table"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Behaviour:
-    """One thing that happens to tasks.
-
-    Args:
-        name: Its name in the table.
-        sentence: What is right, for people.
-        task: What the scheduler has to run; for the others the driver decides how it comes about.
-        endings: How the runs of the job end, in any order: `end`, or the reason of a failure.
-        others: The runs of other jobs, as (job, ending).
-        skipped: The first words of the skipped events, in any order.
-        tracing: What the app traces with.
-    """
-
-    name: str
-    sentence: str
-    task: Callable[..., Any] = tasks.succeeds
-    endings: tuple[str, ...] = ("end",)
-    others: tuple[tuple[str, str], ...] = ()
-    skipped: tuple[str, ...] = ()
-    tracing: Tracing = "none"
+_AWAY: Final = "http://127.0.0.1:9"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +78,8 @@ class Driver(Protocol):
 
     name: str
     """The scheduler's, in the table."""
+    job: str
+    """What the scheduler calls the tasks that it is given: `conformance`, if it can choose."""
     cannot: Mapping[str, str]
     """Why this scheduler has no such behaviour, or cannot tell: by the behaviour's name."""
 
@@ -121,65 +105,11 @@ class Recorded:
         points = list(_points(state_dir))
         return cls(RunRecord.from_points(points), SkippedRecord.from_points(points))
 
-
-BEHAVIOURS: Final = (
-    Behaviour(name="succeeds", sentence="A task that returns is an `end`."),
-    Behaviour(name="raises", sentence="A task that raises is `failed`.", task=tasks.raises, endings=("error",)),
-    Behaviour(name="async", sentence="A coroutine's run lasts until it is done.", task=tasks.succeeds_async),
-    Behaviour(name="async raises", sentence="What it raises counts.", task=tasks.raises_async, endings=("error",)),
-    Behaviour(
-        name="decorated",
-        sentence="A task that is decorated as `conformance-decorated` is measured once, by that name.",
-        task=tasks.succeeds,
-    ),
-    Behaviour(name="calls itself", sentence="So is one that calls what has its name.", task=tasks.calls_itself),
-    Behaviour(
-        name="calls another",
-        sentence="Another job inside a task is a run of its own.",
-        task=tasks.calls_another,
-        others=((tasks.NESTED, "end"),),
-    ),
-    Behaviour(name="two adapters", sentence="Two adapters measure a task once."),
-    Behaviour(name="sys.exit", sentence="`sys.exit(3)` in a task.", task=tasks.exits, endings=("exit",)),
-    Behaviour(name="os._exit", sentence="`os._exit(3)` in a task.", task=tasks.leaves, endings=("exit",)),
-    Behaviour(name="SIGKILL", sentence="The task's process is killed.", task=tasks.is_killed, endings=("signal",)),
-    Behaviour(
-        name="retries, succeeds",
-        sentence="The first attempt is a `retry`, the second an `end`.",
-        endings=("retry", "end"),
-    ),
-    Behaviour(name="retries, fails", sentence="The last attempt fails.", endings=("retry", "error")),
-    Behaviour(name="soft time limit", sentence="A `timeout`.", task=tasks.lasts, endings=("timeout",)),
-    Behaviour(name="hard time limit", sentence="A `timeout` too.", task=tasks.lasts, endings=("timeout",)),
-    Behaviour(name="revoked before", sentence="It never runs.", endings=(), skipped=("revoked",)),
-    Behaviour(name="revoked during", sentence="The run is `revoked`.", task=tasks.lasts, endings=("revoked",)),
-    Behaviour(name="rejected", sentence="The task gives itself back.", endings=("rejected",)),
-    Behaviour(name="ignored", sentence="The task says that its outcome does not count.", endings=("skipped",)),
-    Behaviour(name="expired", sentence="It came too late to run.", endings=(), skipped=("expired",)),
-    Behaviour(name="misfire", sentence="A due time beyond its grace.", endings=(), skipped=("misfire",)),
-    Behaviour(
-        name="max instances",
-        sentence="A due time while the job still runs.",
-        endings=("end",),
-        skipped=("max_instances",),
-    ),
-    Behaviour(name="coalesced", sentence="Three due times become one run.", skipped=("coalesced", "coalesced")),
-    Behaviour(name="warm shutdown", sentence="SIGTERM lets the task end."),
-    Behaviour(name="cold shutdown", sentence="It stops the task.", task=tasks.lasts, endings=("cancelled",)),
-    Behaviour(name="chain", sentence="Each of two tasks is a run.", endings=("end", "end")),
-    Behaviour(name="group", sentence="So is each of two at once.", endings=("end", "end")),
-    Behaviour(name="chord", sentence="And each of two, and what follows them.", endings=("end", "end", "end")),
-    Behaviour(name="traced", sentence="A sampled span has the run's ids.", tracing="sampled"),
-    Behaviour(name="unsampled", sentence="A run is measured if its span is not sampled.", tracing="unsampled"),
-    Behaviour(name="foreign span", sentence="The span of another instrumentation lends its ids.", tracing="sampled"),
-    Behaviour(name="InfluxDB away", sentence="What cannot be sent stays on disk; the suite has no server."),
-)
-"""All behaviours, in the order of the table."""
-
-_AWAY: Final = "http://127.0.0.1:9"
-_RETURNED: Final = ("succeeds", "async", "decorated", "calls itself", "traced")
-"""The behaviours whose result the scheduler must get."""
-_JOB: Final = "conformance"
+    def since(self, before: "Recorded") -> "Recorded":
+        """Returns what was not there before."""
+        known = {run.uuid for run in before.runs}
+        runs = [run for run in self.runs if run.uuid not in known]
+        return Recorded(runs, [record for record in self.skipped if record not in before.skipped])
 
 
 def check(driver: Driver, behaviour: Behaviour, folder: Path) -> list[str]:
@@ -188,18 +118,21 @@ def check(driver: Driver, behaviour: Behaviour, folder: Path) -> list[str]:
     Args:
         driver: The scheduler's.
         behaviour: One that the driver does not list in `cannot`.
-        folder: An empty folder for the state directory.
+        folder: A folder for the state directory; what earlier checks left there does not count.
 
     Returns:
         A sentence for each problem; nothing if the adapter is right.
     """
-    job = tasks.DECORATED if behaviour.name == "decorated" else _JOB
+    job = tasks.DECORATED if behaviour.name == "decorated" else driver.job
     place = Place(state_dir=folder / "state", job=job, tracing=behaviour.tracing)
+    before = Recorded.in_(place.state_dir)
     returned = driver.perform(behaviour, place)
-    recorded = Recorded.in_(place.state_dir)
+    recorded = Recorded.in_(place.state_dir).since(before)
     problems = list(_compared(behaviour, job, recorded))
-    if behaviour.name in _RETURNED and returned != tasks.RESULT:
+    if behaviour.returned is not None and returned != behaviour.returned:
         problems.append(f"the scheduler got {returned!r} instead of the task's result")
+    if behaviour.tracing != "none":
+        problems.extend(_traced(behaviour, recorded.runs, str(returned)))
     return problems
 
 
@@ -241,13 +174,28 @@ def _compared(behaviour: Behaviour, job: str, recorded: Recorded) -> Iterable[st
     for run in recorded.runs:
         if run.started_ns is None:
             yield f"a run of {run.job} ended as {run.reason or run.status} and has no start"
-        if behaviour.tracing == "sampled" and run.trace_id is None:
-            yield f"a run of {run.job} has no trace"
+        if (
+            behaviour.error_type is not None
+            and run.status == names.STATUS_FAILED
+            and run.error_type != behaviour.error_type
+        ):
+            yield f"wanted the error type {behaviour.error_type}, found {run.error_type}"
+    attempts = sorted(run.attempt or 0 for run in recorded.runs)
+    if "retry" in behaviour.endings and (attempts != [1, 2] or len({run.task_id for run in recorded.runs}) != 1):
+        yield f"wanted the attempts 1 and 2 of one task, found {attempts}"
+
+
+def _traced(behaviour: Behaviour, runs: Iterable[RunRecord], span: str) -> Iterable[str]:
+    """Compares the ids of runs with those that the task saw; a span of our own that is not sampled lends none."""
+    for run in runs:
+        ids = f"{run.trace_id} {run.span_id or span[-16:]}"
+        if ids != span and (run.trace_id or behaviour.name != "unsampled"):
+            yield f"a run of {run.job} has the ids {ids}, and its task was in the span {span}"
 
 
 def _points(state_dir: Path) -> Iterable[Point]:
-    files: Sequence[Path] = sorted([*state_dir.glob(f"slots/*/*{SUFFIX}"), *state_dir.glob(f"ready/*{SUFFIX}")])
-    for file in files:
-        for line in file.read_bytes().splitlines():
-            if line and not line.startswith(b"#"):
-                yield parse(line)
+    for pattern in (f"slots/*/*{SUFFIX}", f"ready/*{SUFFIX}"):  # a segment may move from here to there meanwhile
+        for file in sorted(state_dir.glob(pattern)):
+            with suppress(FileNotFoundError):
+                lines = file.read_bytes().splitlines()
+                yield from (parse(line) for line in lines if line and not line.startswith(b"#"))

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from opentelemetry import trace
+
 from otel_job_measure.runtime.default import ready_measure
 
 RESULT: Final = "the task's own result"
@@ -64,6 +66,12 @@ def lasts() -> None:
     deadline = time.monotonic() + TOO_LONG_S
     while time.monotonic() < deadline:
         time.sleep(0.01)
+
+
+def names_span() -> str:
+    """Returns the ids of the span that it runs in."""
+    span = trace.get_current_span().get_span_context()
+    return f"{span.trace_id:032x} {span.span_id:016x}"
 
 
 def calls_another() -> str:

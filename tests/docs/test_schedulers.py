@@ -106,8 +106,9 @@ def test_the_table_is_the_suites() -> None:
 
 def made() -> str:
     """Returns the table of the package's own adapters, whose tests try every cell."""
-    drivers = importlib.import_module("tests.integrations.test_apscheduler").DRIVERS
-    return table({f"APScheduler {driver.name}": results_of(driver) for driver in drivers})
+    modules = ("test_apscheduler", "celery_driver", "rq_driver")
+    found = [driver for name in modules for driver in importlib.import_module(f"tests.integrations.{name}").DRIVERS]
+    return table({driver.name: results_of(driver) for driver in found})
 
 
 def test_every_behaviour_is_in_the_table() -> None:

@@ -19,15 +19,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
-
 from otel_job_measure.integrations import apscheduler
 from otel_job_measure.integrations.contract import Adapter
 from otel_job_measure.runtime.default import ready_measure
 from otel_job_measure.testing import tasks
 from otel_job_measure.testing.conformance import BEHAVIOURS, Behaviour
+from tests.integrations.traced import trace_as
 
 events: Any = import_module("apscheduler.events")  # it has no types
 OVER: Final = events.EVENT_JOB_EXECUTED | events.EVENT_JOB_ERROR | events.EVENT_JOB_MISSED
@@ -44,13 +41,6 @@ def decorated() -> str:
 def twice(name: str) -> str:
     """Is measured by a second adapter too."""
     return Adapter("another").around(tasks.succeeds, name)
-
-
-def trace_as(tracing: str) -> None:
-    """Has the app trace."""
-    if tracing != "none":
-        sampler = ALWAYS_ON if tracing == "sampled" else ALWAYS_OFF
-        trace.set_tracer_provider(TracerProvider(sampler=sampler, shutdown_on_exit=False))
 
 
 class App:

@@ -25,11 +25,14 @@ _NO_ASYNC: Final = "its jobs are no coroutines"
 _WITHIN: Final = "the job runs in the scheduler's process: its runs become `lost`"
 _NEVER: Final = dict.fromkeys(
     [
-        *("retries, succeeds", "retries, fails", "soft time limit", "hard time limit", "revoked before"),
+        *("retries, succeeds", "retries, fails", "soft time limit", "hard time limit", "revoked before", "aborted"),
         *("revoked during", "rejected", "ignored", "expired", "chain", "group", "chord"),
     ],
     _NONE,
-) | {"foreign span": "no other instrumentation of APScheduler is known", "warm shutdown": "the app handles signals"}
+) | {
+    **dict.fromkeys(("foreign span", "foreign, unsampled"), "OpenTelemetry has no instrumentation of APScheduler"),
+    "warm shutdown": "the app handles signals",
+}
 _COLD: Final = {"cold shutdown": "it waits for jobs or abandons them; it stops none"}
 _DEATHS: Final = dict.fromkeys(("SIGKILL", "os._exit"), _WITHIN)
 _THREADS: Final = dict.fromkeys(("async", "async raises"), _NO_ASYNC)
@@ -38,15 +41,17 @@ _THREADS: Final = dict.fromkeys(("async", "async raises"), _NO_ASYNC)
 class Driver:
     """APScheduler with one kind of executor."""
 
+    job = "conformance"
     cannot: Mapping[str, str]
 
     def __init__(self, executor: str, **cannot: str) -> None:
-        self.name = executor
+        self.name = f"APScheduler {executor}"
+        self.executor = executor
         self.cannot = {**_NEVER, **cannot}
 
     def perform(self, behaviour: Behaviour, place: Place) -> object:
         """Runs the app."""
-        command = [sys.executable, "-m", "tests.integrations.apscheduler_app", self.name, behaviour.name, place.job]
+        command = [sys.executable, "-m", "tests.integrations.apscheduler_app", self.executor, behaviour.name, place.job]
         place.state_dir.parent.mkdir(parents=True, exist_ok=True)
         variables = {**os.environ, "PYTHONPATH": str(ROOT), **place.variables()}
         done = subprocess.run(
@@ -69,7 +74,7 @@ DRIVERS: Final = (
 @pytest.mark.parametrize(
     ("driver", "behaviour"),
     [
-        pytest.param(driver, behaviour, id=f"{driver.name}-{behaviour.name}")
+        pytest.param(driver, behaviour, id=f"{driver.executor}-{behaviour.name}")
         for driver in DRIVERS
         for behaviour in BEHAVIOURS
         if behaviour.name not in driver.cannot

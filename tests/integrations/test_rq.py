@@ -20,7 +20,9 @@ from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.integrations import rq as adapter
 from otel_job_measure.runtime.history_reader import up_to_date
 from otel_job_measure.settings import Settings
+from otel_job_measure.testing.conformance import BEHAVIOURS, Behaviour, Recorded, check
 from tests.integrations import rq_tasks
+from tests.integrations.rq_driver import DRIVERS, SLOW, Driver
 from tests.support.brokers import Redis
 from tests.support.influx import InfluxServer
 from tests.support.processes import ROOT, until
@@ -81,19 +83,29 @@ def place(redis: Redis, tmp_path: Path) -> Iterator[Place]:
     adapter.uninstall()
 
 
-def test_each_ending_has_its_reason(place: Place) -> None:
-    """A return, an exception, an exit, a kill and a time limit are told apart, also where the horse wrote nothing."""
-    for job in (rq_tasks.succeed, rq_tasks.fail, rq_tasks.leave, rq_tasks.vanish, rq_tasks.die):
-        place.queue.enqueue(job)
-    place.queue.enqueue(rq_tasks.sleep, str(place.folder.parent / "pid"), job_timeout=1)
-    assert _told(place.work()) == [
-        ("succeed", "end", None, None, 1),
-        ("fail", "failed", "error", "ValueError", 1),
-        ("leave", "failed", "exit", "SystemExit", 1),
-        ("vanish", "failed", "exit", "exit 3", 1),
-        ("die", "failed", "signal", "SIGKILL", 1),
-        ("sleep", "failed", "timeout", "rq.timeouts.JobTimeoutException", 1),
-    ]
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("driver", DRIVERS, ids=[driver.name for driver in DRIVERS])
+def test_it_conforms(driver: Driver, place: Place, tmp_path: Path) -> None:
+    """Each behaviour is recorded rightly by a worker with and without horses, and nothing more comes later."""
+    conforms(driver, place, tmp_path, [each for each in BEHAVIOURS if each.name not in {*driver.cannot, *SLOW}])
+
+
+@pytest.mark.long
+def test_a_job_that_ignores_its_time_limit(place: Place, tmp_path: Path) -> None:
+    """The worker kills it a minute later."""
+    conforms(DRIVERS[0], place, tmp_path, [each for each in BEHAVIOURS if each.name in SLOW])
+
+
+def conforms(driver: Driver, place: Place, folder: Path, behaviours: list[Behaviour]) -> None:
+    """Checks some behaviours with the workers of one driver."""
+    driver.at(place.redis.url)
+    try:
+        problems = {behaviour.name: check(driver, behaviour, folder) for behaviour in behaviours}
+    finally:
+        driver.stop()
+    assert {name: found for name, found in problems.items() if found} == {}
+    count = sum(len(behaviour.endings) + len(behaviour.others) for behaviour in behaviours)
+    assert len(Recorded.in_(folder / "state").runs) == count
 
 
 def test_an_attempt_that_is_tried_again_is_no_failure_of_the_job(place: Place) -> None:
@@ -123,13 +135,6 @@ def test_a_returned_retry_is_an_attempt_too(place: Place) -> None:
     assert by_job["always_ask_again"] == [("failed", "retry", "Retry", 1), ("failed", "error", "Retry", 2)]
 
 
-def test_a_decorated_job_is_measured_once(place: Place) -> None:
-    """Its decorator says its name, and the adapter what RQ knows."""
-    place.queue.enqueue(rq_tasks.decorated_job)
-    (run,) = place.work()
-    assert (run.job, run.status, run.attempt, run.task_id is not None) == ("nightly", "end", 1, True)
-
-
 def test_the_lag_counts_from_the_scheduled_time(place: Place) -> None:
     """A job that was put into the schedule knows how late it is, and how long it waited in its queue."""
     due = datetime.now(UTC) - timedelta(seconds=50)
@@ -140,50 +145,6 @@ def test_the_lag_counts_from_the_scheduled_time(place: Place) -> None:
     assert run.queued_s is not None
     assert 50 <= run.lag_s < 200
     assert 0 <= run.queued_s < 100
-
-
-def test_a_job_that_is_stopped_is_cancelled(place: Place) -> None:
-    """`rq stop-job` kills the horse; the worker knows why, and goes on."""
-    pid = place.folder.parent / "pid"
-    job = place.queue.enqueue(rq_tasks.sleep, str(pid))
-    worker = place.worker()
-    until(lambda: pid.exists() and pid.read_text(), "the job")
-    _commands.send_stop_job_command(place.client, job.id)
-    until(lambda: job.get_status() == "stopped", "the job's end")
-    place.queue.enqueue(rq_tasks.succeed)
-    until(lambda: len(place.queue) == 0 and len(place.runs()) == 2, "the next job")
-    worker.send_signal(signal.SIGTERM)
-    assert worker.wait(60) == 0
-    assert [told[:4] for told in _told(place.runs())] == [
-        ("sleep", "failed", "cancelled", "stopped"),
-        ("succeed", "end", None, None),
-    ]
-
-
-def test_a_cold_shutdown_cancels_the_job(place: Place) -> None:
-    """The second signal kills the horse and ends the worker, which writes the ending first."""
-    pid = place.folder.parent / "pid"
-    place.queue.enqueue(rq_tasks.sleep, str(pid))
-    worker = place.worker()
-    until(lambda: pid.exists() and pid.read_text(), "the job")
-    worker.send_signal(signal.SIGTERM)
-    asked = datetime.now(UTC)
-    # RQ ignores a second signal within a second.
-    until(lambda: datetime.now(UTC) - asked > timedelta(seconds=1.5), "a second")
-    worker.send_signal(signal.SIGTERM)
-    worker.wait(60)
-    assert [told[:4] for told in _told(place.runs())] == [("sleep", "failed", "cancelled", "shutdown")]
-
-
-def test_a_warm_shutdown_waits_for_the_job(place: Place) -> None:
-    """The job ends as it would have."""
-    pid = place.folder.parent / "pid"
-    place.queue.enqueue(rq_tasks.sleep, str(pid), job_timeout=4)
-    worker = place.worker()
-    until(lambda: pid.exists() and pid.read_text(), "the job")
-    worker.send_signal(signal.SIGTERM)
-    worker.wait(60)
-    assert [told[:3] for told in _told(place.runs())] == [("sleep", "failed", "timeout")]
 
 
 @pytest.mark.parametrize(
