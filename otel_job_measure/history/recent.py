@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Final
 
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.mark import COLUMNS, Mark, marks, newest
-from otel_job_measure.history.parts import BY_JOB, Parts, filed, outside, parts
+from otel_job_measure.history.parts import BY_JOB, filed
+from otel_job_measure.history.walks import Place, Walk
 from otel_job_measure.history.wanted import Wanted
 
 if TYPE_CHECKING:
@@ -17,10 +18,11 @@ Recent = dict[JobId, list[Mark]]
 _OF_JOB: Final = f"""
 SELECT {COLUMNS} FROM {BY_JOB} WHERE job_id = :job_id AND {{}} ORDER BY started_ns DESC, uuid, id LIMIT :per_job
 """  # noqa: S608 - constant
-_TIMES: Final = "SELECT *, {at} AS at_ns FROM {source} WHERE {where}"
-_NUMBERED: Final = f"""
+_ON_PAGE: Final = f"""
 SELECT job, project, stage, {COLUMNS} FROM (
-    SELECT *, row_number() OVER (PARTITION BY job, project, stage ORDER BY at_ns DESC, uuid, id) AS place FROM ({{}})
+    SELECT job, project, stage, {COLUMNS}, row_number() OVER (
+        PARTITION BY job, project, stage ORDER BY ifnull(started_ns, ended_ns) DESC, uuid, id
+    ) AS place FROM {{source}} WHERE {{where}}
 ) WHERE place <= :per_job ORDER BY job, project, stage, place
 """  # noqa: S608 - constant
 
@@ -36,25 +38,16 @@ def of_jobs(connection: "sqlite3.Connection", wanted: Wanted, per_job: int, jobs
     }
 
 
-def of_others(connection: "sqlite3.Connection", wanted: Wanted, per_job: int) -> Recent:
-    """Returns the latest runs of each job among the runs that are not in the index by job."""
-    return _numbered(connection, outside(connection, wanted), per_job)
-
-
-def of_all(connection: "sqlite3.Connection", wanted: Wanted, per_job: int) -> Recent:
-    """Returns the latest runs of each job, by a look at all of them."""
-    return _numbered(connection, parts(connection, wanted), per_job)
+def on_page(connection: "sqlite3.Connection", walk: Walk, after: Place, end: Place, *, per_job: int) -> list[Recent]:
+    """Returns the latest runs of each job on a page."""
+    found: Recent = {}
+    values = {**walk.values_of(after, end), "per_job": per_job}
+    for job, project, stage, *row in connection.execute(walk.on_page(_ON_PAGE), values):
+        found.setdefault(JobId(job, project or "", stage or ""), []).extend(marks([tuple(row)]))
+    return [found]
 
 
 def merged(found: Recent, others: Recent, per_job: int) -> Recent:
-    """Returns the latest of both, in the order of the jobs."""
+    """Returns the latest of both."""
     both = {job: sorted(runs + found[job], key=newest)[:per_job] for job, runs in others.items() if job in found}
-    return dict(sorted({**others, **found, **both}.items()))
-
-
-def _numbered(connection: "sqlite3.Connection", among: Parts, per_job: int) -> Recent:
-    query = _NUMBERED.format(" UNION ALL ".join(_TIMES.format(**part._asdict()) for part in among.parts))
-    found: Recent = {}
-    for job, project, stage, *row in connection.execute(query, {**among.values, "per_job": per_job}):
-        found.setdefault(JobId(job, project or "", stage or ""), []).extend(marks([tuple(row)]))
-    return found
+    return {**others, **found, **both}

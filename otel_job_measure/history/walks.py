@@ -11,6 +11,7 @@ from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.conditions import condition, halves, within
 from otel_job_measure.history.filing import unfiled
 from otel_job_measure.history.jobs import jobs_of
+from otel_job_measure.history.parts import BY_JOB, BY_START
 from otel_job_measure.history.wanted import Wanted
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def walks(connection: "sqlite3.Connection", wanted: Wanted, *, is_covered: bool)
     found = [_by_job(wanted, jobs)] if jobs else []
     chosen = condition(wanted)
     without = f"started_ns IS NULL AND {within('ended_ns', wanted, chosen.values)} AND {chosen.sql}"
-    found += _named(Walk("runs INDEXED BY runs_by_start", "id, id", without, chosen.values), last)
+    found += _named(Walk(BY_START, "id, id", without, chosen.values), last)
     if last:
         former = f"filed IS NULL AND id <= {last} AND started_ns IS NOT NULL"
         former += f" AND {within('started_ns', wanted, chosen.values)} AND {chosen.sql}"
@@ -118,7 +119,7 @@ def _by_job(wanted: Wanted, jobs: dict[int, JobId]) -> Walk:
     elif wanted.of_jobs() != Wanted():
         where += " AND +job_id IN (SELECT value FROM json_each(:job_ids))"
         chosen.values["job_ids"] = json.dumps(list(jobs))
-    return Walk("runs INDEXED BY runs_by_job", "job_id, started_ns", where, chosen.values, begin=begin, end=end)
+    return Walk(BY_JOB, "job_id, started_ns", where, chosen.values, begin=begin, end=end)
 
 
 def _by_time(wanted: Wanted) -> list[Walk]:

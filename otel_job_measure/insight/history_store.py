@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_job_measure import names
@@ -14,6 +14,7 @@ from otel_job_measure.history.history import Behind, History
 from otel_job_measure.history.jobs import jobs_of
 from otel_job_measure.history.last_runs import FIRST, page_after
 from otel_job_measure.history.mark import Mark
+from otel_job_measure.history.parts import BY_JOB
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.expected_texts import decoded
 from otel_job_measure.insight.matching import started_ns
@@ -72,15 +73,17 @@ class HistoryStore:
         """Returns the latest runs of each job, at most so many of each, the newest first, in the order of the jobs."""
         if per_job < 1:
             return {}
-        by_index = wanted.host is None and not wanted.words
-        rest = recent.of_others if by_index else recent.of_all
-        others = self._ask(functools.partial(rest, wanted=wanted, per_job=per_job)) or {}
         found: recent.Recent = {}
-        jobs = [*(self._ask(functools.partial(jobs_of, wanted=wanted)) or {}).items()] if by_index else []
-        for at in range(0, len(jobs), _JOBS_AT_ONCE):
-            some = dict(jobs[at : at + _JOBS_AT_ONCE])
+        by_index = wanted.host is None and not wanted.words
+        ways, jobs = self._ask(functools.partial(walks.walks, wanted=wanted, is_covered=True)) or ([], {})
+        ids = list(jobs) if by_index else []
+        for at in range(0, len(ids), _JOBS_AT_ONCE):
+            some = {job_id: jobs[job_id] for job_id in ids[at : at + _JOBS_AT_ONCE]}
             found |= self._ask(functools.partial(recent.of_jobs, wanted=wanted, per_job=per_job, jobs=some)) or {}
-        return recent.merged(found, others, per_job)
+        page = functools.partial(recent.on_page, per_job=per_job)
+        for others in self._along((way for way in ways if not (by_index and way.source == BY_JOB)), page):
+            found = recent.merged(found, others, per_job)
+        return {job: found[job] for job in sorted(found) if found[job]}
 
     def count(self, wanted: Wanted) -> int:
         """Returns how many runs there are."""
@@ -88,7 +91,7 @@ class HistoryStore:
 
     def find(self, uuid_prefix: str, limit: int = 10) -> list[RunRecord]:
         """Returns the runs whose uuid begins so, the newest first."""
-        found = self._everywhere(functools.partial(questions.find, prefix=uuid_prefix, limit=limit))
+        found = self._along([walks.EVERYWHERE], functools.partial(questions.find, prefix=uuid_prefix, limit=limit))
         return sorted(found, key=lambda run: (-started_ns(run), run.uuid))[:limit]
 
     def summaries(self, wanted: Wanted) -> list[Summary]:
@@ -126,7 +129,7 @@ class HistoryStore:
 
     def attempts(self, task_id: str) -> list[RunRecord]:
         """Returns the attempts of a task, the first one first."""
-        found = self._everywhere(functools.partial(questions.attempts, task_id=task_id))
+        found = self._along([walks.EVERYWHERE], functools.partial(questions.attempts, task_id=task_id))
         return sorted(found, key=lambda run: (run.attempt or 0, started_ns(run), run.uuid))
 
     def starts(self, wanted: Wanted) -> Iterator[RunRecord]:
@@ -180,13 +183,14 @@ class HistoryStore:
                     else:
                         _limited_log.warning("job", "runs of the history whose job is unknown are left out")
 
-    def _everywhere(self, page: counting.Page) -> Iterator[RunRecord]:
-        """Yields what is found among all runs, page by page."""
-        after = walks.EVERYWHERE.begin
-        while after != walks.EVERYWHERE.end:
-            asked = self._ask(functools.partial(_asked_of_page, page, walks.EVERYWHERE, after))
-            after, runs = asked or (walks.EVERYWHERE.end, [])
-            yield from runs
+    def _along(self, ways: Iterable[walks.Walk], page: Callable[..., list[_T]]) -> Iterator[_T]:
+        """Yields what is found along some ways, page by page."""
+        for way in ways:
+            after = way.begin
+            while after != way.end:
+                asked = self._ask(functools.partial(_asked_of_page, page, way, after))
+                after, found = asked or (way.end, [])
+                yield from found
 
     def _ask(self, question: "Callable[[sqlite3.Connection], _T]") -> _T | None:
         return self._history.read(question)
