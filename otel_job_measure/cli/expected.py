@@ -8,6 +8,7 @@ from itertools import islice
 from otel_job_measure.cli import options
 from otel_job_measure.cli.expected_jobs import print_jobs, print_json
 from otel_job_measure.expectations import schedules
+from otel_job_measure.expectations.expectation import ExpectedJob
 from otel_job_measure.expectations.local_zone import local_zone
 from otel_job_measure.expectations.patterns import is_match
 from otel_job_measure.expectations.precedence import effective
@@ -31,6 +32,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser("expected", help="tell what should happen and when", description=_DESCRIPTION)
     options.add_state_dir(parser)
     parser.add_argument("--job", metavar="NAME", help="only this job, or a pattern with * and ?")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        choices=(options.HISTORY, options.INFLUXDB),
+        default=options.HISTORY,
+        help="whose jobs: those of this machine's sources, or of all machines by InfluxDB (default: history)",
+    )
     parser.add_argument("--all", action="store_true", help="what each source says, not only what counts of it")
     parser.add_argument(
         "--check",
@@ -63,11 +71,9 @@ def run(args: argparse.Namespace) -> int:
         return _check(args, now)
     if args.timezone is not None or args.dialect is not None:
         args.parser.error("--timezone and --dialect are only valid with --check")
-    settings = options.local_settings(args)
-    problems = (*JobsFileReader(settings).look(), *Crontabs(settings).look())
+    said, where, problems = _said(args)
     for problem in problems:
         options.complain(problem)
-    said = ExpectedStore(settings.state_path).jobs()
     jobs = said if args.all else [job for job in effective(said) if not job.expectation.is_empty]
     jobs = [job for job in jobs if is_match(args.job or "*", job.job.job)]
     count = args.count or _COUNT_OF_JOB
@@ -77,8 +83,18 @@ def run(args: argparse.Namespace) -> int:
         print_jobs(jobs, now, count)
         if not jobs:
             of_such = " of such a job" if args.job else ""
-            print(brief(f"Nothing is expected{of_such}: no source in {settings.state_path}."))
+            print(brief(f"Nothing is expected{of_such}: no source in {where}."))
     return 1 if problems else 0
+
+
+def _said(args: argparse.Namespace) -> tuple[Sequence[ExpectedJob], str, Sequence[str]]:
+    """Returns what is expected, where that is from, and what is wrong there."""
+    if args.source == options.INFLUXDB:
+        store = options.store_of(args).store
+        return store.expectations(), store.label, ()
+    settings = options.local_settings(args)
+    problems = (*JobsFileReader(settings).look(), *Crontabs(settings).look())
+    return ExpectedStore(settings.state_path).jobs(), str(settings.state_path), problems
 
 
 def _check(args: argparse.Namespace, now: datetime) -> int:

@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.cli import WrongUsage, main
-from otel_job_measure.expectations.expectation import DueList, Expectation, JobId
+from otel_job_measure.expectations.encoding import encode
+from otel_job_measure.expectations.expectation import DueList, Expectation, ExpectedJob, JobId, Version
 from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.journal.statements import Snapshot, Statement
+from otel_job_measure.points.monitor import Expected
+from otel_job_measure.points.monitor_rows import line_of
+from tests.support.influx import InfluxServer
 
 DAILY = Expectation(schedule="5 2 * * *", timezone="Europe/Riga", grace_s=1800, max_runtime_s=3600, failures=3)
 
@@ -209,3 +213,28 @@ def test_a_job_can_be_forgotten(state_dir: Path, capsys: pytest.CaptureFixture[s
     assert main(["forget", "nightly"]) == 1
     note(state_dir, nightly())
     assert ExpectedStore(state_dir).jobs()[0].retired_ns is None
+
+
+def test_influxdb_tells_what_all_machines_expect(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, real_influx: InfluxServer, real_bucket: str
+) -> None:
+    """`--from influxdb` needs no state directory; a server that is away is one clear error."""
+    version = Version(since_ns=1_700_000_000_000_000_000, expectation=DAILY)
+    job = ExpectedJob(
+        job=JobId("nightly", "billing", "production"),
+        source="code",
+        origin="/srv/app.py",
+        first_seen_ns=version.since_ns,
+        versions=(version,),
+    )
+    row = Expected(job=job.job, at_ns=version.since_ns, source="code", version=1, text=encode(job))
+    real_influx.write(line_of(row), real_bucket)
+    for name, value in real_influx.variables(real_bucket).items():
+        monkeypatch.setenv(name, value)
+    assert told(capsys, "expected", "--from", "influxdb")[0] == "nightly (billing, production)"
+    (line,) = told(capsys, "expected", "--from", "influxdb", "--json", "--job", "n*")
+    assert json.loads(line)["origin"] == "/srv/app.py"
+    assert real_bucket in told(capsys, "expected", "--from", "influxdb", "--job", "other")[0]
+    monkeypatch.setenv("INFLUXDB_URL", "http://127.0.0.1:9")
+    assert main(["expected", "--from", "influxdb"]) == 1
+    assert "http://127.0.0.1:9" in capsys.readouterr().err

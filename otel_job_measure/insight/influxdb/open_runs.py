@@ -10,12 +10,12 @@ Not found are a run that ended in its first minute together with its host, and a
 while others of its job were longer than a minute since.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.history.run_record import Batch, Place, Run, record_of
-from otel_job_measure.insight.influxdb.ask import LAST_NS, Ask, Language
+from otel_job_measure.insight.influxdb.ask import FIRST_NS, LAST_NS, Ask, Language
 from otel_job_measure.insight.influxdb.rows import Rows, place_of
 from otel_job_measure.insight.influxdb.windows import Window
 from otel_job_measure.insight.run_store import OpenRun, Wanted
@@ -28,6 +28,7 @@ SILENT_NS: Final = 180 * MINUTE_NS
 """How old the last sign of life of any run without an ending can be."""
 WEEK_NS: Final = 7 * 24 * 60 * MINUTE_NS
 """How old the last sign of life of a job can be."""
+_APART_NS: Final = 6 * 60 * MINUTE_NS
 _UUID: Final = (names.FIELD_UUID,)
 _ALIVE: Final = (names.FIELD_AGE, names.FIELD_HOST, names.FIELD_INTERVAL, names.FIELD_UUID)
 _EITHER: Final = (names.ALIVE, names.SENDERS)
@@ -48,7 +49,10 @@ class OpenRuns:
         self._lately = Window(now_ns - LATELY_NS, LAST_NS)
         self._before = Window(now_ns - SILENT_NS, now_ns - LATELY_NS)
         self._week = Window(now_ns - WEEK_NS, LAST_NS)
+        self._signs: dict[Place, int] = {}
+        """When the last sign of life of each job came, by its run."""
         self._alive: dict[Place, Point] = {}
+        """The last sign of life of runs that may be open."""
 
     def find(self) -> list[OpenRun] | None:
         """Returns the open runs, in any order; None if nothing that writes to the bucket gives signs of life."""
@@ -60,9 +64,11 @@ class OpenRuns:
 
     def _read_last_signs(self) -> bool:
         """Reads each job's last sign of life; short runs give none, but what sends them says a word each minute."""
-        rows = self._language.last_rows(self._rows.ask((names.ALIVE,), self._week, fields=_ALIVE))
+        rows = self._language.last_rows(self._rows.ask((names.ALIVE,), self._week, fields=_UUID))
         for point in rows:
-            self._note(point)
+            place = place_of(point)
+            if place is not None:
+                self._signs[place] = max(self._signs.get(place, FIRST_NS), point.time_ns or 0)
         since_ns = self._week.since_ns
         return bool(rows) or bool(self._language.last_rows(Ask(measurements=_EITHER, since_ns=since_ns)))
 
@@ -74,18 +80,19 @@ class OpenRuns:
             for point in table.points():
                 batch.take(point)
                 self._note(point)
-        for place, point in self._alive.items():
-            if (point.time_ns or 0) >= self._lately.since_ns:
-                batch.runs.setdefault(place, Run(*place))
+        for place in self._alive:
+            batch.runs.setdefault(place, Run(*place))
         return batch.runs
 
     def _silent(self, known: Collection[Place]) -> dict[Place, Run]:
         """Returns the runs that were alive, are not any more, and perhaps did not end."""
         alive = self._language.different(self._rows.ask((names.ALIVE,), self._before, fields=_UUID))
         silent = {place for point in alive if (place := place_of(point)) is not None}
-        silent = (silent | self._alive.keys()).difference(known)
+        silent = (silent | self._signs.keys()).difference(known)
         silent.difference_update(self._ended(silent))
-        for table in self._rows.of_runs(silent - self._alive.keys(), self._before, (names.ALIVE,), _ALIVE):
+        earliest_ns = min((self._signs.get(place, LAST_NS) for place in silent), default=LAST_NS)
+        time = Window(min(earliest_ns, self._before.since_ns), self._before.until_ns)
+        for table in self._rows.of_runs(silent, time, (names.ALIVE,), _ALIVE):
             for point in table.points():
                 self._note(point)
         runs = {place: Run(*place) for place in silent & self._alive.keys()}
@@ -93,14 +100,24 @@ class OpenRuns:
         self._rows.add_endings(runs, since_ns)
         return runs
 
-    def _ended(self, runs: Collection[Place]) -> Iterator[Place | None]:
-        """Yields most of the runs that ended: by the last run rows of each job, and all of the last hours."""
-        jobs = {key.job for _, key in runs}
-        if jobs:
-            last = self._rows.ask((names.RUNS,), self._week, fields=_UUID, jobs=jobs)
-            yield from map(place_of, self._language.last_rows(last))
-            lately = self._rows.ask((names.RUNS,), self._before, fields=_UUID, jobs=jobs)
-            yield from map(place_of, self._language.texts(lately))
+    def _ended(self, runs: Collection[Place]) -> Iterator[Place]:
+        """Yields most of the runs that ended: those with a run row in the last hours, or soon after a sign before."""
+        old = {place: at for place in runs if (at := self._signs.get(place, LAST_NS)) < self._before.since_ns}
+        lately = set(runs).difference(old)
+        yield from self._with_run_row(lately, self._before)
+        for near in _near(old):
+            whole = Window(old[near[0]], old[near[-1]] + LATELY_NS)
+            yield from self._with_run_row(near, whole)
+
+    def _with_run_row(self, runs: Collection[Place], window: Window) -> Iterator[Place]:
+        """Yields the runs that have a run row in a time."""
+        if not runs:
+            return
+        uuids = {uuid for uuid, _ in runs}
+        asked = self._rows.ask((names.RUNS,), window, fields=_UUID, jobs={key.job for _, key in runs})
+        for point in self._language.texts(asked):
+            if point.fields.get(names.FIELD_UUID) in uuids and (place := place_of(point)) is not None:
+                yield place
 
     def _note(self, point: Point) -> None:
         """Keeps the last sign of life of a run."""
@@ -121,6 +138,18 @@ class OpenRuns:
         run.host = host if isinstance(host, str) else None
         interval_s = _number(fields.get(names.FIELD_INTERVAL))
         return OpenRun(run=record_of(run), alive_ns=at_ns, interval_s=interval_s)
+
+
+def _near(signs: Mapping[Place, int]) -> Iterator[list[Place]]:
+    """Yields runs in the order of their last signs of life, those without hours between them together."""
+    near: list[Place] = []
+    for place in sorted(signs, key=lambda each: signs[each]):
+        if near and signs[place] - signs[near[-1]] > _APART_NS:
+            yield near
+            near = []
+        near.append(place)
+    if near:
+        yield near
 
 
 def _number(value: object) -> float:

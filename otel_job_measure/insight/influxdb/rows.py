@@ -18,7 +18,7 @@ COUNTED_FIELDS: Final = (names.FIELD_DURATION, names.FIELD_HOST)
 """What has to be known of a run to count it, besides its id."""
 _MEASUREMENTS: Final = (names.POINTS, names.RUNS)
 _SLACK_NS: Final = 60 * 10**9
-_MANY: Final = 500
+_MANY: Final = 100
 _FEW: Final = 20
 """So many runs are looked for by their ids; for more of them it takes longer than to read all rows."""
 
