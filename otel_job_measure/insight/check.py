@@ -1,14 +1,16 @@
 """One look at all jobs: asks a store once, and judges each job of the answers."""
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 from otel_job_measure.expectations.dues import dues
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.expectations.patterns import is_match
 from otel_job_measure.expectations.precedence import effective, joined
+from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.absence import Evidence, Span
 from otel_job_measure.insight.facts import Facts
@@ -17,6 +19,7 @@ from otel_job_measure.insight.hosts import About, about_hosts, hosts_ahead, told
 from otel_job_measure.insight.limits import ended_ns, success_of
 from otel_job_measure.insight.matching import NS, started_ns
 from otel_job_measure.insight.run_store import LastRuns, OpenRun, RunStore, Wanted
+from otel_job_measure.insight.slower import LAST, LEAST
 from otel_job_measure.insight.states import Judgement, judge
 from otel_job_measure.names import DRILL
 from otel_job_measure.points.monitor import Event, State
@@ -29,6 +32,11 @@ _FURTHER_NS: Final = (40 * 86_400 * NS, 370 * 86_400 * NS)
 _MOST_RUNS: Final = 3000
 """Of more runs of one job, only the latest are looked at."""
 _MORE_VOTES: Final = 10
+_ENOUGH: Final = LEAST + LAST
+"""A job with so many runs in the time that is looked at is compared with these; of others, as many as `_COMPARED`."""
+_COMPARED: Final = 2 * LEAST + LAST
+_COMPARED_NS: Final = 60 * 86_400 * NS
+"""So far back."""
 
 Place = tuple[JobId, str | None]
 """A job, and its host if its scope is `host`."""
@@ -135,7 +143,7 @@ class _Asked:
     ) -> None:
         self._store = store
         self._after_ns = after_ns
-        among = Wanted() if drill is None else Wanted.of_job(drill)
+        among = self._among = Wanted() if drill is None else Wanted.of_job(drill)
 
         def wants(job: JobId) -> bool:
             return means(job) and (job == drill or not job.job.startswith(DRILL))
@@ -195,6 +203,7 @@ class _Asked:
             open_runs=tuple(self._open.get(place, ())),
             last=self._last_of(place),
             events=tuple(self._events.get(job, ())) if host is None else (),
+            earlier=self._earlier(place),
             after_ns=after_ns,
         )
 
@@ -210,6 +219,23 @@ class _Asked:
             since = self._started_since(place, due_ns - _BEFORE_NS)
             runs = (*runs, *(run for run in since if run.uuid not in known))
         return replace(facts, runs=runs, after_ns=due_ns - 1)
+
+    def _earlier(self, place: Place) -> tuple[Mark, ...]:
+        """Returns the latest runs of a job that has few in the time that is looked at; of several hosts, none."""
+        job, host = place
+        if not 0 < len(self._runs.get(place, ())) < _ENOUGH or (host is not None and self._places[job] > 1):
+            return ()
+        return tuple(reversed(self._recent.get(job, ())))
+
+    @cached_property
+    def _recent(self) -> Mapping[JobId, Sequence[Mark]]:
+        """The latest runs of each job, asked for at most once."""
+        return self._store.recent(replace(self._among, since_ns=self._after_ns - _COMPARED_NS), _COMPARED)
+
+    @cached_property
+    def _places(self) -> Counter[JobId]:
+        """On how many hosts each job is expected."""
+        return Counter(job for job, _ in self._expected)
 
     def _hosted(self) -> set[JobId]:
         return {job for job, host in self._expected if host is not None}

@@ -7,6 +7,7 @@ from typing import Final
 
 from otel_job_measure.expectations.dues import in_force
 from otel_job_measure.expectations.expectation import Expectation, ExpectedJob, JobId
+from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.absence import Evidence, Known, Span
 from otel_job_measure.insight.matching import NS, started_ns
@@ -32,6 +33,7 @@ class Facts:
         open_runs: Its runs that have not ended, however old they are.
         last: Its last run and its last success, however old they are.
         events: Its events of the time that is looked at.
+        earlier: Of a job with few runs in that time: its latest ones, the oldest first.
         after_ns: Only due times later than this are looked at.
     """
 
@@ -41,6 +43,7 @@ class Facts:
     open_runs: tuple[OpenRun, ...] = ()
     last: LastRuns | None = None
     events: tuple[Event, ...] = ()
+    earlier: tuple[Mark, ...] = ()
     after_ns: int = 0
 
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Final
 
 from otel_job_measure import names
+from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.run_record import RUNNING, RunRecord
 from otel_job_measure.insight.findings import FAILING, OVERRUN, TOO_OFTEN, TOO_SHORT, Finding
 from otel_job_measure.insight.matching import NS, started_ns
@@ -13,14 +14,14 @@ from otel_job_measure.points.outcome import Outcome
 _FIRST_ATTEMPT: Final = 1
 
 
-def success_of(run: RunRecord) -> float | None:
+def success_of(run: RunRecord | Mark) -> float | None:
     """Returns 1.0 or 0.0; None if the run is open or its ending says nothing about the job itself."""
     if run.status == RUNNING:
         return None
     return 1.0 if run.status == names.STATUS_END else Outcome(run.reason or "").success
 
 
-def ended_ns(run: RunRecord) -> int:
+def ended_ns(run: RunRecord | Mark) -> int:
     """Returns when a run ended; one that is open counts from its start."""
     return started_ns(run) if run.ended_ns is None else run.ended_ns
 

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from otel_job_measure import names
 from otel_job_measure.expectations.dues import Due
+from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.points.monitor import Event
 
@@ -67,7 +68,7 @@ def early_ns(due: Due) -> int:
     return int(min(_MOST_EARLY_S, due.gap_s / _EARLY_PART) * NS)
 
 
-def started_ns(run: RunRecord) -> int:
+def started_ns(run: RunRecord | Mark) -> int:
     """Returns when a run started; one whose start is unknown counts from its end."""
     return (run.ended_ns or 0) if run.started_ns is None else run.started_ns
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Final
 
+from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.findings import SLOWER, Finding
 from otel_job_measure.insight.limits import ended_ns, success_of
@@ -24,15 +25,18 @@ _SIGMA_OF_MAD: Final = 1.4826
 _LEAST_S: Final = 1e-3
 
 
-def slower(counted: Sequence[RunRecord]) -> Finding | None:
+def slower(counted: Sequence[RunRecord], earlier: Sequence[Mark] = ()) -> Finding | None:
     """Returns a finding that names the first slow run, if the last successes took longer than those before.
 
     Compared are medians of logarithms: by how many times a run takes longer matters, and single runs do not.
 
     Args:
         counted: Of `votes`.
+        earlier: Runs before them, the oldest first; those that are among them are left out.
     """
-    runs = [run for run in counted if success_of(run) == 1.0 and run.duration_s is not None][-(MOST + LAST) :]
+    known = {run.uuid for run in counted}
+    among: list[RunRecord | Mark] = [*(run for run in earlier if run.uuid not in known), *counted]
+    runs = [run for run in among if success_of(run) == 1.0 and run.duration_s is not None][-(MOST + LAST) :]
     logs = [math.log(max(run.duration_s or 0.0, _LEAST_S)) for run in runs]
     before, last = logs[:-LAST], logs[-LAST:]
     if len(before) < LEAST:

@@ -97,7 +97,7 @@ def _of_runs(look: Look) -> list[Finding]:
     """Returns what holds because of runs that are there."""
     expectation = look.expectation
     ended, counted = limits.by_end(look.runs), limits.votes(look.runs)
-    found = [slower(counted)]
+    found = [slower(counted, look.facts.earlier)]
     failures = expectation.failures or 1
     failed = limits.failing(counted, failures)
     if failed is not None and (failures == 1 or _is_streak(look, failures)):

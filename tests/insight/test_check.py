@@ -139,3 +139,15 @@ def test_an_empty_store_is_in_order() -> None:
     """Without jobs there is nothing to find."""
     found = checked(_Store(), history(0))
     assert (found.judgements, found.abouts, found.level()) == ((), (), 0)
+
+
+@pytest.mark.parametrize("host", [None, "h"])
+def test_a_daily_job_can_be_slower(host: str | None) -> None:
+    """Its runs of two days are too few to compare, so older ones are asked for."""
+    job = expected(first_seen=-40 * DAY, host=host, schedule="0 0 * * *", timezone="UTC")
+    runs = [run(-day * DAY, -day * DAY + (20 if day < 5 else 10), host="h") for day in range(30)]
+    found = checked(_Store(*runs, expects=(job,), now=60), history(60))
+    (finding,) = [each for each in found.judgements[0].findings if each.name == "slower"]
+    assert finding.uuid == runs[4].uuid
+    steady = [run(-day * DAY, -day * DAY + 10, host="h") for day in range(30)]
+    assert [*_states(checked(_Store(*steady, expects=(job,), now=60), history(60))).values()] == ["ok"]
