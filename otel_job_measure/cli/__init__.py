@@ -132,6 +132,12 @@ def _jobs() -> ModuleType:
     return jobs
 
 
+def _report() -> ModuleType:
+    from otel_job_measure.cli import report  # noqa: PLC0415 - see `_needed`
+
+    return report
+
+
 def _rejected() -> ModuleType:
     from otel_job_measure.cli import rejected  # noqa: PLC0415 - see `_needed`
 
@@ -172,6 +178,7 @@ _COMMANDS: dict[str, Callable[[], ModuleType]] = {
     "forget": _forget,
     "jobs": _jobs,
     "rejected": _rejected,
+    "report": _report,
     "runs": _runs,
     "ship": _ship,
     "show": _show,

@@ -47,7 +47,11 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", metavar="NAME", type=clean_field, help="only jobs with runs on this host")
     parser.add_argument("--failing", action="store_true", help="only jobs that are not ok")
     parser.add_argument(
-        "--sort", choices=_SORTS, default=_SORTS[0], help="in which order (default: state, the worst first)"
+        "--sort",
+        metavar="COLUMN",
+        choices=_SORTS,
+        default=_SORTS[0],
+        help=f"in which order: {', '.join(_SORTS)} (default: state, the worst first)",
     )
 
 

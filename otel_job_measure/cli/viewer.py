@@ -1,19 +1,23 @@
-"""What `jobs`, `watch`, `runs` and `show` ask a store, once or again and again."""
+"""What `jobs`, `watch`, `runs`, `show` and `report` ask a store, once or again and again."""
 
 import argparse
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from otel_job_measure.cli import options
 from otel_job_measure.cli.expected_here import ExpectedHere
 from otel_job_measure.errors import StateDirError
-from otel_job_measure.insight.check import wanted_jobs
+from otel_job_measure.insight.check import Checked, wanted_jobs
 from otel_job_measure.insight.history_store import HistoryStore
 from otel_job_measure.insight.look import look
 from otel_job_measure.insight.overview import Overview, jobs
 from otel_job_measure.insight.run_store import RunStore, Wanted
 from otel_job_measure.settings import Settings
+
+if TYPE_CHECKING:
+    from otel_job_measure.insight.report.report import Report
 
 _NO_FILE = Path(os.devnull)
 
@@ -60,6 +64,21 @@ class Viewer:
         Raises:
             StoreError: The store does not answer.
         """
+        store, found = self._looked()
+        return jobs(store, found, since_ns=options.since_ns(self._args.since), wanted=self._wanted)
+
+    def report(self) -> "Report":
+        """Returns the report of the jobs that the command means.
+
+        Raises:
+            StoreError: The store does not answer.
+        """
+        from otel_job_measure.insight.report.report import report  # noqa: PLC0415 - for one command only
+
+        store, found = self._looked()
+        return report(store, found, since_ns=options.since_ns(self._args.since), wanted=self._wanted)
+
+    def _looked(self) -> tuple[RunStore, Checked]:
         args, store = self._args, self.store()
         settings = self._local_settings()
         if settings is not None:
@@ -71,8 +90,12 @@ class Viewer:
             wants=wanted_jobs(args.job, args.project, args.stage),
             here=() if self._expected_here is None else self._expected_here.jobs(),
         )
-        wanted = Wanted(job=args.job, project=args.project, stage=args.stage, host=args.host)
-        return jobs(store, found, since_ns=options.since_ns(args.since), wanted=wanted)
+        return store, found
+
+    @property
+    def _wanted(self) -> Wanted:
+        args = self._args
+        return Wanted(job=args.job, project=args.project, stage=args.stage, host=args.host)
 
     @property
     def trace_link(self) -> str | None:

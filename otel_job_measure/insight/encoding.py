@@ -15,6 +15,7 @@ from otel_job_measure.insight.findings import Finding
 from otel_job_measure.insight.job_page import JobPage
 from otel_job_measure.insight.overview import JobView, Overview
 from otel_job_measure.insight.run_page import RunPage
+from otel_job_measure.insight.run_store import Summary
 from otel_job_measure.points.monitor import Event
 
 VERSION: Final = 1
@@ -27,8 +28,8 @@ def overview_object(found: Overview) -> dict[str, Any]:
     return {
         "version": VERSION,
         "source": found.source,
-        **_time("at", found.at_ns),
-        **_time("since", found.since_ns),
+        **time_of("at", found.at_ns),
+        **time_of("since", found.since_ns),
         "level": found.level,
         "hosts": [{"host": about.host, **_finding(about.finding)} for about in found.hosts],
         "jobs": [job_object(view) for view in found.jobs],
@@ -37,17 +38,24 @@ def overview_object(found: Overview) -> dict[str, Any]:
 
 def job_object(view: JobView) -> dict[str, Any]:
     """Returns one job of the list."""
-    summary = view.summary
     return {
-        **_job(view.job),
+        **job_names(view.job),
         "state": view.state,
         "level": view.level,
         "words": words_of(view.findings[0].finding, _minute) if view.findings else idle_words(),
-        **_time("since", view.since_ns),
+        **time_of("since", view.since_ns),
         "findings": [{**_finding(each.finding), "host": each.host, "told": each.told} for each in view.findings],
         "last_run": None if view.last is None else run_object(view.last),
         "last_success": None if view.success is None else run_object(view.success),
-        **_time("next_due", view.next_due_ns),
+        **time_of("next_due", view.next_due_ns),
+        **summary_object(view.summary),
+        "strip": [_mark(run) for run in view.strip],
+    }
+
+
+def summary_object(summary: Summary) -> dict[str, Any]:
+    """Returns what the runs of a job come to."""
+    return {
         "runs": summary.runs,
         "ended": summary.ended,
         "failed": summary.failed,
@@ -56,7 +64,6 @@ def job_object(view: JobView) -> dict[str, Any]:
         "p50_s": summary.p50_s,
         "p95_s": summary.p95_s,
         "longest_s": summary.longest_s,
-        "strip": [_mark(run) for run in view.strip],
     }
 
 
@@ -64,12 +71,12 @@ def job_page_object(page: JobPage) -> dict[str, Any]:
     """Returns one job with all that is known of it."""
     return {
         "version": VERSION,
-        **_time("at", page.at_ns),
-        **_time("since", page.since_ns),
+        **time_of("at", page.at_ns),
+        **time_of("since", page.since_ns),
         "job": job_object(page.view),
         "expected": page.expected,
         "failures": [
-            {"reason": each.reason, "error_type": each.error_type, "count": each.count, **_time("last", each.last_ns)}
+            {"reason": each.reason, "error_type": each.error_type, "count": each.count, **time_of("last", each.last_ns)}
             for each in page.failures
         ],
         "runs": [run_object(run) for run in page.runs],
@@ -81,10 +88,10 @@ def run_page_object(page: RunPage) -> dict[str, Any]:
     """Returns one run with what belongs to it."""
     return {
         "version": VERSION,
-        **_time("at", page.at_ns),
+        **time_of("at", page.at_ns),
         "run": run_object(page.run),
-        **_time("due", page.due_ns),
-        **_time("alive", None if page.open is None else page.open.alive_ns),
+        **time_of("due", page.due_ns),
+        **time_of("alive", None if page.open is None else page.open.alive_ns),
         "age_s": page.age_s,
         "output": {stream: data.decode("utf-8", "replace") for stream, data in page.output.items()},
         "attempts": [run_object(run) for run in page.attempts],
@@ -101,8 +108,8 @@ def run_object(run: RunRecord) -> dict[str, Any]:
         "uuid": run.uuid,
         "status": run.status,
         "reason": run.reason,
-        **_time("started", run.started_ns),
-        **_time("ended", run.ended_ns),
+        **time_of("started", run.started_ns),
+        **time_of("ended", run.ended_ns),
         "duration_s": run.duration_s,
         "datacenter": run.datacenter,
         "project": run.project,
@@ -129,11 +136,13 @@ def iso(time_ns: int | None) -> str | None:
     return f"{_EPOCH + timedelta(seconds=whole):%Y-%m-%dT%H:%M:%S}.{ns:09}Z"
 
 
-def _job(job: JobId) -> dict[str, Any]:
+def job_names(job: JobId) -> dict[str, Any]:
+    """Returns which job it is."""
     return {"job": job.job, "project": job.project or None, "stage": job.stage or None}
 
 
-def _time(name: str, time_ns: int | None) -> dict[str, Any]:
+def time_of(name: str, time_ns: int | None) -> dict[str, Any]:
+    """Returns a time twice: for people and for programs."""
     return {name: iso(time_ns), f"{name}_ns": time_ns}
 
 
@@ -142,8 +151,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "state": finding.name,
         "level": finding.level,
         "words": words_of(finding, _minute),
-        **_time("since", finding.since_ns),
-        **_time("due", finding.due_ns),
+        **time_of("since", finding.since_ns),
+        **time_of("due", finding.due_ns),
         "uuid": finding.uuid,
         "detail": finding.detail,
     }
@@ -154,8 +163,8 @@ def _mark(run: Mark) -> dict[str, Any]:
         "uuid": run.uuid,
         "status": run.status,
         "reason": run.reason,
-        **_time("started", run.started_ns),
-        **_time("ended", run.ended_ns),
+        **time_of("started", run.started_ns),
+        **time_of("ended", run.ended_ns),
         "duration_s": run.duration_s,
     }
 
@@ -163,8 +172,8 @@ def _mark(run: Mark) -> dict[str, Any]:
 def _event(event: Event) -> dict[str, Any]:
     return {
         "event": event.event,
-        **_time("at", event.at_ns),
-        **_time("due", event.due_ns),
+        **time_of("at", event.at_ns),
+        **time_of("due", event.due_ns),
         "uuid": event.uuid,
         "detail": event.detail,
     }

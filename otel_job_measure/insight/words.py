@@ -1,10 +1,15 @@
 """Durations and times in words, as the terminal, the page and the report show them."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 _UNITS: Final = ((0.0009995, 1e6, 0, "µs"), (0.00995, 1e3, 1, "ms"), (0.9995, 1e3, 0, "ms"), (_MINUTE_S, 1, 2, "s"))
 """Upper bound in seconds, units in a second, digits behind the point, name. Rounding at a bound gives the next unit."""
+_SPANS: Final = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 0, ""))
+_FEW: Final = 10
+_NS: Final = 10**9
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def took(duration_s: float | None) -> str:
@@ -21,3 +26,53 @@ def took(duration_s: float | None) -> str:
     if seconds < _DAY_S:
         return f"{seconds // _HOUR_S}h {seconds % _HOUR_S // _MINUTE_S:02}m"
     return f"{seconds // _DAY_S}d {seconds % _DAY_S // _HOUR_S:02}h"
+
+
+def local(at_ns: int) -> datetime:
+    """Returns a time in the zone of this machine."""
+    return (_EPOCH + timedelta(seconds=at_ns // _NS)).astimezone()
+
+
+def zone() -> str:
+    """Returns the name of that zone, as a reader knows it."""
+    now = datetime.now(UTC).astimezone()
+    return f"in {now.tzname()} (UTC{now:%z})"
+
+
+def exactly(at_ns: int) -> str:
+    """Returns a time to the second."""
+    return f"{local(at_ns):%Y-%m-%d %H:%M:%S}"
+
+
+def to_the_minute(at_ns: int) -> str:
+    """Returns a time to the minute."""
+    return f"{local(at_ns):%Y-%m-%d %H:%M}"
+
+
+def day(at_ns: int) -> str:
+    """Returns the day of a time."""
+    return f"{local(at_ns):%Y-%m-%d}"
+
+
+def span(seconds: float) -> str:
+    """Returns a length of time in one or two units."""
+    whole = round(seconds)
+    for size, unit, smaller, small_unit in _SPANS:
+        if whole >= size:
+            rest = whole % size // smaller if smaller else 0
+            if whole // size >= _FEW or not rest:
+                return f"{whole // size:,} {unit}"
+            return f"{whole // size} {unit} {rest} {small_unit}"
+    return f"{whole} s"
+
+
+def number(count: int) -> str:
+    """Returns a count with its digits in threes."""
+    return f"{count:,}"
+
+
+def percent(part: float | None) -> str:
+    """Returns a part of one; only all is 100 %, and what is unknown is empty."""
+    if part is None:
+        return ""
+    return "100 %" if part >= 1 else f"{min(99.9, 100 * part):.1f} %"

@@ -16,8 +16,8 @@ from otel_job_measure.insight.overview import JobView
 from otel_job_measure.insight.pictures.kinds import kind_of
 from otel_job_measure.insight.pictures.sparkline import sparkline
 from otel_job_measure.insight.pictures.strip import strip
-from otel_job_measure.insight.words import took
-from otel_job_measure.web.words import SIGNS, UNKNOWN, ago, exactly, last, number, percent, span
+from otel_job_measure.insight.words import exactly, number, span, took
+from otel_job_measure.web.words import SIGNS, UNKNOWN, ago, last, percent
 
 PER_PAGE: Final = 50
 _SHOWN: Final = 20

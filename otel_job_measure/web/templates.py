@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import jinja2
 
+from otel_job_measure.insight.words import zone
 from otel_job_measure.printable import printable
 from otel_job_measure.web import words
 
@@ -34,7 +35,7 @@ class Templates:
             finalize=_seen,
             auto_reload=False,
         )
-        shared: dict[str, Any] = {"static": self._address, "moment": words.moment, "zone": words.zone()}
+        shared: dict[str, Any] = {"static": self._address, "moment": words.moment, "zone": zone()}
         self._environment.globals.update(shared)
         for name in texts:
             self._environment.get_template(name)

@@ -6,7 +6,9 @@ from typing import Final
 from markupsafe import Markup
 
 from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.insight import words
 from otel_job_measure.insight.pictures.kinds import OK, Kind, kind_of
+from otel_job_measure.insight.words import exactly, local, span
 from otel_job_measure.printable import printable
 
 SIGNS: Final = ("✓", "▲", "✕", "?")
@@ -14,24 +16,6 @@ SIGNS: Final = ("✓", "▲", "✕", "?")
 UNKNOWN: Final = Markup('<span class="none">-</span>')
 _NS: Final = 10**9
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_UNITS: Final = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 0, ""))
-_FEW: Final = 10
-
-
-def local(at_ns: int) -> datetime:
-    """Returns a time in the zone of the server."""
-    return (_EPOCH + timedelta(seconds=at_ns // _NS)).astimezone()
-
-
-def zone() -> str:
-    """Returns the name of that zone, as a reader knows it."""
-    now = datetime.now(UTC).astimezone()
-    return f"in {now.tzname()} (UTC{now:%z})"
-
-
-def exactly(at_ns: int) -> str:
-    """Returns a time to the second."""
-    return f"{local(at_ns):%Y-%m-%d %H:%M:%S}"
 
 
 def moment(at_ns: int | None) -> Markup:
@@ -56,28 +40,11 @@ def ago(at_ns: int | None, now_ns: int) -> Markup:
     return _time(at_ns, f"{span(passed_s)} ago" if passed_s >= 0 else f"in {span(-passed_s)}")
 
 
-def span(seconds: float) -> str:
-    """Returns a length of time in one or two units."""
-    whole = round(seconds)
-    for size, unit, smaller, small_unit in _UNITS:
-        if whole >= size:
-            rest = whole % size // smaller if smaller else 0
-            if whole // size >= _FEW or not rest:
-                return f"{whole // size:,} {unit}"
-            return f"{whole // size} {unit} {rest} {small_unit}"
-    return f"{whole} s"
-
-
-def number(count: int) -> str:
-    """Returns a count with its digits in threes."""
-    return f"{count:,}"
-
-
 def percent(part: float | None) -> Markup | str:
     """Returns a part of one; only all is 100 %."""
     if part is None:
         return UNKNOWN
-    return "100 %" if part >= 1 else f"{min(99.9, 100 * part):.1f} %"
+    return words.percent(part)
 
 
 def outcome(run: RunRecord) -> Markup:

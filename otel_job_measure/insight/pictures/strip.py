@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Final
 
 from otel_job_measure.insight.pictures import svg
-from otel_job_measure.insight.pictures.kinds import FAILED, KINDS, LOST, MISSED, OK, OPEN, Kind
+from otel_job_measure.insight.pictures.kinds import KINDS, LOST, MISSED, OK, OPEN, Kind
 
 _STEP: Final = 5
-_WIDTH: Final = 3
+_GAP: Final = 2
 _HEIGHT: Final = 18
 
 
@@ -21,10 +22,12 @@ def strip(kinds: Sequence[Kind], job: str, room: int = 20) -> str:
         room: How many have a place.
     """
     shown = kinds[-room:]
-    first = room - len(shown)
+    place = room - len(shown)
     paths: dict[Kind, list[str]] = {}
-    for place, kind in enumerate(shown, first):
-        paths.setdefault(kind, []).append(_form(kind, place * _STEP))
+    for kind, alike in groupby(shown):
+        count = len(list(alike))
+        paths.setdefault(kind, []).append(_bars(kind, place, count))
+        place += count
     parts = (svg.path("".join(paths[kind]), kind.name) for kind in KINDS if kind in paths)
     return svg.small((room * _STEP, _HEIGHT), f"The last runs of {job}", counted(shown), parts, "strip")
 
@@ -38,16 +41,16 @@ def counted(kinds: Sequence[Kind]) -> str:
     return f"{each}; the last one: {kinds[-1].word}."
 
 
-def _form(kind: Kind, x: int) -> str:
-    """Returns the commands of one bar."""
-    if kind is OK:
-        return f"M{x} 6h{_WIDTH}v7h-{_WIDTH}z"
-    if kind is FAILED:
-        return f"M{x} 1h{_WIDTH}v16h-{_WIDTH}z"
-    if kind is LOST:  # broken in the middle
-        return f"M{x} 1h{_WIDTH}v6h-{_WIDTH}zM{x} 11h{_WIDTH}v6h-{_WIDTH}z"
-    if kind is MISSED:  # hollow
-        return f"M{x}.5 1.5h2v15h-2z"
+def _bars(kind: Kind, place: int, count: int) -> str:
+    """Returns the commands of bars of one kind in a row.
+
+    Full bars are the dashes of one thick line: a strip of hundreds of bytes would make a page of all jobs large.
+    """
+    x, end = place * _STEP, (place + count) * _STEP - _GAP
     if kind is OPEN:  # an arrowhead
-        return f"M{x} 5l4 4.5l-4 4.5z"
-    return f"M{x} 9h{_WIDTH}v1.5h-{_WIDTH}z"
+        return "".join(f"M{each} 5l4 4.5l-4 4.5z" for each in range(x, end, _STEP))
+    if kind is MISSED:  # hollow
+        return "".join(f"M{each}.5 1.5h2v15h-2z" for each in range(x, end, _STEP))
+    if kind is LOST:  # broken in the middle
+        return f"M{x} 4H{end}M{x} 14H{end}"
+    return f"M{x} {9.5 if kind is OK else 9}H{end}"

@@ -1,0 +1,93 @@
+"""A report as values, which the text, the page, the tables and the mail show."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from otel_job_measure.insight.check import Checked
+from otel_job_measure.insight.overview import Overview, jobs
+from otel_job_measure.insight.report.changes import Change, changes
+from otel_job_measure.insight.run_store import ALL, FailureCount, RunStore, Summary, Wanted
+
+STRIP = 20
+"""How many of the last runs of each job a report shows: three hundred jobs fit into 200 kB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """All runs of a period.
+
+    Args:
+        jobs: How many jobs ran.
+        runs: How many runs started.
+        failed: How many failed.
+        running: How many are open.
+    """
+
+    jobs: int
+    runs: int
+    failed: int
+    running: int
+
+    @classmethod
+    def of(cls, summaries: Sequence[Summary]) -> "Totals":
+        """Adds the summaries of a period up."""
+        return cls(
+            jobs=len(summaries),
+            runs=sum(each.runs for each in summaries),
+            failed=sum(each.failed for each in summaries),
+            running=sum(each.running for each in summaries),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All jobs over a period, beside the period before, which is as long.
+
+    Args:
+        overview: The jobs as people see them.
+        before_ns: The begin of the period before.
+        before: What the runs of the period before come to, for each job that ran then.
+        changes: What changed.
+        failures: How often which job failed in which way, the most frequent first.
+    """
+
+    overview: Overview
+    before_ns: int
+    before: Sequence[Summary]
+    changes: Sequence[Change]
+    failures: Sequence[FailureCount]
+
+    @property
+    def totals(self) -> Totals:
+        """All runs of the period."""
+        return Totals.of([view.summary for view in self.overview.jobs if view.summary.runs])
+
+    @property
+    def totals_before(self) -> Totals:
+        """All runs of the period before."""
+        return Totals.of(self.before)
+
+
+def report(store: RunStore, found: Checked, *, since_ns: int, wanted: Wanted = ALL) -> Report:
+    """Returns the report of a store.
+
+    Args:
+        store: The store that the check has asked.
+        found: The check; it has looked at these jobs at least.
+        since_ns: The begin of the period; it ends with the check.
+        wanted: Which jobs.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    before_ns = since_ns - max(0, found.at_ns - since_ns)
+    overview = jobs(store, found, since_ns=since_ns, wanted=wanted, strip=STRIP)
+    now = [view.summary for view in overview.jobs if view.summary.runs]
+    before = store.summaries(replace(wanted, since_ns=before_ns, until_ns=since_ns))
+    return Report(
+        overview=overview,
+        before_ns=before_ns,
+        before=before,
+        changes=changes(before, now),
+        failures=store.failures(replace(wanted, since_ns=since_ns)),
+    )

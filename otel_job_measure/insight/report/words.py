@@ -1,0 +1,144 @@
+"""What a report says in words, whatever it is shown in."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.insight.finding_words import words_of
+from otel_job_measure.insight.overview import JobView
+from otel_job_measure.insight.report.changes import FAILING_MORE, GONE, KINDS, NEW, SLOWER, Change, counted
+from otel_job_measure.insight.report.report import Report
+from otel_job_measure.insight.run_store import FailureCount, Summary
+from otel_job_measure.insight.words import day, number, percent, span, to_the_minute, took, zone
+from otel_job_measure.printable import printable
+
+HEADINGS: Final = {FAILING_MORE: "Failing more", SLOWER: "Slower", NEW: "New", GONE: "Gone"}
+NOTHING_CHANGED: Final = "Nothing: no job fails more or is slower than before, and none is new or gone."
+MOST: Final = 20
+"""So many of a list are shown; JSON and CSV have all."""
+COLUMNS: Final = ("state", "job", "runs", "failed", "success", "p50", "p95", "last success")
+
+
+def title(report: Report) -> str:
+    """Returns the title: which jobs, and which days."""
+    return f"Jobs from {day(report.overview.since_ns)} to {day(report.overview.at_ns)}"
+
+
+def subtitle(report: Report) -> str:
+    """Returns the exact period, and what it is compared with."""
+    overview = report.overview
+    lasts = span((overview.at_ns - overview.since_ns) / 1e9)
+    return (
+        f"{to_the_minute(overview.since_ns)} to {to_the_minute(overview.at_ns)}, {zone()}, beside the {lasts} before. "
+        f"From {printable(overview.source)}."
+    )
+
+
+def totals(report: Report) -> str:
+    """Returns how many runs there were, and how many failed."""
+    now, before = report.totals, report.totals_before
+    if not now.runs:
+        return f"No job ran. {_runs(before.runs)} before."
+    are_open = f", {number(now.running)} are open" if now.running else ""
+    return (
+        f"{_jobs(now.jobs)} ran {_times(now.runs)}: {number(now.failed)} failed{are_open}. "
+        f"Before: {_jobs(before.jobs)}, {_runs(before.runs)}, {number(before.failed)} failed."
+    )
+
+
+def states(report: Report) -> str:
+    """Returns how many jobs are not ok at the end of the period."""
+    count, bad = len(report.overview.jobs), len(not_ok(report))
+    if not count:
+        return "No job is known."
+    if not bad:
+        return "All jobs are ok now."
+    return f"{number(bad)} of {_jobs(count)} {'is' if bad == 1 else 'are'} not ok now."
+
+
+def not_ok(report: Report) -> Sequence[JobView]:
+    """Returns the jobs that are not ok, the worst first."""
+    return [view for view in report.overview.jobs if view.level]
+
+
+def of_state(view: JobView) -> str:
+    """Returns why a job is in its state; empty if nothing is wrong."""
+    return printable(words_of(view.findings[0].finding, to_the_minute)) if view.level and view.findings else ""
+
+
+def name(job: JobId) -> str:
+    """Returns a job with its project and stage."""
+    where = ", ".join(part for part in (job.project, job.stage) if part)
+    return printable(f"{job.job} ({where})" if where else job.job)
+
+
+def by_kind(report: Report) -> Sequence[tuple[str, Sequence[Change]]]:
+    """Returns the changes of each kind that there is, with its heading."""
+    found = {kind: [each for each in report.changes if each.kind == kind] for kind in KINDS}
+    return [(HEADINGS[kind], of_kind) for kind, of_kind in found.items() if of_kind]
+
+
+def of_change(change: Change) -> str:
+    """Returns what changed, with the numbers of both periods."""
+    now, before = change.now, change.before
+    if change.kind == FAILING_MORE:
+        return f"{_failed(now)} failed; {_failed(before)} before"
+    if change.kind == SLOWER:
+        return (
+            f"half of the runs take {took(now.p50_s)} or longer, {change.ratio or 0:.1f} times as long as before "
+            f"({took(before.p50_s)})"
+        )
+    if change.kind == NEW:
+        return f"{_runs(now.runs)}, {number(now.failed)} failed; none before"
+    last = "" if before.last_started_ns is None else f", the last one at {to_the_minute(before.last_started_ns)}"
+    return f"no run; {_runs(before.runs)} before{last}"
+
+
+def row(view: JobView) -> tuple[str, ...]:
+    """Returns a job as a row of the table `COLUMNS`."""
+    summary = view.summary
+    success = view.success
+    last = to_the_minute(success.ended_ns) if success and success.ended_ns is not None else "never" if view.last else ""
+    return (
+        view.state,
+        name(view.job),
+        number(summary.runs),
+        number(summary.failed),
+        percent(summary.success),
+        took(summary.p50_s),
+        took(summary.p95_s),
+        last,
+    )
+
+
+def rest_of(found: Sequence[object]) -> str:
+    """Returns how many of a list are not shown; empty if all are."""
+    return f"and {number(len(found) - MOST)} more" if len(found) > MOST else ""
+
+
+def of_failure(failure: FailureCount) -> str:
+    """Returns in which way runs failed."""
+    reason, kind = printable(failure.reason or "failed"), printable(failure.error_type or "")
+    return f"{reason}: {kind}" if kind else reason
+
+
+def counted_failure(failure: FailureCount) -> str:
+    """Returns a job, and how often it failed in which way."""
+    return f"{name(failure.job)}: {_times(failure.count)} {of_failure(failure)}"
+
+
+def _failed(summary: Summary) -> str:
+    votes = counted(summary)
+    return f"{number(votes - summary.ended)} of {_runs(votes)}"
+
+
+def _runs(count: int) -> str:
+    return f"{number(count)} run{'' if count == 1 else 's'}"
+
+
+def _jobs(count: int) -> str:
+    return f"{number(count)} job{'' if count == 1 else 's'}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{number(count)} times"

@@ -1,0 +1,184 @@
+"""A report of some jobs, in each of its forms: all say the same."""
+
+import csv
+import email
+import email.policy
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from rich.cells import cell_len
+
+from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.insight.check import checked
+from otel_job_measure.insight.report import words
+from otel_job_measure.insight.report.mail import mail
+from otel_job_measure.insight.report.page import html
+from otel_job_measure.insight.report.report import Report, Totals, report
+from otel_job_measure.insight.report.tables import markdown, report_object, table_csv
+from otel_job_measure.insight.report.text import text
+from tests.insight.made import DAY, HOUR, at, history, run
+from tests.insight.plain_store import PlainStore
+
+HOSTILE = "<script>alert(1)</script> \x1b[31m|\u202e=1+1"
+
+
+class Store(PlainStore):
+    """A store of some runs."""
+
+    def __init__(self, *runs: RunRecord) -> None:
+        super().__init__(b"", at(30))
+        self._runs = list(runs)
+
+
+class Elements(HTMLParser):
+    """The elements of a page, and what they ask for."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        self.asked: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.append(tag)
+        self.asked += [
+            value or "" for name, value in attrs if name in {"src", "href", "srcset", "action", "xlink:href"}
+        ]
+
+
+def of(*runs: RunRecord, days: float = 7) -> Report:
+    """Returns the report of some runs."""
+    store = Store(*runs)
+    return report(store, checked(store, history(30)), since_ns=at(30 - days * DAY))
+
+
+def daily(job: str, took_s: float, first: int, last: int, failing: int = 0) -> list[RunRecord]:
+    """Returns a run a day, from so many days ago to so many; the first ones of them fail."""
+    made: list[RunRecord] = []
+    for number, ago in enumerate(range(first, last, -1)):
+        reason = {"reason": "error", "error_type": "ValueError"} if number < failing else {}
+        begin = -ago * DAY + HOUR
+        made.append(replace(run(begin, begin + took_s, uuid=f"{job}{ago}", **reason), job=job))
+    return made
+
+
+@pytest.fixture
+def some() -> Report:
+    """Jobs of each kind of change, and a hostile one."""
+    return of(
+        *daily("steady", 10, 14, 0),
+        *daily("slow", 10, 14, 7),
+        *daily("slow", 30, 7, 0),
+        *daily("bad", 10, 14, 7),
+        *daily("bad", 10, 7, 0, failing=4),
+        *daily("new", 10, 7, 0),
+        *daily("gone", 10, 14, 7),
+        *daily(HOSTILE, 10, 7, 0, failing=7),
+    )
+
+
+def test_what_changed_stands_in_each_form(some: Report) -> None:
+    """Each kind is said in words, with the numbers of both periods."""
+    found = {each.job.job: words.of_change(each) for each in some.changes}
+    assert found == {
+        "bad": "4 of 7 runs failed; 0 of 7 runs before",
+        "slow": "half of the runs take 30.00 s or longer, 3.0 times as long as before (10.00 s)",
+        "new": "7 runs, 0 failed; none before",
+        HOSTILE: "7 runs, 7 failed; none before",
+        "gone": found["gone"],
+    }
+    assert found["gone"].startswith("no run; 7 runs before, the last one at ")
+    for shown in (re.sub(r"\n *", " ", text(some)), html(some), markdown(some).replace("\\", "")):
+        for words_of in found.values():
+            assert words_of in shown
+        assert shown.index("What changed") < shown.index("All jobs")
+    assert [each["words"] for each in report_object(some)["changes"]] == [
+        words.of_change(each) for each in some.changes
+    ]
+
+
+def test_the_totals_are_those_of_both_periods(some: Report) -> None:
+    """Each period counts its own runs."""
+    assert some.totals == Totals(jobs=5, runs=35, failed=11, running=0)
+    assert some.totals_before == Totals(jobs=4, runs=28, failed=0, running=0)
+    assert words.totals(some) == "5 jobs ran 35 times: 11 failed. Before: 4 jobs, 28 runs, 0 failed."
+
+
+def test_the_95th_percentile_of_the_durations_1_to_11_is_11() -> None:
+    """Text, page, CSV and JSON say the same."""
+    found = of(*(run(-n * 100, -n * 100 + n) for n in range(1, 12)))
+    (row,) = csv.DictReader(io.StringIO(table_csv(found)))
+    assert (row["p50_s"], row["p95_s"], row["runs"]) == ("6", "11", "11")
+    (job,) = report_object(found)["jobs"]
+    assert (job["p50_s"], job["p95_s"], job["runs"]) == (6.0, 11.0, 11)
+    assert re.search(r" 11 +0 +100 % +6\.00 s +11\.00 s", text(found))
+    assert "<td class=n>6.00 s</td><td class=n>11.00 s</td>" in html(found)
+
+
+def test_a_page_asks_for_nothing_and_runs_nothing(some: Report) -> None:
+    """It has no script, no address, and a job named <script> is a job named <script>."""
+    page = html(some)
+    found = Elements(page)
+    assert found.asked == []
+    assert {"script", "link", "img", "iframe"}.isdisjoint(found.names)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; \\x1b[31m" in page
+    assert "\u202e" not in page
+    assert "\x1b" not in page
+    assert found.names.count("svg") == found.names.count("desc") > 5
+
+
+def test_names_do_nothing_in_any_form(some: Report) -> None:
+    """No terminal, no table and no spreadsheet acts on one."""
+    for shown in (text(some), markdown(some), table_csv(some)):
+        assert "\x1b" not in shown
+        assert "\u202e" not in shown
+    assert "<script>" not in markdown(some)
+    formula = of(replace(run(-100, -90), job="=cmd|' /C calc'!A0"))
+    (row,) = csv.DictReader(io.StringIO(table_csv(formula)))
+    assert row["job"].startswith("'=")
+
+
+def test_a_mail_has_the_text_and_the_page(some: Report) -> None:
+    """The subject says what is the matter, and no header of the message comes from a job."""
+    message = email.message_from_bytes(mail(some, ["ops@example.com"]), policy=email.policy.default)
+    assert message["To"] == "ops@example.com"
+    assert message["Subject"].endswith("1 not ok, 1 failing more, 1 slower, 2 new, 1 gone")
+    plain, page = message.get_body(("plain",)), message.get_body(("html",))
+    assert plain is not None
+    assert page is not None
+    assert plain.get_content() == text(some)
+    assert page.get_content() == html(some)
+
+
+def test_three_hundred_jobs_fit_into_200_kB() -> None:  # noqa: N802 - the unit
+    """Each has its strip; only what changed has a line of its durations."""
+    runs = [
+        replace(run(-n * HOUR, -n * HOUR + 9 + n % 5, uuid=f"{job}-{n}"), job=f"a-job-of-usual-length-{job:03}")
+        for job in range(300)
+        for n in range(1, 31)
+    ]
+    page = html(of(*runs))
+    assert len(page.encode()) <= 200_000
+    assert page.count("strip") >= 300
+
+
+@pytest.mark.parametrize("made", [[], [run(-60, None)], [run(-60, -50)]], ids=["none", "open", "one"])
+def test_few_runs_are_a_report_too(made: list[RunRecord]) -> None:
+    """Each form says something."""
+    found = of(*made)
+    for shown in (text(found), html(found), markdown(found)):
+        assert "What changed" in shown
+    assert len(table_csv(found).splitlines()) == 1 + len(made)
+    assert mail(found)
+
+
+def test_wide_and_long_names_keep_the_columns() -> None:
+    """A table of the terminal is as wide as it, whatever the names."""
+    names = ("ü" * 200, "日本語" * 50, "n" * 1024, "a\u0301" * 90)
+    found = of(*(replace(run(-100, -90, uuid=str(n)), job=name) for n, name in enumerate(names)))
+    table = text(found, 80).split("All jobs\n--------\n")[1]
+    assert {cell_len(line.rstrip()) <= 80 for line in table.splitlines()} == {True}
