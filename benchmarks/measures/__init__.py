@@ -19,6 +19,7 @@ from benchmarks.measures import (
     peers,
     questions,
     refused,
+    running,
     simulation,
     sizes,
     starts,
@@ -40,6 +41,7 @@ MEASURES: Final[Mapping[str, Callable[[Bench], Part]]] = {
     "visible": visible.measure,
     "history": history.measure,
     "questions": questions.measure,
+    "running": running.measure,
     "starts": starts.measure,
     "sizes": sizes.measure,
     "simulation": simulation.measure,
@@ -51,5 +53,5 @@ MEASURES: Final[Mapping[str, Callable[[Bench], Part]]] = {
 
 QUICK: Final = ("job-thread",)
 """Those that tell enough in a minute."""
-LONG: Final = ("longest-life", "dialects")
+LONG: Final = ("longest-life", "dialects", "running")
 """Those that take too long to be among the others."""
