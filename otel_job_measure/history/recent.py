@@ -18,13 +18,8 @@ Recent = dict[JobId, list[Mark]]
 _OF_JOB: Final = f"""
 SELECT {COLUMNS} FROM {BY_JOB} WHERE job_id = :job_id AND {{}} ORDER BY started_ns DESC, uuid, id LIMIT :per_job
 """  # noqa: S608 - constant
-_ON_PAGE: Final = f"""
-SELECT job, project, stage, {COLUMNS} FROM (
-    SELECT job, project, stage, {COLUMNS}, row_number() OVER (
-        PARTITION BY job, project, stage ORDER BY ifnull(started_ns, ended_ns) DESC, uuid, id
-    ) AS place FROM {{source}} WHERE {{where}}
-) WHERE place <= :per_job ORDER BY job, project, stage, place
-"""  # noqa: S608 - constant
+_ON_PAGE: Final = f"SELECT job, project, stage, {COLUMNS} FROM {{source}} WHERE {{where}}"  # noqa: S608 - constant
+"""Sorted and cut here: a window function takes three times as long."""
 
 
 def of_jobs(connection: "sqlite3.Connection", wanted: Wanted, per_job: int, jobs: Mapping[int, JobId]) -> Recent:
@@ -40,11 +35,13 @@ def of_jobs(connection: "sqlite3.Connection", wanted: Wanted, per_job: int, jobs
 
 def on_page(connection: "sqlite3.Connection", walk: Walk, after: Place, end: Place, *, per_job: int) -> list[Recent]:
     """Returns the latest runs of each job on a page."""
+    rows: dict[tuple[str, str | None, str | None], list[tuple[object, ...]]] = {}
+    for row in connection.execute(walk.on_page(_ON_PAGE), walk.values_of(after, end)):
+        rows.setdefault(row[:3], []).append(row[3:])
     found: Recent = {}
-    values = {**walk.values_of(after, end), "per_job": per_job}
-    for job, project, stage, *row in connection.execute(walk.on_page(_ON_PAGE), values):
-        found.setdefault(JobId(job, project or "", stage or ""), []).extend(marks([tuple(row)]))
-    return [found]
+    for (job, project, stage), of_job in rows.items():
+        found.setdefault(JobId(job, project or "", stage or ""), []).extend(marks(of_job))
+    return [{job: sorted(runs, key=newest)[:per_job] for job, runs in found.items()}]
 
 
 def merged(found: Recent, others: Recent, per_job: int) -> Recent:

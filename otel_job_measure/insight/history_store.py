@@ -81,7 +81,9 @@ class HistoryStore:
             some = {job_id: jobs[job_id] for job_id in ids[at : at + _JOBS_AT_ONCE]}
             found |= self._ask(functools.partial(recent.of_jobs, wanted=wanted, per_job=per_job, jobs=some)) or {}
         page = functools.partial(recent.on_page, per_job=per_job)
-        for others in self._along((way for way in ways if not (by_index and way.source == BY_JOB)), page):
+        for others in self._along(
+            (way._replace(share=4) for way in ways if not (by_index and way.source == BY_JOB)), page
+        ):
             found = recent.merged(found, others, per_job)
         return {job: found[job] for job in sorted(found) if found[job]}
 
