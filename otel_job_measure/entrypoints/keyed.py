@@ -13,10 +13,11 @@ from opentelemetry.trace.propagation import set_span_in_context
 from opentelemetry.util.types import AttributeValue
 
 from otel_job_measure import names
-from otel_job_measure.entrypoints.run_handle import RunHandle, handle_of, run_of
+from otel_job_measure.entrypoints.run_handle import RunHandle, handle_of, run_of, tags_of
 from otel_job_measure.errors import MisuseError, UsageError
 from otel_job_measure.expectations.arguments import Limits
 from otel_job_measure.points.outcome import ENDED, Outcome
+from otel_job_measure.points.rows import Series, start_line
 from otel_job_measure.spans.active_run import ActiveRun, Opener
 from otel_job_measure.spans.naming import usable_name
 from otel_job_measure.spans.outcome import outcome_of
@@ -132,7 +133,8 @@ class KeyedRuns:
         with self._guard:
             if handle.is_measured and handle.uuid not in self._registry().keys:
                 handle.check()
-                self._opener.recorder.journal().hold(handle.uuid)
+                start = start_line(Series(handle.job, tags_of(handle)), handle.uuid, handle.start_ns)
+                self._opener.recorder.journal().hold(handle.uuid, start)
 
     def release(self, handle: RunHandle) -> None:
         """Leaves a run's ending to another process; its span ends here."""

@@ -128,11 +128,16 @@ def run_of(handle: RunHandle) -> Run:
     """Returns the run of a handle, so that this process can write its ending."""
     details = Details(handle.attempt, handle.trigger, handle.task_id, handle.scheduled_ns, handle.queued_ns)
     run = Run(handle.job, handle.uuid, details)
-    tags = dict(handle.tags)
-    datacenter, project, stage = (tags.pop(name, None) for name in _TAGS)
-    run.job = Job(handle.job, DefaultTags(datacenter, project, stage, tuple(tags.items())), {})
+    run.job = Job(handle.job, tags_of(handle), {})
     run.start_ns = handle.start_ns
     if handle.trace_id and handle.span_id:
         run.trace = (int(handle.trace_id, 16), int(handle.span_id, 16))
     run.pending.pop("start")
     return run
+
+
+def tags_of(handle: RunHandle) -> DefaultTags:
+    """Returns the default tags of a run's rows."""
+    tags = dict(handle.tags)
+    datacenter, project, stage = (tags.pop(name, None) for name in _TAGS)
+    return DefaultTags(datacenter, project, stage, tuple(tags.items()))

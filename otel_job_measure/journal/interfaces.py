@@ -69,7 +69,7 @@ class Journal(Protocol):
         """
         ...
 
-    def hold(self, uuid: str) -> None:
+    def hold(self, uuid: str, start: bytes = b"") -> None:
         """Keeps a run open that another process of this machine began, so that this process can end it.
 
         While this process lives, a recovery pass waits up to 30 s before it ends the run as lost. `finish` ends the
@@ -77,6 +77,7 @@ class Journal(Protocol):
 
         Args:
             uuid: The run's id.
+            start: Its start line, with a newline, so that this process can give its signs of life; empty if unknown.
         """
         ...
 

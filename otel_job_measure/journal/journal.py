@@ -19,6 +19,7 @@ from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import LostSlotError, OpenStore, Position, Segment, Store
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.journal.unique_clock import UniqueClock
+from otel_job_measure.journal.vitals import BEGAN
 from otel_job_measure.rate_limited_log import RateLimitedLog
 
 _MAX_WAITING = 20_000
@@ -93,10 +94,10 @@ class SegmentJournal:
         """Appends a run's ending: its run row, if there is one, and its old row."""
         self._append(lines, lines.count(b"\n"), None, uuid)
 
-    def hold(self, uuid: str) -> None:
-        """Keeps open a run that another process began: a comment says so, and each new segment repeats it."""
+    def hold(self, uuid: str, start: bytes = b"") -> None:
+        """Keeps open a run that another process began: comments say so, and each new segment repeats them."""
         if uuid not in self._current().open_runs:
-            self._append(b"# holds %s\n" % uuid.encode(), 0, uuid, None)
+            self._append(b"# holds %s\n%s" % (uuid.encode(), start and BEGAN + start), 0, uuid, None)
 
     def release(self, uuid: str) -> None:
         """Gives up a run that is open here without ending it."""
@@ -122,8 +123,9 @@ class SegmentJournal:
         return len(self._current().queue)
 
     def open_starts(self) -> list[bytes]:
-        """Returns the start lines of the runs that this process has open, without those that it only holds."""
-        return [line for line in tuple(self._current().open_runs.values()) if not line.startswith(b"#")]
+        """Returns the start lines of the runs that this process has open, or holds and knows the start of."""
+        starts = (lines.rpartition(BEGAN)[2] for lines in tuple(self._current().open_runs.values()))
+        return [line for line in starts if not line.startswith(b"#")]
 
     # What the shipper's thread does
 

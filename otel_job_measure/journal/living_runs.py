@@ -66,4 +66,5 @@ class _Reader:
                 self._runs.note(line)
             self._runs.forget_closed()
         header = segment.header
-        self.starts = [OpenStart(line, header.slot, header.host) for line in self._runs.started.values()]
+        starts = (self._runs.begun | self._runs.started).values()
+        self.starts = [OpenStart(line, header.slot, header.host) for line in starts]

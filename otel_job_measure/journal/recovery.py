@@ -14,6 +14,7 @@ from otel_job_measure.journal.private_files import names_in, open_private
 from otel_job_measure.journal.segment import SUFFIX, TEMPORARY_SUFFIX, SegmentFile
 from otel_job_measure.journal.slots import Slot
 from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.journal.vitals import BEGAN
 from otel_job_measure.journal.watched import WATCHED
 from otel_job_measure.points.fields import TAG_NAMES
 from otel_job_measure.points.line_protocol import parse
@@ -158,6 +159,8 @@ class Runs:
         self.ended: set[bytes] = set()
         self.held: set[bytes] = set()
         """The runs of other processes that this one may end."""
+        self.begun: dict[bytes, bytes] = {}
+        """The start lines of held runs, by uuid; those that are known."""
         self.released: set[bytes] = set()
         self.watched: set[bytes] = set()
         """The runs of which another process may know how they ended."""
@@ -176,6 +179,8 @@ class Runs:
             self.run_rows[found[1]] = line
         elif line.startswith(_HOLDS):
             self.held.add(line[len(_HOLDS) :])
+        elif line.startswith(BEGAN) and (found := _status_row(line[len(BEGAN) :])):
+            self.begun[found[2]] = line[len(BEGAN) :]
         elif line.startswith(_RELEASED):
             self._close(line[len(_RELEASED) :], self.released)
         elif line.startswith(WATCHED):
@@ -189,6 +194,7 @@ class Runs:
     def _close(self, uuid: bytes, closed: set[bytes]) -> None:
         self.started.pop(uuid, None)
         self.run_rows.pop(uuid, None)
+        self.begun.pop(uuid, None)
         self.held.discard(uuid)
         closed.add(uuid)
 

@@ -8,6 +8,8 @@ import pytest
 
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal.journal import SegmentJournal
+from otel_job_measure.journal.living_runs import LivingRuns
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.testing import ManualClock
 from tests.journal.support import begin, finish, journal_in, points_in, statuses
 from tests.journal.test_journal import segment_of
@@ -120,3 +122,22 @@ def test_a_holder_keeps_its_slot_when_it_is_closed(tmp_path: Path) -> None:
     assert adopt_all(tmp_path) == 0
     finish(holder, uuid)
     assert adopt_all(tmp_path) == 0
+
+
+def test_the_holder_of_a_released_run_gives_its_signs_of_life(tmp_path: Path) -> None:
+    """From its own journal and, with `SHIP=off`, from its segments; until it ends, even after a rotation."""
+    starter, holder = journal_in(tmp_path), journal_in(tmp_path)
+    begin(starter, uuid="moved")
+    (start,) = starter.open_starts()
+    starter.release("moved")
+    assert starter.open_starts() == []
+    state = StateDir(tmp_path)
+    for _ in range(2):
+        holder.hold("moved", start)
+        assert holder.open_starts() == [start]
+        assert [each.line for each in LivingRuns(state, SystemClock()).open_runs()] == [start.rstrip(b"\n")]
+    assert adopt_all(tmp_path) == 0
+    finish(holder, "moved")
+    assert holder.open_starts() == []
+    assert LivingRuns(state, SystemClock()).open_runs() == []
+    assert sorted(statuses(points_in(tmp_path))["moved"]) == ["end", "start"]

@@ -63,7 +63,7 @@ class ListJournal:
         self.broken()
         self.appended.append(lines)
 
-    def hold(self, uuid: str) -> None:
+    def hold(self, uuid: str, start: bytes = b"") -> None:
         """Notes that a run is held."""
         self.held.append(uuid)
 
