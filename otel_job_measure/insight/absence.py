@@ -12,6 +12,8 @@ SETTLE_S: Final = 120
 """How long after its last moment the absence of a row in InfluxDB is decided: rows of healthy senders are there."""
 GONE_S: Final = 180
 """A sender that says nothing for so long is gone."""
+OVERDUE_S: Final = 90
+"""A sender that speaks each minute should have spoken."""
 SILENT_S: Final = 240
 """A host is silent when the word that should have come has been missing for `GONE_S`; a word comes each minute."""
 RETURN_S: Final = 600
@@ -72,6 +74,14 @@ class Evidence:
         A single host that falls silent is a dead host; nothing would tell of it otherwise. Without any word of any
         host, nothing is known.
         """
+        return self._quiet(GONE_S)
+
+    def may_be_outage(self) -> bool:
+        """Returns whether an outage goes on, or may have begun: the next words of all hosts are overdue."""
+        return self._quiet(OVERDUE_S) is not None
+
+    def _quiet(self, for_s: int) -> Span | None:
+        """Returns since when no host has said a word, if that is so long and two hosts or more should have."""
         if self.is_history:
             return None
         if not self.senders:
@@ -80,7 +90,7 @@ class Evidence:
         timely = [sender for host, sender in self.senders.items() if host not in self.ahead] or [*self.senders.values()]
         staying = [sender for sender in timely if not sender.left]
         last_ns = max(sender.at_ns for sender in timely)
-        if len(staying) < 2 or last_ns >= self.now_ns - GONE_S * NS:  # noqa: PLR2004 - two hosts tell it from one
+        if len(staying) < 2 or last_ns >= self.now_ns - for_s * NS:  # noqa: PLR2004 - two hosts tell it from one
             return None
         return Span(last_ns, self.now_ns)
 

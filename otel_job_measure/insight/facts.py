@@ -133,7 +133,8 @@ class Look:
         last_ns = max((last_sign_ns(each), *(gap.until_ns for gap in evidence.outages())))
         most_ns = int(INTERVALS * (each.interval_s or INTERVAL_S) * NS)
         waits = any(evidence.waits(host, evidence.now_ns) for host in self.hosts_of(each.run))
-        return evidence.now_ns - last_ns >= most_ns and not waits
+        # What has just begun may be an outage, in which the signs of all runs stop.
+        return evidence.now_ns - last_ns >= most_ns and not waits and not evidence.may_be_outage()
 
 
 def last_sign_ns(each: OpenRun) -> int:

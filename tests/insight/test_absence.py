@@ -137,6 +137,14 @@ def test_in_an_outage_runs_are_neither_silent_nor_over_their_limit() -> None:
     assert names_of(judgement(later, None, open_runs=(opened(0, 15),))) == ["silent"]
 
 
+def test_an_outage_that_has_just_begun_makes_no_run_silent() -> None:
+    """A run's last sign can be a minute older than the last words of all hosts, so its silence is seen first."""
+    words = (sender("a", 60), sender("b", 62))
+    assert names_of(judgement(server(200, *words), None, open_runs=(opened(0, 15),))) == ["running"]
+    heard = (sender("a", 180), sender("b", 62))
+    assert names_of(judgement(server(200, *heard), None, open_runs=(opened(0, 15),))) == ["silent"]
+
+
 def test_a_power_cut_after_a_start_is_found_within_four_minutes() -> None:
     """With no sign of life at all, three usual intervals after the start are enough, also if it is the only host."""
     cut = opened(0, None)
