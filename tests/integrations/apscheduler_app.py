@@ -12,6 +12,7 @@ import asyncio
 import json
 import logging
 import queue
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -60,7 +61,9 @@ class App:
     @staticmethod
     def scheduler_of(executor: str) -> Any:  # noqa: ANN401 - APScheduler's
         """Returns the scheduler that has an executor as its own."""
-        own = {"asyncio": "AsyncIO", "gevent": "Gevent", "tornado": "Tornado"}.get(executor, "Background")
+        own = {"asyncio": "AsyncIO", "gevent": "Gevent", "tornado": "Tornado", "twisted": "Twisted"}.get(
+            executor, "Background"
+        )
         return getattr(import_module(f"apscheduler.schedulers.{own.lower()}"), f"{own}Scheduler")
 
     def add(self) -> None:
@@ -124,6 +127,9 @@ def main(executor: str, name: str, job: str) -> None:
     if executor in {"asyncio", "tornado"}:
         asyncio.run(in_loop(executor, behaviour, job))
     else:
+        if executor == "twisted":
+            reactor: Any = import_module("twisted.internet.reactor")
+            threading.Thread(target=reactor.run, args=(False,), daemon=True).start()
         app = App(executor, behaviour, job)
         app.scheduler.start()
         app.add()

@@ -52,7 +52,7 @@ class Driver:
         before = Recorded.in_(place.state_dir)
         result = self._sent(behaviour, place, queue, worker)
         got = None
-        if behaviour.name == "sys.exit" and self.pool != "prefork":  # ends a solo worker; others keep it as active
+        if behaviour.name == "sys.exit":  # ends a solo worker; others keep it as active, in prefork Celery 5.3 does
             self._stuck.add(result.id)
         elif behaviour.name not in _WITHOUT_RESULT:
             got = result.get(timeout=_WAIT_S, propagate=False)

@@ -107,8 +107,8 @@ class Driver:
         if behaviour.name in {"aborted", "warm shutdown", "cold shutdown"}:
             until(lambda: any(run.ended_ns is None for run in Recorded.in_(place.state_dir).runs), "the job")
             self._stop(behaviour.name, jobs[0], worker)
-            flag.touch()
             if behaviour.name != "aborted":
+                flag.touch()
                 worker.wait(_WAIT_S)
         return jobs
 

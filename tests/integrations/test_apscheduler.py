@@ -66,6 +66,7 @@ DRIVERS: Final = (
     Driver("processpool", **_THREADS, **_COLD),
     Driver("asyncio", **_DEATHS),
     Driver("tornado", **_DEATHS, **_COLD),
+    Driver("twisted", **_THREADS, **_DEATHS, **_COLD),
     Driver("gevent", **_THREADS, **_DEATHS, **_COLD),
     Driver("debug", **_THREADS, **_DEATHS, **_COLD, **{"max instances": "a job holds up its scheduler"}),
 )
