@@ -183,7 +183,7 @@ class _Acts:
         def is_told() -> bool:
             self._measure.pipeline.collect()  # so that the sender's next word is complete
             if finding in self._checker.look() and not found_s:
-                found_s.append(time.monotonic())
+                found_s.append(self._checker.looked_s)
             return bool(found_s) and all(
                 change in target.taken or change in target.refused for target in self._checker.targets
             )

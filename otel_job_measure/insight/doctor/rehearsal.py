@@ -42,7 +42,7 @@ HEARTBEAT_S: Final = 1.0
 LIMITS: Final = Expectation(every_s=EVERY_S, grace_s=GRACE_S, max_runtime_s=MOST_S)
 FOLDER: Final = "drill"
 _LOCK: Final = "drill.lock"
-_TARGET_S: Final = 20.0
+_TARGET_S: Final = 10.0
 _LOOK_NS: Final = 3600 * 10**9
 
 
@@ -127,6 +127,8 @@ class Checker:
     ) -> None:
         self._name = name
         self._job: JobId | None = None
+        self.looked_s = 0.0
+        """When the last look ended, before anybody was told of it; in seconds of the monotonic clock."""
         self._jobs = jobs
         self._asked = asked
         self._expected = ExpectedStore(folder / "expected")
@@ -158,6 +160,7 @@ class Checker:
         now_ns = time.time_ns()
         store = self.store()
         found = self._checked(store, now_ns)
+        self.looked_s = time.monotonic()
         if self.targets:
             notifier = Notifier(
                 self._memory,
