@@ -29,6 +29,8 @@ def questions(week_ns: int) -> Mapping[str, Callable[[RunStore], object]]:
         "a summary of each job": lambda store: store.summaries(ALL),
         "over the last week": lambda store: store.summaries(week),
         "of one job, summed up": lambda store: store.summaries(_RARE),
+        "the last 20 runs of each job": lambda store: store.recent(ALL, 20),
+        "of one job, in short": lambda store: store.recent(_RARE, 20),
         "open runs": lambda store: store.open_runs(ALL),
         "the last run and success of each job": lambda store: store.last_runs(ALL),
         "failures by job and reason": lambda store: store.failures(ALL),
