@@ -163,7 +163,9 @@ class Comparison(NamedTuple):
     differences: tuple[Difference, ...]
 
 
-def compare(dialect: str, name: str, chance: random.Random, expressions: int, days: Callable[[int], int]) -> Comparison:
+def compare(
+    dialect: str, name: str, chance: random.Random, expressions: int, days: Callable[[int, int], int]
+) -> Comparison:
     """Compares random expressions around the changes of clocks of a zone, and for some days after.
 
     Args:
@@ -171,17 +173,19 @@ def compare(dialect: str, name: str, chance: random.Random, expressions: int, da
         name: One of `CHANGES`.
         chance: Makes the expressions.
         expressions: How many.
-        days: For how many days each expression is followed, by its number; the change lies on the second.
+        days: For how many days each expression is followed, by its number and how often it is due in the first two;
+            the change lies on the second.
     """
     zone, compared, differences = ZoneInfo(name), 0, list[Difference]()
     for number in range(expressions):
         start = CHANGES[name][number % 2] - timedelta(days=1, minutes=chance.randrange(600))
-        end = start + days(number) * DAY
         text = expression(chance)
         try:
             schedule = schedules.parse(text, name, start, dialect)
         except ScheduleError:
             continue  # a day that never comes
+        often = sum(1 for _ in until(start + 2 * DAY, schedule.after(start)))
+        end = start + days(number, often) * DAY
         expected = {due.astimezone(UTC) for due in until(end, SIMULATED[dialect](text, zone, start, end, chance))}
         found = set(until(end, schedule.after(start)))
         if found != expected:

@@ -25,7 +25,7 @@ def measure(bench: Bench) -> Part:
     for dialect in SIMULATED:
         began_s = time.monotonic()
         chance = random.Random(f"benchmark-{dialect}")  # noqa: S311 - expressions are no secrets
-        found = [compare(dialect, zone, chance, each, lambda _: _DAYS) for zone in CHANGES]
+        found = [compare(dialect, zone, chance, each, lambda _, __: _DAYS) for zone in CHANGES]
         differences = sum(len(part.differences) for part in found)
         took_s = time.monotonic() - began_s
         rows.append((dialect, each * len(CHANGES), sum(part.dues for part in found), differences, took_s))
