@@ -211,6 +211,8 @@ class _Hooks:
             known = getattr(request, "_already_revoked", False) or getattr(request, "_already_cancelled", False)
             if type(error).__name__ in {"WorkerLostError", "SystemExit", "KeyboardInterrupt"} and not known:
                 outcome = _outcome_of_loss(error)
+                if import_module("celery.worker.state").should_terminate:  # Celery 5.3 kills its children so
+                    outcome = Outcome(reason=names.REASON_CANCELLED, error_type="shutdown")
                 if request.task.acks_late and request.task.reject_on_worker_lost:
                     outcome = outcome._replace(reason=names.REASON_RETRY)
                 self._witnessed(request.id, outcome)

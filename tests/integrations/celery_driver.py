@@ -136,7 +136,9 @@ _UNLIMITED_INSIDE: Final[Mapping[str, str]] = {
 }
 DRIVERS: Final = (
     Driver("Celery prefork", "prefork", "theirs first", _NEVER),
-    Driver("Celery prefork, RabbitMQ", "prefork", "ours first", _NEVER),
+    Driver(
+        "Celery prefork, RabbitMQ", "prefork", "ours first", {**_NEVER, "expired": "RabbitMQ drops the message itself"}
+    ),
     Driver(
         "Celery threads",
         "threads",

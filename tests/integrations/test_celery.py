@@ -29,7 +29,13 @@ def brokers_of(driver: Driver, redis: Redis, request: pytest.FixtureRequest) -> 
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("driver", DRIVERS, ids=[driver.name for driver in DRIVERS])
+@pytest.mark.parametrize(
+    "driver",
+    [
+        pytest.param(driver, id=driver.name, marks=[pytest.mark.long] if "RabbitMQ" in driver.name else [])
+        for driver in DRIVERS
+    ],
+)
 @pytest.mark.usefixtures("measured")
 def test_it_conforms(driver: Driver, redis: Redis, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """Each behaviour is recorded rightly in every pool, and nothing more comes later."""
