@@ -1,5 +1,6 @@
-"""Sketches of two more adapters: they prove that the contract fits, and no more."""
+"""Sketches of three more adapters: they prove that the contract fits, and no more."""
 
+import asyncio
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, Final
@@ -122,3 +123,36 @@ def test_dramatiq(runs: RecordedRuns) -> None:
     assert len(ran) == 2
     assert facts(runs) == [("flaky", 1, "retry"), ("flaky", 2, "error")]
     assert runs[0].queued_s is not None
+
+
+def test_procrastinate(runs: RecordedRuns) -> None:
+    """`around_async` as its worker's middleware; its retry strategy decides about the next attempt."""
+    procrastinate: Any = import_module("procrastinate")
+    adapter = Adapter("procrastinate", JobMeasure())
+    app = procrastinate.App(connector=import_module("procrastinate.testing").InMemoryConnector())
+    ran: list[int] = []
+
+    async def measured(call: Any, context: Any, _worker: object) -> Any:  # noqa: ANN401 - procrastinate has its own types
+        job = context.job
+
+        def judge(error: BaseException | None, _result: object) -> Outcome | None:
+            again = error is not None and context.task.get_retry_exception(error, job) is not None
+            return RETRY if again else None
+
+        options: Any = {"judge": judge, "task_id": str(job.id), "attempt": job.attempts + 1}
+        return await adapter.around_async(call, job.task_name, **options)
+
+    @app.task(name="flaky", retry=procrastinate.RetryStrategy(max_attempts=1))  # type: ignore[untyped-decorator]
+    async def flaky() -> None:
+        ran.append(1)
+        raise ValueError
+
+    async def work() -> None:
+        async with app.open_async():
+            await flaky.defer_async()
+            for _ in range(2):
+                await app.run_worker_async(wait=False, worker_middleware=[measured], install_signal_handlers=False)
+
+    asyncio.run(work())
+    assert facts(runs) == [("flaky", 1, "retry"), ("flaky", 2, "error")]
+    assert runs[0].task_id == runs[1].task_id is not None
