@@ -137,9 +137,6 @@ _UNLIMITED_INSIDE: Final[Mapping[str, str]] = {
 DRIVERS: Final = (
     Driver("Celery prefork", "prefork", "theirs first", _NEVER),
     Driver(
-        "Celery prefork, RabbitMQ", "prefork", "ours first", {**_NEVER, "expired": "RabbitMQ drops the message itself"}
-    ),
-    Driver(
         "Celery threads",
         "threads",
         "theirs first",
@@ -153,3 +150,4 @@ DRIVERS: Final = (
         {**_UNLIMITED_INSIDE, "cold shutdown": "Celery's own handler raises `NotImplementedError` into the task"},
     ),
 )
+RABBITMQ: Final = Driver("Celery prefork, RabbitMQ", "prefork", "ours first", _NEVER)

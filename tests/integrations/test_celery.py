@@ -7,7 +7,7 @@ import pytest
 
 from otel_job_measure.integrations import celery as adapter
 from otel_job_measure.testing.conformance import BEHAVIOURS, Place, Recorded, check
-from tests.integrations.celery_driver import DRIVERS, Driver
+from tests.integrations.celery_driver import DRIVERS, RABBITMQ, Driver
 from tests.support.brokers import RabbitMQ, Redis
 from tests.support.processes import until
 
@@ -20,26 +20,13 @@ def measured() -> Iterator[None]:
     adapter.uninstall()
 
 
-def brokers_of(driver: Driver, redis: Redis, request: pytest.FixtureRequest) -> None:
-    """Gives a driver databases of its own."""
-    number = 1 + 2 * DRIVERS.index(driver)
-    results = redis.url.replace("/0", f"/{number + 1}")
-    rabbitmq: RabbitMQ | None = request.getfixturevalue("rabbitmq") if "RabbitMQ" in driver.name else None
-    driver.at(redis.url.replace("/0", f"/{number}") if rabbitmq is None else rabbitmq.url, results)
-
-
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "driver",
-    [
-        pytest.param(driver, id=driver.name, marks=[pytest.mark.long] if "RabbitMQ" in driver.name else [])
-        for driver in DRIVERS
-    ],
-)
+@pytest.mark.parametrize("driver", DRIVERS, ids=[driver.name for driver in DRIVERS])
 @pytest.mark.usefixtures("measured")
-def test_it_conforms(driver: Driver, redis: Redis, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_it_conforms(driver: Driver, redis: Redis, tmp_path: Path) -> None:
     """Each behaviour is recorded rightly in every pool, and nothing more comes later."""
-    brokers_of(driver, redis, request)
+    number = 1 + 2 * DRIVERS.index(driver)
+    driver.at(redis.url.replace("/0", f"/{number}"), redis.url.replace("/0", f"/{number + 1}"))
     performed = [behaviour for behaviour in BEHAVIOURS if behaviour.name not in driver.cannot]
     try:
         problems = {behaviour.name: check(driver, behaviour, tmp_path) for behaviour in performed}
@@ -51,7 +38,7 @@ def test_it_conforms(driver: Driver, redis: Redis, request: pytest.FixtureReques
 
 
 @pytest.mark.usefixtures("measured")
-def test_beat_knows_the_due_time(redis: Redis, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_beat_knows_the_due_time(redis: Redis, tmp_path: Path) -> None:
     """What beat sends is due when its schedule says, and the run tells how late it began."""
     driver = Driver("beat", "solo", "", {})
     driver.at(redis.url.replace("/0", "/14"), redis.url.replace("/0", "/15"))
@@ -66,3 +53,15 @@ def test_beat_knows_the_due_time(redis: Redis, request: pytest.FixtureRequest, t
     assert len(runs) >= 2
     assert {run.trigger for run in runs} == {"schedule"}
     assert all(0 <= (run.lag_s or 0.0) < 60 for run in runs)
+
+
+@pytest.mark.usefixtures("measured")
+def test_rabbitmq_is_the_same(rabbitmq: RabbitMQ, redis: Redis, tmp_path: Path) -> None:
+    """Headers and endings do not depend on the broker."""
+    RABBITMQ.at(rabbitmq.url, redis.url.replace("/0", "/13"))
+    wanted = {"succeeds", "raises", "SIGKILL", "retries, succeeds"}
+    try:
+        problems = [check(RABBITMQ, each, tmp_path) for each in BEHAVIOURS if each.name in wanted]
+    finally:
+        RABBITMQ.stop()
+    assert problems == [[], [], [], []]
