@@ -73,6 +73,7 @@ PICKLES: Final = {
 }
 COMPUTED_IMPORTS: Final = {
     "__init__.py",  # its public names
+    "cli/demo.py",  # a scheduler, which is optional
     "delivery/otlp/grpc_client.py",
     "delivery/server_sink.py",
     "expectations/dialects.py",  # the library of a dialect
@@ -85,8 +86,10 @@ COMPUTED_IMPORTS: Final = {
 """Files that import from a list of their own."""
 PLAIN_LOGGERS: Final = {
     "__init__.py",  # before anything can be imported; it logs the names of variables
+    "cli/doctor.py",  # collects what the package logs
     "cli/exec/span.py",  # the loggers of other libraries
     "spans/guard.py",  # wrapped at each use
+    "web/server.py",  # the server's logger
     "spans/recorder.py",  # asked for its level, which is quicker
 }
 STANDARD_STREAMS: Final = {"cli/__init__.py": 1, "cli/exec/output.py": 2}

@@ -15,7 +15,7 @@ from otel_job_measure.insight.influxdb.connection import Connection
 
 _CHECK_S: Final = LOOK_NS / 1e9
 _FOREVER: Final = 0.0
-_parts = re.compile(r"([0-9]+)(h|m|s)").findall
+_parts = re.compile(r"([0-9]{1,12})(h|m|s)").findall
 _UNITS_S: Final = {"h": 3600, "m": 60, "s": 1}
 _V1: Final = 1
 _V3: Final = 3
