@@ -111,7 +111,8 @@ def _looks(args: argparse.Namespace) -> "Callable[[], Look]":
             here=() if settings is None else ExpectedStore(settings.state_path).jobs(),
         )
         jobs = overview.jobs(asked.store, found, since_ns=found.at_ns - _PERIOD_NS)
-        return Look(store=asked.store, found=found, overview=jobs, lacks=asked.lacks)
+        link = None if settings is None else settings.trace_link
+        return Look(store=asked.store, found=found, overview=jobs, lacks=asked.lacks, trace_link=link)
 
     return taken
 

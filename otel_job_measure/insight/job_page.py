@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.expectations.words import words_of
 from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.insight import tally
 from otel_job_measure.insight.check import Checked
 from otel_job_measure.insight.overview import STRIP, JobView, jobs, view_of
 from otel_job_measure.insight.run_store import FailureCount, RunStore, Wanted
@@ -39,7 +40,17 @@ class JobPage:
     events: tuple[Event, ...]
 
 
-def job(store: RunStore, found: Checked, job_id: JobId, *, since_ns: int, strip: int = STRIP) -> JobPage | None:
+def job(  # noqa: PLR0913 - what one page depends on
+    store: RunStore,
+    found: Checked,
+    job_id: JobId,
+    *,
+    since_ns: int,
+    until_ns: int | None = None,
+    strip: int = STRIP,
+    view: JobView | None = None,
+    most_runs: int = MOST_RUNS,
+) -> JobPage | None:
     """Returns one job; None if nothing is known of it.
 
     Args:
@@ -47,23 +58,27 @@ def job(store: RunStore, found: Checked, job_id: JobId, *, since_ns: int, strip:
         found: The check; it has looked at this job at least.
         job_id: The job.
         since_ns: The begin of the period.
+        until_ns: The end of the period, before which its runs started; None means that they are the latest.
         strip: How many of the last runs its strip shows.
+        view: The job as the list of jobs has it, if that is known.
+        most_runs: How many of the latest runs of the period it has at most.
 
     Raises:
         StoreError: The store does not answer.
     """
-    wanted = Wanted.of_job(job_id)
-    view = next(iter(jobs(store, found, since_ns=since_ns, wanted=wanted, strip=strip).jobs), None)
+    if view is None:
+        view = next(iter(jobs(store, found, since_ns=since_ns, wanted=Wanted.of_job(job_id), strip=strip).jobs), None)
     if view is None and job_id not in found.last:
         return None
-    in_period = Wanted.of_job(job_id, since_ns=since_ns)
+    in_period = Wanted.of_job(job_id, since_ns=since_ns, until_ns=until_ns)
+    runs = store.latest(in_period, most_runs)
     return JobPage(
         view=view or view_of(job_id, found),
         since_ns=since_ns,
         at_ns=found.at_ns,
         expected=_words(found, job_id),
-        failures=tuple(store.failures(in_period)),
-        runs=tuple(store.latest(in_period, MOST_RUNS)),
+        failures=tuple(tally.failures(runs) if len(runs) < most_runs else store.failures(in_period)),
+        runs=tuple(runs),
         events=_events(store, found, job_id, since_ns),
     )
 

@@ -17,12 +17,14 @@ class Look:
         found: The check of all jobs.
         overview: All jobs as people see them.
         lacks: What is not in the store yet, for people; empty if nothing is missing.
+        trace_link: The URL of a trace, with places for its ids; None if none is configured.
     """
 
     store: RunStore
     found: Checked
     overview: Overview
     lacks: str
+    trace_link: str | None = None
 
 
 Looks = Callable[[], Look]

@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.web import jobs_page
+from otel_job_measure.errors import StoreError
+from otel_job_measure.web import job_page, jobs_page, run_page
 from otel_job_measure.web.app import Body, Pages, View, application
-from otel_job_measure.web.asker import Asker
+from otel_job_measure.web.asker import Asker, BusyError
 from otel_job_measure.web.bell import Bell
+from otel_job_measure.web.faults import told
 from otel_job_measure.web.keeper import Keeper, Kept
 from otel_job_measure.web.look import Look, Looks, is_same
 from otel_job_measure.web.stream import Stream
@@ -39,7 +41,11 @@ class Site:
         self._asker = Asker()
         self._stream = Stream(lambda: self._keeper.kept, self._bell, self._keeper.watch)
         pages = Pages(self._templates, self._label, lambda: self._keeper.kept.number)
-        views = [View("/", _title("all"), self._jobs)]
+        views = [
+            View("/", _title("all"), self._jobs),
+            View("/job", _title_of("job"), self._job),
+            View("/run", _title_of("uuid"), self._run),
+        ]
         self.app: ASGIApp = application(pages, views, self._stream, self._templates, key, hosts)
 
     def start(self) -> None:
@@ -79,11 +85,62 @@ class Site:
         context = jobs_page.context(jobs, jobs_page.Query.of(query), kept.at_ns)
         return self._rendered("jobs.html", kept, 200 if kept.value is not None else 503, context)
 
+    async def _job(self, query: Mapping[str, str]) -> Body:
+        """Renders the page of one job, from what the store says of it now."""
+        kept = await self._known()
+        value = kept.value
+        if value is None:
+            return self._nothing(kept, 503)
+        asked = job_page.Query.of(query)
+        try:
+            context = await self._asker.ask(lambda: job_page.context(value, asked))
+        except (StoreError, BusyError) as error:
+            return self._nothing(kept, 503, _why(error))
+        if context is None:
+            return self._missing("No such job", "Nothing is known of a job with this name, project and stage.")
+        return self._rendered("job.html", kept, 200, context)
+
+    async def _run(self, query: Mapping[str, str]) -> Body:
+        """Renders the page of one run, or the runs that an id means."""
+        kept = await self._known()
+        value = kept.value
+        if value is None:
+            return self._nothing(kept, 503)
+        uuid = query.get("uuid", "")
+        try:
+            context = await self._asker.ask(lambda: run_page.context(value, uuid, SystemClock().wall_ns()))
+        except (StoreError, BusyError) as error:
+            return self._nothing(kept, 503, _why(error))
+        if context is None:
+            return self._missing("No such run", f"No run has an id that begins with {uuid[:80]}.")
+        return self._rendered("run.html", kept, 200, context)
+
+    def _nothing(self, kept: Kept[Look], status: int, trouble: str = "") -> Body:
+        """Says why a page cannot be shown now."""
+        text = trouble or kept.trouble
+        return self._rendered("message.html", kept, status, {"heading": "The store does not answer", "text": text})
+
+    def _missing(self, heading: str, text: str) -> Body:
+        return Body(404, self._templates.html("message.html", {"heading": heading, "text": text}))
+
+
+def _why(error: Exception) -> str:
+    return told(error) if isinstance(error, StoreError) else "Too many questions wait; try again in a moment."
+
 
 def _title(text: str) -> Callable[[Mapping[str, str]], str]:
     """Returns what gives a page always the same title."""
 
     def title(_: Mapping[str, str]) -> str:
         return text
+
+    return title
+
+
+def _title_of(name: str) -> Callable[[Mapping[str, str]], str]:
+    """Returns what gives a page one of its parameters as its title."""
+
+    def title(query: Mapping[str, str]) -> str:
+        return query.get(name, "")
 
     return title

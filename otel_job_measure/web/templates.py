@@ -37,6 +37,7 @@ class Templates:
         )
         shared: dict[str, Any] = {"static": self._address, "moment": words.moment, "zone": zone()}
         self._environment.globals.update(shared)
+        self._environment.filters["named"] = words.named
         for name in texts:
             self._environment.get_template(name)
 

@@ -18,6 +18,11 @@ _NS: Final = 10**9
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def named(name: str) -> str:
+    """Returns a name as a heading or a link has it; one of spaces alone would not show."""
+    return name if name.strip() else f"“{name}”"
+
+
 def moment(at_ns: int | None) -> Markup:
     """Returns the time of a look: without its date if it is today's."""
     if at_ns is None:

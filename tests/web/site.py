@@ -1,5 +1,6 @@
 """A site over a store that a test has made, without a network."""
 
+import queue
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -53,10 +54,17 @@ class _Server(Server):
 def served(looks: Callable[[], Look]) -> Generator[str]:
     """A site that a real server serves, in this process; its address."""
     site = site_of(looks)
-    server = _Server(prepared(site.app, site.stop).config, site.stop)
     listener = listening("127.0.0.1", 0)
-    thread = threading.Thread(target=server.serve_on, args=(listener,))
+    servers: queue.Queue[Server] = queue.Queue()
+
+    def serve() -> None:  # Playwright has an event loop in the thread of the test
+        server = _Server(prepared(site.app, site.stop).config, site.stop)
+        servers.put(server)
+        server.serve_on(listener)
+
+    thread = threading.Thread(target=serve)
     thread.start()
+    server = servers.get()
     site.start()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -59,7 +59,7 @@ def test_names_are_shown_as_they_are(odd: HistoryStore) -> None:
         assert "n" * 1024 in html
         assert "{{ 7 * 7 }}" in html
         assert "Z\u0351\u0352a" in html
-    assert not re.search(r"<[^>]* (?:on\w+|style)=", html)
+    assert not re.search(r"<[^>]* (?:on\w+|style)=", re.sub(r'"[^"]*"', "", html))
 
 
 def test_nothing_at_all_is_said(company: HistoryStore) -> None:

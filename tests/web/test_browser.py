@@ -1,0 +1,175 @@
+"""The pages in a real Chromium: clicked through, with axe, and with every request counted."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from importlib.resources import files
+from itertools import chain, repeat
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from otel_job_measure.insight.history_store import HistoryStore
+from otel_job_measure.insight.report import page as report_page
+from otel_job_measure.insight.report.report import report
+from otel_job_measure.web.look import Look
+from tests.web.made import ODD
+from tests.web.site import TOKEN, WEEK_NS, look_at, no_store, served
+
+CHROMIUM: Final = shutil.which("chromium")
+FLAGS: Final = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+AXE: Final = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+LOOKS: Final[tuple[tuple[Any, int], ...]] = (("light", 1400), ("dark", 360))
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium: run `make servers` first"
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Browser]:
+    """A Chromium without a window."""
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield found
+        found.close()
+
+
+@contextmanager
+def opened(browser: Browser, home: str, **how: Any) -> Generator[Page]:  # noqa: ANN401 - of `new_context`
+    """An empty page of a new profile; at the end, it has asked nothing of others and has not complained."""
+    asked: list[str] = []
+    complaints: list[str] = []
+    context = browser.new_context(**how)
+    page = context.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.on("dialog", lambda dialog: complaints.append(dialog.message))
+    yield page
+    context.close()
+    assert [each for each in asked if not each.startswith((home, "data:"))] == []
+    assert [each for each in complaints if "status of 401" not in each] == []  # the page that asks for the token
+
+
+def violations(page: Page) -> list[tuple[str, Any]]:
+    """Returns what axe finds."""
+    page.evaluate(AXE)
+    found: list[dict[str, Any]] = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    return [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in found]
+
+
+def is_fine(page: Page) -> None:
+    """A page has no fault that axe knows, and is not wider than the screen."""
+    page.wait_for_selector("h1")
+    assert violations(page) == []
+    size = page.viewport_size
+    assert size is not None
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+
+
+def is_there(page: Page) -> None:
+    """A page is shown."""
+    page.wait_for_selector("h1")
+
+
+def click_through(page: Page, url: str, is_seen: Callable[[Page], None]) -> None:
+    """From the token to a run, and back."""
+    page.goto(url)
+    is_seen(page)  # the page that asks for the token
+    page.goto(f"{url}/?token={TOKEN}")
+    assert page.url == f"{url}/"
+    is_seen(page)
+    page.fill("#q", "invoice")
+    page.click("form.filter button")
+    page.wait_for_url("**/?q=invoice**")
+    page.click("tbody th a")
+    page.wait_for_url("**/job?**")
+    assert page.inner_text("h1") == "invoice-export"
+    is_seen(page)
+    page.click(".runs tbody a")
+    page.wait_for_url("**/run?**")
+    assert "refused the connection" in page.inner_text("main")
+    is_seen(page)
+    page.go_back()
+    assert page.inner_text("h1") == "invoice-export"
+    page.click(".up a")
+    page.wait_for_url(f"{url}/")
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_the_pages_are_clicked_through(company: HistoryStore, browser: Browser, scheme: Any, width: int) -> None:  # noqa: ANN401 - a word of the library
+    """Nothing is wrong for axe, nothing is wider than the screen, and nothing is asked of others."""
+    found = look_at(company)
+    with (
+        served(lambda: found) as url,
+        opened(browser, url, viewport={"width": width, "height": 900}, color_scheme=scheme) as page,
+    ):
+        click_through(page, url, is_fine)
+
+
+def test_no_script_is_needed(company: HistoryStore, browser: Browser) -> None:
+    """The same way leads through the pages with JavaScript off."""
+    found = look_at(company)
+    with served(lambda: found) as url, opened(browser, url, java_script_enabled=False) as page:
+        click_through(page, url, is_there)
+
+
+@pytest.mark.parametrize("name", [ODD[0], ODD[2], ODD[4], " "])
+def test_an_odd_name_is_only_a_name(odd: HistoryStore, browser: Browser, name: str) -> None:
+    """A job named as markup, at length, or from the right is shown by its name, and runs nothing."""
+    found = look_at(odd)
+    job = urlencode({"job": name, "project": "<b>shop</b>", "stage": "\u202eproduction"})
+    with (
+        served(lambda: found) as url,
+        opened(browser, url, viewport={"width": 360, "height": 900}) as page,
+    ):
+        page.goto(f"{url}/?token={TOKEN}")
+        is_fine(page)
+        page.goto(f"{url}/job?{job}")
+        shown = name if name.strip() else f"“{name}”"
+        assert page.inner_text("h1") == shown.replace("\u202e", "\\u202e").replace("\u202c", "\\u202c")
+        is_fine(page)
+        page.click(".runs tbody a")
+        page.wait_for_url("**/run?**")
+        is_fine(page)
+
+
+def test_an_open_page_follows_the_store(company: HistoryStore, browser: Browser) -> None:
+    """A browser hears that the store is away, keeps what was known, and hears that the store is back."""
+    looks = chain([look_at(company), None], repeat(look_at(company)))
+
+    def each_look() -> Look:
+        return next(looks) or no_store()
+
+    with served(each_look) as url, opened(browser, url) as page:
+        page.goto(f"{url}/?token={TOKEN}")
+        assert page.locator(".banner").count() == 0
+        page.wait_for_selector(".banner")
+        assert "InfluxDB at influx.example does not answer" in page.inner_text(".banner")
+        assert "nightly-backup" in page.inner_text("main")
+        is_fine(page)
+        page.wait_for_selector(".banner", state="detached")
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_a_report_is_fine_too(
+    company: HistoryStore, browser: Browser, tmp_path: Path, scheme: Any, width: int  # noqa: ANN401 - a word of the library
+) -> None:  # fmt: skip
+    """The file asks for nothing at all, and axe finds nothing in it."""
+    file = tmp_path / "report.html"
+    found = report(company, look_at(company).found, since_ns=time.time_ns() - WEEK_NS)
+    file.write_text(report_page.html(found), encoding="utf-8")
+    home = file.as_uri()
+    with opened(browser, home, viewport={"width": width, "height": 900}, color_scheme=scheme) as page:
+        page.goto(home)
+        assert "invoice-export" in page.inner_text("main")
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
