@@ -23,7 +23,11 @@ class ExpectedHere:
         self._store = ExpectedStore(settings.state_path)
 
     def jobs(self) -> Sequence[ExpectedJob]:
-        """Returns what is expected."""
+        """Returns what is expected; nothing in the private directory of another user, which a server can know too."""
+        try:
+            self._store.jobs()
+        except PermissionError:
+            return ()
         for problem in (problem for file in self._files for problem in file.look()):
             options.complain(problem)
         return self._store.jobs()

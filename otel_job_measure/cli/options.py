@@ -38,7 +38,7 @@ _STATE_DIR = f"{names.ENV_PREFIX}STATE_DIR"
 URLS: Final = (names.ENV_INFLUXDB_URL, f"{names.ENV_PREFIX}{names.ENV_INFLUXDB_URL}")
 _LOCAL = (
     *("HOME", "XDG_STATE_HOME", names.ENV_PROJECT, names.ENV_STAGE, _STATE_DIR),
-    *(f"{names.ENV_PREFIX}{name}" for name in ("HISTORY", "RETENTION", "JOBS", "LINK", "TRACE_LINK")),
+    *(f"{names.ENV_PREFIX}{name}" for name in ("HISTORY", "RETENTION", "HEARTBEAT", "JOBS", "LINK", "TRACE_LINK")),
 )
 _OF_JOBS = {_STATE_DIR, names.ENV_SINK, *(f"{names.ENV_PREFIX}{name}" for name in ("SHIP", "HISTORY", "CONFIRM_START"))}
 """Variables that say nothing about the InfluxDB that is asked, and may contradict that this command sends nothing."""

@@ -74,9 +74,16 @@ class InfluxServer:
 
     def write_only_token(self, bucket: str) -> str:
         """Makes a token that may write to `bucket` and nothing else."""
+        return self._token(bucket, "write")
+
+    def read_only_token(self, bucket: str) -> str:
+        """Makes a token that may read `bucket` and nothing else."""
+        return self._token(bucket, "read")
+
+    def _token(self, bucket: str, action: str) -> str:
         org_id = self._org_id()
         resource = {"type": "buckets", "id": self._bucket_id(bucket), "orgID": org_id}
-        body = {"orgID": org_id, "permissions": [{"action": "write", "resource": resource}]}
+        body = {"orgID": org_id, "permissions": [{"action": action, "resource": resource}]}
         made = self._api("POST", "authorizations", body)
         self._made.append(f"authorizations/{made['id']}")
         return cast("str", made["token"])
