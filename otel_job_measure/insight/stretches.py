@@ -1,6 +1,7 @@
 """What a timeline of one job shows: its runs, and the times at which a run is missing, also before the last check."""
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.history.run_record import RUNNING, RunRecord
@@ -31,7 +32,9 @@ def stretches(
     now_ns = found.at_ns
     shown = [Stretch(kind_of(run), started_ns(run), now_ns if run.ended_ns is None else ended_ns(run)) for run in runs]
     for expected in found.expected.get(job, ()):
-        shown += _gaps(_judged(found, expected, runs, events, since_ns), now_ns)
+        of_host = [run for run in runs if expected.host in {None, run.host}]
+        starts = sorted(map(started_ns, of_host))
+        shown += _gaps(_judged(found, expected, of_host, events, since_ns), starts, now_ns)
     return shown
 
 
@@ -39,39 +42,41 @@ def _judged(
     found: Checked, expected: ExpectedJob, runs: Sequence[RunRecord], events: Sequence[Event], since_ns: int
 ) -> Judged:
     """Judges the due times of one host, or of all."""
-    of_host = [run for run in runs if expected.host in {None, run.host}]
     facts = Facts(
         job=expected.job,
         expected=expected,
-        runs=tuple(of_host),
-        open_runs=tuple(OpenRun(run=run, alive_ns=None, interval_s=None) for run in of_host if run.status == RUNNING),
+        runs=tuple(runs),
+        open_runs=tuple(OpenRun(run=run, alive_ns=None, interval_s=None) for run in runs if run.status == RUNNING),
         events=tuple(events),
         after_ns=since_ns,
     )
     return judge(facts, found.evidence).due_times
 
 
-def _gaps(judged: Judged, now_ns: int) -> Iterator[Stretch]:
-    """Yields the due times without a run; those in a row are one gap, up to the next run."""
-    absent, unknown = set(map(_at, judged.absent)), set(map(_at, judged.unknown))
-    row: list[Settled] = []
-    kind: Kind | None = None
+def _gaps(judged: Judged, starts: Sequence[int], now_ns: int) -> list[Stretch]:
+    """Returns a gap for each due time without a run, up to the next start; gaps that meet are one."""
+    kinds = {_at(each): MISSED for each in judged.absent} | {_at(each): UNSURE for each in judged.unknown}
+    found: list[Stretch] = []
     for each in judged.settled:
-        now = MISSED if _at(each) in absent else UNSURE if _at(each) in unknown else SKIPPED if each.skipped else None
-        if row and now is not kind:
-            yield _gap(kind, row, each.due.at_ns if each.run is None else started_ns(each.run))
-            row = []
-        kind = now
-        if kind is not None:
-            row.append(each)
-    if row:
-        yield _gap(kind, row, now_ns)
+        from_ns = _at(each)
+        kind = SKIPPED if each.skipped else kinds.get(from_ns)
+        if kind is None:
+            continue
+        dues = 1
+        if found and found[-1].kind is kind and found[-1].until_ns >= from_ns:
+            last = found.pop()
+            from_ns, dues = last.from_ns, last.dues + 1
+        found.append(Stretch(kind, from_ns, _until_ns(each, kind, starts, now_ns), dues))
+    return found
 
 
-def _gap(kind: Kind | None, row: Sequence[Settled], until_ns: int) -> Stretch:
-    first_ns = row[0].due.at_ns
-    end_ns = deadline_ns(row[-1].due) if kind is SKIPPED else max(until_ns, first_ns)
-    return Stretch(kind or MISSED, first_ns, end_ns, len(row))
+def _until_ns(each: Settled, kind: Kind, starts: Sequence[int], now_ns: int) -> int:
+    """Returns until when the run of a due time was missing."""
+    if kind is SKIPPED:
+        return deadline_ns(each.due)
+    place = bisect_left(starts, _at(each))
+    next_ns = starts[place] if place < len(starts) else now_ns
+    return max(_at(each), min(next_ns, now_ns))
 
 
 def _at(each: Settled) -> int:

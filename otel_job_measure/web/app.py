@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from otel_job_measure.web.stream import Stream
     from otel_job_measure.web.templates import Templates
 
-_AT_ONCE_S: Final = 0.25
-"""A page that is not ready after so long begins with its head."""
 _MOST_KEPT: Final = 64
 _A_YEAR: Final = 31_536_000
 
@@ -48,9 +46,13 @@ class Pages:
         templates: What renders.
         label: Returns where the answers come from.
         number: Returns the number of the last look; pages of one look are rendered once.
+        at_once_s: A page that is not ready after so long begins with its head, and its status is 200.
     """
 
-    def __init__(self, templates: "Templates", label: Callable[[], str], number: Callable[[], int]) -> None:
+    def __init__(
+        self, templates: "Templates", label: Callable[[], str], number: Callable[[], int], at_once_s: float
+    ) -> None:
+        self._at_once_s = at_once_s
         self._templates = templates
         self._label = label
         self._number = number
@@ -63,7 +65,7 @@ class Pages:
             query = dict(request.query_params)
             head = self.head(view.title(query))
             body = self._body(view, request.url.query, query)
-            done, _ = await asyncio.wait({body}, timeout=_AT_ONCE_S)
+            done, _ = await asyncio.wait({body}, timeout=self._at_once_s)
             if done:
                 return HTMLResponse(head + body.result().html, body.result().status)
             return StreamingResponse(_streamed(head, body), media_type="text/html; charset=utf-8")
@@ -106,7 +108,7 @@ def application(  # noqa: PLR0913, PLR0917 - its parts
         return Response(content, media_type=kind, headers={"Cache-Control": f"public, max-age={_A_YEAR}, immutable"})
 
     async def not_found(_: "Request", __: Exception) -> Response:
-        context: dict[str, Any] = {"heading": "There is no such page", "text": ""}
+        context: dict[str, Any] = {"heading": "There is no such page", "text": "", "trouble": ""}
         return HTMLResponse(pages.head("not found") + templates.html("message.html", context), 404)
 
     def locked(is_wrong: bool) -> str:  # noqa: FBT001 - called by position

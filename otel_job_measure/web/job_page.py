@@ -16,14 +16,17 @@ from otel_job_measure.insight.pictures.picture import Picture
 from otel_job_measure.insight.pictures.scales import Times
 from otel_job_measure.insight.pictures.scatter import Mark, scatter
 from otel_job_measure.insight.pictures.timeline import timeline
+from otel_job_measure.insight.run_store import Summary, Wanted
 from otel_job_measure.insight.stretches import since_of, stretches
-from otel_job_measure.insight.words import exactly, number, took
+from otel_job_measure.insight.tally import nothing_of
+from otel_job_measure.insight.words import exactly, number, span, took
 from otel_job_measure.web.look import Look
-from otel_job_measure.web.words import SIGNS, UNKNOWN, ago, at, outcome, percent
+from otel_job_measure.web.words import SIGNS, UNKNOWN, ago, at, last, outcome, percent
 
 MOST_RUNS: Final = 3000
 PER_PAGE: Final = 50
-_SPANS: Final = {"1d": 86_400, "7d": 7 * 86_400, "30d": 30 * 86_400}
+_SPANS: Final = {"1d": 1, "7d": 7, "30d": 30}
+_DAY_NS: Final = 86_400 * NS
 _USUAL: Final = "7d"
 _LEAST_DELAY_S: Final = 0.001
 
@@ -42,12 +45,12 @@ class Query(NamedTuple):
     @classmethod
     def of(cls, given: Mapping[str, str]) -> "Query":
         """Reads the parameters of an address; what means nothing counts as not given."""
-        page, span = given.get("page", ""), given.get("span", "")
+        page, period = given.get("page", ""), given.get("span", "")
         return cls(
             job=given.get("job", ""),
             project=given.get("project", ""),
             stage=given.get("stage", ""),
-            span=span if span in _SPANS else _USUAL,
+            span=period if period in _SPANS else _USUAL,
             q=given.get("q", "").strip(),
             status=given.get("status", ""),
             page=int(page) if page.isascii() and page.isdigit() and len(page) < 8 else 1,  # noqa: PLR2004 - digits
@@ -65,55 +68,71 @@ def context(look: Look, query: Query) -> dict[str, Any] | None:
     job = JobId(query.job, query.project, query.stage)
     view = next((each for each in look.overview.jobs if each.job == job), None)
     now_ns = look.found.at_ns
-    since_ns = now_ns - _SPANS[query.span] * NS
+    days = _SPANS[query.span]
+    since_ns = now_ns - days * _DAY_NS
     page = job_page.job(look.store, look.found, job, since_ns=since_ns, view=view, most_runs=MOST_RUNS)
     if page is None:
         return None
-    summary = page.view.summary
     view = page.view
+    summary = view.summary if query.span == _USUAL else _summary(look, job, since_ns)
     return {
         "query": query,
         "name": job.job,
         "where": " · ".join(part for part in (job.project, job.stage) if part),
         "state": {"name": view.state, "level": view.level, "sign": SIGNS[view.level]},
-        "since": UNKNOWN if view.since_ns is None else ago(view.since_ns, now_ns),
+        "since": "" if view.since_ns is None else span((now_ns - view.since_ns) / NS),
         "findings": [
             {"words": words_of(each.finding, exactly), "host": each.host or "", "since": at(each.finding.since_ns)}
             for each in view.findings
+            if each.finding.level
         ],
         "expected": page.expected or "nothing",
         "facts": [
-            ("last run", UNKNOWN if view.last is None else ago(started_ns(view.last), now_ns)),
-            ("last success", UNKNOWN if view.success is None else ago(view.success.ended_ns, now_ns)),
+            ("last run", "never" if view.last is None else last(view.last, now_ns)),
+            ("last success", "never" if view.success is None else ago(view.success.ended_ns, now_ns)),
             ("next due", ago(view.next_due_ns, now_ns)),
-            ("runs, 7 days", number(summary.runs)),
+        ],
+        "figures": [
+            ("runs", number(summary.runs)),
+            ("failed", number(summary.failed)),
             ("success", percent(summary.success)),
             ("p50", took(summary.p50_s) or UNKNOWN),
             ("p95", took(summary.p95_s) or UNKNOWN),
             ("longest", took(summary.longest_s) or UNKNOWN),
         ],
-        "spans": [{"name": name, "url": query.address(span=name), "is_chosen": name == query.span} for name in _SPANS],
-        "pictures": _pictures(look, page, since_ns),
+        "spans": [
+            {
+                "name": f"{count} days" if count > 1 else "1 day",
+                "url": query.address(span=name),
+                "is_chosen": name == query.span,
+            }
+            for name, count in _SPANS.items()
+        ],
+        "pictures": _pictures(look, page, summary, since_ns),
         "is_cut": len(page.runs) >= MOST_RUNS,
         "most": number(MOST_RUNS),
         **_runs(page.runs, query),
     }
 
 
-def _pictures(look: Look, page: JobPage, since_ns: int) -> list[Picture]:
+def _summary(look: Look, job: JobId, since_ns: int) -> Summary:
+    """Returns what the runs of another period than that of the list come to."""
+    return next(iter(look.store.summaries(Wanted.of_job(job, since_ns=since_ns))), nothing_of(job))
+
+
+def _pictures(look: Look, page: JobPage, summary: Summary, since_ns: int) -> list[Picture]:
     """Returns the pictures of a period, or of the part whose runs are all known."""
-    name, runs, now_ns = page.view.job.job, page.runs, look.found.at_ns
+    runs, now_ns = page.runs, look.found.at_ns
     from_ns = min(now_ns - NS, since_of(runs, MOST_RUNS, since_ns))
     times = Times(from_ns=from_ns, until_ns=now_ns)
     marks = [Mark(started_ns(run), run.duration_s, kind_of(run)) for run in runs if run.duration_s is not None]
     delays = [Mark(started_ns(run), run.lag_s, kind_of(run)) for run in runs if run.lag_s is not None]
-    summary = page.view.summary
     lines = {name: value for name, value in (("p50", summary.p50_s), ("p95", summary.p95_s)) if value is not None}
-    found = [timeline(stretches(look.found, page.view.job, runs, page.events, from_ns), times, name)]
+    found = [timeline(stretches(look.found, page.view.job, runs, page.events, from_ns), times, "When it ran")]
     if marks:
-        found.append(scatter(marks, times, f"How long {name} took", lines))
+        found.append(scatter(marks, times, "How long it took", lines))
     if delays:
-        found.append(scatter(delays, times, f"How late {name} started", {}, _LEAST_DELAY_S))
+        found.append(scatter(delays, times, "How late it started", {}, _LEAST_DELAY_S))
     if page.failures:
         counts = [
             Bar(
@@ -123,7 +142,7 @@ def _pictures(look: Look, page: JobPage, since_ns: int) -> list[Picture]:
             )
             for each in page.failures
         ]
-        found.append(bars(counts, f"Why {name} failed"))
+        found.append(bars(counts, "Why it failed"))
     return found
 
 

@@ -46,11 +46,11 @@ def context(look: Look, uuid: str, now_ns: int) -> dict[str, Any] | None:
         "facts": [fact for fact in facts if fact[1] and fact[1] != UNKNOWN],
         "trace_url": url if url.startswith(("http://", "https://")) else "",
         "output": {name: data.decode("utf-8", "replace").split("\n") for name, data in page.output.items() if data},
-        "attempts": [_linked(each) for each in page.attempts],
+        "attempts": [(f"{each.attempt or ''}", _linked(each)) for each in page.attempts],
         "neighbours": [
             (word, _linked(each)) for word, each in (("before", page.before), ("after", page.after)) if each is not None
         ],
-        "others": [_linked(each) for each in found[1:]],
+        "others": [(each.job, _linked(each)) for each in found[1:]],
     }
 
 

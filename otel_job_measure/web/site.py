@@ -1,7 +1,8 @@
 """The parts of the page, put together."""
 
+import asyncio
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import StoreError
@@ -14,6 +15,7 @@ from otel_job_measure.web.keeper import Keeper, Kept
 from otel_job_measure.web.look import Look, Looks, is_same
 from otel_job_measure.web.stream import Stream
 from otel_job_measure.web.templates import Templates
+from otel_job_measure.web.words import named
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -22,6 +24,19 @@ if TYPE_CHECKING:
     from otel_job_measure.web.key import Key
 
 _FIRST_S: Final = 3600.0
+_NO_JOB: Final = ("No such job", "Nothing is known of a job with this name, project and stage.")
+
+
+class Patience(NamedTuple):
+    """How long the site waits, in seconds.
+
+    Args:
+        at_once_s: For a page, before its head is sent.
+        most_s: For an answer of the store.
+    """
+
+    at_once_s: float = 0.25
+    most_s: float = 60.0
 
 
 class Site:
@@ -32,15 +47,19 @@ class Site:
         key: What lets visitors in.
         hosts: The hosts under which the page can be asked for.
         clock: The time.
+        patience: How long it waits.
     """
 
-    def __init__(self, look: Looks, key: "Key", hosts: "Hosts", clock: Clock | None = None) -> None:
+    def __init__(
+        self, look: Looks, key: "Key", hosts: "Hosts", clock: Clock | None = None, patience: Patience | None = None
+    ) -> None:
+        self._patience = patience or Patience()
         self._templates = Templates()
         self._bell = Bell()
         self._keeper: Keeper[Look] = Keeper(look, clock or SystemClock(), is_same, lambda _: self._bell.ring())
         self._asker = Asker()
         self._stream = Stream(lambda: self._keeper.kept, self._bell, self._keeper.watch)
-        pages = Pages(self._templates, self._label, lambda: self._keeper.kept.number)
+        pages = Pages(self._templates, self._label, lambda: self._keeper.kept.number, self._patience.at_once_s)
         views = [
             View("/", _title("all"), self._jobs),
             View("/job", _title_of("job"), self._job),
@@ -90,38 +109,41 @@ class Site:
         kept = await self._known()
         value = kept.value
         if value is None:
-            return self._nothing(kept, 503)
+            return self._nothing(kept, kept.trouble)
         asked = job_page.Query.of(query)
-        try:
-            context = await self._asker.ask(lambda: job_page.context(value, asked))
-        except (StoreError, BusyError) as error:
-            return self._nothing(kept, 503, _why(error))
-        if context is None:
-            return self._missing("No such job", "Nothing is known of a job with this name, project and stage.")
-        return self._rendered("job.html", kept, 200, context)
+        return await self._answered("job.html", kept, lambda: job_page.context(value, asked), _NO_JOB)
 
     async def _run(self, query: Mapping[str, str]) -> Body:
         """Renders the page of one run, or the runs that an id means."""
         kept = await self._known()
         value = kept.value
         if value is None:
-            return self._nothing(kept, 503)
+            return self._nothing(kept, kept.trouble)
         uuid = query.get("uuid", "")
+        missing = ("No such run", f"No run has an id that begins with {named(uuid[:80])}.")
+        return await self._answered(
+            "run.html", kept, lambda: run_page.context(value, uuid, SystemClock().wall_ns()), missing
+        )
+
+    async def _answered(
+        self, template: str, kept: Kept[Look], question: Callable[[], dict[str, Any] | None], missing: tuple[str, str]
+    ) -> Body:
+        """Renders what a question finds, or says why there is nothing."""
         try:
-            context = await self._asker.ask(lambda: run_page.context(value, uuid, SystemClock().wall_ns()))
+            context = await asyncio.wait_for(self._asker.ask(question), self._patience.most_s)
+        except TimeoutError:
+            return self._nothing(kept, f"It has not answered within {self._patience.most_s:g} s.")
         except (StoreError, BusyError) as error:
-            return self._nothing(kept, 503, _why(error))
+            return self._nothing(kept, _why(error))
         if context is None:
-            return self._missing("No such run", f"No run has an id that begins with {uuid[:80]}.")
-        return self._rendered("run.html", kept, 200, context)
+            heading, text = missing
+            return Body(404, self._templates.html("message.html", {"heading": heading, "text": text, "trouble": ""}))
+        return self._rendered(template, kept, 200, context)
 
-    def _nothing(self, kept: Kept[Look], status: int, trouble: str = "") -> Body:
+    def _nothing(self, kept: Kept[Look], trouble: str) -> Body:
         """Says why a page cannot be shown now."""
-        text = trouble or kept.trouble
-        return self._rendered("message.html", kept, status, {"heading": "The store does not answer", "text": text})
-
-    def _missing(self, heading: str, text: str) -> Body:
-        return Body(404, self._templates.html("message.html", {"heading": heading, "text": text}))
+        heading, text = "The store does not answer", "This page is shown as soon as it does."
+        return self._rendered("message.html", kept, 503, {"heading": heading, "text": text, "trouble": trouble})
 
 
 def _why(error: Exception) -> str:

@@ -12,10 +12,10 @@ from otel_job_measure.journal.state_dir import StateDir
 from tests.web import made
 
 
-def store_in(folder: Path) -> HistoryStore:
+def store_in(folder: Path, kind: type[HistoryStore] = HistoryStore) -> HistoryStore:
     """Returns the history of a state directory as a store."""
     history = History(StateDir(folder).history, retention_s=1e9, clock=SystemClock())
-    return HistoryStore(history, SystemClock())
+    return kind(history, SystemClock())
 
 
 @pytest.fixture(scope="session")

@@ -141,7 +141,7 @@ def company(now_ns: int, days: float = 7, fine: int = 24) -> Made:
     """Returns the jobs of a small company: each kind of trouble once, and many jobs that are fine."""
     made = Made(now_ns)
     backup = JobId("nightly-backup", "ops", "production")
-    made.expect(backup, schedule="5 2 * * *", timezone="UTC", grace_s=1800)
+    made.expect(backup, since_s=19 * DAY, schedule="0 0 * * *", timezone="UTC", grace_s=1800)
     all_of(made.every(backup, DAY, 20, until_s=2.2 * DAY, usual_s=1900, failing=0.0))
     export = JobId("invoice-export", "billing", "production")
     made.expect(export, schedule="0 * * * *", timezone="UTC")

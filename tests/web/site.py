@@ -18,7 +18,7 @@ from otel_job_measure.web.hosts import Hosts
 from otel_job_measure.web.key import Key
 from otel_job_measure.web.look import Look
 from otel_job_measure.web.server import Server, listening, prepared
-from otel_job_measure.web.site import Site
+from otel_job_measure.web.site import Patience, Site
 
 TOKEN: Final = "0123456789abcdefghij"
 HERE: Final = "http://127.0.0.1:8765"
@@ -37,9 +37,9 @@ def no_store() -> Look:
     raise StoreError("InfluxDB at influx.example does not answer")
 
 
-def site_of(looks: Callable[[], Look]) -> Site:
+def site_of(looks: Callable[[], Look], patience: Patience | None = None) -> Site:
     """Returns a site that is not started."""
-    return Site(looks, Key(Secret(TOKEN), 8765), Hosts(address="127.0.0.1"))
+    return Site(looks, Key(Secret(TOKEN), 8765), Hosts(address="127.0.0.1"), patience=patience)
 
 
 class _Server(Server):
@@ -75,9 +75,9 @@ def served(looks: Callable[[], Look]) -> Generator[str]:
 
 
 @contextmanager
-def visited(looks: Callable[[], Look]) -> Generator[TestClient]:
-    """A browser that has the cookie of a site that looks."""
-    site = site_of(looks)
+def visited(looks: Callable[[], Look], most_s: float = 60.0) -> Generator[TestClient]:
+    """A browser that has the cookie of a site that looks; each page has its status, however long it takes."""
+    site = site_of(looks, Patience(at_once_s=60.0, most_s=most_s))
     with TestClient(site.app, base_url=HERE, follow_redirects=False) as client:
         site.start()
         try:

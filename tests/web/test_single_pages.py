@@ -1,11 +1,24 @@
 """The pages of one job and of one run."""
 
 import re
+import threading
+import time
+from dataclasses import replace
 from html import unescape
+from pathlib import Path
+from typing import Any, Final
 
+from otel_job_measure.errors import StoreError
+from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.history_store import HistoryStore
-from tests.web.made import ODD
+from otel_job_measure.insight.run_store import Wanted
+from otel_job_measure.insight.words import took
+from tests.web.conftest import store_in
+from tests.web.made import ODD, Made
 from tests.web.site import look_at, visited
+
+BACKUP: Final = JobId("nightly-backup", "ops", "production")
 
 
 def link(html: str, path: str) -> str:
@@ -19,16 +32,99 @@ def test_a_jobs_page_draws_its_gaps(company: HistoryStore) -> None:
         html = client.get("/job?job=nightly-backup&project=ops&stage=production").text
     assert 'class="missed"' in html
     assert "missed</th>" in html
-    assert "When nightly-backup ran" in html
-    assert "How long nightly-backup took" in html
+    assert "When it ran" in html
+    assert "How long it took" in html
     assert html.count("<title>") == html.count("<desc>") + 1
+
+
+def test_the_figures_are_those_of_the_period(company: HistoryStore) -> None:
+    """Thirty days have more runs than seven, and their own quantiles; the store says the same."""
+    found = look_at(company)
+    address = "/job?job=nightly-backup&project=ops&stage=production"
+    with visited(lambda: found) as client:
+        week, month = client.get(address).text, client.get(f"{address}&span=30d").text
+    for html, days in ((week, 7), (month, 30)):
+        wanted = Wanted.of_job(BACKUP, since_ns=found.found.at_ns - days * 86_400 * 10**9)
+        summary = company.summaries(wanted)[0]
+        assert f"<dt>runs</dt><dd>{summary.runs}</dd>" in html
+        assert f"<dt>p95</dt><dd>{took(summary.p95_s)}</dd>" in html
+        assert f">p95 {took(summary.p95_s)}</text>" in html
+    assert week != month
+
+
+def test_a_run_says_all_that_is_known(tmp_path: Path) -> None:
+    """Its times, its delay, its queue, its attempts, its output and its trace, each only if it is known."""
+    made = Made(time.time_ns())
+    job = JobId("<b>report</b>", "shop", "")
+    shared: dict[str, Any] = {
+        "task_id": "t-1",
+        "trace_id": "ab" * 16,
+        "span_id": "cd" * 8,
+        "lag_s": 2.5,
+        "queued_s": 0.25,
+    }
+    made.run(job, 700, 3.0, "error", attempt=1, error_type="Odd<i>", error_message="line 1\nline 2 <b>", **shared)
+    uuid = made.run(job, 600, 4.0, attempt=2, **shared)
+    made.run(job, 500, 5.0)
+    made.write(tmp_path / "state")
+    found = replace(look_at(store_in(tmp_path / "state")), trace_link="https://traces.example/{trace_id}?j={job}")
+    with visited(lambda: found) as client:
+        html = client.get(f"/run?uuid={uuid}").text
+        failed = client.get(link(html, "/run")).text
+        assert client.get(f"/run?uuid={uuid[:6]}").status_code == 200
+    for text in ("late by</dt><dd>2.50 s", "queue</dt><dd>250 ms", "Attempts of its task", ">before<", ">after<"):
+        assert text in html
+    assert f'href="https://traces.example/{"ab" * 16}?j=%3Cb%3Ereport%3C%2Fb%3E"' in html
+    assert "Odd&lt;i&gt;" in failed
+    assert "line 2 &lt;b&gt;" in failed
+    assert "<b>report" not in html + failed
+
+
+def test_a_trace_link_never_runs_a_script(company: HistoryStore) -> None:
+    """An address that is none of the web is not a link."""
+    found = replace(look_at(company), trace_link="javascript:alert('{trace_id}')")
+    with visited(lambda: found) as client:
+        job = client.get(link(client.get("/?q=invoice").text, "/job")).text
+        assert "javascript:" not in client.get(link(job, "/run")).text
+
+
+def test_a_store_that_takes_too_long_is_said(company: HistoryStore, company_dir: Path) -> None:
+    """A page waits for the store only so long, and the other pages do not wait for it."""
+    ends = threading.Event()
+
+    class Slow(HistoryStore):
+        def find(self, uuid_prefix: str, limit: int = 10) -> list[RunRecord]:
+            ends.wait()
+            return super().find(uuid_prefix, limit)
+
+    found = replace(look_at(company), store=store_in(company_dir, Slow))
+    with visited(lambda: found, most_s=0.05) as client:
+        answer = client.get("/run?uuid=r")
+        assert answer.status_code == 503
+        assert "has not answered within 0.05 s" in answer.text
+        assert client.get("/").status_code == 200
+        ends.set()
+
+
+def test_a_store_that_goes_away_is_said(company: HistoryStore, company_dir: Path) -> None:
+    """If the store fails while a page asks it, the page says what the store said."""
+
+    class Away(HistoryStore):
+        def latest(self, wanted: Wanted, limit: int) -> list[RunRecord]:
+            raise StoreError("InfluxDB at influx.example does not answer")
+
+    found = replace(look_at(company), store=store_in(company_dir, Away))
+    with visited(lambda: found) as client:
+        answer = client.get("/job?job=nightly-backup&project=ops&stage=production")
+    assert answer.status_code == 503
+    assert "InfluxDB at influx.example does not answer" in answer.text
 
 
 def test_a_run_is_reached_by_links(company: HistoryStore) -> None:
     """From all jobs to a job, its runs, one run, and back."""
     with visited(lambda: look_at(company)) as client:
         job = client.get(link(client.get("/?q=invoice").text, "/job")).text
-        assert "Why invoice-export failed" in job
+        assert "Why it failed" in job
         assert "ConnectionError" in job
         run = client.get(link(job, "/run")).text
         assert "ledger.internal:5432 refused the connection" in run

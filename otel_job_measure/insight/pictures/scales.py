@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from otel_job_measure.insight.pictures.svg import WIDTH
-from otel_job_measure.insight.words import took
 
 NS: Final = 10**9
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -23,9 +22,20 @@ _DURATIONS: Final = (
     *(1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0),
     *(60.0, 600.0, 3600.0, 6 * 3600.0, 86_400.0, 864_000.0, 8_640_000.0, 86_400_000.0),
 )
-_SHORT: Final = {1e-6: "1 µs", 1e-5: "10 µs", 1e-4: "100 µs", 1e-3: "1 ms", 1e-2: "10 ms", 0.1: "100 ms"} | {
-    1.0: "1 s", 10.0: "10 s", 60.0: "1 min", 600.0: "10 min", 3600.0: "1 h", 21_600.0: "6 h", 86_400.0: "1 d"
-}  # fmt: skip
+_FINER: Final = (
+    *(digit * 10.0**power for power in range(-6, 1) for digit in (1, 2, 5)),
+    *(10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0),
+    *(hours * 3600.0 for hours in (1, 2, 4, 8, 12)),
+    *(days * 86_400.0 for days in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)),
+)
+_FEW: Final = 3
+_LABELS: Final = (
+    (1e-3, 1e6, "µs"),
+    (1.0, 1e3, "ms"),
+    (60.0, 1.0, "s"),
+    (3600.0, 1 / 60, "min"),
+    (86_400.0, 1 / 3600, "h"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +143,18 @@ class Logarithm:
 
     def ticks(self) -> list[tuple[float, str]]:
         """Returns the lines with their labels, at most five."""
-        inside = [value for value in _DURATIONS if self._low <= math.log10(value) <= self._high]
+        inside = self._inside(_DURATIONS)
+        if len(inside) < _FEW:
+            inside = self._inside(_FINER)
         every = -(-len(inside) // 5) or 1
-        return [(self.y(value), _SHORT.get(value) or took(value)) for value in inside[::every]]
+        return [(self.y(value), _duration(value)) for value in inside[::every]]
+
+    def _inside(self, values: Sequence[float]) -> list[float]:
+        return [value for value in values if self._low <= math.log10(value) <= self._high]
+
+
+def _duration(value: float) -> str:
+    """Returns a round duration, as short as it can be."""
+    return next(
+        (f"{value * per_s:g} {unit}" for bound, per_s, unit in _LABELS if value < bound), f"{value / 86_400:g} d"
+    )

@@ -27,6 +27,9 @@ _BASE: Final = 48
 _PARTS: Final = 720
 """Two runs closer than such a part of the width are one mark."""
 _HEIGHTS: Final = {OK: 16, UNCOUNTED: 8, SKIPPED: 4, OPEN: 22, UNSURE: 28, FAILED: 40, LOST: 40, MISSED: 40}
+_GAPS: Final = (MISSED, UNSURE)
+_ORDER: Final = (*_GAPS, *(kind for kind in KINDS if kind not in _GAPS))
+"""In this order they are drawn: a run that came late is seen in its gap."""
 _LABEL: Final = 6.0
 """The least width, in percent, of a gap that has its number beside it."""
 
@@ -47,32 +50,31 @@ class Stretch(NamedTuple):
     dues: int = 1
 
 
-def timeline(stretches: Sequence[Stretch], times: Times, job: str) -> Picture:
+def timeline(stretches: Sequence[Stretch], times: Times, title: str) -> Picture:
     """Returns the picture.
 
     Args:
         stretches: The runs and the gaps, in any order.
         times: The time that is shown.
-        job: The job's name.
+        title: What it shows.
     """
     inside = [each for each in stretches if each.until_ns >= times.from_ns and each.from_ns <= times.until_ns]
+    merged = {kind: _merged((each for each in inside if each.kind is kind), times) for kind in _ORDER}
     parts = [grid(times, _BASE, _HEIGHT)]
-    for kind in KINDS:
-        merged = _merged((each for each in inside if each.kind is kind), times)
+    for kind, places in merged.items():
         height = _HEIGHTS[kind]
-        parts.append(svg.group(kind.name, (svg.box(x, _BASE - height, width, height) for x, width, _ in merged)))
-        if kind in {MISSED, UNSURE}:
-            wide = (
-                svg.text(x + width / 2, _BASE - 16, str(count), "middle")
-                for x, width, count in merged
-                if width > _LABEL
-            )
-            parts.append(svg.group(f"{kind.name}-count", wide))
+        parts.append(svg.group(kind.name, (svg.box(x, _BASE - height, width, height) for x, width, _ in places)))
+    for kind in _GAPS:
+        wide = (
+            svg.text(x + width / 2, _BASE - 24, str(count), "middle")
+            for x, width, count in merged[kind]
+            if width > _LABEL
+        )
+        parts.append(svg.group(f"{kind.name}-count", wide))
     counts = Counter[Kind]()
     for each in inside:
         counts[each.kind] += each.dues
     said = ", ".join(f"{counts[kind]} {kind.word}" for kind in KINDS if counts[kind]) or "nothing is known of this time"
-    title = f"When {job} ran"
     return Picture(
         title=title,
         svg=svg.wide(_HEIGHT, title, f"{said}.".capitalize(), parts, "timeline"),
@@ -90,7 +92,7 @@ def _merged(stretches: Iterable[Stretch], times: Times) -> list[tuple[float, flo
     least = svg.WIDTH / _PARTS
     for each in sorted(stretches, key=lambda each: each.from_ns):
         x, end = times.x(each.from_ns), times.x(each.until_ns)
-        if found and each.kind not in {MISSED, UNSURE} and x - (found[-1][0] + found[-1][1]) < least / 2:
+        if found and each.kind not in _GAPS and x - (found[-1][0] + found[-1][1]) < least / 2:
             begin, width, count = found[-1]
             found[-1] = (begin, max(width, end - begin), count + each.dues)
         else:

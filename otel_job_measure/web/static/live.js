@@ -32,6 +32,12 @@
     const next = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("main");
     const now = document.querySelector("main");
     if (!next || !now || isBusy()) return;
+    const banner = next.querySelector(".banner");
+    if (response.status === 503 && banner && !next.querySelector("table") && now.querySelector("table, dl")) {
+      now.querySelector(".banner")?.remove();  // what was known stays, with the reason why it is old
+      now.prepend(document.adoptNode(banner));
+      return;
+    }
     const open = new Set([...now.querySelectorAll("details[open] > summary")].map((each) => each.textContent));
     for (const each of next.querySelectorAll("details > summary")) {
       if (open.has(each.textContent)) each.parentElement.open = true;
