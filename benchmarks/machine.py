@@ -17,6 +17,9 @@ _PACKAGES = (
     "pyperf",
     "cronwatch-sdk",
     "requests",
+    "celery",
+    "opentelemetry-instrumentation-celery",
+    "rq",
 )
 
 

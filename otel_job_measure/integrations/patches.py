@@ -30,10 +30,14 @@ class Patches:
         if found is _MISSING:
             return
         is_of_class = isinstance(found, classmethod)
-        original: Any = getattr(found, "__func__", found)
         live = self._live
 
-        @wraps(original)
+        def original(first: Any, *args: Any, **more: Any) -> Any:
+            # What another library has put here may look at its instance, so it has to be bound.
+            bound = found.__get__(None, first) if is_of_class else found.__get__(first, type(first))
+            return bound(*args, **more)
+
+        @wraps(found)
         def replaced(*args: Any, **more: Any) -> Any:
             return wrapper(original, *args, **more) if live else original(*args, **more)
 

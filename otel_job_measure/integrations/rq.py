@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from typing import Any, Final, NamedTuple, cast
@@ -24,15 +24,13 @@ from otel_job_measure import names
 from otel_job_measure.integrations.contract import Adapter, TaskOptions
 from otel_job_measure.integrations.patches import Patches
 from otel_job_measure.integrations.surroundings import required
+from otel_job_measure.integrations.times import AGAIN_S, AHEAD, MOST_DUES, nanoseconds
 from otel_job_measure.points.outcome import Outcome
 from otel_job_measure.runtime.measure import JobMeasure
 from otel_job_measure.spans.outcome import outcome_of
 
 META: Final = "otel_job_measure"
 """The key of a job's `meta`."""
-_SPAN: Final = timedelta(days=8)
-_MOST_DUES: Final = 500
-_AGAIN_S: Final = 3600.0
 _WAITING: Final = frozenset({"created", "queued", "scheduled", "deferred"})
 """The states of a job that has not begun."""
 
@@ -89,7 +87,7 @@ class _Hooks:
         from rq import job, queue, worker  # noqa: PLC0415 - an optional library
 
         base: Any = getattr(worker, "BaseWorker", worker.Worker)
-        for owner in (base, worker.Worker):
+        for owner in dict.fromkeys((base, worker.Worker)):  # in older versions they are one class
             for name, hook in {
                 "work": self._work,
                 "perform_job": self._perform_job,
@@ -98,8 +96,7 @@ class _Hooks:
                 "handle_job_failure": self._failed,
                 "request_force_stop": self._force_stop,
             }.items():
-                if not hasattr(vars(owner).get(name), "__wrapped__"):
-                    _patches.wrap(owner, name, hook)
+                _patches.wrap(owner, name, hook)
         _patches.wrap(job.Job, "perform", self._perform)
         _patches.wrap(job.Job, "create", self._create)
         _patches.wrap(job.Job, "cancel", self._cancel)
@@ -123,7 +120,7 @@ class _Hooks:
             if entry is not None:
                 said |= {"name": entry.name, "schedule": True}
                 if entry.due is not None:
-                    said |= {"due": _ns(entry.due), "due_of": 1}
+                    said |= {"due": nanoseconds(entry.due), "due_of": 1}
             if said:
                 job.meta = {**job.meta, META: said}
         return job
@@ -138,7 +135,7 @@ class _Hooks:
     def _schedule(self, original: Callable[..., Any], queue: Any, job: Any, at: Any, *args: Any, **more: Any) -> Any:
         with self._adapter.guard:
             said = _said(job)
-            job.meta = {**job.meta, META: {**said, "due": _ns(at), "due_of": _attempt(job, said)}}
+            job.meta = {**job.meta, META: {**said, "due": nanoseconds(at), "due_of": _attempt(job, said)}}
         return original(queue, job, at, *args, **more)
 
     def _cancel(self, original: Callable[..., Any], job: Any, *args: Any, **more: Any) -> Any:
@@ -149,7 +146,7 @@ class _Hooks:
         with self._adapter.guard:
             if status in _WAITING:
                 said = _said(job)
-                due = said.get("due") or _ns(job.enqueued_at or job.created_at)
+                due = said.get("due") or nanoseconds(job.enqueued_at or job.created_at)
                 self._adapter.missed(said.get("name") or job.func_name, due, "revoked", f"job {job.id}")
         return result
 
@@ -166,13 +163,15 @@ class _Hooks:
             jobs = scheduler.get_jobs()
             now_s, present = time.monotonic(), frozenset(map(id, jobs))
             last_s, known = self._told
-            if present != known or now_s - last_s >= _AGAIN_S:
+            if present != known or now_s - last_s >= AGAIN_S:
                 self._told = now_s, present
                 for job in jobs:
                     dues = _dues(job, datetime.now(UTC))
-                    until = datetime.now(UTC) + _SPAN if len(dues) < _MOST_DUES else dues[-1]
+                    until = datetime.now(UTC) + AHEAD if len(dues) < MOST_DUES else dues[-1]
                     name = getattr(job, "name", None) or job.func_name
-                    self._adapter.due_times(name, [_ns(due) for due in dues], _ns(until), function=job.func)
+                    self._adapter.due_times(
+                        name, [nanoseconds(due) for due in dues], nanoseconds(until), function=job.func
+                    )
         return result
 
     # In the worker
@@ -251,7 +250,7 @@ class _Hooks:
         if _in_horse.get():
             options["watched"] = _key(job)
         if job.enqueued_at is not None:
-            options["queued_ns"] = _ns(job.enqueued_at)
+            options["queued_ns"] = nanoseconds(job.enqueued_at)
         if is_due:
             options["scheduled_ns"] = said["due"]
         producer = trace.get_current_span(propagate.extract(said)).get_span_context()
@@ -315,16 +314,10 @@ def _dues(entry: Any, now: datetime) -> list[datetime]:
     """Returns the next due times of a cron entry, evaluated by RQ's own code."""
     coming, dues = copy.copy(entry), list[datetime]()
     due = entry.next_enqueue_time or now
-    while due <= now + _SPAN and len(dues) < _MOST_DUES:
+    while due <= now + AHEAD and len(dues) < MOST_DUES:
         dues.append(due)
         coming.latest_enqueue_time = due
         due = coming.get_next_enqueue_time()
         if due <= dues[-1]:
             break
     return dues
-
-
-def _ns(at: datetime) -> int:
-    """Returns a time of RQ, which is UTC if it has no zone, in ns since 1970."""
-    aware = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000

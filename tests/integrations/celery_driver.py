@@ -48,7 +48,8 @@ class Driver:
         order = self.foreign if behaviour.name.startswith("foreign") else ""
         kind = f"{behaviour.tracing}/{order}"
         queue = kind.replace("/", "-").replace(" ", "-")
-        worker = self.worker(kind, place, "worker", "-P", self.pool, "-c", "1", "-Q", queue)
+        node = _node(queue)
+        worker = self.worker(kind, place, "worker", "-P", self.pool, "-c", "1", "-Q", queue, "-n", node)
         before = Recorded.in_(place.state_dir)
         result = self._sent(behaviour, place, queue, worker)
         got = None
@@ -66,7 +67,7 @@ class Driver:
         if behaviour.name == "sys.exit" and self.pool == "solo":
             worker.wait(_WAIT_S)
         if worker.poll() is None:
-            until(self._is_idle, f"{behaviour.name}: an idle worker")
+            until(lambda: self._is_idle(node), f"{behaviour.name}: an idle worker")
         return got if isinstance(got, str) else None
 
     def worker(self, kind: str, place: Place, *words: str) -> "subprocess.Popen[bytes]":
@@ -100,9 +101,12 @@ class Driver:
             case "hard time limit":
                 options = {"time_limit": 1}
             case "expired":
-                options = {"expires": -1}
+                # It expires in the worker, which waits until it is due: RabbitMQ itself drops what expires in a queue.
+                until(lambda: self.app.control.ping([_node(queue)], timeout=5), "the worker")
+                options = {"expires": 2, "countdown": 3}
             case "revoked before":
-                until(lambda: self.app.control.revoke("never", reply=True, limit=1, timeout=5), "the worker")
+                control = self.app.control
+                until(lambda: control.revoke("never", [_node(queue)], reply=True, timeout=5), "the worker")
                 options = {"task_id": "never"}
             case "chain":
                 made = one | one
@@ -123,10 +127,15 @@ class Driver:
             worker.wait(_WAIT_S)
         return result
 
-    def _is_idle(self) -> bool:
-        active: dict[str, list[dict[str, str]]] | None = self.app.control.inspect(limit=1, timeout=5).active()
+    def _is_idle(self, node: str) -> bool:
+        active: dict[str, list[dict[str, str]]] | None = self.app.control.inspect([node], timeout=5).active()
         running = {task["id"] for found in (active or {}).values() for task in found}
         return active is not None and running <= self._stuck
+
+
+def _node(queue: str) -> str:
+    """Returns the name of a queue's worker: RabbitMQ refuses a second worker of the same name."""
+    return f"{queue}@localhost"
 
 
 _UNLIMITED_INSIDE: Final[Mapping[str, str]] = {
@@ -134,6 +143,7 @@ _UNLIMITED_INSIDE: Final[Mapping[str, str]] = {
     **dict.fromkeys(("soft time limit", "hard time limit"), "this pool enforces no time limits"),
     "revoked during": "this pool stops no task",
 }
+ON_RABBITMQ: Final = Driver("Celery prefork, RabbitMQ", "prefork", "ours first", _NEVER)
 DRIVERS: Final = (
     Driver("Celery prefork", "prefork", "theirs first", _NEVER),
     Driver(
@@ -149,5 +159,5 @@ DRIVERS: Final = (
         "theirs first",
         {**_UNLIMITED_INSIDE, "cold shutdown": "Celery's own handler raises `NotImplementedError` into the task"},
     ),
+    ON_RABBITMQ,
 )
-RABBITMQ: Final = Driver("Celery prefork, RabbitMQ", "prefork", "ours first", _NEVER)

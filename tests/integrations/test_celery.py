@@ -7,7 +7,7 @@ import pytest
 
 from otel_job_measure.integrations import celery as adapter
 from otel_job_measure.testing.conformance import BEHAVIOURS, Place, Recorded, check
-from tests.integrations.celery_driver import DRIVERS, RABBITMQ, Driver
+from tests.integrations.celery_driver import DRIVERS, ON_RABBITMQ, Driver
 from tests.support.brokers import RabbitMQ, Redis
 from tests.support.processes import until
 
@@ -23,10 +23,14 @@ def measured() -> Iterator[None]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("driver", DRIVERS, ids=[driver.name for driver in DRIVERS])
 @pytest.mark.usefixtures("measured")
-def test_it_conforms(driver: Driver, redis: Redis, tmp_path: Path) -> None:
-    """Each behaviour is recorded rightly in every pool, and nothing more comes later."""
+def test_it_conforms(driver: Driver, redis: Redis, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Each behaviour is recorded rightly in every pool and with either broker, and nothing more comes later."""
     number = 1 + 2 * DRIVERS.index(driver)
-    driver.at(redis.url.replace("/0", f"/{number}"), redis.url.replace("/0", f"/{number + 1}"))
+    broker = redis.url.replace("/0", f"/{number}")
+    if driver is ON_RABBITMQ:
+        rabbitmq: RabbitMQ = request.getfixturevalue("rabbitmq")
+        broker = rabbitmq.url
+    driver.at(broker, redis.url.replace("/0", f"/{number + 1}"))
     performed = [behaviour for behaviour in BEHAVIOURS if behaviour.name not in driver.cannot]
     try:
         problems = {behaviour.name: check(driver, behaviour, tmp_path) for behaviour in performed}
@@ -53,15 +57,3 @@ def test_beat_knows_the_due_time(redis: Redis, tmp_path: Path) -> None:
     assert len(runs) >= 2
     assert {run.trigger for run in runs} == {"schedule"}
     assert all(0 <= (run.lag_s or 0.0) < 60 for run in runs)
-
-
-@pytest.mark.usefixtures("measured")
-def test_rabbitmq_is_the_same(rabbitmq: RabbitMQ, redis: Redis, tmp_path: Path) -> None:
-    """Headers and endings do not depend on the broker."""
-    RABBITMQ.at(rabbitmq.url, redis.url.replace("/0", "/13"))
-    wanted = {"succeeds", "raises", "SIGKILL", "retries, succeeds"}
-    try:
-        problems = [check(RABBITMQ, each, tmp_path) for each in BEHAVIOURS if each.name in wanted]
-    finally:
-        RABBITMQ.stop()
-    assert problems == [[], [], [], []]
