@@ -133,7 +133,12 @@ class _Shipment:
         others = there if _ALL in redirected else set(redirected)
         for unknown in sorted(others - there):
             print(f"nothing waits for a destination {options.shown(unknown)}", file=sys.stderr)
-        bound = Bound(max_bytes=settings.max_bytes, counters=self._counters, is_delivered=self._has_delivered)
+        bound = Bound(
+            max_bytes=settings.max_bytes,
+            counters=self._counters,
+            is_delivered=self._has_delivered,
+            is_recorded=self._has_recorded,
+        )
         self._source = OfflineSource(
             state, settings.destination_id, others, clock=clock, boot_id=boot_id(), bound=bound
         )
@@ -214,6 +219,9 @@ class _Shipment:
 
     def _has_delivered(self, segment: str) -> bool:
         return self._loop.has_delivered(segment)
+
+    def _has_recorded(self, segment: str, size: int) -> bool:
+        return self._loop.has_recorded(segment, size)
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         self._stopped = True

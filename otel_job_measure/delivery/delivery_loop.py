@@ -174,6 +174,10 @@ class DeliveryLoop:
         """Returns whether the eager sinks are known to have a whole segment, by its name."""
         return segment in self._delivered_ns
 
+    def has_recorded(self, segment: str, size: int) -> bool:
+        """Returns whether the lazy sinks, such as the history, have so many bytes of a segment, by its name."""
+        return all(each.committed_offset(segment) >= size for each in self.consumers if each not in self._eager)
+
     def reaches(self, marks: Sequence[Position]) -> list[bool]:
         """Returns for each position whether the eager sinks have everything before it."""
         own = self._own()

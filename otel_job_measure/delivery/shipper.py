@@ -187,6 +187,10 @@ class Shipper:
         """Returns whether the server is known to have a whole segment, by its name."""
         return self._loop.has_delivered(segment)
 
+    def has_recorded(self, segment: str, size: int) -> bool:
+        """Returns whether the history, if there is one, has so many bytes of a segment, by its name."""
+        return self._loop.has_recorded(segment, size)
+
     # The thread
 
     def _start(self) -> bool:

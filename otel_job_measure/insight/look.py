@@ -7,9 +7,10 @@ from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import StoreError
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.insight import checker_memory
-from otel_job_measure.insight.absence import Evidence
+from otel_job_measure.insight.absence import Evidence, Span
 from otel_job_measure.insight.check import Checked, checked
 from otel_job_measure.insight.run_store import RunStore
+from otel_job_measure.journal import dropped
 
 
 def look(  # noqa: PLR0913 - what a look depends on
@@ -27,7 +28,7 @@ def look(  # noqa: PLR0913 - what a look depends on
     Args:
         store: The store.
         complete_until_ns: Up to when a history is complete, 0 if it lacks rows; None if the store is an InfluxDB.
-        folder: The state directory, which remembers when an InfluxDB was away.
+        folder: The state directory, which remembers when an InfluxDB was away, and which rows the history never got.
         wants: Which jobs are looked at.
         here: What this state directory expects beside an InfluxDB.
         remembers: Whether this look is remembered in the state directory, as each `check` is.
@@ -38,7 +39,8 @@ def look(  # noqa: PLR0913 - what a look depends on
     """
     now_ns = (clock or SystemClock()).wall_ns()
     if complete_until_ns is not None:
-        return checked(store, Evidence(now_ns=now_ns, complete_until_ns=complete_until_ns), wants=wants)
+        gaps = () if folder is None else tuple(Span(*each) for each in dropped.times(folder))
+        return checked(store, Evidence(now_ns=now_ns, complete_until_ns=complete_until_ns, gaps=gaps), wants=wants)
     remembered = checker_memory.Remembered() if folder is None else checker_memory.read(folder)
     evidence = Evidence(now_ns=now_ns, gaps=remembered.gaps_at(now_ns))
     try:

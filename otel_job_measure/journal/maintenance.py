@@ -11,12 +11,14 @@ from typing import NamedTuple
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.errors import LineProtocolError
+from otel_job_measure.journal import dropped
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Identity, Segment
 from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.private_files import open_private
 from otel_job_measure.journal.recovery import recover_slots
-from otel_job_measure.journal.segment import MOST_BYTES, SUFFIX, SegmentFile
+from otel_job_measure.journal.segment import MOST_BYTES, SUFFIX, SegmentFile, decode_header
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.journal.vitals import OpenStart
 from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
@@ -35,6 +37,8 @@ class Bound:
     """Where deleted points are counted."""
     is_delivered: Callable[[str], bool]
     """Tells whether InfluxDB has all of a segment, by its name."""
+    is_recorded: Callable[[str, int], bool] = lambda _name, _size: True
+    """Tells whether the history has so many bytes of a segment, or there is no history."""
     closed: Collection[str] = ()
     """The paths of this process's segments that it no longer writes."""
 
@@ -62,17 +66,21 @@ def enforce(state: StateDir, bound: Bound) -> None:
     """Deletes what the bound has no room for; the caller holds `adopt.lock`.
 
     Segments that InfluxDB has and only the history lacks are deleted first, then the oldest. A segment that is being
-    written is never touched: it says what is open.
+    written is never touched: it says what is open. The times that are lost to the history are noted.
     """
     excess = sum(file.status.st_size for file in _files(state)) - bound.max_bytes
     if excess <= 0:
         return
     points = own = 0
-    for _, _, size, path, is_lost in sorted(_candidates(state, bound)):
+    unrecorded: list[int] = []
+    for _, written_ns, size, path, is_lost in sorted(_candidates(state, bound)):
         if excess <= 0:
             break
         try:
             lost = _points_in(path) if is_lost else 0
+            folder, _, name = path.rpartition("/")
+            has_it = folder == str(state.rejected) or bound.is_recorded(name, size)
+            times = [] if has_it else _times_of(path, written_ns)
             Path(path).unlink()
         except FileNotFoundError:  # another process has it
             continue
@@ -80,7 +88,10 @@ def enforce(state: StateDir, bound: Bound) -> None:
             _once.warning(f"kept {path}", "%s cannot be deleted, though there is no room for it: %s", path, error)
             continue
         points, own = points + lost, own + (lost if path in bound.closed else 0)
+        unrecorded += times
         excess -= size
+    if unrecorded:
+        dropped.note(state.root, (min(unrecorded), max(unrecorded)))
     if points:
         bound.counters.dropped(points, "max_bytes", own=own)
         _log.error(
@@ -176,6 +187,15 @@ def _files(state: StateDir) -> Iterator[_File]:
                         status = entry.stat(follow_symlinks=False)
                         if stat.S_ISREG(status.st_mode) and status.st_size <= MOST_BYTES:  # else it is none of ours
                             yield _File(folder, entry.path, status)
+
+
+def _times_of(path: str, written_ns: int) -> list[int]:
+    """Returns when a segment was begun and last written; nothing of a file that is none."""
+    try:
+        with os.fdopen(open_private(path, os.O_RDONLY), "rb") as file:
+            return [decode_header(file.readline(_READ)).created_ns, written_ns]
+    except LineProtocolError:
+        return []
 
 
 def _points_in(path: str) -> int:

@@ -148,10 +148,10 @@ class Pipeline:
             max_bytes=self.settings.max_bytes,
             counters=self.counters,
             is_delivered=lambda segment: self._shipper is not None and self._shipper.has_delivered(segment),
+            is_recorded=lambda segment, size: self._shipper is None or self._shipper.has_recorded(segment, size),
         )
         place = None if self.settings.in_memory else StateDir(self.settings.state_path)
-        identity = identity_of(self.settings)
-        source = JournalSource(self.journal, identity, bound, clock=self._clock, place=place)
+        source = JournalSource(self.journal, identity_of(self.settings), bound, clock=self._clock, place=place)
         source.maintain = self._maintain
         return source
 

@@ -145,6 +145,18 @@ def test_a_history_that_takes_nothing_holds_a_segment_for_an_hour() -> None:
     assert machine.source.dropped == ["own-0"]
 
 
+def test_what_the_history_has_of_a_segment_is_known() -> None:
+    """Deleting the rest leaves a gap in it; without a history there is none."""
+    machine = Machine(EAGER, LAZY)
+    machine.append(1)
+    size = machine.source.own()[0].size()
+    assert not machine.loop.has_recorded("own-0", size)
+    machine.run(100)
+    assert machine.loop.has_recorded("own-0", size)
+    assert not machine.loop.has_recorded("own-0", size + 1)
+    assert Machine(EAGER).loop.has_recorded("own-0", size)
+
+
 def test_a_history_that_only_fails_is_waited_for() -> None:
     """A busy history is no reason to drop what it lacks, however long that takes."""
     machine = Machine(EAGER, LAZY)
