@@ -10,7 +10,7 @@ IDLE: Final = "idle"
 """The state of a job that is not judged: nothing is expected of it, and it has not run for two days."""
 
 _TEXTS: Final = {
-    findings.SILENT: "a run is open, and its signs of life stopped",
+    findings.SILENT: "a run is open, but silent",
     findings.OVERRUN: "a run exceeds its longest time",
     findings.MISSED: "no run started in time",
     findings.NEVER_RAN: "no run started in time, and it has never run",

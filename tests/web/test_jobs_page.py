@@ -3,8 +3,11 @@
 import re
 from dataclasses import replace
 from html import unescape
+from pathlib import Path
 
 from otel_job_measure.insight.history_store import HistoryStore
+from otel_job_measure.journal.state_dir import StateDir
+from tests.web.conftest import store_in
 from tests.web.made import ODD
 from tests.web.site import look_at, no_store, visited
 
@@ -79,3 +82,15 @@ def test_a_store_that_is_away_is_said(company: HistoryStore) -> None:
     assert first.status_code == 503
     assert "Nothing is known yet" in first.text
     assert "InfluxDB at influx.example does not answer" in first.text
+
+
+def test_a_history_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    """A history that cannot be opened is a message that names the file, on every page."""
+    folder = tmp_path / "state"
+    StateDir(folder).make()
+    StateDir(folder).history.mkdir()  # root can read what has no rights
+    with visited(lambda: look_at(store_in(folder))) as client:
+        for path in ("/", "/job?job=lengths", "/run?uuid=r"):
+            answer = client.get(path)
+            assert answer.status_code == 503, path
+            assert "history.db" in answer.text
