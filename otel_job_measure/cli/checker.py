@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 from otel_job_measure.cli import options
 from otel_job_measure.cli.expected_here import ExpectedHere
 from otel_job_measure.cli.notifying import Looked, Teller
+from otel_job_measure.errors import StoreError
+from otel_job_measure.insight import checker_memory
 from otel_job_measure.insight.check import Checked, wanted_jobs
 from otel_job_measure.insight.check_rows import new_rows
 from otel_job_measure.insight.history_store import HistoryStore
@@ -44,21 +47,31 @@ class Checker:
         self._expected_here: ExpectedHere | None = None
 
     def look(self) -> Checked:
-        """Returns what holds now, and appends what is new to the journal."""
+        """Returns what holds now, and appends what is new to the journal.
+
+        If a server has answered no look for an hour, the targets are told that.
+        """
         asked = options.Asked(self._server) if self._server is not None else options.store_of(self._args)
         store = self._store = asked.store
         if not isinstance(store, HistoryStore):
             self._server = store  # it keeps its connection, and what it has read of secrets
         settings = options.local_settings(self._args)
         self._expected_here = self._expected_here or ExpectedHere(settings)
-        found = look(
-            store,
-            complete_until_ns=asked.complete_until_ns,
-            folder=settings.state_path,
-            wants=self._wants,
-            here=self._expected_here.jobs(),
-            remembers=True,
-        )
+        here = self._expected_here.jobs()
+        try:
+            found = look(
+                store,
+                complete_until_ns=asked.complete_until_ns,
+                folder=settings.state_path,
+                wants=self._wants,
+                here=here,
+                remembers=True,
+            )
+        except StoreError:
+            finding = checker_memory.read(settings.state_path).unanswered(time.time_ns())
+            if finding is not None and not isinstance(store, HistoryStore):
+                self._teller.tell_in_vain(finding, settings, self._expected_here.recipients)
+            raise
         lines = b"".join(line_of(row) for row in new_rows(found, store))
         if lines:  # without the right to write in the state directory, nothing is written
             appending.append(options.sending_settings(self._args), lines)

@@ -10,9 +10,11 @@ from otel_job_measure.errors import JobMeasureError, NotifyError
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.expectations.jobs_file import Recipient
 from otel_job_measure.insight.check import Checked
-from otel_job_measure.insight.notify.look import detailing, look_of
+from otel_job_measure.insight.findings import Finding
+from otel_job_measure.insight.notify.look import detailing, look_in_vain, look_of
 from otel_job_measure.insight.notify.memory import Memory
-from otel_job_measure.insight.notify.notifier import Notifier
+from otel_job_measure.insight.notify.notices import Trouble
+from otel_job_measure.insight.notify.notifier import Look, Notifier
 from otel_job_measure.insight.notify.routes import Route, Routes
 from otel_job_measure.insight.notify.target import Target, target_of
 from otel_job_measure.insight.notify.webhook import ping
@@ -68,13 +70,31 @@ class Teller:
         """
         try:
             if self.tells and recipients is not None:
-                self._tell(looked, settings, Routes(self._routes(recipients, settings)), stopped)
+                look = look_of(looked.found, looked.store, self._wants)
+                detailed = detailing(looked.store, looked.output)
+                self._tell(look, detailed, settings, Routes(self._routes(recipients, settings)), stopped)
             if self._ping:
                 ping(_url(self._ping))
         except NotifyError as error:
             options.complain(options.in_one_line(error))
 
-    def _tell(self, looked: Looked, settings: Settings, routes: Routes, stopped: Callable[[], bool]) -> None:
+    def tell_in_vain(self, finding: Finding, settings: Settings, recipients: Sequence[Recipient] | None) -> None:
+        """Tells what holds of a store that does not answer; of all else, nothing begins or ends, and nothing pings."""
+        try:
+            if self.tells and recipients is not None:
+                routes = Routes(self._routes(recipients, settings))
+                self._tell(look_in_vain(finding), lambda trouble: trouble, settings, routes, lambda: False)
+        except NotifyError as error:
+            options.complain(options.in_one_line(error))
+
+    def _tell(
+        self,
+        look: Look,
+        detailed: Callable[[Trouble], Trouble],
+        settings: Settings,
+        routes: Routes,
+        stopped: Callable[[], bool],
+    ) -> None:
         targets = routes.targets
         if not targets:
             raise NotifyError("--notify has no URL, and jobs.toml has no [[notify]] that can be used: nobody is told")
@@ -82,11 +102,11 @@ class Teller:
             Memory(settings.state_path),
             targets,
             routes.of,
-            detailed=detailing(looked.store, looked.output),
+            detailed=detailed,
             link=settings.link or "",
             stopped=stopped,
         )
-        for problem in notifier.tell(look_of(looked.found, looked.store, self._wants)).problems:
+        for problem in notifier.tell(look).problems:
             options.complain(problem)
 
     def _routes(self, recipients: Sequence[Recipient], settings: Settings) -> list[Route]:

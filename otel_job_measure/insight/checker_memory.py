@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from otel_job_measure.insight.absence import RETURN_S, Evidence, Span
+from otel_job_measure.insight.findings import UNKNOWN, Finding
+from otel_job_measure.insight.hosts import LONG_S
 from otel_job_measure.insight.matching import NS
 from otel_job_measure.journal.private_files import make_folder, open_private, read_private, refuse_strangers
 
@@ -52,6 +54,8 @@ class Remembered:
     def after_failure(self, now_ns: int) -> "Remembered":
         """Returns what is remembered after a look that the store did not answer."""
         from_ns = now_ns if self.looked_ns is None else self.looked_ns
+        if self.is_open and self.gaps:
+            from_ns = min(from_ns, self.gaps[-1].from_ns)
         return replace(self, gaps=_with(self.gaps, Span(from_ns, now_ns), now_ns), is_open=True)
 
     def after_look(self, evidence: Evidence) -> "Remembered":
@@ -69,6 +73,12 @@ class Remembered:
         if not self.gaps or not self.is_open:
             return self.gaps
         return _with(self.gaps, Span(self.gaps[-1].until_ns, now_ns), now_ns)
+
+    def unanswered(self, now_ns: int) -> Finding | None:
+        """Returns what holds of a store that has answered no look for an hour."""
+        if not self.is_open or self.gaps[-1].from_ns > now_ns - LONG_S * NS:
+            return None
+        return Finding(name=UNKNOWN, since_ns=self.gaps[-1].from_ns, detail="InfluxDB does not answer")
 
 
 def _with(known: tuple[Span, ...], gap: Span, now_ns: int) -> tuple[Span, ...]:

@@ -74,3 +74,18 @@ def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     checker_memory.write(tmp_path / "file" / "state", Remembered())
     assert checker_memory.read(tmp_path / "file" / "state") == Remembered()
+
+
+def test_a_store_that_never_answered_is_one_gap_too() -> None:
+    """After an hour of failed looks nothing has been known for so long."""
+    remembered = Remembered()
+    for minute in range(60):
+        remembered = remembered.after_failure(at(minute * 60))
+        assert remembered.unanswered(at(minute * 60)) is None
+    remembered = remembered.after_failure(at(3600))
+    assert remembered.gaps == (Span(at(0), at(3600)),)
+    found = remembered.unanswered(at(3600))
+    assert found is not None
+    assert (found.name, found.since_ns) == ("unknown", at(0))
+    answered = remembered.after_look(server(3660, sender("a", 3650), sender("b", 3650)))
+    assert answered.unanswered(at(9000)) is None

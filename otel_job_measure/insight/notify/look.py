@@ -55,6 +55,18 @@ def look_of(found: Checked, store: RunStore, wants: Callable[[JobId], bool]) -> 
     )
 
 
+class _Everything(Container[JobId]):
+    """All jobs, hosts and stores."""
+
+    def __contains__(self, job: object) -> bool:
+        return True
+
+
+def look_in_vain(finding: Finding) -> Look:
+    """Returns a look that a store did not answer, for the notifier: nothing ends."""
+    return Look(troubles=[_trouble(_NO_JOB, "", finding)], undecided=_Everything())
+
+
 def detailing(store: RunStore, output_of: Callable[[str], Mapping[str, bytes]]) -> Callable[[Trouble], Trouble]:
     """Returns what adds the last success, the run's error and the last line of its output to a finding.
 

@@ -1,6 +1,7 @@
 """`check --notify` and `--ping`, told to real receivers on this machine."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from otel_job_measure import JobMeasure
 from otel_job_measure.cli import main
+from otel_job_measure.insight.checker_memory import Remembered, write
 from otel_job_measure.insight.notify.memory import FILE
 from tests.cli.test_check import _expect as expect
 from tests.insight.notify.receivers import MailServer, Webhook
@@ -196,3 +198,23 @@ def test_nobody_to_tell_is_said(state_dir: Path, capfd: pytest.CaptureFixture[st
     expect(state_dir, "ghost", ago_s=600)
     assert _check(state_dir, "--notify") == 2
     assert "--notify has no URL, and jobs.toml has no [[notify]]" in capfd.readouterr().err
+
+
+def test_a_server_that_is_away_for_an_hour_is_one_warning(
+    state_dir: Path, webhook: Webhook, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each check says it; people are told once, after an hour, and of all else nothing ends meanwhile."""
+    expect(state_dir, "ghost", ago_s=600)
+    assert _check(state_dir, "--notify", webhook.url) == 2
+    for name in ("URL", "TOKEN", "ORG", "BUCKET"):
+        monkeypatch.setenv(f"INFLUXDB_{name}", "http://127.0.0.1:9")
+    away = ("--from", "influxdb", "--notify", webhook.url)
+    assert _check(state_dir, *away) == 3
+    assert len(_notices(webhook)) == 1
+    hour_ago = Remembered().after_failure(time.time_ns() - 3700 * 10**9)
+    write(state_dir, hour_ago)
+    assert {_check(state_dir, *away) for _ in range(3)} == {3}
+    assert _notices(webhook)[1:] == [("opened", None, "unknown")]
+    assert "127.0.0.1:9" in capsys.readouterr().out.splitlines()[-1]
+    assert _check(state_dir, "--from", "history", "--notify", webhook.url) == 2
+    assert _notices(webhook)[2:] == [("cleared", None, "unknown")]
