@@ -27,7 +27,7 @@ def app_of(url: str) -> Any:  # noqa: ANN401 - Celery has no types
     """Returns an app with two tasks, `gate` and `nothing`."""
     app = import_module("celery").Celery("benchmarks", set_as_current=False, broker=url, backend=url)
     app.conf.update(worker_hijack_root_logger=False, worker_prefetch_multiplier=100)
-    client: Any = import_module("redis").Redis.from_url(url)
+    client: Any = import_module("redis").Redis.from_url(url, socket_timeout=600)
 
     def gate() -> None:
         client.blpop(GATE)

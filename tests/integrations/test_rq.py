@@ -163,6 +163,38 @@ def test_other_workers(place: Place, worker: str) -> None:
     assert [told[:3] for told in _told(runs)] == expected
 
 
+OTHERS: Final = {
+    "a function": """
+from functools import wraps
+from rq.worker import Worker
+original = Worker.perform_job
+@wraps(original)
+def perform_job(worker, *args, **more):
+    return original(worker, *args, **more)
+Worker.perform_job = perform_job
+""",
+    "wrapt": """
+import wrapt
+def perform_job(wrapped, worker, args, more):
+    assert type(worker).__name__ == "Worker"
+    return wrapped(*args, **more)
+wrapt.wrap_function_wrapper("rq.worker", "Worker.perform_job", perform_job)
+""",
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_another_librarys_wrapper_that_was_there_first(place: Place, other: str) -> None:
+    """The run of a horse that is killed ends as it does without the other library, and the wrapper gets its worker."""
+    place.queue.enqueue(rq_tasks.die)
+    place.queue.enqueue(rq_tasks.succeed)
+    command = [sys.executable, "-c", other + WORKER, "worker", "--url", place.redis.url, "--burst"]
+    environment = {**os.environ, "OTEL_JOB_MEASURE_STATE_DIR": str(place.folder)}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=100)
+    endings = [("die", "failed", "signal"), ("succeed", "end", None)]
+    assert [told[:3] for told in _told(place.runs())] == endings
+
+
 def test_install_twice_and_uninstall() -> None:
     """Nothing is wrapped twice, and RQ's own methods come back."""
     original = Job.perform
