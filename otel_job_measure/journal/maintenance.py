@@ -12,7 +12,6 @@ from typing import NamedTuple
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import LineProtocolError
-from otel_job_measure.journal import dropped
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Identity, Segment
 from otel_job_measure.journal.journal import SegmentJournal
@@ -91,6 +90,8 @@ def enforce(state: StateDir, bound: Bound) -> None:
         unrecorded += times
         excess -= size
     if unrecorded:
+        from otel_job_measure.journal import dropped  # noqa: PLC0415 - rarely needed
+
         dropped.note(state.root, (min(unrecorded), max(unrecorded)))
     if points:
         bound.counters.dropped(points, "max_bytes", own=own)
