@@ -8,6 +8,7 @@ due time, the number of retries, its span) travels in the job's `meta`, under on
 import copy
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,7 +19,7 @@ from importlib import import_module
 from typing import Any, Final, NamedTuple, cast
 
 from opentelemetry import propagate, trace
-from opentelemetry.trace import Link, SpanKind
+from opentelemetry.trace import Link, Span, SpanKind
 
 from otel_job_measure import names
 from otel_job_measure.integrations.contract import Adapter, TaskOptions
@@ -31,6 +32,7 @@ from otel_job_measure.spans.outcome import outcome_of
 
 META: Final = "otel_job_measure"
 """The key of a job's `meta`."""
+_FOREIGN: Final = "opentelemetry_instrumentation_rq"
 _WAITING: Final = frozenset({"created", "queued", "scheduled", "deferred"})
 """The states of a job that has not begun."""
 
@@ -253,6 +255,8 @@ class _Hooks:
             options["queued_ns"] = nanoseconds(job.enqueued_at)
         if is_due:
             options["scheduled_ns"] = said["due"]
+        if (foreign := _foreign_span()) is not None:
+            options["foreign"] = foreign
         producer = trace.get_current_span(propagate.extract(said)).get_span_context()
         if producer.is_valid:
             options["links"] = [Link(producer)]
@@ -277,6 +281,16 @@ class _Hooks:
         elif type(error).__name__ == "ShutDownImminentException":
             why = names.REASON_CANCELLED
         return None if why is None else outcome_of(error)._replace(reason=why)
+
+
+def _foreign_span() -> Span | None:
+    """Returns the span that opentelemetry-instrumentation-rq has opened around the job that begins, if it has."""
+    instrumentor: Any = getattr(sys.modules.get(_FOREIGN), "RQInstrumentor", None)
+    span: Any = trace.get_current_span()
+    if instrumentor is None or not instrumentor().is_instrumented_by_opentelemetry or span is trace.INVALID_SPAN:
+        return None
+    scope = getattr(span, "instrumentation_scope", None)  # a span that is not sampled has none
+    return span if scope is None or scope.name.startswith(_FOREIGN) else None
 
 
 def _said(job: Any) -> dict[str, Any]:

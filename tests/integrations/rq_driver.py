@@ -23,7 +23,7 @@ _WITHIN: Final = "the job runs in the worker's process: its run becomes `lost`"
 _NEVER: Final = dict.fromkeys(("rejected", "ignored", "misfire", "max instances", "coalesced"), _NONE) | {
     "revoked during": "RQ stops a job: see aborted",
     "expired": "the job is gone from Redis, with its name",
-    **dict.fromkeys(("foreign span", "foreign, unsampled"), "OpenTelemetry has no instrumentation of RQ"),
+    **dict.fromkeys(("foreign span", "foreign, unsampled"), "OpenTelemetry itself has no instrumentation of RQ"),
 }
 _OVER: Final = {"finished", "failed", "stopped", "canceled"}
 SLOW: Final = {"hard time limit"}

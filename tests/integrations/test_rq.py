@@ -21,6 +21,7 @@ from otel_job_measure.integrations import rq as adapter
 from otel_job_measure.runtime.history_reader import up_to_date
 from otel_job_measure.settings import Settings
 from otel_job_measure.testing.conformance import BEHAVIOURS, Behaviour, Recorded, check
+from otel_job_measure.testing.tasks import names_span
 from tests.integrations import rq_tasks
 from tests.integrations.rq_driver import DRIVERS, SLOW, Driver
 from tests.support.brokers import Redis
@@ -193,6 +194,32 @@ def test_another_librarys_wrapper_that_was_there_first(place: Place, other: str)
     subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=100)
     endings = [("die", "failed", "signal"), ("succeed", "end", None)]
     assert [told[:3] for told in _told(place.runs())] == endings
+
+
+THEIRS: Final = """
+import sys, types, wrapt
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
+trace.set_tracer_provider(TracerProvider(sampler={sampler}, shutdown_on_exit=False))
+def perform_job(wrapped, worker, args, more):
+    with trace.get_tracer("opentelemetry_instrumentation_rq.instrumentor").start_as_current_span("consume"):
+        return wrapped(*args, **more)
+wrapt.wrap_function_wrapper("rq.worker", "Worker.perform_job", perform_job)
+instrumentor = types.SimpleNamespace(is_instrumented_by_opentelemetry=True)
+sys.modules["opentelemetry_instrumentation_rq"] = types.SimpleNamespace(RQInstrumentor=lambda: instrumentor)
+"""
+
+
+@pytest.mark.parametrize("sampler", ["ALWAYS_ON", "ALWAYS_OFF"])
+def test_the_span_of_another_instrumentation(place: Place, sampler: str) -> None:
+    """The run has the ids of the span that a stand-in of opentelemetry-instrumentation-rq opened, sampled or not."""
+    job = place.queue.enqueue(names_span)
+    command = [sys.executable, "-c", THEIRS.format(sampler=sampler) + WORKER, "worker", "--burst"]
+    environment = {**os.environ, "OTEL_JOB_MEASURE_STATE_DIR": str(place.folder)}
+    subprocess.run([*command, "--url", place.redis.url], cwd=ROOT, env=environment, check=True, timeout=100)
+    (run,) = place.runs()
+    assert f"{run.trace_id} {run.span_id}" == job.return_value()
 
 
 def test_install_twice_and_uninstall() -> None:
