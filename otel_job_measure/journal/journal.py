@@ -17,9 +17,9 @@ from otel_job_measure import forks, names
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import LostSlotError, OpenStore, Position, Segment, Store
+from otel_job_measure.journal.segment import BEGAN
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.journal.unique_clock import UniqueClock
-from otel_job_measure.journal.vitals import BEGAN
 from otel_job_measure.rate_limited_log import RateLimitedLog
 
 _MAX_WAITING = 20_000

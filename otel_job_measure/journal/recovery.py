@@ -11,10 +11,9 @@ from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal import slots
 from otel_job_measure.journal.private_files import names_in, open_private
-from otel_job_measure.journal.segment import SUFFIX, TEMPORARY_SUFFIX, SegmentFile
+from otel_job_measure.journal.segment import BEGAN, SUFFIX, TEMPORARY_SUFFIX, SegmentFile
 from otel_job_measure.journal.slots import Slot
 from otel_job_measure.journal.state_dir import StateDir
-from otel_job_measure.journal.vitals import BEGAN
 from otel_job_measure.journal.watched import WATCHED
 from otel_job_measure.points.fields import TAG_NAMES
 from otel_job_measure.points.line_protocol import parse

@@ -22,6 +22,8 @@ _MOST_NUMBER = 9 * 10**18
 _TAIL = 64 * 1024
 _SMALL = 4096
 """What is read at once when a closed segment is opened: most hold one run. A thousand of them take 4 MiB."""
+BEGAN = b"# began "
+"""The comment of a journal with the start line of a run that another process began, and this one holds."""
 
 
 def new_name(destination: str) -> str:

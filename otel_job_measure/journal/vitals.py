@@ -1,10 +1,7 @@
 """What a sender knows of the journals whose rows it sends, beside the rows themselves."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol
-
-BEGAN: Final = b"# began "
-"""The comment of a journal with the start line of a run that another process began, and this one holds."""
+from typing import NamedTuple, Protocol
 
 
 class OpenStart(NamedTuple):
