@@ -1,9 +1,12 @@
 """Everything else, by Apprise: Slack, Teams, Telegram, PagerDuty and a hundred more."""
 
-from typing import Any
+from typing import Any, Final
 
 from otel_job_measure.errors import MissingDependencyError, NotifyError
 from otel_job_measure.insight.notify.message import Message
+
+_INERT: Final = str.maketrans({"@": "@\u200b", "<": "\u2039", ">": "\u203a"})
+"""So a job's name calls no channel and is no link: Apprise makes mentions and links of Slack even of half of one."""
 
 
 class _Apprise:
@@ -21,9 +24,7 @@ class _Apprise:
 
     def __call__(self, message: Message, *, timeout_s: float) -> None:
         self._service.socket_connect_timeout = self._service.socket_read_timeout = timeout_s
-        # Zero-width spaces keep a job's name from calling a whole channel.
-        text = message.text.replace("@", "@\u200b")
-        subject = message.subject.replace("@", "@\u200b")
+        text, subject = message.text.translate(_INERT), message.subject.translate(_INERT)
         sent = self._service.notify(body=text, title=subject, body_format=self._library.NotifyFormat.TEXT)
         if not sent:
             raise NotifyError(f"{self._service.service_name} did not take the message")

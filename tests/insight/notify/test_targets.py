@@ -3,12 +3,15 @@ import hashlib
 import hmac
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from otel_job_measure.errors import MissingDependencyError, NotifyError
 from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.insight.notify import webhook as webhook_module
 from otel_job_measure.insight.notify.message import Message, message_of
 from otel_job_measure.insight.notify.notices import Notice, Trouble
 from otel_job_measure.insight.notify.target import Target, target_of
@@ -133,6 +136,37 @@ def test_apprise_takes_the_rest(webhook: Webhook) -> None:
     text = json.loads(post.body)["message"]
     assert "missed" in text
     assert "@everyone" not in text
+
+
+MARKUP: Final = "<!channel> <!here|x> <https://evil.example|click> <@U1> <#C1> &lt;!channel&gt;"
+
+
+def test_markup_of_slack_in_a_name_calls_nobody_and_links_nowhere(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By Slack's own webhook, all that Slack would act on is escaped."""
+    monkeypatch.setattr(webhook_module, "_SLACK", "127.0.0.1")
+    target_of(webhook.url).send(_message(MARKUP), timeout_s=PATIENT_S)
+    (post,) = webhook.posts
+    (text,) = json.loads(post.body).values()
+    assert "channel" in text
+    assert set("<>").isdisjoint(text)
+
+
+def test_markup_of_slack_in_a_name_does_nothing_by_apprise_either(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Apprise passes mentions and links on as they are."""
+    webhook.body = b"ok"
+    slack = import_module("apprise.plugins.slack").NotifySlack
+    monkeypatch.setattr(slack, "webhook_url", webhook.url)
+    target_of("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#general").send(
+        _message(MARKUP), timeout_s=PATIENT_S
+    )
+    (post,) = webhook.posts
+    (sent,) = json.loads(post.body)["attachments"]
+    assert "channel" in sent["text"]
+    assert "<" not in sent["text"] + sent["title"]
 
 
 def test_without_apprise_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
