@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from otel_job_measure.web.hosts import Hosts
     from otel_job_measure.web.key import Key
 
+_MOST_TITLE: Final = 100
 _FIRST_S: Final = 3600.0
 _NO_JOB: Final = ("No such job", "Nothing is known of a job with this name, project and stage.")
 
@@ -163,6 +164,6 @@ def _title_of(name: str) -> Callable[[Mapping[str, str]], str]:
     """Returns what gives a page one of its parameters as its title."""
 
     def title(query: Mapping[str, str]) -> str:
-        return query.get(name, "")
+        return query.get(name, "")[:_MOST_TITLE].strip() or name
 
     return title

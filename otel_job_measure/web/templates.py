@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import jinja2
 
+from otel_job_measure.insight.pictures.style import style_of_pictures
 from otel_job_measure.insight.words import zone
 from otel_job_measure.printable import printable
 from otel_job_measure.web import words
@@ -22,6 +23,8 @@ class Templates:
         self.static: dict[str, tuple[str, bytes]] = {}
         for file in resources.files(_PLACE).joinpath("static").iterdir():
             self.static[file.name] = (_TYPES[file.name.rpartition(".")[2]], file.read_bytes())
+        kind, sheet = self.static["page.css"]
+        self.static["page.css"] = (kind, style_of_pictures().encode() + sheet)
         texts = {
             file.name: file.read_text(encoding="utf-8")
             for file in resources.files(_PLACE).joinpath("templates").iterdir()

@@ -161,5 +161,34 @@ def test_every_odd_job_has_its_page(odd: HistoryStore) -> None:
 def test_what_is_unknown_is_not_found(company: HistoryStore) -> None:
     """A job and a run that nothing is known of."""
     with visited(lambda: look_at(company)) as client:
-        for path in ("/job?job=nothing", "/job", "/run?uuid=nothing", "/run", "/nothing"):
-            assert client.get(path).status_code == 404
+        for path in (
+            "/job?job=nothing",
+            "/job",
+            "/run?uuid=nothing",
+            "/run",
+            "/run?uuid=%25",
+            "/run?uuid=_",
+            "/nothing",
+        ):
+            answer = client.get(path)
+            assert answer.status_code == 404
+            assert 'href="/">All jobs</a>' in answer.text
+
+
+def test_an_odd_address_is_answered(company: HistoryStore) -> None:
+    """Its characters do not act, and its length does not repeat in the title."""
+    with visited(lambda: look_at(company)) as client:
+        for word in (
+            "%00",
+            "%1b[31m%E2%80%AE",
+            "%FF%FE",
+            "%ED%A0%80",
+            "x" * 20_000,
+            "%3Cscript%3Ealert(1)%3C/script%3E",
+        ):
+            for path in (f"/job?job={word}", f"/run?uuid={word}"):
+                answer = client.get(path)
+                assert answer.status_code == 404
+                assert len(answer.text) < 5000
+                assert not set("\0\x1b\u202e") & set(answer.text)
+                assert "<script>alert" not in answer.text

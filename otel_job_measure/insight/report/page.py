@@ -9,6 +9,7 @@ from otel_job_measure.insight.pictures.bars import Bar, bars
 from otel_job_measure.insight.pictures.kinds import kind_of
 from otel_job_measure.insight.pictures.sparkline import sparkline
 from otel_job_measure.insight.pictures.strip import strip
+from otel_job_measure.insight.pictures.style import style_of_pictures
 from otel_job_measure.insight.pictures.svg import safe
 from otel_job_measure.insight.report import words
 from otel_job_measure.insight.report.changes import GONE, SLOWER, Change
@@ -29,7 +30,9 @@ def html(report: Report) -> str:
 
 def _page(report: Report) -> Iterator[str]:
     title = safe(words.title(report))
-    style = files("otel_job_measure.insight.report").joinpath("report.css").read_text(encoding="utf-8")
+    style = style_of_pictures() + files("otel_job_measure.insight.report").joinpath("report.css").read_text(
+        encoding="utf-8"
+    )
     yield '<!doctype html><html lang="en"><head><meta charset="utf-8">'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
