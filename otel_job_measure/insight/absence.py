@@ -53,6 +53,7 @@ class Evidence:
         gaps: Of a history: when points were dropped, or journals were in memory. Of an InfluxDB: when a query failed,
             or no host sent a word; `outage_now` is added by itself.
         ahead: Hosts whose clocks are or were ahead of the checker's, and when.
+        unlooked: Of an InfluxDB: a gap in which no checker looked, for some minutes after it.
         settle_s: Of an InfluxDB: how long after its last moment the absence of a row is decided.
     """
 
@@ -61,6 +62,7 @@ class Evidence:
     senders: Mapping[str, Sender] = field(default_factory=dict[str, Sender])
     gaps: tuple[Span, ...] = ()
     ahead: Mapping[str, Span] = field(default_factory=dict[str, Span])
+    unlooked: Span | None = None
     settle_s: float = SETTLE_S
 
     @property

@@ -42,7 +42,7 @@ class Remembered:
 
     def now_away(self, now_ns: int) -> Span | None:
         """Returns the time without a look that still matters: hosts have some minutes to speak after it."""
-        if self.looked_ns is not None and now_ns - self.looked_ns > _AWAY_NS:
+        if self.looked_ns is not None and now_ns - self.looked_ns > _AWAY_NS and not self.is_open:
             return Span(self.looked_ns, now_ns)
         return self.away if self.away is not None and now_ns <= self.away.until_ns + RETURN_S * NS else None
 

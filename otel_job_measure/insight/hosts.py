@@ -120,7 +120,8 @@ def _unknown_for_long(judgements: Collection[Judgement], evidence: Evidence) -> 
     """Returns a finding for the store, or for each host with a backlog, if nothing has been known for over an hour."""
     known = [of for of in judgements if of.hosts.isdisjoint(evidence.ahead)]  # the others have a finding of their own
     since = [finding.since_ns for of in known for finding in of.findings if finding.is_behind]
-    if not since or min(since) > evidence.now_ns - LONG_S * NS:
+    looks_since_ns = 0 if evidence.unlooked is None else evidence.unlooked.until_ns
+    if not since or max(min(since), looks_since_ns) > evidence.now_ns - LONG_S * NS:
         return []
     behind = sorted(
         host for host in evidence.senders if evidence.waits(host, evidence.now_ns) or evidence.is_gone(host)

@@ -1,4 +1,4 @@
-"""InfluxDB is away for a day, with 300 jobs: nothing false is told, and afterwards all that is true, once."""
+"""InfluxDB or the checker is away for a day, with 300 jobs: nothing false is told, and then all that is true, once."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -99,6 +99,15 @@ class _Checker:
         return Counter(each.state.name for each in found.judgements)
 
 
+def _missed(store: _Store) -> list[tuple[JobId, int | None]]:
+    return sorted((event.job, event.due_ns) for event in store.kept if event.event == "missed")
+
+
+def _true() -> list[tuple[JobId, int]]:
+    later = [(job, at(hour * HOUR)) for job in GONE for hour in (22, 23, 24)]
+    return sorted([*later, *((job, at(7 * HOUR)) for job in ONCE)])
+
+
 def test_a_day_without_influxdb_is_one_warning_and_then_all_true_misses(tmp_path: Path) -> None:
     """Of 300 jobs on two hosts none is told meanwhile; then each miss has one event at its time."""
     checker = _Checker(tmp_path / "state")
@@ -123,8 +132,22 @@ def test_a_day_without_influxdb_is_one_warning_and_then_all_true_misses(tmp_path
     store.words = sender("a", DAY + 890), sender("b", DAY + 890)
     assert checker.look(DAY + 900) == {"ok": 297, "missed": 3}
     checker.look(DAY + 960)
-    true = [(job, at(7 * HOUR)) for job in ONCE] + [(job, at(hour * HOUR)) for job in GONE for hour in (22, 23, 24)]
-    missed = [(event.job, event.due_ns) for event in store.kept if event.event == "missed"]
-    assert sorted(missed) == sorted(true)
+    assert _missed(store) == _true()
     over = [f"[OK] {host} unknown: over" for host in "ab"]
     assert sorted(checker.ops.subjects[4:]) == [*(f"[CRITICAL] {job.job} missed" for job in GONE), *over]
+
+
+def test_a_day_without_the_checker_is_judged_afterwards(tmp_path: Path) -> None:
+    """The rows arrived meanwhile; hosts have some minutes to speak, then each miss has one event at its time."""
+    checker = _Checker(tmp_path / "state")
+    store = checker.store
+    store.arrived(30)
+    store.words = sender("a", 50), sender("b", 50)
+    assert checker.look(60) == {"ok": 300}
+    store.arrived(DAY + 900)
+    for now in (DAY + 900, DAY + 1200, DAY + 1510):
+        store.words = [sender(host, now - 10) for host in "ab"]
+        states = checker.look(now)
+    assert states == {"ok": 297, "missed": 3}
+    assert _missed(store) == _true()
+    assert sorted(checker.ops.subjects) == [f"[CRITICAL] {job.job} missed" for job in GONE]
