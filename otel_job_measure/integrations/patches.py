@@ -33,7 +33,9 @@ class Patches:
         live = self._live
 
         def original(first: Any, *args: Any, **more: Any) -> Any:
-            # What another library has put here may look at its instance, so it has to be bound.
+            # Another library's wrapper may look at its instance, so it is bound as Python binds it.
+            if not hasattr(found, "__get__"):
+                return found(*args, **more)
             bound = found.__get__(None, first) if is_of_class else found.__get__(first, type(first))
             return bound(*args, **more)
 
