@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from otel_job_measure.cli import check_text, notify_options, options
-from otel_job_measure.errors import JobMeasureError
+from otel_job_measure.errors import JobMeasureError, StoreError
 
 if TYPE_CHECKING:
     from otel_job_measure.insight.check import Checked
@@ -23,8 +23,8 @@ _TIMEOUT_S = 10
 EVERY_S: Final = 60.0
 
 
-class _TooLateError(Exception):
-    """The time is over."""
+class _TooLateError(StoreError):
+    """The time is over: for what remembers when a store was away, it did not answer."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # pyright: ignore[reportPrivateUsage] - its only name

@@ -12,7 +12,9 @@ from otel_job_measure.cli import main
 from otel_job_measure.insight.checker_memory import Remembered, write
 from otel_job_measure.insight.notify.memory import FILE
 from tests.cli.test_check import _expect as expect
+from tests.delivery.support import TinyServer
 from tests.insight.notify.receivers import MailServer, Webhook
+from tests.runtime.support import variables
 
 
 def _check(folder: Path, *words: str) -> int:
@@ -198,6 +200,22 @@ def test_nobody_to_tell_is_said(state_dir: Path, capfd: pytest.CaptureFixture[st
     expect(state_dir, "ghost", ago_s=600)
     assert _check(state_dir, "--notify") == 2
     assert "--notify has no URL, and jobs.toml has no [[notify]]" in capfd.readouterr().err
+
+
+def test_a_server_that_hangs_for_an_hour_is_told_too(
+    state_dir: Path, webhook: Webhook, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The check gives up by itself, and that counts as no answer."""
+    server = TinyServer()
+    server.asked = lambda exchange: exchange.hang()
+    for name, value in variables(server.url).items():
+        monkeypatch.setenv(name, value)
+    write(state_dir, Remembered().after_failure(time.time_ns() - 3700 * 10**9))
+    words = ("--from", "influxdb", "--notify", webhook.url, "--state-dir", str(state_dir), "--timeout", "1s")
+    assert main(["check", *words]) == 3
+    assert "no answer within 1 s" in capsys.readouterr().out
+    assert _notices(webhook) == [("opened", None, "unknown")]
+    server.close()
 
 
 def test_a_server_that_is_away_for_an_hour_is_one_warning(
