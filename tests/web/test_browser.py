@@ -54,6 +54,7 @@ def opened(browser: Browser, home: str, **how: Any) -> Generator[Page]:  # noqa:
     complaints: list[str] = []
     context = browser.new_context(**how)
     page = context.new_page()
+    page.set_default_timeout(100_000)  # the machine may be busy
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)

@@ -52,6 +52,7 @@ def of_page(html: str) -> dict[str, tuple[str, ...]]:
     }
 
 
+@pytest.mark.timeout(300)  # 40,000 lines are folded
 def test_all_say_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Counts, success and quantiles; p95 of the durations 1 to 11 is 11 everywhere."""
     folder = tmp_path / "state"
