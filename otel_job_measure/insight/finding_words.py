@@ -13,20 +13,25 @@ _TEXTS: Final = {
     findings.SILENT: "a run is open, but silent",
     findings.OVERRUN: "a run exceeds its longest time",
     findings.MISSED: "no run started in time",
-    findings.NEVER_RAN: "no run started in time, and it has never run",
+    findings.NEVER_RAN: "it has never run",
     findings.FAILING: "it fails",
     findings.STALE: "its last success is too long ago",
     findings.UNKNOWN: "its state is not known",
     findings.TOO_OFTEN: "the last two starts are too close together",
     findings.TOO_SHORT: "the last run was shorter than it should be",
-    findings.LATE: "it is due and has not started",
+    findings.LATE: "it has not started",
     findings.SLOWER: "the last runs took longer than those before",
     findings.RUNNING: "a run is open",
     findings.FINE: "nothing is wrong",
-    findings.HOST_SILENT: "the host is silent",
-    findings.CLOCK: "the clock of the host is wrong",
+    findings.HOST_SILENT: "nothing comes from the host",
+    findings.CLOCK: "the host writes wrong times",
     IDLE: "nothing is expected of it, and it has not run for two days",
 }
+_WITH_DETAIL: Final = {
+    findings.SILENT: "a run is open",
+    findings.STALE: "it should have succeeded by now",
+}
+"""What is said instead before a detail that would repeat the sentence."""
 
 
 def words_of(finding: Finding, time_of: Callable[[int], str]) -> str:
@@ -38,7 +43,8 @@ def words_of(finding: Finding, time_of: Callable[[int], str]) -> str:
     """
     due = "" if finding.due_ns is None else f", due {time_of(finding.due_ns)}"
     detail = f": {finding.detail}" if finding.detail else ""
-    return f"{_TEXTS.get(finding.name, finding.name)}{due}{detail}"
+    text = _TEXTS.get(finding.name, finding.name)
+    return f"{_WITH_DETAIL.get(finding.name, text) if detail else text}{due}{detail}"
 
 
 def idle_words() -> str:

@@ -128,7 +128,7 @@ def _over(look: Look) -> list[Finding]:
         if look.evidence.now_ns <= at_ns or known is Known.NOT_YET:
             continue
         if known is Known.ABSENT:
-            found.append(limits.over(run, most_s or 0.0, "it goes on"))
+            found.append(limits.over(run, most_s or 0.0, "it still runs"))
         else:
             detail = "whether a run has ended cannot be known yet"
             found.append(Finding(name=UNKNOWN, since_ns=at_ns, uuid=run.uuid, detail=detail, is_behind=True))
