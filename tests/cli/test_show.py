@@ -1,0 +1,57 @@
+"""`show`: everything about one run."""
+
+import json
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from otel_job_measure.cli import main
+from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.journal.interfaces import Chunk
+from tests.history.support import history_in
+from tests.insight.contract import FAILED, whole
+
+SECOND: Final = 10**9
+
+
+@pytest.fixture(autouse=True)
+def _runs(state_dir: Path) -> None:
+    """Three runs of a job, the middle one failed."""
+    now_ns, job = time.time_ns(), JobId("nightly", "billing", "production")
+    data = whole("abc1", now_ns - 3000 * SECOND, job, took_s=2.0)
+    data += whole("abd2", now_ns - 2000 * SECOND, job, took_s=3.0, outcome=FAILED)
+    data += whole("xyz3", now_ns - 1000 * SECOND, job, took_s=4.0)
+    state_dir.mkdir(mode=0o700, exist_ok=True)
+    history_in(state_dir, None, retention_s=1e10).fold([Chunk(segment="local-1.lp", offset=0, data=data, host="web-1")])
+
+
+def test_a_prefix_will_do_and_the_neighbours_are_told(capfd: pytest.CaptureFixture[str]) -> None:
+    """The run before and the run after are named, for people and for programs."""
+    assert main(["show", "abd"]) == 0
+    shown = capfd.readouterr().out
+    assert all(text in shown for text in ("nightly", "abd2", "ValueError", "abc1", "xyz3"))
+    assert main(["show", "--json", "abd"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert (found["run"]["uuid"], found["before"]["uuid"], found["after"]["uuid"]) == ("abd2", "abc1", "xyz3")
+
+
+def test_several_runs_are_listed(capfd: pytest.CaptureFixture[str]) -> None:
+    """The exit code is 1, and the message asks for more of the id."""
+    assert main(["show", "ab"]) == 1
+    captured = capfd.readouterr()
+    assert "nightly" in captured.out
+    assert "2 runs or more have an id that begins with 'ab': give more of it" in captured.err
+    assert main(["show", "--json", "ab"]) == 1
+    assert {json.loads(line)["uuid"] for line in capfd.readouterr().out.splitlines()} == {"abc1", "abd2"}
+
+
+@pytest.mark.parametrize("uuid", ["nothing", "\x1b[31m", "%", "_"])
+def test_an_unknown_run_is_named(uuid: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Nothing in it acts on the terminal, and it is no pattern."""
+    assert main(["show", uuid]) == 1
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert "has an id that begins with" in captured.err
+    assert "\x1b" not in captured.err
