@@ -12,6 +12,7 @@ from otel_job_measure.clock import Clock
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.expectations.encoding import encode
 from otel_job_measure.expectations.expectation import ExpectedJob
+from otel_job_measure.journal.expected_memory import ExpectedMemory
 from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.points.monitor import Expected
 from otel_job_measure.points.monitor_rows import line_of
@@ -25,7 +26,7 @@ _DIGITS: Final = 16
 class ExpectedRows:
     """The rows that one destination has not been told yet."""
 
-    def __init__(self, store: ExpectedStore, destination: str, clock: Clock) -> None:
+    def __init__(self, store: ExpectedStore | ExpectedMemory, destination: str, clock: Clock) -> None:
         self._store = store
         self._destination = destination
         self._clock = clock

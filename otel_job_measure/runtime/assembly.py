@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from otel_job_measure.delivery.presence import Presence
     from otel_job_measure.delivery.server_sink import ServerSink
     from otel_job_measure.delivery.shipper import Shipper
+    from otel_job_measure.journal.expected_memory import ExpectedMemory
     from otel_job_measure.journal.interfaces import DeadLetters
     from otel_job_measure.journal.maintenance import JournalSource
     from otel_job_measure.journal.vitals import Vitals
@@ -148,6 +149,7 @@ def make_shipper(  # noqa: PLR0913 - the parts of one machine
     client: object,
     clock: Clock,
     is_in_memory: Callable[[], bool],
+    expected: "ExpectedMemory | None" = None,
 ) -> "tuple[Shipper, ServerSink | None]":
     """Returns the shipper of one journal, and the sink of its server, if it sends to one.
 
@@ -175,21 +177,27 @@ def make_shipper(  # noqa: PLR0913 - the parts of one machine
         consumers.append(Consumer(history, LAZY, clock=clock))
     # If another process sends, only that one knows when a segment is no longer needed.
     drops = settings.ship and (settings.destination is None or server is not None)
-    presence = None if server is None else presence_of(settings, server, source, clock=clock)
+    presence = None if server is None else presence_of(settings, server, source, clock=clock, memory=expected)
     return Shipper(source, consumers, counters, presence=presence, clock=clock, drops=drops), server
 
 
-def presence_of(settings: Settings, server: "ServerSink", vitals: "Vitals", *, clock: Clock) -> "Presence | None":
-    """Returns what tells a server what runs now; None if the settings turn that off."""
+def presence_of(
+    settings: Settings,
+    server: "ServerSink",
+    vitals: "Vitals",
+    *,
+    clock: Clock,
+    memory: "ExpectedMemory | None" = None,
+) -> "Presence | None":
+    """Returns what tells a server what runs now and what should; None if the settings turn that off."""
     from otel_job_measure.delivery.expected_rows import ExpectedRows  # noqa: PLC0415 - see the module
     from otel_job_measure.delivery.presence import Presence  # noqa: PLC0415 - see the module
     from otel_job_measure.journal.expected_store import ExpectedStore  # noqa: PLC0415 - see the module
 
     if not settings.heartbeat_s:
         return None
-    expected = None
-    if not settings.in_memory:
-        expected = ExpectedRows(ExpectedStore(settings.state_path, clock), settings.destination_id, clock)
+    store = memory if settings.in_memory else ExpectedStore(settings.state_path, clock)
+    expected = None if store is None else ExpectedRows(store, settings.destination_id, clock)
     identity = identity_of(settings)
     return Presence(
         server, vitals, host=identity.host, heartbeat_s=settings.heartbeat_s, expected=expected, clock=clock

@@ -72,8 +72,7 @@ class Pipeline:
         self._is_closed = False
         self._has_sent = False
         self._has_handed_over = False
-        self._lock = threading.RLock()
-        self._closing = threading.RLock()
+        self._lock, self._closing = threading.RLock(), threading.RLock()
         self._declarations: Declarations | None = None
         self._due_times: DueTimes | None = None
         self.journal = SegmentJournal(
@@ -127,6 +126,7 @@ class Pipeline:
                         client=self._client,
                         clock=self._clock,
                         is_in_memory=lambda: self._opener.in_memory,
+                        expected=self._declarations.memory if self._declarations else None,
                     )
                 self._ships = True
                 self.journal.wake = self._hand_over if forks.is_forked_by_uwsgi() else self._shipper.wake

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_job_measure.clock import Clock
 from otel_job_measure.forks import fork_gate
+from otel_job_measure.journal.expected_memory import ExpectedMemory
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.settings import Settings
 
@@ -41,6 +42,8 @@ class Declarations:
         self._settings = settings
         self._clock = clock
         self._wake = wake
+        self.memory = ExpectedMemory(clock) if settings.in_memory else None
+        """What is declared, if there is no state directory."""
         self._declared: dict[Key, Declared] = {}
         self._noting: Noting | None = None
         self._were_some: bool | None = None
@@ -50,7 +53,7 @@ class Declarations:
         declared = Declared(limits, module, settings, resource)
         key = name, settings.project, settings.stage
         before = self._declared.get(key)
-        if settings.disabled or self._settings.in_memory or (before is not None and before.limits == declared.limits):
+        if settings.disabled or (before is not None and before.limits == declared.limits):
             return
         if before is None and len(self._declared) >= _MOST_JOBS:
             return
@@ -71,14 +74,18 @@ class Declarations:
 
     def _were_there_some(self) -> bool:
         """Returns whether this program declared limits when it last ran: one look at a file."""
+        if self.memory is not None:
+            return False
         if self._were_some is None:
             self._were_some = StateDir(self._settings.state_path).expected_file("code", program()).exists()
         return self._were_some
 
     def _prepared(self) -> "Noting":
         with fork_gate():
-            from otel_job_measure.spans.noting import Noting  # noqa: PLC0415 - most processes declare nothing
-        return Noting(self._settings, self._clock, program())
+            from otel_job_measure.journal.expected_store import ExpectedStore  # noqa: PLC0415 - most processes declare nothing
+            from otel_job_measure.spans.noting import Noting  # noqa: PLC0415 - the same
+        store = self.memory or ExpectedStore(self._settings.state_path, self._clock)
+        return Noting(store, self._clock, program())
 
 
 def program() -> str:

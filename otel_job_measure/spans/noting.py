@@ -11,12 +11,12 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.expectations.expectation import Expectation, JobId
 from otel_job_measure.expectations.limits import Checked, checked
+from otel_job_measure.journal.expected_memory import ExpectedMemory
 from otel_job_measure.journal.expected_store import BusyStoreError, ExpectedStore
 from otel_job_measure.journal.statements import Snapshot, Statement
 from otel_job_measure.points.tags import resolve
 from otel_job_measure.points.text import clean_tag
 from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
-from otel_job_measure.settings import Settings
 from otel_job_measure.spans.declarations import Declared, Key
 
 _log = PrintableLog(logging.getLogger(names.LOGGER))
@@ -26,10 +26,10 @@ _AGAIN_NS: Final = 3600 * 10**9
 class Noting:
     """The checked declarations of a process, and the store that takes them."""
 
-    def __init__(self, settings: Settings, clock: Clock, origin: str) -> None:
+    def __init__(self, store: ExpectedStore | ExpectedMemory, clock: Clock, origin: str) -> None:
         self._clock = clock
         self._origin = origin
-        self._store = ExpectedStore(settings.state_path, clock)
+        self._store = store
         self._log = RateLimitedLog(_log, clock, every_s=1e9)
         self._taken: dict[Key, tuple[Declared, Expectation | None]] = {}
         self._began_ns = clock.wall_ns()

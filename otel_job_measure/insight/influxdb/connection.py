@@ -28,6 +28,8 @@ from otel_job_measure.settings import Destination, Settings
 _MOST_RECEIVED: Final = 256 * 1024 * 1024
 _NO_ROWS: Final = (ValueError, LookupError, TypeError, AttributeError, csv.Error)
 _AT_ONCE: Final = 64 * 1024
+_LONGEST_LINE: Final = 64 * 1024 * 1024
+"""No answer with rows has longer ones; what has is a file that somebody else serves."""
 
 
 class Refused(Exception):  # noqa: N818 - not an error of the program: the server's answer
@@ -186,12 +188,20 @@ class Connection:
 def _lines_of(raw: urllib3.BaseHTTPResponse) -> Iterator[str]:
     read = getattr(raw, "read1", raw.read)
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-    rest = ""
+    rest: list[str] = []
+    size = 0
     while piece := read(_AT_ONCE):
-        *lines, rest = (rest + decode(piece)).split("\n")
-        yield from lines
-    if rest:
-        yield rest
+        first, *lines = decode(piece).split("\n")
+        rest.append(first)
+        size += len(first)
+        if size > _LONGEST_LINE:
+            raise ValueError
+        if lines:
+            yield "".join(rest)
+            yield from lines[:-1]
+            rest, size = lines[-1:], len(lines[-1])
+    if last := "".join(rest):
+        yield last
 
 
 def _response_of(raw: urllib3.BaseHTTPResponse, body: bytes) -> Response:

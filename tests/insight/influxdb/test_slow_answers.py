@@ -1,0 +1,83 @@
+"""A slow or an endless answer is one clear error, after one deadline for the whole exchange."""
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from otel_job_measure.errors import StoreError
+from otel_job_measure.insight.influxdb.store import InfluxStore
+from otel_job_measure.insight.run_store import ALL
+from otel_job_measure.settings import Settings
+
+VERSIONS = ["1.8.10", "v2.7.12", "3.9.0"]
+MIB = 1024 * 1024
+
+
+@contextmanager
+def server(version: str, piece: bytes, times: int, every_s: float | None) -> Generator[str]:
+    """Runs a server that answers with one piece again and again; with no `every_s`, it waits for ever after them."""
+    ended = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(204)
+            self.send_header("X-Influxdb-Version", version)
+            self.end_headers()
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            try:
+                for _ in range(times):
+                    self.wfile.write(piece)
+                    if every_s and ended.wait(every_s):
+                        return
+                if every_s is None:
+                    ended.wait()
+            except OSError:
+                pass  # the reader has left
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as made:
+        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{made.server_address[1]}"
+        finally:
+            ended.set()
+            made.shutdown()
+            thread.join()
+
+
+def store_of(url: str, timeout_s: float) -> InfluxStore:
+    """Returns a store that waits so long for an answer."""
+    return InfluxStore(
+        Settings(influxdb_url=url, influxdb_org="o", influxdb_bucket="b", influxdb_token="t", timeout_s=timeout_s)
+    )
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_answer_that_stalls_after_its_headers_is_one_clear_error(version: str) -> None:
+    """The reader does not wait for ever."""
+    with server(version, b"", 0, None) as url, pytest.raises(StoreError, match="no answer from"):
+        store_of(url, 1.0).latest(ALL, 1)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_answer_that_drips_is_one_clear_error(version: str) -> None:
+    """Each byte comes in time, the answer does not."""
+    with server(version, b" ", 100_000, 0.1) as url, pytest.raises(StoreError, match="no answer from"):
+        store_of(url, 1.0).latest(ALL, 1)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_large_answer_without_a_line_is_not_read_to_its_end(version: str) -> None:
+    """Memory is bounded, and no byte is copied again for each later one."""
+    with server(version, b"x" * MIB, 100, 0) as url, pytest.raises(StoreError, match="something else than rows"):
+        store_of(url, 60.0).latest(ALL, 1)
