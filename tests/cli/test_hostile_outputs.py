@@ -209,7 +209,7 @@ def test_doctor(state: Path, tmp_path: Path) -> None:
     refusing.chmod(0o755)
     where = ("--state-dir", str(tmp_path / "other"))
     told = said("doctor", "--drill", "--notify", f"exec:{refusing}", *where, PROJECT_NAME=hostile)
-    assert "was not told" in told
+    assert "was not told" in " ".join(told.split())  # lines end where the path is long
 
 
 @pytest.mark.parametrize("name", AS_WORDS)
