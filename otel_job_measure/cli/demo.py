@@ -207,16 +207,20 @@ class _Jobs:
             _say(name, str(error).replace(": ", f":\n  {'':<16} "))
             return
         background: Any = import_module("apscheduler.schedulers.background")
-        done = threading.Event()
+        events: Any = import_module("apscheduler.events")
+        removed = threading.Event()
 
         def count_orders() -> None:
             _say(name, f"{len(self._orders.read_text().splitlines()) - 1} orders, run by APScheduler")
-            done.set()
+
+        def told(_event: object) -> None:
+            removed.set()
 
         scheduler = background.BackgroundScheduler()
+        scheduler.add_listener(told, events.EVENT_JOB_REMOVED)
         scheduler.add_job(count_orders, id=name)  # due now
         scheduler.start()
-        done.wait()
+        removed.wait()  # its thread has begun the run, and looks at it no more
         scheduler.shutdown()  # waits for the job's end
         apscheduler.uninstall()
 

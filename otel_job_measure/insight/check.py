@@ -31,7 +31,7 @@ _BEFORE_NS: Final = 2 * 3600 * NS
 _FURTHER_NS: Final = (40 * 86_400 * NS, 370 * 86_400 * NS)
 _MOST_RUNS: Final = 3000
 """Of more runs of one job, only the latest are looked at."""
-_MORE_VOTES: Final = 10
+_SOME_BEFORE: Final = 10
 _ENOUGH: Final = LEAST + LAST
 """A job with so many runs in the time that is looked at is compared with these; of others, as many as `_COMPARED`."""
 _COMPARED: Final = 2 * LEAST + LAST
@@ -195,6 +195,7 @@ class _Asked:
         after_ns = self._after_ns
         if len(runs) == _MOST_RUNS:
             after_ns = max(after_ns, started_ns(runs[0]) + _BEFORE_NS)
+        runs = self._start_before(place, expected, runs, after_ns) + runs
         runs += self._votes_before(place, expected, runs)
         return Facts(
             job=job,
@@ -260,6 +261,20 @@ class _Asked:
         wanted = Wanted.of_job(job, host=host, since_ns=since_ns)
         return list(deque(self._store.starts(wanted), _MOST_RUNS))
 
+    def _start_before(
+        self, place: Place, expected: ExpectedJob | None, runs: list[RunRecord], after_ns: int
+    ) -> list[RunRecord]:
+        """Returns the last runs before those that are known, if the due times of an interval depend on them."""
+        if expected is None or expected.first_seen_ns >= after_ns or (runs and started_ns(runs[0]) <= after_ns):
+            return []
+        if all(version.expectation.every_s is None for version in expected.versions):
+            return []
+        job, host = place
+        if job not in self.last:
+            return []
+        wanted = Wanted.of_job(job, host=host, until_ns=after_ns - _BEFORE_NS)
+        return self._store.latest(wanted, _SOME_BEFORE)[::-1]
+
     def _votes_before(self, place: Place, expected: ExpectedJob | None, runs: list[RunRecord]) -> list[RunRecord]:
         """Returns older runs if `failures` asks for more outcomes than are here, and all of these are failures."""
         least = (expected.expectation.failures or 1) if expected is not None else 1
@@ -269,7 +284,7 @@ class _Asked:
         job, host = place
         wanted = Wanted.of_job(job, host=host)
         known = {run.uuid for run in runs}
-        return [run for run in self._store.latest(wanted, least + _MORE_VOTES) if run.uuid not in known]
+        return [run for run in self._store.latest(wanted, least + _SOME_BEFORE) if run.uuid not in known]
 
 
 def _last_due_ns(expected: ExpectedJob, after_ns: int, now_ns: int) -> int | None:

@@ -6,7 +6,6 @@ import email.policy
 import io
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +21,6 @@ SECOND: Final = 10**9
 HOUR: Final = 3600 * SECOND
 GOOD: Final = JobId("good", "billing", "production")
 BAD: Final = JobId("bad", "billing", "production")
-Fill = Callable[[bytes], None]
 
 
 @pytest.fixture

@@ -141,6 +141,17 @@ def test_an_empty_store_is_in_order() -> None:
     assert (found.judgements, found.abouts, found.level()) == ((), (), 0)
 
 
+@pytest.mark.parametrize("hours", range(6))
+def test_an_interval_goes_on_from_the_run_before_the_look(hours: int) -> None:
+    """Where its runs lie within the interval is known from the last one before, so nothing is missed at the edge."""
+    every = expected(every_s=6 * HOUR, first_seen=-10 * DAY + HOUR)
+    starts = [-10 * DAY + (hours + 6 * number) * HOUR for number in range(40)]
+    runs = [run(start, start + 9) for start in starts]
+    (judged,) = checked(_Store(*runs, expects=(every,)), history(30)).judgements
+    assert [event.due_ns for event in judged.events] == []
+    assert judged.state.name == "ok"
+
+
 @pytest.mark.parametrize("host", [None, "h"])
 def test_a_daily_job_can_be_slower(host: str | None) -> None:
     """Its runs of two days are too few to compare, so older ones are asked for."""

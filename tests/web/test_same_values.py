@@ -1,5 +1,7 @@
 """Terminal, programs, page and report: on the same 20,000 runs, all say the same."""
 
+import csv
+import io
 import json
 import random
 import re
@@ -43,6 +45,13 @@ def of_program(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, tup
     return {each["job"]: tuple(each[key] for key in KEYS) for each in json.loads(capsys.readouterr().out)["jobs"]}
 
 
+def of_csv(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, tuple[Any, ...]]:
+    """Returns the numbers of each job as the table of a report has them."""
+    assert main(["report", "--csv", *words]) == 0
+    rows = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    return {row["job"]: (int(row["runs"]), *(float(row[key]) for key in KEYS[1:])) for row in rows}
+
+
 def of_page(html: str) -> dict[str, tuple[str, ...]]:
     """Returns the numbers of each job as a page has them."""
     rows = re.findall(r'<th scope="row".*?<bdi>(.*?)</bdi>(.*?)</tr>', html, re.DOTALL)
@@ -63,6 +72,7 @@ def test_all_say_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert sum(values[0] for values in jobs.values()) == JOBS * RUNS + 11
     assert jobs["eleven"] == (11, 1.0, 6.0, 11.0)
     assert of_program(capsys, "report", *where) == jobs
+    assert of_csv(capsys, *where) == jobs
     shown = {
         job: (number(runs), percent(success), took(p50_s), took(p95_s))
         for job, (runs, success, p50_s, p95_s) in jobs.items()
@@ -76,5 +86,8 @@ def test_all_say_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         assert text in one
     main(["jobs", *where, "--job", "eleven"])
     assert "6.00 s  11.00 s" in capsys.readouterr().out
-    main(["report", *where, "--job", "eleven"])
-    assert re.search(r"100 % +6\.00 s +11\.00 s", capsys.readouterr().out)
+    for form in ((), ("--markdown",), ("--html", "-")):
+        assert main(["report", *where, "--job", "eleven", *form]) == 0
+        assert re.search(
+            r"100 % .{0,40}6\.00 s.{1,40}11\.00 s|100 %<.{1,40}6\.00 s<.{1,40}11\.00 s<", capsys.readouterr().out
+        )
