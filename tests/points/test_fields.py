@@ -69,7 +69,7 @@ def test_the_history_has_a_column_for_each() -> None:
         connection.executescript((Path(history.__file__).parent / "schema.sql").read_text())
         columns = dict(connection.execute("SELECT name, type FROM pragma_table_info('runs')").fetchall())
     assert {each.column: each.sql_type for each in _ALL}.items() <= columns.items()
-    own = {"id", "job_id", "tags", "destination", "started_ns", "ended_ns", "ending_rows", "settled"}
+    own = {"id", "job_id", "filed", "tags", "destination", "started_ns", "ended_ns", "ending_rows", "settled"}
     lost = {"lost_ns", "lost_rows", "lost_status", "lost_reason", "lost_values"}
     assert columns.keys() == {each.column for each in _ALL} | own | lost
 
