@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_job_measure.clock import Clock
 from otel_job_measure.forks import fork_gate
-from otel_job_measure.journal.expected_memory import ExpectedMemory
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.settings import Settings
 
 if TYPE_CHECKING:
+    from otel_job_measure.journal.expected_memory import ExpectedMemory
     from otel_job_measure.spans.noting import Noting
 
 _MOST_JOBS: Final = 10_000
@@ -42,7 +42,7 @@ class Declarations:
         self._settings = settings
         self._clock = clock
         self._wake = wake
-        self.memory = ExpectedMemory(clock) if settings.in_memory else None
+        self.memory = _in_memory(clock) if settings.in_memory else None
         """What is declared, if there is no state directory."""
         self._declared: dict[Key, Declared] = {}
         self._noting: Noting | None = None
@@ -93,3 +93,9 @@ def program() -> str:
     file: object = getattr(sys.modules.get("__main__"), "__file__", None)
     # Links are kept: behind `current` there is another folder after each deployment.
     return os.path.abspath(file) if isinstance(file, str) and file else (sys.argv[:1] or [""])[0]  # noqa: PTH100
+
+
+def _in_memory(clock: Clock) -> "ExpectedMemory":
+    from otel_job_measure.journal.expected_memory import ExpectedMemory  # noqa: PLC0415 - rarely needed
+
+    return ExpectedMemory(clock)
