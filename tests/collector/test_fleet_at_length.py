@@ -1,4 +1,4 @@
-"""The fleet with 100,000 runs on their way, with a full disk of Kafka, and with a message that nobody can take."""
+"""The fleet with 100,000 runs on their way, with a full disk of Kafka, and with a message that cannot be decoded."""
 
 import os
 import signal
@@ -115,7 +115,7 @@ def test_a_full_disk_of_kafka_loses_nothing(
 
 
 @pytest.mark.timeout(400)
-def test_a_message_that_nobody_can_read_does_not_stop_the_others(
+def test_a_message_that_cannot_be_decoded_does_not_stop_the_others(
     processes: Processes, influx: InfluxServer, bucket: str, stack: ExitStack, tmp_path: Path
 ) -> None:
     """The drain logs it, leaves it behind, and goes on with the next one of its partition."""

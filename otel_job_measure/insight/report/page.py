@@ -103,8 +103,7 @@ def _heads(columns: Sequence[str]) -> str:
 
 
 def _row(view: JobView, *, has_durations: bool) -> Iterable[str]:
-    state, name, *cells = words.row(view)
-    del state
+    _, name, *cells = words.row(view)
     yield f"<tr><td>{_state(view)}</td><th scope=row><bdi>{safe(name)}</bdi></th>"
     for column, cell in zip(words.COLUMNS[2:], cells, strict=True):
         yield f"<td{_class(column)}>{safe(cell)}</td>"
