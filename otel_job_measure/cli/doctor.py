@@ -47,7 +47,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--drill",
         action="store_true",
-        help="let a job of its own miss a run, hang and fail, and see that each --notify target takes each message",
+        help="let a job of its own miss a run, hang, fall silent and fail, and see that each target of --notify and of "
+        "jobs.toml takes each message",
     )
     notify_options.add_targets(parser)
     parser.set_defaults(run=run, parser=parser)

@@ -5,8 +5,9 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,8 @@ from otel_job_measure.insight.doctor import examination
 from otel_job_measure.insight.doctor.bucket import Rights
 from otel_job_measure.insight.doctor.drill import Drill
 from otel_job_measure.insight.doctor.finding import OK, PROBLEM, WARNING, Budget, Finding
+from otel_job_measure.insight.notify.target import Target
+from otel_job_measure.runtime.jobs_file import read_recipients
 from otel_job_measure.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,7 +48,7 @@ class _Told:
 def run(args: argparse.Namespace) -> int:
     """Runs the drill; returns the worst level, or 130 if a signal ended it. It cleans up in any case."""
     began_s = time.monotonic()
-    targets = notifying.targets(args)
+    general = notifying.targets(args)
     told = _Told(prints=not args.json)
     interrupted = False
     with doctor.heard_warnings() as heard, _stopped_by_signals(), ExitStack() as spare:
@@ -53,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.json:
             print(doctor_report.title("doctor --drill", patient.host), flush=True)
         try:
+            targets = _targets(general, patient, told)
             asked = _way(patient, args.timeout, told)
             drill = Drill(
                 root=_root(patient, spare, told),
@@ -83,7 +87,25 @@ def run(args: argparse.Namespace) -> int:
 
 
 _NOBODY: Final = "Nobody is told, so the drill sees only that each run is found."
-_GIVE: Final = "give the targets of your `check` by --notify URL or --notify @FILE"
+_GIVE: Final = "name the targets of your `check`: by --notify URL or --notify @FILE, or as [[notify]] in jobs.toml"
+
+
+def _targets(general: Sequence[Target], patient: "Patient", told: _Told) -> list[Target]:
+    """Returns each target once: those of the options, and all of `jobs.toml`. Tells of those that cannot be used."""
+    found = {target.id: target for target in general}
+    settings = patient.local or patient.settings
+    if settings is not None and settings.jobs is not None:
+        path, unusable = str(settings.jobs), set[str]()
+        recipients, problems = read_recipients(path, datetime.now(UTC))
+        for problem in problems:
+            told(Finding(check="drill.target", level=WARNING, text=f"{problem}.", advice="mend this line of the file"))
+        for recipient in recipients:
+            target = notifying.target_in(recipient, path, unusable)
+            if target is not None:
+                found.setdefault(target.id, target)
+        for problem in sorted(unusable):
+            told(Finding(check="drill.target", level=PROBLEM, text=f"{problem}.", advice="mend this [[notify]]"))
+    return list(found.values())
 
 
 def _way(patient: "Patient", timeout_s: float, told: _Told) -> "Asked | None":

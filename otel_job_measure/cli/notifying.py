@@ -121,15 +121,21 @@ class Teller:
     def _of_file(self, recipients: Sequence[Recipient], path: str, problems: set[str]) -> Iterator[Route]:
         """Yields the routes of `jobs.toml`; one that cannot be used costs no other."""
         for each in recipients:
-            try:
-                secret = _text_of(Path(each.secret_file), "secret_file") if each.secret_file else ""
-                target = target_of(_url(each.url), secret=secret)
-            except JobMeasureError as error:
-                problems.add(f"{path}: line {each.line}: 'notify': {options.in_one_line(error)}")
-                continue
-            # A target remembers that it has not answered yet.
-            target = self._known.setdefault(target.id, target)
-            yield Route(target=target, jobs=each.jobs, project=each.project, stage=each.stage)
+            target = target_in(each, path, problems)
+            if target is not None:
+                # A target remembers that it has not answered yet.
+                target = self._known.setdefault(target.id, target)
+                yield Route(target=target, jobs=each.jobs, project=each.project, stage=each.stage)
+
+
+def target_in(recipient: Recipient, path: str, problems: set[str]) -> Target | None:
+    """Returns a target of `jobs.toml`; None if it cannot be used, which is added to the problems."""
+    try:
+        secret = _text_of(Path(recipient.secret_file), "secret_file") if recipient.secret_file else ""
+        return target_of(_url(recipient.url), secret=secret)
+    except JobMeasureError as error:
+        problems.add(f"{path}: line {recipient.line}: 'notify': {options.in_one_line(error)}")
+        return None
 
 
 def targets(args: argparse.Namespace) -> list[Target]:

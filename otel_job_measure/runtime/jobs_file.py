@@ -54,9 +54,22 @@ class JobsFileReader:
         if found.is_readable:
             statements = [statement for job in found.jobs for statement in _statements(job)]
             store.note(Snapshot(source="file", origin=path, statements=statements), patience_s=_PATIENCE_S)
-            self.recipients = tuple(each._replace(jobs=tuple(map(clean_tag, each.jobs))) for each in found.recipients)
+            self.recipients = _recipients(found)
             store.add_skips(_rules(found, path), instead_of=path, patience_s=_PATIENCE_S)
         return found.problems
+
+
+def read_recipients(path: str, now: datetime) -> tuple[tuple[Recipient, ...], tuple[str, ...]]:
+    """Returns the targets of notifications of a file, and what is wrong with the file; notes nothing."""
+    try:
+        found = parse_jobs_file(_text(path), now)
+    except (OSError, SettingsError, UnicodeDecodeError) as error:
+        return (), (f"{path}: it cannot be read: {error}",)
+    return _recipients(found), tuple(f"{path}: {problem}" for problem in found.problems)
+
+
+def _recipients(found: JobsFile) -> tuple[Recipient, ...]:
+    return tuple(each._replace(jobs=tuple(map(clean_tag, each.jobs))) for each in found.recipients)
 
 
 def _statements(job: FileJob) -> list[Statement]:

@@ -1,4 +1,4 @@
-"""`doctor --drill`: a missed, a stuck and a failed run, told to real receivers, and nothing of it left."""
+"""`doctor --drill`: a missed, a stuck, a silent and a failed run, told to real receivers, and nothing of it left."""
 
 import json
 import signal
@@ -19,6 +19,9 @@ from tests.support.exec_ import COMMAND
 from tests.support.influx import InfluxServer
 
 __all__ = ["mail_server", "webhook"]
+
+
+FINDINGS = {"missed", "overrun", "silent", "failing"}
 
 
 def drill(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[dict[str, Any]]]:
@@ -51,12 +54,14 @@ def test_each_notification_arrives(
     mail = f"smtp://127.0.0.1:{mail_server.port}/?to=ops@example.com&from=jobs@example.com"
     code, found = drill(capfd, "--notify", f"{webhook.url}/S3CRET", "--notify", mail)
     assert (code, {each["level"] for each in found}) == (0, {0}), found
-    opened = {("opened", finding) for finding in ("missed", "overrun", "failing")}
+    opened = {("opened", finding) for finding in FINDINGS}
     ended = {("cleared", finding) for _, finding in opened}
     assert notices(webhook) == opened | ended
-    assert len(mail_server.mails) == 6
+    assert len(mail_server.mails) == 8
     told = [each["facts"] for each in found if each["check"] == "drill.told"]
-    assert [each["run"] for each in told] == ["missed", "missed", "stuck", "stuck", "failed", "failed"]
+    assert [each["run"] for each in told] == [
+        title for title in ("missed", "stuck", "silent", "failed") for _ in range(2)
+    ]
     assert all(each["took_s"] <= 60 for each in told)
     assert "S3CRET" not in json.dumps(found)
     assert left(state_dir) == before
@@ -80,7 +85,7 @@ def test_it_goes_through_influxdb_and_leaves_nothing_there(
     code, found = drill(capfd, "--notify", webhook.url)
     assert (code, {each["level"] for each in found}) == (0, {0}), found
     assert "InfluxDB 2" in found[0]["text"]
-    assert {finding for kind, finding in notices(webhook) if kind == "opened"} == {"missed", "overrun", "failing"}
+    assert {finding for kind, finding in notices(webhook) if kind == "opened"} == FINDINGS
     assert influx.all_lines(bucket) == before
     assert left(state_dir) == []
 
@@ -92,7 +97,7 @@ def test_a_target_that_refuses_is_a_problem(
     webhook.status = 404
     code, found = drill(capfd, "--notify", webhook.url)
     refused = [each for each in found if each["check"] == "drill.told"]
-    assert (code, [each["level"] for each in refused]) == (2, [2, 2, 2])
+    assert (code, [each["level"] for each in refused]) == (2, [2, 2, 2, 2])
     assert all("answered 404" in each["text"] for each in refused)
     assert left(state_dir) == []
 
@@ -109,11 +114,68 @@ def test_a_server_that_is_down_is_a_problem_and_the_rest_is_tried(
     assert [each["level"] for each in found[1:]] == [0] * (len(found) - 1)
 
 
+def test_the_targets_of_the_jobs_file_are_told_too(
+    state_dir: Path,
+    tmp_path: Path,
+    webhook: Webhook,
+    mail_server: MailServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Each of them once, whatever jobs it is for; one that cannot be used is a problem, and costs no other."""
+    (tmp_path / "key").write_text("s3cret\n")
+    jobs = tmp_path / "jobs.toml"
+    jobs.write_text(
+        f"""
+        [[notify]]
+        url = "{webhook.url}/project"
+        project = "billing"
+        secret_file = "{tmp_path}/key"
+        [[notify]]
+        url = "smtp://127.0.0.1:{mail_server.port}/?to=ops@example.com&from=jobs@example.com"
+        jobs = ["nightly"]
+        [[notify]]
+        url = "{webhook.url}/both"
+        [[notify]]
+        url = "@{tmp_path}/none"
+        [[notify]]
+        urll = "https://hooks.example.com"
+        """
+    )
+    monkeypatch.setenv("OTEL_JOB_MEASURE_JOBS", str(jobs))
+    code, found = drill(capfd, "--notify", f"{webhook.url}/both")
+    assert (code, [(each["check"], each["level"]) for each in found if each["level"]]) == (
+        2,
+        [("drill.target", 1), ("drill.target", 2)],
+    )
+    assert "line 14: 'urll': there is no such key; did you mean url?" in found[0]["text"]
+    assert "none" in found[1]["text"]
+    assert "line 11" in found[1]["text"]
+    paths = [post.path for post in webhook.posts]
+    assert (paths.count("/project"), paths.count("/both"), len(mail_server.mails)) == (8, 8, 8)
+    assert all("webhook-signature" in post.headers for post in webhook.posts if post.path == "/project")
+    assert left(state_dir) == []  # what the file expects is not noted
+
+
+def test_a_jobs_file_that_is_none_is_said(
+    state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With its path; nobody is told then."""
+    monkeypatch.setenv("OTEL_JOB_MEASURE_JOBS", str(tmp_path / "none.toml"))
+    code, found = drill(capfd)
+    assert code == 1
+    assert [each["check"] for each in found if each["level"]] == ["drill.target", "drill.told"]
+    assert "none.toml: it cannot be read" in found[0]["text"]
+    assert left(state_dir) == []
+
+
 def test_without_a_target_nobody_is_told(state_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """That is a warning; each run is still seen to be found."""
     code, found = drill(capfd)
     assert code == 1
-    assert {"drill.missed", "drill.stuck", "drill.failed"} <= {each["check"] for each in found if not each["level"]}
+    assert {"drill.missed", "drill.stuck", "drill.silent", "drill.failed"} <= {
+        each["check"] for each in found if not each["level"]
+    }
     assert left(state_dir) == []
 
 

@@ -1,4 +1,4 @@
-"""The drill: a missed, a stuck and a failed run of a job of its own, and whether people are told of each."""
+"""The drill: a job of its own misses a run, hangs, falls silent and fails, and the targets are told of each."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ from otel_job_measure.insight.doctor.rehearsal import (
 )
 from otel_job_measure.insight.doctor.removal import Series, removed
 from otel_job_measure.insight.doctor.server import Asked
-from otel_job_measure.insight.findings import FAILING, MISSED, OVERRUN
+from otel_job_measure.insight.findings import FAILING, MISSED, OVERRUN, SILENT
 from otel_job_measure.insight.notify.target import Target
 from otel_job_measure.points.text import clean_tag
 from otel_job_measure.runtime.assembly import other_host
@@ -34,7 +34,7 @@ _REMOVAL_S: Final = 20.0
 _OPENED: Final = "opened"
 _CLEARED: Final = "cleared"
 _MEASUREMENTS: Final = (names.POINTS, names.RUNS, names.ALIVE)
-_TITLES: Final = {MISSED: "missed", OVERRUN: "stuck", FAILING: "failed"}
+_TITLES: Final = {MISSED: "missed", OVERRUN: "stuck", SILENT: "silent", FAILING: "failed"}
 
 
 class DrillError(Exception):
@@ -161,6 +161,8 @@ class _Acts:
         handle = self._measure.start(self._drill.name, key=names.DRILL)
         try:
             yield from self._act(OVERRUN, time.monotonic() + MOST_S)
+            self._measure.pipeline.journal.release(handle.uuid)  # as if its process was gone: no more signs of life
+            yield from self._act(SILENT, time.monotonic())
         finally:
             self._measure.finish(handle, error=DrillError("the drill fails this run on purpose"))
         yield from self._act(FAILING, time.monotonic())
@@ -204,7 +206,7 @@ class _Acts:
 
     def _over(self, since_s: float) -> Iterator[Finding]:
         """Waits until the targets know that all is over: some of them page until then."""
-        changes = [(_CLEARED, finding) for finding in (OVERRUN, FAILING)]
+        changes = [(_CLEARED, finding) for finding in (OVERRUN, SILENT, FAILING)]
         targets = [target for target in self._checker.targets if any(kind == _OPENED for kind, _ in target.taken)]
 
         def is_over() -> bool:
