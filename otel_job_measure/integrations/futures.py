@@ -31,6 +31,8 @@ _adapters: Final[dict[bytes, Adapter]] = {}
 def measured(executor: Executor, job: str | None = None, measure: "JobMeasure | None" = None) -> "MeasuredExecutor":
     """Returns an executor that runs each call of `submit` and `map` in another one, as a run.
 
+    A call that is cancelled before it begins becomes a `skipped` event, and so does one that a broken pool never began.
+
     Args:
         executor: Threads or processes; it is shut down with the measured one.
         job: The jobs' name; None means the name of each function.
@@ -52,32 +54,37 @@ class MeasuredExecutor(Executor):
         self._adapter = _adapters.setdefault(self._measure, Adapter("concurrent.futures", measure))
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Submits a call; a run ends with the pool's process, if that is killed."""
-        call = _Call(fn, self._job, self._measure, time.time_ns(), uuid4().hex)
+        """Submits a call; its run ends when the pool's process is killed."""
+        call = _Call(fn, self._job, self._measure)
         future = cast("Future[_T]", self._executor.submit(call, *args, **kwargs))
-        future.add_done_callback(lambda done: self._done(call.key, done))
+        future.add_done_callback(lambda done: self._done(call, done))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - Executor's
         """Shuts the other executor down."""
         self._executor.shutdown(wait, cancel_futures=cancel_futures)
 
-    def _done(self, key: str, future: "Future[Any]") -> None:
+    def _done(self, call: "_Call", future: "Future[Any]") -> None:
         with self._adapter.guard:
-            error = None if future.cancelled() else future.exception()
-            if error is not None and type(error).__name__ == "BrokenProcessPool":
-                self._adapter.witnessed(key, ending_of_pool(self._executor, error))
+            if future.cancelled():
+                self._adapter.missed(call.job, call.queued_ns, "revoked", "cancelled", function=call.function)
+            elif (error := future.exception()) is not None and type(error).__name__ == "BrokenProcessPool":
+                if self._adapter.began(call.key):
+                    self._adapter.witnessed(call.key, ending_of_pool(self._executor, error))
+                else:
+                    why = "the process pool broke"
+                    self._adapter.missed(call.job, call.queued_ns, "not run", why, function=call.function)
 
 
 class _Call:
     """A function in its measured form, which pickles if the function does."""
 
-    def __init__(self, function: Callable[..., Any], job: str | None, measure: bytes, queued_ns: int, key: str) -> None:
-        self.key = key
-        self._function = function
-        self._job = job
+    def __init__(self, function: Callable[..., Any], job: str | None, measure: bytes) -> None:
+        self.key = uuid4().hex
+        self.function = function
+        self.job = job or getattr(function, "__qualname__", type(function).__name__)
+        self.queued_ns = time.time_ns()
         self._measure = measure
-        self._queued_ns = queued_ns
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         adapter = _adapters.get(self._measure)
@@ -86,9 +93,8 @@ class _Call:
                 measure = cast("JobMeasure | None", pickle.loads(self._measure) if self._measure else None)  # noqa: S301
             adapter = _adapters[self._measure] = Adapter("concurrent.futures", measure)
         options = rooted()
-        options["function"] = self._function
-        options["queued_ns"] = self._queued_ns
+        options["function"] = self.function
+        options["queued_ns"] = self.queued_ns
         if is_child_of_multiprocessing():
             options["watched"] = self.key
-        name = self._job or getattr(self._function, "__qualname__", type(self._function).__name__)
-        return adapter.around(lambda: self._function(*args, **kwargs), name, **options)
+        return adapter.around(lambda: self.function(*args, **kwargs), self.job, **options)

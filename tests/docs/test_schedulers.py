@@ -106,7 +106,7 @@ def test_the_table_is_the_suites() -> None:
 
 def made() -> str:
     """Returns the table of the package's own adapters, whose tests try every cell."""
-    modules = ("test_apscheduler", "celery_driver", "rq_driver")
+    modules = ("test_apscheduler", "celery_driver", "rq_driver", "test_futures")
     found = [driver for name in modules for driver in importlib.import_module(f"tests.integrations.{name}").DRIVERS]
     return table({driver.name: results_of(driver) for driver in found})
 

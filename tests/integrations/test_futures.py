@@ -1,19 +1,79 @@
-"""`concurrent.futures` by hand."""
+"""`concurrent.futures` by hand: the conformance suite, and what is particular to executors."""
 
+import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from otel_job_measure.integrations.futures import measured
-from otel_job_measure.testing.conformance import Place, Recorded
+from otel_job_measure.testing.conformance import BEHAVIOURS, Behaviour, Place, Recorded, check
+from tests.support.processes import ROOT
+
+_NEVER: Final = dict.fromkeys(
+    [
+        *("retries, succeeds", "retries, fails", "soft time limit", "hard time limit", "aborted", "revoked during"),
+        *("rejected", "ignored", "expired", "misfire", "max instances", "coalesced", "chain", "group", "chord"),
+    ],
+    "an executor has no such thing",
+) | {
+    **dict.fromkeys(("async", "async raises"), "its calls are no coroutines"),
+    **dict.fromkeys(("foreign span", "foreign, unsampled"), "OpenTelemetry opens no span for the calls of executors"),
+    "warm shutdown": "the app handles signals",
+    "cold shutdown": "it waits for calls or abandons them; it stops none",
+}
+_DEATHS: Final = dict.fromkeys(("SIGKILL", "os._exit"), "the call runs in the app's process: its run becomes `lost`")
+
+
+class Driver:
+    """An executor of one kind."""
+
+    job = "conformance"
+    cannot: Mapping[str, str]
+
+    def __init__(self, kind: str, **cannot: str) -> None:
+        self.name = f"concurrent.futures {kind}"
+        self.kind = kind
+        self.cannot = {**_NEVER, **cannot}
+
+    def perform(self, behaviour: Behaviour, place: Place) -> object:
+        """Runs the app."""
+        command = [sys.executable, "-m", "tests.integrations.futures_app", self.kind, behaviour.name, place.job]
+        variables = {**os.environ, "PYTHONPATH": str(ROOT), **place.variables()}
+        done = subprocess.run(
+            command, cwd=place.state_dir.parent, env=variables, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout) if done.stdout else None
+
+
+DRIVERS: Final = (Driver("threads", **_DEATHS), Driver("processes"))
+
+
+@pytest.mark.parametrize(
+    ("driver", "behaviour"),
+    [
+        pytest.param(driver, behaviour, id=f"{driver.kind}-{behaviour.name}")
+        for driver in DRIVERS
+        for behaviour in BEHAVIOURS
+        if behaviour.name not in driver.cannot
+    ],
+)
+def test_it_conforms(driver: Driver, behaviour: Behaviour, tmp_path: Path) -> None:
+    """Each behaviour is recorded rightly, by threads and by processes."""
+    assert check(driver, behaviour, tmp_path) == []
+
+
+# What the suite does not ask
 
 
 def double(number: int) -> int:
@@ -49,6 +109,11 @@ def endings(place: Place) -> list[tuple[str, str]]:
     return sorted((run.job, run.reason or run.status) for run in runs)
 
 
+def skipped(place: Place) -> list[tuple[str, str]]:
+    """Returns job and reason of each skipped call."""
+    return [(record.job, record.detail) for record in Recorded.in_(place.state_dir).skipped]
+
+
 @pytest.mark.parametrize("make", [lambda: ThreadPoolExecutor(2), spawning], ids=["threads", "processes"])
 def test_each_call_is_a_run(place: Place, make: Callable[[], Executor]) -> None:
     """Its result and its exception are the call's own; `map` submits too."""
@@ -63,7 +128,7 @@ def test_each_call_is_a_run(place: Place, make: Callable[[], Executor]) -> None:
 
 
 def test_a_killed_process(place: Place) -> None:
-    """Its run is not lost: the pool knows. A call that had not begun has no run."""
+    """Its run is not lost: the pool knows. A call that had not begun has no run, and is skipped."""
     measure = place.measure()
     with measured(spawning(), "import", measure) as pool:
         calls: list[Future[Any]] = [pool.submit(dies, 0), pool.submit(double, 1)]
@@ -72,16 +137,19 @@ def test_a_killed_process(place: Place) -> None:
                 call.result()
     measure.close()
     assert endings(place) == [("import", "signal")]
+    assert skipped(place) == [("import", "not run: the process pool broke")]
 
 
 def test_a_cancelled_call_is_no_run(place: Place) -> None:
-    """It never began."""
+    """It never began: it is skipped, whether it was cancelled alone or with all others at the pool's end."""
     measure = place.measure()
     go_on = threading.Event()
     with measured(ThreadPoolExecutor(1), "wait", measure) as pool:
-        first, second = pool.submit(go_on.wait), pool.submit(go_on.wait)
+        first, second, _ = (pool.submit(go_on.wait) for _ in range(3))
         assert second.cancel()
+        pool.shutdown(wait=False, cancel_futures=True)
         go_on.set()
         assert first.result()
     measure.close()
     assert endings(place) == [("wait", "end")]
+    assert skipped(place) == [("wait", "revoked: cancelled")] * 2
