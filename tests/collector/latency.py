@@ -1,4 +1,7 @@
-"""How long a start and an end of a run take until InfluxDB gives them, each way: python -m tests.collector.latency."""
+"""How long a start and an end of a run take until InfluxDB gives them, each way: python -m tests.collector.latency.
+
+The gateway's way ends at the trace backend: what InfluxDB gets is written by the agent before it.
+"""
 
 import json
 import os
@@ -12,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, TypeVar
 
-from tests.support.backend import Backend
+from tests.support.backend import Backend, attributes_of
 from tests.support.collectors import Collector, Telegraf, built, variables_for
 from tests.support.exec_ import COMMAND
 from tests.support.influx import InfluxServer, fresh_server
@@ -40,8 +43,10 @@ class Bench:
     def __init__(self, influx: InfluxServer, folder: Path, ending: ExitStack) -> None:
         self.influx = influx
         self.bucket = influx.new_bucket()
+        self.backend = Backend()
         self._folder = folder
         self._ending = ending
+        ending.callback(self.backend.close)
 
     def telegraf(self) -> Telegraf:
         """Starts Telegraf."""
@@ -49,12 +54,15 @@ class Bench:
             Telegraf(built("telegraf", os.environ), self._folder / "telegraf", variables_for(self.influx, self.bucket))
         )
 
+    def gateway(self) -> Collector:
+        """Starts a gateway."""
+        variables = {"PATH": os.environ["PATH"], "TRACES_ENDPOINT": self.backend.url}
+        return self._started(Collector(built("collector", os.environ), self._folder / "gateway", variables, "gateway"))
+
     def agent(self, *more: str, **variables: str) -> Collector:
         """Starts an agent."""
-        backend = Backend()
-        self._ending.callback(backend.close)
         bucket = self.influx.new_bucket() if more else self.bucket
-        variables |= variables_for(self.influx, bucket) | {"TRACES_ENDPOINT": backend.url}
+        variables = variables_for(self.influx, bucket) | {"TRACES_ENDPOINT": self.backend.url} | variables
         return self._started(
             Collector(built("collector", os.environ), self._folder / "agent", variables, "agent", *more)
         )
@@ -125,6 +133,11 @@ def spans_agent(bench: Bench) -> subprocess.Popen[str]:
     return bench.app("spans", _otlp(bench.agent().grpc))
 
 
+def spans_agent_gateway(bench: Bench) -> subprocess.Popen[str]:
+    """Has the app send spans to an agent, and that one to a gateway before the trace backend."""
+    return bench.app("spans", _otlp(bench.agent(TRACES_ENDPOINT=bench.gateway().http).grpc))
+
+
 WAYS: Final[dict[str, Callable[[Bench], subprocess.Popen[str]]]] = {
     "direct": direct,
     "ship on the host": ship,
@@ -133,6 +146,7 @@ WAYS: Final[dict[str, Callable[[Bench], subprocess.Popen[str]]]] = {
     "spans, Telegraf": spans_telegraf,
     "spans, agent, Telegraf": spans_agent_telegraf,
     "spans, agent": spans_agent,
+    "spans, agent, gateway, trace backend": spans_agent_gateway,
 }
 
 
@@ -144,8 +158,8 @@ def measured(bench: Bench, way: Callable[[Bench], subprocess.Popen[str]]) -> dic
     reader.start()
     seen: dict[Event, int] = {}
     over_s = time.monotonic() + PATIENCE_S + RUNS
-    look = _spans if way is spans_agent else _rows
-    expected = RUNS if way is spans_agent else 2 * RUNS
+    look = LOOKS.get(way, _rows)
+    expected = 2 * RUNS if look is _rows else RUNS
     while len(seen) < expected:
         if time.monotonic() > over_s or app.poll() is not None:
             raise RuntimeError(f"only {len(seen)} of {expected} have come")
@@ -182,6 +196,18 @@ def _spans(bench: Bench) -> list[Event]:
     return [(json.loads(text)["scheduling.job.run_id"], "end") for text in texts]
 
 
+def _exported(bench: Bench) -> list[Event]:
+    threading.Event().wait(0.005)  # the backend takes spans in this process
+    told = [attributes_of(span) for _, span in bench.backend.spans()]
+    return [(each["scheduling.job.run_id"], "end") for each in told if "scheduling.job.run_id" in each]
+
+
+LOOKS: Final[dict[Callable[[Bench], subprocess.Popen[str]], Callable[[Bench], list[Event]]]] = {
+    spans_agent: _spans,
+    spans_agent_gateway: _exported,
+}
+
+
 def _otlp(endpoint: str) -> dict[str, str]:
     return {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
 
@@ -207,7 +233,7 @@ def main() -> None:
             ExitStack() as ending,
         ):
             took = measured(Bench(influx, Path(folder), ending), way)
-            sys.stdout.write(f"{name:28}{said(took['start'])}   {said(took['end'])}\n")
+            sys.stdout.write(f"{name:38}{said(took['start'])}   {said(took['end'])}\n")
             sys.stdout.flush()
 
 

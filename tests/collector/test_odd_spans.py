@@ -13,16 +13,30 @@ from tests.support.processes import until
 
 JOB = {"scheduling.job.name": "nightly"}
 GOOD = 7
+LAST_NS = 2**63 - 2  # of InfluxDB; what comes after 2**63 - 1 is a time before 1970 to it
+JOB_IN_JSON = [{"key": "scheduling.job.name", "value": {"stringValue": "nightly"}}]
 ODD: dict[str, dict[str, Any]] = {
     "no trace id": {"traceId": ""},
     "no span id": {"spanId": ""},
     "zeros for a trace id": {"traceId": "0" * 32},
     "zeros for a span id": {"spanId": "0" * 16},
     "no times": {"startTimeUnixNano": "0", "endTimeUnixNano": "0"},
+    "times after the last one": {"startTimeUnixNano": str(LAST_NS + 1), "endTimeUnixNano": str(LAST_NS + 1)},
+    "an end after the last time": {"endTimeUnixNano": str(LAST_NS + 1)},
+    "times before the first one": {"startTimeUnixNano": str(LAST_NS + 2), "endTimeUnixNano": str(LAST_NS + 2)},
     "an empty job": {"attributes": [{"key": "scheduling.job.name", "value": {"stringValue": ""}}]},
     "a job of 70,000 characters": {
         "attributes": [{"key": "scheduling.job.name", "value": {"stringValue": "x" * 70_000}}]
     },
+    "a number for a job": {"attributes": [{"key": "scheduling.job.name", "value": {"intValue": "5"}}]},
+    "a list for a project": {
+        "attributes": [
+            *JOB_IN_JSON,
+            {"key": "scheduling.job.project", "value": {"arrayValue": {"values": [{"stringValue": "a\\\n"}]}}},
+        ]
+    },
+    "no number": {"attributes": [*JOB_IN_JSON, {"key": "scheduling.job.duration", "value": {"doubleValue": "NaN"}}]},
+    "an empty link": {"links": [{"traceId": "", "spanId": ""}]},
     "an empty exception": {"events": [{"timeUnixNano": "0", "name": "exception"}]},
 }
 
