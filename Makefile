@@ -33,7 +33,7 @@ $(STAMP): pyproject.toml scripts/otel-job-measure otel_job_measure/__main__.py
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@echo 'setting up .venv (about half a minute)'
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --editable '.[otlp,otlp-grpc,web]' --group dev
+	@$(BIN)/python -m pip install --quiet --editable '.[completion,otlp,otlp-grpc,web]' --group dev
 	@touch $@
 
 demo: setup

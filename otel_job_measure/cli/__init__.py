@@ -12,7 +12,7 @@ from typing import NoReturn
 from otel_job_measure.errors import JobMeasureError
 from otel_job_measure.printable import in_lines, printable
 
-_VERSION = "--version"
+_VERSION = ("-V", "--version")
 _MOST_MESSAGE = 1000
 _MOST_ERROR = 4000
 
@@ -41,19 +41,25 @@ def main(
         BaseException: `exec` has failed, and its command is not started.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = _Parser(
-        prog="otel-job-measure", description="Measures scheduled and background jobs, with InfluxDB as their store."
-    )
-    parser.add_argument(_VERSION, action=_Version, nargs=0, help="print the version and exit")
-    # With `prog` given, argparse does not format the usage of the whole program first.
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=parser.prog)
-    for name in _needed(words):
-        _COMMANDS[name]().add_parser(commands)
-    arguments, unknown = parser.parse_known_args(words)
+    arguments, unknown = _parser_of(_needed(words)).parse_known_args(words)
     if unknown:
         _refuse(arguments.parser, unknown)
     arguments.words, arguments.environment, arguments.ignored = words, environment, ignored
+    arguments.whole = _parser_of
     return _finished(arguments)
+
+
+def _parser_of(names: Iterable[str] | None = None) -> argparse.ArgumentParser:
+    """Returns a parser that knows some commands, or all."""
+    parser = _Parser(
+        prog="otel-job-measure", description="Measures scheduled and background jobs, with InfluxDB as their store."
+    )
+    parser.add_argument(*_VERSION, action=_Version, nargs=0, help="print the version and exit")
+    # With `prog` given, argparse does not format the usage of the whole program first.
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=parser.prog)
+    for name in _COMMANDS if names is None else names:
+        _COMMANDS[name]().add_parser(commands)
+    return parser
 
 
 class _Parser(argparse.ArgumentParser):
@@ -82,6 +88,12 @@ def _check() -> ModuleType:
     from otel_job_measure.cli import check  # noqa: PLC0415 - see `_needed`
 
     return check
+
+
+def _completion() -> ModuleType:
+    from otel_job_measure.cli import completion  # noqa: PLC0415 - see `_needed`
+
+    return completion
 
 
 def _demo() -> ModuleType:
@@ -171,6 +183,7 @@ def _web() -> ModuleType:
 # Each import is a statement, because tools that freeze an app follow no computed name.
 _COMMANDS: dict[str, Callable[[], ModuleType]] = {
     "check": _check,
+    "completion": _completion,
     "demo": _demo,
     "doctor": _doctor,
     "exec": _exec,
@@ -191,7 +204,7 @@ _COMMANDS: dict[str, Callable[[], ModuleType]] = {
 def _needed(words: Sequence[str]) -> Iterable[str]:
     """Returns the commands to load: all for `--help`, else one, because every line of a crontab starts `exec`."""
     first = words[0] if words else ""
-    if first == _VERSION:
+    if first in _VERSION:
         return ()
     return (first,) if first in _COMMANDS else _COMMANDS
 

@@ -14,7 +14,7 @@ from tests.support.exec_ import COMMAND
 from tests.support.uncovered import uncovered
 
 COMMANDS = [
-    *("check", "demo", "doctor", "exec", "expected", "forget", "jobs", "rejected", "report"),
+    *("check", "completion", "demo", "doctor", "exec", "expected", "forget", "jobs", "rejected", "report"),
     *("runs", "ship", "show", "skip", "watch", "web"),
 ]
 # What the commands of a crontab have no time for.
