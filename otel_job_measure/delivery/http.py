@@ -1,10 +1,10 @@
 """HTTP for all servers: reading an answer in time, and the meaning of a failed request."""
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.client import BadStatusLine
+from http.client import BadStatusLine, IncompleteRead
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -118,8 +118,7 @@ def no_answer(error: Exception, url: str, timeout_s: float, variables: Variables
     """Returns why a request failed, and what to set if that can help."""
     causes = list(_causes(error))
     first = causes[-1]
-    why = getattr(first, "strerror", None) or (str(first) if type(first) is OSError else type(first).__name__)
-    why = short(masked(why))  # of a proxy's refusal it has the proxy's own words
+    why = short(masked(_why(causes)))  # of a proxy's refusal it has the proxy's own words
     proxied = any(isinstance(cause, exceptions.ProxyError) for cause in causes)
     server = f"the proxy of {_PROXY}" if proxied else url
     tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
@@ -150,6 +149,13 @@ def no_answer(error: Exception, url: str, timeout_s: float, variables: Variables
     elif "_ALERT_" in reason and not proxied:  # it is the server that refuses
         advice = own.doubt()
     return NoAnswer(f"no TLS connection with {server}: {reason}; {advice}", hold=True)
+
+
+def _why(causes: Sequence[BaseException]) -> str:
+    if any(isinstance(cause, IncompleteRead) for cause in causes):
+        return "it broke off its answer"
+    first = causes[-1]
+    return getattr(first, "strerror", None) or (str(first) if type(first) is OSError else type(first).__name__)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

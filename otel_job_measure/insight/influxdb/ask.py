@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
+from otel_job_measure.errors import StoreError
 from otel_job_measure.points.line_protocol import FieldValue, Point
 
 FIRST_NS: Final = -(2**63) + 2
@@ -14,8 +15,15 @@ MOST_ROWS: Final = 240_000
 """The most rows of one answer that are kept in memory."""
 
 
-class TooManyRowsError(Exception):
+class TooManyRowsError(StoreError):
     """An answer has more rows than are kept in memory: ask for a shorter time."""
+
+    def __init__(self) -> None:
+        super().__init__(f"InfluxDB's answer has over {MOST_ROWS} rows, too many to read at once: ask for fewer jobs")
+
+
+class CutError(ValueError):
+    """An answer lacks the end that a whole one has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from otel_job_measure.delivery.http import Variables, no_answer, pool_of
 from otel_job_measure.delivery.influxdb.responses import NoAnswer, Response
 from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.errors import SettingsError, StoreError
+from otel_job_measure.insight.influxdb.ask import CutError
 from otel_job_measure.insight.influxdb.refusals import refusal
 from otel_job_measure.settings import Destination, Settings
 
@@ -88,12 +89,20 @@ class Connection:
         with self._answer("POST", path, query=query, body=body, headers=headers) as raw:
             if raw.status != HTTPStatus.OK:
                 raise Refused(_response_of(raw, raw.read(_AT_ONCE)))
+            url = self.destination.url
+            if "content-length" not in raw.headers and "chunked" not in raw.headers.get("transfer-encoding", ""):
+                raise StoreError(
+                    f"{url} does not say how long its answer is, so a part could be taken for all of it: let the proxy "
+                    "before it speak HTTP/1.1"
+                )
             try:
                 yield _lines_of(raw)
+            except CutError:
+                raise StoreError(f"{url} broke off its answer") from None
             except _NO_ROWS:  # a login page, or the page of a proxy
-                url = self.destination.url
                 raise StoreError(
-                    f"{url} answered with something else than rows: set {names.ENV_INFLUXDB_URL} to an InfluxDB"
+                    f"{url} answered with something else than rows, or broke off its answer: set "
+                    f"{names.ENV_INFLUXDB_URL} to an InfluxDB"
                 ) from None
 
     def get(self, path: str) -> Response:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_job_measure.delivery.influxdb.responses import short
 from otel_job_measure.errors import StoreError
-from otel_job_measure.insight.influxdb.ask import TooManyRowsError
+from otel_job_measure.insight.influxdb.ask import CutError, TooManyRowsError
 from otel_job_measure.insight.influxdb.times import ns_of
 from otel_job_measure.points.line_protocol import FieldValue
 
@@ -58,7 +58,9 @@ _AT_ONCE: Final = 5000
 def _tables(lines: Iterable[str], most: int | None) -> Iterator[_Part]:
     """Yields tables, long ones in parts: those with the same columns come one after the other under one header."""
     rest, count = _rows(lines), 0
+    is_empty = True
     for first in rest:
+        is_empty = False
         if not first:
             continue
         header = next(rest, list[str]())
@@ -71,6 +73,8 @@ def _tables(lines: Iterable[str], most: int | None) -> Iterator[_Part]:
             if most is not None and count > most:
                 raise TooManyRowsError
             yield part
+    if is_empty:  # an answer without a table is an empty line
+        raise ValueError
 
 
 def _under(header: Sequence[str], datatypes: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[_Part]:
@@ -101,6 +105,8 @@ def _under(header: Sequence[str], datatypes: Sequence[str], rows: Iterable[Seque
             time_ns = known[text] = ns_of(text)
         times.append(time_ns)
         values.append(row[value_at] if convert is str else convert(row[value_at]))
+    else:
+        raise CutError
     if times:
         yield series, times, values
 

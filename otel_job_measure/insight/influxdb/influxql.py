@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from otel_job_measure import names
 from otel_job_measure.delivery.influxdb.responses import Response
-from otel_job_measure.insight.influxdb.ask import MOST_ROWS, Ask, Table, TooManyRowsError
+from otel_job_measure.insight.influxdb.ask import MOST_ROWS, Ask, CutError, Table, TooManyRowsError
 from otel_job_measure.insight.influxdb.connection import Connection, Refused
 from otel_job_measure.insight.influxdb.patterns import regex, regex_of
 from otel_job_measure.insight.influxdb.types import typed
@@ -32,16 +32,11 @@ class InfluxQl:
 
     def tables(self, ask: Ask) -> Iterator[Table]:
         """Yields rows in any order, each whole."""
-        rows = 0
-        for table, count in self._tables(f"{_selected(ask)}{_BY_SERIES}"):
-            rows += count
-            if rows > MOST_ROWS:
-                raise TooManyRowsError
-            yield table
+        return self._few(f"{_selected(ask)}{_BY_SERIES}")
 
     def last_rows(self, ask: Ask) -> list[Point]:
         """Returns the last row of each series."""
-        return list(self._points(f"{_selected(ask)}{_BY_SERIES}{_LAST}"))
+        return [point for table in self._few(f"{_selected(ask)}{_BY_SERIES}{_LAST}") for point in table.points()]
 
     def texts(self, ask: Ask) -> Iterator[Point]:
         """Yields the rows of one field as they come."""
@@ -57,6 +52,15 @@ class InfluxQl:
         """Returns the time of the first row; None if there is none."""
         return min((point.time_ns or 0 for point in self._points(f"{_selected(ask)} LIMIT 1")), default=None)
 
+    def _few(self, query: str) -> Iterator[Table]:
+        """Yields tables that have no more rows than are kept in memory."""
+        rows = 0
+        for table, count in self._tables(query):
+            rows += count
+            if rows > MOST_ROWS:
+                raise TooManyRowsError
+            yield table
+
     def _points(self, query: str) -> Iterator[Point]:
         for table, _ in self._tables(query):
             yield from table.points()
@@ -64,17 +68,23 @@ class InfluxQl:
     def _tables(self, query: str) -> Iterator[tuple[Table, int]]:
         """Yields tables, long ones in parts, and how many rows they have."""
         with self._answer(query) as lines:
-            for line in lines:
-                for series in self._series(line):
+            result: Mapping[str, Any] | None = None
+            for result in self._results(lines):
+                for series in result.get("series", ()):
                     yield _table_of(series), len(series["values"])
+            if result is None:  # an answer without a row is a result without series
+                raise ValueError
+            if result.get("partial"):
+                raise CutError
 
-    def _series(self, line: str) -> Iterable[Mapping[str, Any]]:
-        answer = cast("dict[str, Any]", json.loads(line)) if line.strip() else {}
-        results: list[dict[str, Any]] = answer.get("results", [])
-        for result in (answer, *results):
-            if "error" in result:  # with the status 200
-                raise self._connection.error(Response(status=200, body=json.dumps(result).encode()))
-        return (series for result in results for series in result.get("series", ()))
+    def _results(self, lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+        for line in lines:
+            answer = cast("dict[str, Any]", json.loads(line)) if line.strip() else {}
+            results: list[dict[str, Any]] = answer.get("results", [])
+            for result in (answer, *results):
+                if "error" in result:  # with the status 200
+                    raise self._connection.error(Response(status=200, body=json.dumps(result).encode()))
+            yield from results
 
     @contextmanager
     def _answer(self, query: str) -> Generator[Iterable[str]]:

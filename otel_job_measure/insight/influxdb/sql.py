@@ -7,6 +7,7 @@ question asks first which columns there are; tags are the columns with a diction
 import json
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, Final, NamedTuple, cast
 
 from otel_job_measure import names
@@ -75,7 +76,10 @@ class Sql:
             of_series = f"PARTITION BY {', '.join(map(_identifier, table.tags))}" if table.tags else ""
             number = f"row_number() OVER ({of_series} ORDER BY {_TIME} DESC) AS number"
             rows = _select(f"{_listed(table, _TIME)}, {number}", _source(ask, table))
-            found += self._points(table, _select(_listed(table, _TIME), f"({rows}) WHERE number = 1"))
+            last = self._points(table, _select(_listed(table, _TIME), f"({rows}) WHERE number = 1"))
+            found += islice(last, MOST_ROWS + 1)
+            if len(found) > MOST_ROWS:
+                raise TooManyRowsError
         return found
 
     def first_ns(self, ask: Ask) -> int | None:

@@ -30,6 +30,7 @@ def server(version: str, piece: bytes, times: int, every_s: float | None) -> Gen
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(200)
+            self.send_header("Content-Length", str(100 * MIB))
             self.end_headers()
             try:
                 for _ in range(times):
@@ -81,3 +82,23 @@ def test_a_large_answer_without_a_line_is_not_read_to_its_end(version: str) -> N
     """Memory is bounded, and no byte is copied again for each later one."""
     with server(version, b"x" * MIB, 100, 0) as url, pytest.raises(StoreError, match="something else than rows"):
         store_of(url, 60.0).latest(ALL, 1)
+
+
+_NAME = "scheduling-job-sender"
+_FLUX = f",_result,0,2026-01-01T00:00:00Z,1,pending,{_NAME},a\r\n" * 5000
+_HEAD = (
+    "#datatype,string,long,dateTime:RFC3339,long,string,string,string\r\n"
+    ",result,table,_time,_value,_field,_measurement,host"
+)
+_SERIES = f'{{"name":"{_NAME}","columns":["time","pending"],"values":[{",".join(["[1,2]"] * 5000)}]}}'
+MANY = {
+    "v2.7.12": f"{_HEAD}\r\n{_FLUX}\r\n",
+    "1.8.10": f'{{"results":[{{"series":[{_SERIES}],"partial":true}}]}}\n',
+}
+
+
+@pytest.mark.parametrize("version", MANY)
+def test_more_rows_than_fit_into_memory_are_one_clear_error(version: str) -> None:
+    """A server that has a row for each of millions of series costs no more memory than one of some thousand."""
+    with server(version, MANY[version].encode(), 1000, 0) as url, pytest.raises(StoreError, match="over 240000 rows"):
+        store_of(url, 300.0).senders(0)
