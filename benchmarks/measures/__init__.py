@@ -25,6 +25,7 @@ from benchmarks.measures import (
     sizes,
     starts,
     visible,
+    web,
 )
 from benchmarks.tables import Part
 
@@ -42,6 +43,7 @@ MEASURES: Final[Mapping[str, Callable[[Bench], Part]]] = {
     "visible": visible.measure,
     "history": history.measure,
     "questions": questions.measure,
+    "web": web.measure,
     "running": running.measure,
     "starts": starts.measure,
     "sizes": sizes.measure,

@@ -45,12 +45,21 @@ class RunPage:
     trace_url: str | None
 
 
-def found_runs(store: RunStore, uuid_prefix: str) -> list[RunRecord]:
+def found_runs(store: RunStore, uuid_prefix: str, at_ns: int | None = None) -> list[RunRecord]:
     """Returns the runs that an id or its beginning means, the newest first; a whole id means only its own runs.
+
+    Args:
+        store: The store.
+        uuid_prefix: The id, or its beginning.
+        at_ns: When the run started, if that is known: then the store need not look through all runs for the id.
 
     Raises:
         StoreError: The store does not answer.
     """
+    if at_ns is not None:
+        then = store.latest(Wanted(since_ns=at_ns, until_ns=at_ns + 1), MOST_FOUND)
+        if found := [run for run in then if run.uuid == uuid_prefix]:
+            return found
     found = store.find(uuid_prefix, MOST_FOUND) if uuid_prefix else []
     return [run for run in found if run.uuid == uuid_prefix] or found
 

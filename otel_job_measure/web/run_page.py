@@ -1,5 +1,6 @@
 """The page of one run: all that is known of it."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,12 +10,13 @@ from otel_job_measure.insight.history_store import HistoryStore
 from otel_job_measure.insight.matching import started_ns
 from otel_job_measure.insight.words import span, took
 from otel_job_measure.web.look import Look
+from otel_job_measure.web.runs_table import run_address, time_in
 from otel_job_measure.web.words import UNKNOWN, at, outcome
 
 
-def context(look: Look, uuid: str, now_ns: int) -> dict[str, Any] | None:
+def context(look: Look, query: Mapping[str, str], now_ns: int) -> dict[str, Any] | None:
     """Asks the store, and returns what the template shows; None if no run has such an id."""
-    found = run_page.found_runs(look.store, uuid)
+    found = run_page.found_runs(look.store, query.get("uuid", ""), time_in(query.get("at", "")))
     if not found:
         return None
     store = look.store
@@ -56,7 +58,7 @@ def context(look: Look, uuid: str, now_ns: int) -> dict[str, Any] | None:
 
 def _linked(run: RunRecord) -> dict[str, Any]:
     return {
-        "url": f"/run?{urlencode({'uuid': run.uuid})}",
+        "url": run_address(run),
         "uuid": run.uuid,
         "job": run.job,
         "at": at(started_ns(run)),

@@ -123,7 +123,7 @@ class Site:
         uuid = query.get("uuid", "")
         missing = ("No such run", f"No run has an id that begins with {named(uuid[:80])}.")
         return await self._answered(
-            "run.html", kept, lambda: run_page.context(value, uuid, SystemClock().wall_ns()), missing
+            "run.html", kept, lambda: run_page.context(value, query, SystemClock().wall_ns()), missing
         )
 
     async def _answered(

@@ -4,14 +4,19 @@ import re
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 from typing import Any, Final
+
+import pytest
+from starlette.testclient import TestClient
 
 from otel_job_measure.errors import StoreError
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.history_store import HistoryStore
+from otel_job_measure.insight.matching import started_ns
 from otel_job_measure.insight.run_store import Wanted
 from otel_job_measure.insight.words import took
 from tests.web.conftest import store_in
@@ -132,16 +137,79 @@ def test_a_run_is_reached_by_links(company: HistoryStore) -> None:
         assert client.get(link(run, "/job")).status_code == 200
 
 
-def test_runs_are_searched_and_paged(company: HistoryStore) -> None:
-    """Without a script; a search that finds nothing says so."""
-    page = "/job?job=sync-crm&project=sales&stage=production"
+def uuids_of(html: str) -> list[str]:
+    """Returns the runs of a page's table, in its order."""
+    return re.findall(r'<td class="mono">(.*?)</td>', html)
+
+
+def paged(client: TestClient, address: str, rel: str) -> list[str]:
+    """Returns the runs of a page and of all that follow it by a link."""
+    html = client.get(address).text
+    found = uuids_of(html)
+    while links := re.findall(rf'rel="{rel}" href="([^"]*)"', html):
+        html = client.get(unescape(links[0])).text
+        found += uuids_of(html)
+    return found
+
+
+def test_paging_reaches_every_run(company: HistoryStore) -> None:
+    """From the newest to the first, whatever the period of the pictures, each once; and from a moment on."""
+    crm = JobId("sync-crm", "sales", "production")
+    runs = company.latest(Wanted.of_job(crm), 10_000)
+    page = "/job?job=sync-crm&project=sales&stage=production&span=1d"
     with visited(lambda: look_at(company)) as client:
-        assert "page 1 of" in client.get(page).text
-        assert "page 2 of" in client.get(f"{page}&page=2").text
-        assert "0 of" in client.get(f"{page}&q=nothing-like-this").text
+        assert paged(client, page, "next") == [run.uuid for run in runs]
+        failed = paged(client, f"{page}&status=failed", "next")
+        assert failed == [run.uuid for run in runs if run.status == "failed"]
+        moment = datetime.fromtimestamp(started_ns(runs[300]) // 10**9, UTC).astimezone()
+        html = client.get(f"{page}&at={moment:%Y-%m-%dT%H:%M:%S}").text
+        assert uuids_of(html)[0] == runs[301].uuid
+        assert "Figures and pictures of this job" in html
+        newer = client.get(unescape(re.findall('rel="prev" href="([^"]*)"', html)[0])).text
+        assert uuids_of(newer) == [run.uuid for run in runs[251:301]]
+
+
+def test_runs_are_searched(company: HistoryStore) -> None:
+    """Without a script; a search that finds nothing says in how many runs it looked."""
+    page = "/job?job=sync-crm&project=sales&stage=production"
+    runs = company.latest(Wanted.of_job(JobId("sync-crm", "sales", "production")), 10_000)
+    with visited(lambda: look_at(company)) as client:
+        assert f"0 of {len(runs):,} runs that were searched" in client.get(f"{page}&q=nothing-like-this").text
+        assert uuids_of(client.get(f"{page}&q={runs[700].uuid.upper()}").text) == [runs[700].uuid]
         failed = client.get(f"{page}&status=failed").text
         assert 'class="outcome ok"' not in failed
         assert 'class="outcome failed"' in failed
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *("page=-1", "page=99999999999999999999", "since=yesterday", "span=-1", "span=1000000d", "status=%3Cscript%3E"),
+        *("before=x", "before=.", "before=99999999999999999999.x", "before=-9223372036854775809.", "after=1e9.x"),
+        *(
+            "at=never",
+            "at=0001-01-01T00:00",
+            "at=9999-12-31T23:59:59",
+            "at=2026-02-30T00:00",
+            "at=%00",
+            "before=%FF.%00",
+        ),
+    ],
+)
+def test_an_address_that_means_nothing_shows_the_job(company: HistoryStore, odd: str) -> None:
+    """What cannot be read counts as not given."""
+    with visited(lambda: look_at(company)) as client:
+        html = client.get(f"/job?job=sync-crm&project=sales&stage=production&{odd}").text
+        assert "When it ran" in html
+        assert len(uuids_of(html)) == 50
+
+
+@pytest.mark.parametrize("at", ["", "x", "-1", "99999999999999999999", "0", "1"])
+def test_a_run_is_found_at_any_time(company: HistoryStore, at: str) -> None:
+    """A link says when the run started; without that, or with a wrong time, its id is enough."""
+    run = company.latest(Wanted.of_job(BACKUP), 1)[0]
+    with visited(lambda: look_at(company)) as client:
+        assert run.uuid in client.get(f"/run?uuid={run.uuid}&at={at}").text
 
 
 def test_every_odd_job_has_its_page(odd: HistoryStore) -> None:
