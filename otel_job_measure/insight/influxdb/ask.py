@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from otel_job_measure.errors import StoreError
+from otel_job_measure.history.run_record import Place
 from otel_job_measure.points.line_protocol import FieldValue, Point
 
 FIRST_NS: Final = -(2**63) + 2
@@ -81,12 +82,13 @@ class Language(Protocol):
         """Returns the last row of each series."""
         ...
 
-    def texts(self, ask: Ask) -> Iterator[Point]:
-        """Yields the rows of one field as they come, however many there are."""
-        ...
+    def runs(self, ask: Ask, among: Collection[str] | None = None) -> Iterator[Place]:
+        """Yields the runs that have rows, however many there are; one may come more than once.
 
-    def different(self, ask: Ask) -> Iterator[Point]:
-        """Yields a row for each text of one field, of each series."""
+        Args:
+            ask: The rows, of one measurement and with no field but the id.
+            among: The ids that are looked for; None means each.
+        """
         ...
 
     def first_ns(self, ask: Ask) -> int | None:

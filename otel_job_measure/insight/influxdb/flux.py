@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from otel_job_measure import names
+from otel_job_measure.history.run_record import Place, key_of
 from otel_job_measure.insight.influxdb import flux_answer
 from otel_job_measure.insight.influxdb.ask import MOST_ROWS, Ask, Table
 from otel_job_measure.insight.influxdb.connection import Connection, Refused
@@ -25,10 +26,10 @@ _GAP_NS: Final = 60 * 10**9
 _MOST_NS: Final = 10 * _GAP_NS
 _MOST_CELLS: Final = 5 * MOST_ROWS
 _FEW: Final = 8
+_NEEDLESS: Final = '["_time", "_measurement", "_field"]'
+"""The columns besides the id that tell nothing of a run."""
 
 _plain = re.compile(r"[A-Za-z0-9_.-]").fullmatch
-
-_Tags = tuple[tuple[str, str], ...]
 
 
 class Flux:
@@ -82,21 +83,17 @@ class Flux:
         tables = self._tables(ask, " |> first()")
         return min((at for table in tables for column in table.columns.values() for at in column), default=None)
 
-    def texts(self, ask: Ask) -> Iterator[Point]:
-        """Yields the rows of one field as they come."""
-        return self._texts(ask, "")
-
-    def different(self, ask: Ask) -> Iterator[Point]:
-        """Yields a row for each text of one field, of each series."""
-        return self._texts(ask, " |> unique()")
-
-    def _texts(self, ask: Ask, then: str) -> Iterator[Point]:
-        with self._answer(self._text(ask, then)) as lines:
-            for series, time_ns, value in flux_answer.cells(lines):
-                yield Point(series.measurement, dict(series.tags), {series.field: value}, time_ns)
+    def runs(self, ask: Ask, among: Collection[str] | None = None) -> Iterator[Place]:
+        """Yields the runs that have rows, or those of them that have one of some ids."""
+        # The server compares each row with each text of a condition, so many ids are looked for here.
+        then = " |> unique()" if among is None else ""
+        with self._answer(self._text(ask, f"{then} |> drop(columns: {_NEEDLESS})")) as lines:
+            for tags, uuids in flux_answer.tagged(lines):
+                key = key_of(dict(tags))
+                yield from ((uuid, key) for uuid in uuids if among is None or uuid in among)
 
     def _tables(self, ask: Ask, then: str) -> list[Table]:
-        found: dict[tuple[str, _Tags], dict[str, dict[int, FieldValue]]] = {}
+        found: dict[tuple[str, flux_answer.Tags], dict[str, dict[int, FieldValue]]] = {}
         with self._answer(self._text(ask, then)) as lines:
             for series, column in flux_answer.columns(lines, _MOST_CELLS):
                 columns = found.setdefault((series.measurement, series.tags), {})

@@ -12,6 +12,7 @@ from otel_job_measure.insight.influxdb.times import ns_of
 from otel_job_measure.points.line_protocol import FieldValue
 
 _TABLE: Final = 2
+_AT_ONCE: Final = 5000
 _MEASUREMENT, _FIELD, _TIME, _VALUE = "_measurement", "_field", "_time", "_value"
 _TYPES: Final[dict[str, Callable[[str], Any]]] = {
     "double": float,
@@ -20,21 +21,32 @@ _TYPES: Final[dict[str, Callable[[str], Any]]] = {
     "boolean": "true".__eq__,
 }
 
+Tags = tuple[tuple[str, str], ...]
+"""The tags of a series, sorted; none of the values is empty."""
+
 
 class Series(NamedTuple):
-    """What a table is of."""
+    """What a table is of; an answer without the columns of measurement or field has empty texts for them."""
 
     measurement: str
-    tags: tuple[tuple[str, str], ...]
-    """None of the values is empty."""
+    tags: Tags
     field: str
 
 
-def cells(lines: Iterable[str]) -> Iterator[tuple[Series, int, FieldValue]]:
-    """Yields series, time and value of each row of an answer, as they come."""
-    for series, times, values in _tables(lines, most=None):
-        for time_ns, value in zip(times, values, strict=True):
-            yield series, time_ns, value
+class _Part(NamedTuple):
+    """Some rows of one series."""
+
+    series: Series
+    times: list[str]
+    values: list[str]
+    convert: Callable[[str], Any]
+
+
+def tagged(lines: Iterable[str]) -> Iterator[tuple[Tags, list[str]]]:
+    """Yields the tags of a table and its texts, long tables in parts; such an answer needs no other columns."""
+    for part in _tables(lines, most=None):
+        if part.convert is str:
+            yield part.series.tags, part.values
 
 
 def columns(lines: Iterable[str], most: int) -> Iterator[tuple[Series, dict[int, FieldValue]]]:
@@ -47,29 +59,35 @@ def columns(lines: Iterable[str], most: int) -> Iterator[tuple[Series, dict[int,
     Raises:
         TooManyRowsError: There are more.
     """
-    for series, times, values in _tables(lines, most=most):
-        yield series, dict(zip(times, values, strict=True))
-
-
-_Part = tuple[Series, list[int], list[FieldValue]]
-_AT_ONCE: Final = 5000
+    tags: Tags = ()
+    known: dict[str, int] = {}
+    for series, times, values, convert in _tables(lines, most=most):
+        if series.tags != tags:
+            tags = series.tags
+            known.clear()
+        for text in times:  # most often, another field of the same row has had this time
+            if text not in known:
+                known[text] = ns_of(text)
+        numbers = map(known.__getitem__, times)
+        yield series, dict(zip(numbers, values if convert is str else map(convert, values), strict=True))
 
 
 def _tables(lines: Iterable[str], most: int | None) -> Iterator[_Part]:
     """Yields tables, long ones in parts: those with the same columns come one after the other under one header."""
-    rest, count = _rows(lines), 0
+    rest, count = iter(lines), 0
     is_empty = True
-    for first in rest:
+    for line in rest:
         is_empty = False
+        first = _cells(line, rest)
         if not first:
             continue
-        header = next(rest, list[str]())
+        header = _next(rest)
         if "error" in first[:2]:
             raise StoreError(_failed(first, header))
         if "error" in header[:2]:
-            raise StoreError(_failed(header, next(rest, list[str]())))
+            raise StoreError(_failed(header, _next(rest)))
         for part in _under(header, first, rest):
-            count += len(part[1])
+            count += len(part.values)
             if most is not None and count > most:
                 raise TooManyRowsError
             yield part
@@ -77,49 +95,57 @@ def _tables(lines: Iterable[str], most: int | None) -> Iterator[_Part]:
         raise ValueError
 
 
-def _under(header: Sequence[str], datatypes: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[_Part]:
-    """Yields the tables under one header, up to the empty line at their end."""
-    time_at, value_at = header.index(_TIME), header.index(_VALUE)
+def _under(header: Sequence[str], datatypes: Sequence[str], lines: Iterator[str]) -> Iterator[_Part]:
+    """Yields the tables under one header, up to the empty line at their end.
+
+    The columns that tell the series come last and are the same text in each of its rows, which is not split.
+    """
+    value_at = header.index(_VALUE)
+    time_at = header.index(_TIME) if _TIME in header else value_at
+    last = max(time_at, value_at) + 1
+    ahead = last if {_TIME, _VALUE}.issuperset(header[_TABLE + 1 : last]) else _TABLE + 1
     convert = _TYPES.get(datatypes[value_at], str)
-    tags_at = [(at, name) for at, name in enumerate(header) if at > _TABLE and not name.startswith("_")]
-    measurement_at, field_at = header.index(_MEASUREMENT), header.index(_FIELD)
-    table: str | None = None
-    series = Series("", (), "")
-    times: list[int] = []
-    values: list[Any] = []
-    known: dict[str, int] = {}
-    for row in rows:
-        if not row:
+    part = _Part(Series("", (), ""), [], [], convert)
+    known: object = None
+    for line in lines:
+        is_quoted = '"' in line
+        row = _cells(line, lines) if is_quoted else line.rstrip("\r").split(",", last)
+        if row == [""]:
             break
-        if row[_TABLE] != table or len(times) == _AT_ONCE:
-            if times:
-                yield series, times, values
-            table, times, values = row[_TABLE], [], []
-            tags = tuple(sorted((tag, row[at]) for at, tag in tags_at if row[at]))
-            if tags != series.tags:
-                known.clear()
-            series = Series(row[measurement_at], tags, row[field_at])
-        text = row[time_at]
-        time_ns = known.get(text)
-        if time_ns is None:  # most often, another field of the same row has had this time
-            time_ns = known[text] = ns_of(text)
-        times.append(time_ns)
-        values.append(row[value_at] if convert is str else convert(row[value_at]))
+        its = row[ahead:]
+        is_new = its != known
+        if is_new or len(part.values) == _AT_ONCE:
+            if part.values:
+                yield part
+            series = _series(header, row if is_quoted else _cells(line, lines)) if is_new else part.series
+            known, part = its, _Part(series, [], [], convert)
+        part.times.append(row[time_at])
+        part.values.append(row[value_at])
     else:
         raise CutError
-    if times:
-        yield series, times, values
+    if part.values:
+        yield part
 
 
-def _rows(lines: Iterable[str]) -> Iterator[Sequence[str]]:
-    """Yields the rows of CSV; a line without a quote, as almost all are, is split three times as fast as by `csv`."""
-    rest = iter(lines)
-    for line in rest:
-        if '"' in line:
-            yield next(csv.reader(f"{each}\n" for each in chain((line,), rest)))
-        else:
-            text = line.rstrip("\r")
-            yield text.split(",") if text else []
+def _series(header: Sequence[str], row: Sequence[str]) -> Series:
+    """Returns what a row is of."""
+    cells = list(zip(header, row, strict=True))[_TABLE + 1 :]
+    tags = tuple(sorted((name, text) for name, text in cells if text and not name.startswith("_")))
+    own = dict(cells)
+    return Series(own.get(_MEASUREMENT, ""), tags, own.get(_FIELD, ""))
+
+
+def _cells(line: str, rest: Iterator[str]) -> list[str]:
+    """Returns the cells of a line of CSV; a text in quotes may go on in the next lines."""
+    if '"' in line:
+        return next(csv.reader(f"{each}\n" for each in chain((line,), rest)))
+    text = line.rstrip("\r")
+    return text.split(",") if text else []
+
+
+def _next(rest: Iterator[str]) -> list[str]:
+    line = next(rest, None)
+    return [] if line is None else _cells(line, rest)
 
 
 def _failed(header: Sequence[str], row: Sequence[str]) -> str:

@@ -1,13 +1,14 @@
 """InfluxQL, the language of InfluxDB 1.x, over HTTP; the managed editions of 3 understand it too."""
 
 import json
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, cast
 from urllib.parse import urlencode
 
 from otel_job_measure import names
 from otel_job_measure.delivery.influxdb.responses import Response
+from otel_job_measure.history.run_record import Key, Place, key_of
 from otel_job_measure.insight.influxdb.ask import MOST_ROWS, Ask, CutError, Table, TooManyRowsError
 from otel_job_measure.insight.influxdb.connection import Connection, Refused
 from otel_job_measure.insight.influxdb.patterns import regex, regex_of
@@ -17,6 +18,7 @@ from otel_job_measure.points.line_protocol import FieldValue, Point
 _HEADERS: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 _TIME: Final = "time"
 _LAST: Final = " ORDER BY time DESC LIMIT 1"
+_UUID: Final = f'"{names.FIELD_UUID}"'
 _BY_SERIES: Final = " GROUP BY *"
 
 
@@ -38,15 +40,19 @@ class InfluxQl:
         """Returns the last row of each series."""
         return [point for table in self._few(f"{_selected(ask)}{_BY_SERIES}{_LAST}") for point in table.points()]
 
-    def texts(self, ask: Ask) -> Iterator[Point]:
-        """Yields the rows of one field as they come."""
-        return self._points(f"{_selected(ask)}{_BY_SERIES}")
-
-    def different(self, ask: Ask) -> Iterator[Point]:
-        """Yields a row for each text of one field, of each series."""
-        (name,) = ask.fields
-        query = f"SELECT DISTINCT({_identifier(name)}) AS {_identifier(name)} FROM {_source(ask)}{_BY_SERIES}"  # noqa: S608 - quoted
-        return self._points(query)
+    def runs(self, ask: Ask, among: Collection[str] | None = None) -> Iterator[Place]:
+        """Yields the runs that have rows, or those of them that have one of some ids."""
+        if among is None:
+            for series in self._series(f"SELECT DISTINCT({_UUID}) AS {_UUID} FROM {_source(ask)}{_BY_SERIES}"):  # noqa: S608 - quoted
+                key = _key_of(series.get("tags", {}))
+                yield from ((uuid, key) for _, uuid in series["values"] if isinstance(uuid, str))
+            return
+        # With tags as columns, the server takes half as long as with a table of each series.
+        for series in self._series(f"SELECT {_UUID}::field AS {_UUID}, *::tag FROM {_source(ask)}"):  # noqa: S608 - quoted
+            tags = series["columns"][2:]
+            for _, uuid, *values in series["values"]:
+                if uuid in among:
+                    yield uuid, _key_of(dict(zip(tags, values, strict=True)))
 
     def first_ns(self, ask: Ask) -> int | None:
         """Returns the time of the first row; None if there is none."""
@@ -67,11 +73,14 @@ class InfluxQl:
 
     def _tables(self, query: str) -> Iterator[tuple[Table, int]]:
         """Yields tables, long ones in parts, and how many rows they have."""
+        return ((_table_of(series), len(series["values"])) for series in self._series(query))
+
+    def _series(self, query: str) -> Iterator[Mapping[str, Any]]:
+        """Yields what the answer has, long series in parts."""
         with self._answer(query) as lines:
             result: Mapping[str, Any] | None = None
             for result in self._results(lines):
-                for series in result.get("series", ()):
-                    yield _table_of(series), len(series["values"])
+                yield from result.get("series", ())
             if result is None:  # an answer without a row is a result without series
                 raise ValueError
             if result.get("partial"):
@@ -96,6 +105,10 @@ class InfluxQl:
                 yield lines
         except Refused as refused:
             raise self._connection.error(refused.response) from None
+
+
+def _key_of(tags: Mapping[str, str | None]) -> Key:
+    return key_of({name: value for name, value in tags.items() if value})
 
 
 def _table_of(series: Mapping[str, Any]) -> Table:

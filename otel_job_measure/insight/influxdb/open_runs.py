@@ -10,7 +10,7 @@ Not found are a run that ended in its first minute together with its host, and a
 while others of its job were longer than a minute since.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from otel_job_measure import names
@@ -86,9 +86,8 @@ class OpenRuns:
 
     def _silent(self, known: Collection[Place]) -> dict[Place, Run]:
         """Returns the runs that were alive, are not any more, and perhaps did not end."""
-        alive = self._language.different(self._rows.ask((names.ALIVE,), self._before, fields=_UUID))
-        silent = {place for point in alive if (place := place_of(point)) is not None}
-        silent = (silent | self._signs.keys()).difference(known)
+        alive = self._language.runs(self._rows.ask((names.ALIVE,), self._before, fields=_UUID))
+        silent = {*alive, *self._signs}.difference(known)
         silent.difference_update(self._ended(silent))
         earliest_ns = min((self._signs.get(place, LAST_NS) for place in silent), default=LAST_NS)
         time = Window(min(earliest_ns, self._before.since_ns), self._before.until_ns)
@@ -109,15 +108,13 @@ class OpenRuns:
             whole = Window(old[near[0]], old[near[-1]] + LATELY_NS)
             yield from self._with_run_row(near, whole)
 
-    def _with_run_row(self, runs: Collection[Place], window: Window) -> Iterator[Place]:
-        """Yields the runs that have a run row in a time."""
+    def _with_run_row(self, runs: Collection[Place], window: Window) -> Iterable[Place]:
+        """Returns those of some runs, and perhaps others, that have a run row in a time."""
         if not runs:
-            return
-        uuids = {uuid for uuid, _ in runs}
-        asked = self._rows.ask((names.RUNS,), window, fields=_UUID, jobs={key.job for _, key in runs})
-        for point in self._language.texts(asked):
-            if point.fields.get(names.FIELD_UUID) in uuids and (place := place_of(point)) is not None:
-                yield place
+            return ()
+        jobs = {key.job for _, key in runs}
+        asked = self._rows.ask((names.RUNS,), window, fields=_UUID, jobs=jobs)
+        return self._language.runs(asked, {uuid for uuid, _ in runs})
 
     def _note(self, point: Point) -> None:
         """Keeps the last sign of life of a run."""

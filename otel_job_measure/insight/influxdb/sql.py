@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple, cast
 
 from otel_job_measure import names
+from otel_job_measure.history.run_record import Place, key_of
 from otel_job_measure.insight.influxdb.ask import MOST_ROWS, Ask, Table, TooManyRowsError
 from otel_job_measure.insight.influxdb.connection import Connection, Refused
 from otel_job_measure.insight.influxdb.patterns import regex, regex_of
@@ -56,18 +57,16 @@ class Sql:
             for tags, columns in found.items():
                 yield Table(table.name, dict(tags), columns)
 
-    def texts(self, ask: Ask) -> Iterator[Point]:
-        """Yields the rows of one field as they come."""
-        for table in self._tables(ask):
-            yield from self._points_of(ask, table)
-
     def _points_of(self, ask: Ask, table: _Table) -> Iterator[Point]:
         return self._points(table, _select(_listed(table, _TIME), _source(ask, table)))
 
-    def different(self, ask: Ask) -> Iterator[Point]:
-        """Yields a row for each text of one field, of each series."""
+    def runs(self, ask: Ask, among: Collection[str] | None = None) -> Iterator[Place]:
+        """Yields the runs that have rows, or those of them that have one of some ids."""
         for table in self._tables(ask):
-            yield from self._points(table, _select(f"DISTINCT {_listed(table)}", _source(ask, table)))
+            for point in self._points(table, _select(f"DISTINCT {_listed(table)}", _source(ask, table))):
+                uuid = point.fields.get(names.FIELD_UUID)
+                if isinstance(uuid, str) and (among is None or uuid in among):
+                    yield uuid, key_of(point.tags)
 
     def last_rows(self, ask: Ask) -> list[Point]:
         """Returns the last row of each series."""

@@ -115,6 +115,31 @@ def test_the_last_sign_of_life_of_a_job_may_be_old(real_influx: InfluxServer, re
     assert [each.run.uuid for each in store_of(real_influx, real_bucket).open_runs(ALL)] == ["gone"]
 
 
+def test_each_silent_run_of_a_job_is_found(real_influx: InfluxServer, real_bucket: str) -> None:
+    """Several runs of one job can be silent at once, beside others that ended with a run row or without one."""
+    silent = [f"silent-{number}" for number in range(5)]
+    ended = [f"ended-{number}" for number in range(5)]
+    without_row = run("old-row", "j", 6000, 2000).splitlines(keepends=True)
+    real_influx.write(
+        b"".join(run(uuid, "j", 9000 + at) for at, uuid in enumerate(silent))
+        + b"".join(run(uuid, "j", 8000 + at, 2000) for at, uuid in enumerate(ended))
+        + b"".join(alive(uuid, "j", 7000 + at, 1000) for at, uuid in enumerate([*silent, *ended, "old-row"]))
+        + without_row[0]
+        + next(line for line in without_row if b'"end"' in line),
+        real_bucket,
+    )
+    found = store_of(real_influx, real_bucket).open_runs(ALL)
+    assert sorted(each.run.uuid for each in found) == silent
+
+
+def test_an_ending_of_the_same_id_in_another_series_ends_no_run(real_influx: InfluxServer, real_bucket: str) -> None:
+    """Two projects may use the same id."""
+    other = run("same", "j", 8000, 2000).replace(b"project=p", b"project=q")
+    real_influx.write(run("same", "j", 8000) + other + alive("same", "j", 7000, 1000), real_bucket)
+    (found,) = store_of(real_influx, real_bucket).open_runs(ALL)
+    assert (found.run.uuid, found.run.project) == ("same", "p")
+
+
 def test_many_jobs_are_asked_for_at_once(real_influx: InfluxServer, real_bucket: str) -> None:
     """Flux refuses a hundred conditions in a row, each of which nests the next one."""
     jobs = [f"job-{number:03}" for number in range(450)]
