@@ -115,7 +115,7 @@ class _HistorySource:
     def maintain(self) -> None:
         """Maintains nothing."""
 
-    def drop(self, segment: Segment) -> None:
+    def drop(self, segment: Segment, *, is_lost: bool = False) -> None:  # noqa: ARG002 - the protocol's
         """Forgets rows that the server has."""
         segment.delete()
 

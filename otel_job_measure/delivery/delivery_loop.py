@@ -261,11 +261,11 @@ class DeliveryLoop:
         now_ns = self._clock.monotonic_ns()
         closed = listing[:-1] if but_last else listing  # the last own segment is still being written
         self._note_delivered(closed, now_ns)
-        done = [listed.segment for listed in closed if self._is_done(listed, now_ns)]
+        done = [listed for listed in closed if self._is_done(listed, now_ns)]
         with self._guard("deleting a delivered segment"):  # the next pass finds the segments that this one missed
-            for segment in done:
-                self._source.drop(segment)
-        names_done = {segment.name for segment in done}
+            for listed in done:
+                self._source.drop(listed.segment, is_lost=not all(each.has_all(listed) for each in self.consumers))
+        names_done = {listed.segment.name for listed in done}
         return [listed for listed in listing if listed.segment.name not in names_done]
 
     def _note_delivered(self, listing: Sequence[Listed], now_ns: int) -> None:

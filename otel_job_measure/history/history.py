@@ -22,6 +22,7 @@ from otel_job_measure.history.schema import Schema
 from otel_job_measure.history.wanted import Wanted
 from otel_job_measure.journal.interfaces import Chunk, Segment
 from otel_job_measure.journal.segment import destination_of
+from otel_job_measure.journal.state_dir import Mark, StateDir
 from otel_job_measure.rate_limited_log import PrintableLog
 
 if TYPE_CHECKING:
@@ -304,6 +305,8 @@ class History:
                 if repaired:
                     raise
                 repaired = True
+                # The rows of deleted segments were in the old file only.
+                Mark(StateDir(self.path.parent), 0).until(self._clock.wall_ns())
 
 
 def schema() -> Schema:

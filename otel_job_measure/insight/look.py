@@ -10,7 +10,7 @@ from otel_job_measure.insight import checker_memory
 from otel_job_measure.insight.absence import Evidence, Span
 from otel_job_measure.insight.check import Checked, checked
 from otel_job_measure.insight.run_store import RunStore
-from otel_job_measure.journal import dropped
+from otel_job_measure.journal.state_dir import StateDir
 
 
 def look(  # noqa: PLR0913 - what a look depends on
@@ -39,7 +39,7 @@ def look(  # noqa: PLR0913 - what a look depends on
     """
     now_ns = (clock or SystemClock()).wall_ns()
     if complete_until_ns is not None:
-        gaps = () if folder is None else tuple(Span(*each) for each in dropped.times(folder))
+        gaps = () if folder is None else tuple(Span(*each) for each in StateDir(folder).unknown_times())
         return checked(store, Evidence(now_ns=now_ns, complete_until_ns=complete_until_ns, gaps=gaps), wants=wants)
     remembered = checker_memory.Remembered() if folder is None else checker_memory.read(folder)
     evidence = Evidence(now_ns=now_ns, gaps=remembered.gaps_at(now_ns), unlooked=remembered.now_away(now_ns))

@@ -276,8 +276,13 @@ class Source(Protocol):
         """Does what this process owes its journal without network: heartbeat, lock check, clock."""
         ...
 
-    def drop(self, segment: Segment) -> None:
-        """Deletes a segment that every sink has, now or soon; never the one that is still being written."""
+    def drop(self, segment: Segment, *, is_lost: bool = False) -> None:
+        """Deletes a segment that every sink has, now or soon; never the one that is still being written.
+
+        Args:
+            segment: The segment.
+            is_lost: Whether the history refuses it, so that the history knows nothing of its time.
+        """
         ...
 
 
@@ -296,6 +301,10 @@ class Store(Protocol):
 
     def write(self, data: bytes) -> bool:
         """Appends whole lines in one write, and returns whether the segment is full; after an OSError none is in it."""
+        ...
+
+    def behind(self, waiting: int, *, is_lost: bool = False) -> None:
+        """Notes how many appends wait because they failed, and that some are lost: nothing is known of that time."""
         ...
 
     def rotate(self) -> None:

@@ -18,13 +18,12 @@ from otel_job_measure.clock import Clock
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import LostSlotError, OpenStore, Position, Segment, Store
 from otel_job_measure.journal.segment import BEGAN
-from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.journal.state_dir import StateDir, lose
 from otel_job_measure.journal.unique_clock import UniqueClock
 from otel_job_measure.rate_limited_log import RateLimitedLog
 
 _MAX_WAITING = 20_000
 _HEARTBEAT_NS = 10_000_000_000
-
 
 _Item = tuple[bytes, int, str | None, str | None]
 """Lines, how many points they are, and the uuid of the run that they begin or end. A plain tuple: one a point."""
@@ -71,7 +70,7 @@ class SegmentJournal:
     ) -> None:
         """Takes nothing yet: the first point does. If it cannot, `memory_store` gives a store, and what to log."""
         self.host = host
-        self.wake: Callable[[], None] = _wake_none
+        self.wake: Callable[[], None] = lambda: None  # there is no shipper yet
         self._open_store = open_store
         self._memory_store = memory_store
         self._clock = clock
@@ -140,13 +139,15 @@ class SegmentJournal:
         handle = self._current().handle
         return () if handle is None else handle.store.own()
 
-    def drop(self, segment: Segment) -> None:
-        """Deletes a segment that every sink has; never the one that is still being written."""
+    def drop(self, segment: Segment, *, is_lost: bool = False) -> None:
+        """Deletes a segment that every sink has, or the history lacks for good; never one that is being written."""
         life = self._current()
         if life.handle is not None:
             with life.lock:
                 is_free = life.handle.store.release(segment)
             if is_free:
+                if is_lost and life.handle.store.state is not None:
+                    lose(life.handle.store.state, segment, self._clock)
                 segment.delete()
 
     def maintain(self) -> None:
@@ -161,6 +162,7 @@ class SegmentJournal:
             life.queue.append((b"# alive %d\n" % life.handle.clock.now_ns(), 0, None, None))
         if life.queue:
             self._drain(life)
+        life.handle.store.behind(len(life.queue))
         self._say(life)
 
     def hand_over(self) -> None:
@@ -186,6 +188,7 @@ class SegmentJournal:
                 # In a signal handler an append of this thread may be under way, of a run not yet noted. The slot stays
                 # ours while a run is open: a recovery pass would end it as lost.
                 return
+            life.handle.store.behind(len(life.queue))
             is_all = not life.queue and until in (None, self.tail())
             handle, life.handle = life.handle, None
             handle.store.close(delivered=delivered and is_all)
@@ -265,13 +268,16 @@ class SegmentJournal:
             self._note(life, logging.WARNING, "rotation", f"no new segment can be begun, the old one goes on: {error}")
 
     def _keep_waiting(self, life: _Life, error: OSError) -> None:
+        if life.handle is not None:
+            life.handle.store.behind(len(life.queue), is_lost=len(life.queue) > _MAX_WAITING)
         while len(life.queue) > _MAX_WAITING:
             _, points, _, ends = life.queue.popleft()
             self._counters.dropped(points, "memory")
             if ends is not None:
                 life.open_runs.pop(ends, None)
-        message = f"points cannot be written; {len(life.queue)} wait in memory: {error}"
-        self._note(life, logging.ERROR, "append", message)
+        self._note(
+            life, logging.ERROR, "append", f"{len(life.queue)} points wait in memory, none can be written: {error}"
+        )
 
     # The store
 
@@ -344,7 +350,3 @@ class SegmentJournal:
                 while life.messages:
                     level, kind, message = life.messages.popleft()
                     self._log.log(level, kind, "%s", message)
-
-
-def _wake_none() -> None:
-    """Wakes no shipper: there is none yet."""

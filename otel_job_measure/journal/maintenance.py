@@ -18,7 +18,7 @@ from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.private_files import open_private
 from otel_job_measure.journal.recovery import recover_slots
 from otel_job_measure.journal.segment import MOST_BYTES, SUFFIX, SegmentFile, decode_header
-from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.journal.state_dir import Mark, StateDir
 from otel_job_measure.journal.vitals import OpenStart
 from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
 
@@ -55,6 +55,7 @@ def maintain(state: StateDir, *, clock: Clock, boot_id: str, bound: Bound | None
             return
         if is_due or always:
             recover_slots(state, clock=clock, boot_id=boot_id)
+            state.merge_unknown()
         if bound is not None and (is_due or bound.closed):
             enforce(state, bound)
         if bound is not None and is_due:
@@ -90,9 +91,7 @@ def enforce(state: StateDir, bound: Bound) -> None:
         unrecorded += times
         excess -= size
     if unrecorded:
-        from otel_job_measure.journal import dropped  # noqa: PLC0415 - rarely needed
-
-        dropped.note(state.root, (min(unrecorded), max(unrecorded)))
+        Mark(state, min(unrecorded)).until(max(unrecorded))
     if points:
         bound.counters.dropped(points, "max_bytes", own=own)
         _log.error(

@@ -7,6 +7,7 @@ from otel_job_measure.clock import Clock
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Identity, Segment, SegmentHeader, Store
 from otel_job_measure.journal.slots import any_slot
+from otel_job_measure.journal.state_dir import Mark
 
 _SEGMENT_BYTES = 256 * 1024
 _MAX_BYTES = 16 * 1024 * 1024
@@ -47,14 +48,25 @@ class MemorySegment:
 
 
 class MemoryStore:
-    """Segments in memory, at most 16 MiB; the oldest are dropped first, and counted."""
+    """Segments in memory, at most 16 MiB; the oldest are dropped first, and counted.
+
+    If they should be in a state directory, a `mark` there tells of which time its history has no rows.
+    """
 
     state = None
 
-    def __init__(self, identity: Identity, clock: Clock, counters: Counters, before: Store | None = None) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        clock: Clock,
+        counters: Counters,
+        before: Store | None = None,
+        mark: Mark | None = None,
+    ) -> None:
         self._identity = identity
         self._clock = clock
         self._counters = counters
+        self.mark: Mark | None = before.mark if isinstance(before, MemoryStore) else mark
         self.slot = any_slot()
         self._segments: list[MemorySegment] = list(before.own()) if isinstance(before, MemoryStore) else []
         self._begin_segment()
@@ -63,7 +75,12 @@ class MemoryStore:
         """Appends whole lines, and returns whether the present segment is full."""
         segment = self._segments[-1]
         segment.append(data)
+        if self.mark is not None:
+            self.mark.until(self._clock.wall_ns())
         return segment.size() >= _SEGMENT_BYTES
+
+    def behind(self, waiting: int, *, is_lost: bool = False) -> None:
+        """Has its mark already: nothing that is here comes into the history."""
 
     def rotate(self) -> None:
         """Begins a new segment if the present one is full, and drops the oldest beyond the bound."""

@@ -9,11 +9,13 @@ from otel_job_measure.journal import slots
 from otel_job_measure.journal.file_lock import is_descriptor_of
 from otel_job_measure.journal.interfaces import Identity, LostSlotError, Segment, SegmentHeader, Store
 from otel_job_measure.journal.segment import SegmentFile, create
-from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.journal.state_dir import Mark, StateDir
 
 _MAX_SEGMENT = 16 * 1024 * 1024
 _MIN_SEGMENT = 64 * 1024
 _RETRY_ROTATION = 1024 * 1024
+_MARGIN_NS = 2_000_000_000
+"""A run takes its timestamp before its point is appended."""
 
 
 class SegmentWriter:
@@ -38,6 +40,8 @@ class SegmentWriter:
         self._limit = _MAX_SEGMENT
         self._fd = -1
         self._file = (-1, -1)
+        self._mark: Mark | None = None
+        self._lost = False
         self._slot = slots.take(state, clock)
         try:
             self._begin_segment()
@@ -61,6 +65,18 @@ class SegmentWriter:
             raise OSError(f"only {written} of {len(data)} bytes could be written")
         segment.good_end = good_end = size + written
         return good_end >= self._limit
+
+    def behind(self, waiting: int, *, is_lost: bool = False) -> None:
+        """Marks the time from the first point that could not be written until now; takes that back if none is lost."""
+        self._lost = self._lost or is_lost
+        if waiting:
+            now_ns = self._clock.wall_ns()
+            self._mark = self._mark or Mark(self.state, now_ns - _MARGIN_NS)
+            self._mark.until(now_ns)
+        elif self._mark is not None:
+            if not self._lost:
+                self._mark.take_back()
+            self._mark, self._lost = None, False
 
     def rotate(self) -> None:
         """Begins a new segment if the present one is full."""

@@ -10,6 +10,7 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal.file_lock import IS_AVAILABLE, lock
+from otel_job_measure.journal.interfaces import Segment
 from otel_job_measure.journal.private_files import make_folder, names_in, open_private, refuse_strangers, touch
 from otel_job_measure.journal.rights import refuse_as_root
 from otel_job_measure.journal.segment import SUFFIX, SegmentFile, destination_of
@@ -20,6 +21,10 @@ _once = RateLimitedLog(_log, SystemClock(), every_s=1e9)
 _WINDOW = 1000
 _MOST_NAME = 70  # bytes, of which each takes up to three characters of a file name
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+_MOST_MARKS = 100
+_MOST_DIGITS = 20
+Time = tuple[int, int]
+"""A time from its first to its last moment, in ns since 1970."""
 _MAINTAINED_NS = 20_000_000_000
 """How long the maintenance by one process is enough for all; each of them comes every 30 s."""
 
@@ -37,6 +42,7 @@ class StateDir:
         self.history = root / "history.db"
         self.history_lock = root / "history.lock"
         self.positions = root / "shipped.json"
+        self.unknown = root / "unknown"
         self._adopt_lock = root / "adopt.lock"
 
     def expected_file(self, source: str, origin: str) -> Path:
@@ -103,6 +109,38 @@ class StateDir:
                 touch(fd, clock.wall_ns())
             finally:
                 os.close(fd)
+
+    def unknown_times(self) -> tuple[Time, ...]:
+        """Returns the times of which the history may lack rows, the earliest first."""
+        return tuple(sorted(time for time, _ in self._marks()))
+
+    def merge_unknown(self) -> None:
+        """Makes one mark of those that lie closest together if there are many; the caller holds `adopt.lock`."""
+        marks = sorted(self._marks())
+        if len(marks) <= _MOST_MARKS:
+            return
+        by_distance = sorted(range(1, len(marks)), key=lambda at: marks[at][0][0] - marks[at - 1][0][1])
+        joined = set(by_distance[: len(marks) - _MOST_MARKS])
+        for at in range(len(marks)):
+            if at in joined:
+                continue
+            until = next((other for other in range(at + 1, len(marks)) if other not in joined), len(marks))
+            if until > at + 1:
+                some = marks[at:until]
+                mark = Mark(self, some[0][0][0])
+                mark.until(max(last_ns for (_, last_ns), _ in some))
+                for _, path in some if mark.is_made else ():
+                    path.unlink(missing_ok=True)
+
+    def _marks(self) -> Iterator[tuple[Time, Path]]:
+        """Yields the times in the folder of marks, with their files."""
+        with contextlib.suppress(OSError):
+            for name in names_in(self.unknown):
+                first, dash, _ = name.partition("-")
+                if dash and first.isdecimal() and len(first) < _MOST_DIGITS:
+                    with contextlib.suppress(FileNotFoundError):  # taken back
+                        path = self.unknown / name
+                        yield (int(first), max(int(first), path.lstat().st_mtime_ns)), path
 
     def ready_segments(self, destination: str | None = None) -> list[SegmentFile]:
         """Returns the segments in `ready/`, oldest first, of one destination or of all."""
@@ -172,6 +210,46 @@ class StateDir:
             raise NotADirectoryError(f"{folder} is not a folder")
         if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
             raise PermissionError(f"{folder} cannot be written")
+
+
+class Mark:
+    """A time of which the history may lack rows: an empty file in `unknown/`, for which a full disk has room.
+
+    Its name begins with the first moment, its modification time is the last one, and each process makes its own. So
+    no process waits for another.
+
+    Args:
+        state: The state directory.
+        from_ns: The first moment, in ns since 1970.
+    """
+
+    def __init__(self, state: StateDir, from_ns: int) -> None:
+        self._folder = state.unknown
+        self._path = state.unknown / f"{from_ns}-{os.urandom(6).hex()}"
+        self.is_made = False
+        """Whether the last attempt to note it worked."""
+
+    def until(self, last_ns: int) -> None:
+        """Has the time last until now; if that is impossible, nothing happens."""
+        self.is_made = False
+        with contextlib.suppress(OSError):
+            make_folder(self._folder)
+            fd = open_private(self._path, os.O_WRONLY | os.O_CREAT)
+            try:
+                os.utime(fd, ns=(last_ns, last_ns))
+            finally:
+                os.close(fd)
+            self.is_made = True
+
+    def take_back(self) -> None:
+        """Deletes the mark: the rows are there after all."""
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+
+def lose(state: StateDir, segment: Segment, clock: Clock) -> None:
+    """Notes that a segment is deleted though the history has not all of it."""
+    Mark(state, segment.header.created_ns).until(clock.wall_ns())
 
 
 def _names_in(folder: Path) -> list[str]:

@@ -19,7 +19,7 @@ from otel_job_measure.journal.interfaces import Identity, Sink, Store
 from otel_job_measure.journal.memory_store import MemoryStore
 from otel_job_measure.journal.rights import whose_rights
 from otel_job_measure.journal.segment_writer import SegmentWriter
-from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.journal.state_dir import Mark, StateDir
 from otel_job_measure.rate_limited_log import PrintableLog
 from otel_job_measure.settings import Settings
 from otel_job_measure.settings.environment import default_state_dir
@@ -138,7 +138,10 @@ class StoreOpener:
         neither = "" if own is None or own == place or _can_be_used(own) else f", nor can {own}"
         why = f"{_STATE_DIR} ({place}) cannot be used{neither}: {error}{whose_rights()}"
         message = f"points are kept in memory and end with this process: {why}"
-        return MemoryStore(self._identity, self._clock, self._counters), message
+        now_ns = self._clock.wall_ns()
+        mark = Mark(StateDir(place), now_ns)
+        mark.until(now_ns)
+        return MemoryStore(self._identity, self._clock, self._counters, mark=mark), message
 
 
 def make_shipper(  # noqa: PLR0913 - the parts of one machine

@@ -11,7 +11,7 @@ from otel_job_measure.journal.interfaces import Segment
 from otel_job_measure.journal.living_runs import LivingRuns
 from otel_job_measure.journal.maintenance import Bound, maintain
 from otel_job_measure.journal.slots import any_slot
-from otel_job_measure.journal.state_dir import StateDir
+from otel_job_measure.journal.state_dir import StateDir, lose
 from otel_job_measure.journal.vitals import OpenStart
 from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
 from otel_job_measure.settings.model import ANY, LOCAL
@@ -77,10 +77,12 @@ class OfflineSource:
     def maintain(self) -> None:
         """Has nothing of its own to look after."""
 
-    def drop(self, segment: Segment) -> None:
+    def drop(self, segment: Segment, *, is_lost: bool = False) -> None:
         """Deletes a segment that every sink has, except the newest one of a living process."""
         if segment.name in self._kept:
             return
+        if is_lost:
+            lose(self._state, segment, self._clock)
         try:
             segment.delete()
         except OSError as error:  # the next pass tries again

@@ -2,7 +2,10 @@
 
 import json
 import re
+import resource
+import subprocess
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,12 +14,16 @@ from otel_job_measure import JobMeasure
 from otel_job_measure.cli import WrongUsage, main
 from otel_job_measure.cli.checker import Checker
 from otel_job_measure.expectations.expectation import Expectation, JobId
-from otel_job_measure.journal import dropped
+from otel_job_measure.insight.history_store import opened
+from otel_job_measure.insight.look import look
 from otel_job_measure.journal.expected_store import ExpectedStore
+from otel_job_measure.journal.state_dir import Mark, StateDir
 from otel_job_measure.journal.statements import Snapshot, Statement
 from otel_job_measure.runtime import appending
 from otel_job_measure.settings import Settings
 from otel_job_measure.testing import ManualClock
+from tests.support.exec_ import EXEC
+from tests.support.uncovered import uncovered
 
 FIRST_LINE = re.compile(r"JOBS (OK|WARNING|CRITICAL|UNKNOWN) - [^|]+ \| ok=\d+;;;0 warning=\d+;;;0 .* time=[\d.]+s;;;0")
 
@@ -68,9 +75,32 @@ def test_of_rows_that_the_history_never_got_nothing_is_known(
 ) -> None:
     """Rows of that time were deleted for want of room, so the job may have run."""
     _expect(measured, "ghost", ago_s=600)
-    dropped.note(measured, (time.time_ns() - 700 * 10**9, time.time_ns()))
+    Mark(StateDir(measured), time.time_ns() - 700 * 10**9).until(time.time_ns())
     assert main(["check", "--state-dir", str(measured), "--job", "ghost", "--quiet"]) == 3
     assert "1 job: ghost (billing/production) unknown |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("most", "state"), [(0, "unknown"), (resource.RLIM_INFINITY, "ok")])
+def test_a_run_on_a_full_disk_is_unknown_and_not_missed(state_dir: Path, most: int, state: str) -> None:
+    """The command ran, but no file could grow: of that time the history knows nothing, also five minutes later."""
+    now = datetime.now(UTC)
+    before, later = ManualClock(), ManualClock()
+    before.wall = time.time_ns() - 600 * 10**9
+    expectation = Expectation(schedule=f"{now:%-M %-H} * * *", timezone="UTC", grace_s=200.0)
+    statement = Statement(job=JobId("job"), expectation=expectation)
+    ExpectedStore(state_dir, before).note(Snapshot(source="file", origin="jobs.toml", statements=(statement,)))
+    done = subprocess.run(
+        [*EXEC, "true"],
+        env=uncovered(),
+        check=False,
+        capture_output=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+    )
+    assert done.returncode == 0
+    store, _ = opened(Settings(state_dir=state_dir))
+    later.wall = time.time_ns() + 300 * 10**9
+    found = look(store, complete_until_ns=later.wall, folder=state_dir, clock=later)
+    assert [each.state.name for each in found.judgements] == [state]
 
 
 def test_json_has_all_findings(measured: Path, capsys: pytest.CaptureFixture[str]) -> None:

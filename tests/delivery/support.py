@@ -64,6 +64,7 @@ class FakeSource:
         self.others: list[FakeSegment] | None = []
         self.window = 1000
         self.dropped: list[str] = []
+        self.lost: list[str] = []
         self.adopted = 0
         self.kept_up = 0
         self.looked = 0
@@ -99,8 +100,9 @@ class FakeSource:
     def maintain(self) -> None:
         self.kept_up += 1
 
-    def drop(self, segment: Segment) -> None:
+    def drop(self, segment: Segment, *, is_lost: bool = False) -> None:
         self.dropped.append(segment.name)
+        self.lost += [segment.name] if is_lost else []
         self.segments = [own for own in self.segments if own.name != segment.name or own is self.segments[-1]]
         self.others = None if self.others is None else [left for left in self.others if left.name != segment.name]
 

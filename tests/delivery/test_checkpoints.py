@@ -80,7 +80,7 @@ def test_a_file_that_cannot_be_written_is_told_once(tmp_path: Path, caplog: pyte
     assert len([record for record in caplog.records if "cannot be saved" in record.message]) == 1
 
 
-def still_written(segment: Segment) -> None:
+def still_written(segment: Segment, *, is_lost: bool = False) -> None:
     """Drops nothing, as for a segment that a living process writes."""
 
 

@@ -30,7 +30,12 @@ def test_all_windows_are_sent_in_one_look(monkeypatch: pytest.MonkeyPatch) -> No
     """One request for each, and nothing is kept in mind of what is gone."""
     machine = Machine(EAGER)
     segments = left(machine, 5, window=2)
-    monkeypatch.setattr(machine.source, "drop", FakeSegment.delete)  # the files are gone
+
+    def delete(segment: FakeSegment, *, is_lost: bool) -> None:
+        assert not is_lost
+        segment.delete()
+
+    monkeypatch.setattr(machine.source, "drop", delete)  # the files are gone
     machine.turn()
     sink = machine.sinks[0]
     assert [[chunk.segment for chunk in batch] for batch in sink.batches[1:]] == [
