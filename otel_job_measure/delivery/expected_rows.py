@@ -4,6 +4,7 @@ A row's time follows from what it says and from the day, so that several senders
 state directory keeps the others from telling the same again.
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Final, cast
@@ -56,7 +57,8 @@ class ExpectedRows:
         """Notes that the rows that were due are at the destination."""
         self._known = self._now
         signature, day = self._now
-        self._store.note_told(self._destination, {"signature": signature, "day": day, "rows": self._digests})
+        with contextlib.suppress(OSError):  # then another process tells the same again
+            self._store.note_told(self._destination, {"signature": signature, "day": day, "rows": self._digests})
 
     def _lines(self, midnight_ns: int) -> Iterator[tuple[str, bytes]]:
         for job in self._store.jobs():

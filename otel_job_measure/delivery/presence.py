@@ -44,7 +44,7 @@ class Presence:
         host: str,
         heartbeat_s: float,
         clock: Clock,
-        expected: "ExpectedRows | None" = None,
+        expected: "Sequence[ExpectedRows]" = (),
         uniform: Uniform | None = None,
     ) -> None:
         self.vitals = vitals
@@ -83,9 +83,10 @@ class Presence:
             self._tell_expected(deadline_ns)
 
     def _tell_expected(self, deadline_ns: int | None = None) -> None:
-        lines = [] if self._expected is None else self._expected.due()
-        if self._expected is not None and lines and self._teller.tell(lines, deadline_ns=deadline_ns):
-            self._expected.note_told()
+        for rows in self._expected:
+            lines = rows.due()
+            if lines and self._teller.tell(lines, deadline_ns=deadline_ns):
+                rows.note_told()
 
     @property
     def _word_s(self) -> float:

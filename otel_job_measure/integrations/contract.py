@@ -220,7 +220,7 @@ class Adapter:
         with self.guard:
             opener, name, _, _ = self._about(self.measure.opener, self._name(job), function)
             recorder, settings = opener.recorder, self.measure.settings
-            if settings.disabled or settings.in_memory:
+            if settings.disabled:
                 return
             tags = resolve(recorder.settings, opener.providers.current()[1])
             identity = JobId(clean_tag(name), clean_tag(tags.project or ""), clean_tag(tags.stage or ""))

@@ -244,7 +244,7 @@ class ExpectedStore:
     def _files(self) -> list[Path]:
         try:
             found = names_in(self.folder)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         return [self.folder / name for name in sorted(found) if name.endswith(_SUFFIX) and name != _SKIPS][:_MOST_FILES]
 
@@ -301,7 +301,7 @@ def _content(path: Path) -> dict[str, Any]:
     """Returns the content of a file; nothing if it is missing, or if it cannot be read, which is logged once."""
     try:
         found: object = json.loads(read_private(path, _MOST_BYTES))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # whoever writes there says it
         return {}
     except (OSError, ValueError, RecursionError) as error:
         _once.warning(f"unreadable {path}", "%s cannot be read and is left out: %s", path, error)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.errors import MissingDependencyError, SettingsError
+from otel_job_measure.forks import fork_gate
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Identity, Sink, Store
 from otel_job_measure.journal.memory_store import MemoryStore
@@ -119,6 +120,7 @@ class StoreOpener:
         self._identity = identity_of(settings)
         self.in_memory = settings.in_memory
         """Whether the points are in memory, by the settings or because there is no place for files."""
+        self._expected: list[ExpectedMemory] = []
 
     def __call__(self, open_runs: Mapping[str, bytes], before: Store | None, /) -> Store:
         """Opens a store; raises an `OSError` if the state directory cannot be used."""
@@ -130,6 +132,15 @@ class StoreOpener:
         store = SegmentWriter(state, self._identity, self._clock, open_runs, max_bytes=max_bytes, before=before)
         self.in_memory = False
         return store
+
+    def expected(self) -> "ExpectedMemory":
+        """Returns what is expected and cannot be noted in files."""
+        if not self._expected:
+            with fork_gate():
+                from otel_job_measure.journal.expected_memory import ExpectedMemory  # noqa: PLC0415 - few need it
+
+            self._expected.append(ExpectedMemory(self._clock))
+        return self._expected[0]  # two threads may have made one each
 
     def memory(self, error: OSError) -> tuple[Store, str]:
         """Returns a store in memory, and the reason for it, to be logged."""
@@ -152,7 +163,7 @@ def make_shipper(  # noqa: PLR0913 - the parts of one machine
     client: object,
     clock: Clock,
     is_in_memory: Callable[[], bool],
-    expected: "ExpectedMemory | None" = None,
+    expected: "Callable[[], ExpectedMemory] | None" = None,
 ) -> "tuple[Shipper, ServerSink | None]":
     """Returns the shipper of one journal, and the sink of its server, if it sends to one.
 
@@ -180,7 +191,11 @@ def make_shipper(  # noqa: PLR0913 - the parts of one machine
         consumers.append(Consumer(history, LAZY, clock=clock))
     # If another process sends, only that one knows when a segment is no longer needed.
     drops = settings.ship and (settings.destination is None or server is not None)
-    presence = None if server is None else presence_of(settings, server, source, clock=clock, memory=expected)
+    presence = (
+        None
+        if server is None
+        else presence_of(settings, server, source, clock=clock, memory=None if expected is None else expected())
+    )
     return Shipper(source, consumers, counters, presence=presence, clock=clock, drops=drops), server
 
 
@@ -199,8 +214,8 @@ def presence_of(
 
     if not settings.heartbeat_s:
         return None
-    store = memory if settings.in_memory else ExpectedStore(settings.state_path, clock)
-    expected = None if store is None else ExpectedRows(store, settings.destination_id, clock)
+    files = None if settings.in_memory else ExpectedStore(settings.state_path, clock)
+    expected = [ExpectedRows(store, settings.destination_id, clock) for store in (files, memory) if store is not None]
     identity = identity_of(settings)
     return Presence(
         server, vitals, host=identity.host, heartbeat_s=settings.heartbeat_s, expected=expected, clock=clock

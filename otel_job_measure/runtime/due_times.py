@@ -6,6 +6,7 @@ from typing import Final
 from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.expectations.expectation import DueList, Expectation, JobId
+from otel_job_measure.journal.expected_memory import ExpectedMemory
 from otel_job_measure.journal.expected_store import BusyStoreError, ExpectedStore
 from otel_job_measure.journal.statements import Snapshot, Statement
 from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
@@ -17,14 +18,15 @@ _BY_SCHEDULER: Final = Expectation(by_scheduler=True)
 
 
 class DueTimes:
-    """What the schedulers of one process have said and the state directory does not have yet.
+    """What the schedulers of one process have said and the state directory does not have yet, or never if it cannot.
 
     A program may run as several processes with different jobs. So a job that is no longer scheduled is one without due
     times, and is retired when no process has confirmed it for long.
     """
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
-        self._store = ExpectedStore(settings.state_path, clock)
+    def __init__(self, settings: Settings, clock: Clock, memory: ExpectedMemory) -> None:
+        self._memory = memory
+        self._store = memory if settings.in_memory else ExpectedStore(settings.state_path, clock)
         self._log = RateLimitedLog(_log, clock)
         self._said: dict[tuple[str, JobId], DueList] = {}
 
@@ -41,16 +43,17 @@ class DueTimes:
                 Statement(job=job, expectation=_BY_SCHEDULER, due_list=due_list) for (_, job), due_list in mine.items()
             ]
             origin = f"{scheduler} in {program()}"
+            snapshot = Snapshot(source="scheduler", origin=origin, statements=statements, is_whole=False)
             try:
-                self._store.note(
-                    Snapshot(source="scheduler", origin=origin, statements=statements, is_whole=False),
-                    patience_s=patience_s,
-                )
+                self._store.note(snapshot, patience_s=patience_s)
+                if self._store is not self._memory:
+                    self._memory.clear("scheduler", origin)
             except BusyStoreError:
                 return
             except OSError as error:
                 message = "the due times of %s are not kept, %s cannot be written: %s"
                 self._log.warning("unwritten", message, scheduler, self._store.folder, error)
+                self._memory.note(snapshot)
             for key, each in mine.items():
                 if self._said.get(key) is each:  # a scheduler may have said more meanwhile
                     self._said.pop(key, None)

@@ -68,10 +68,9 @@ class Pipeline:
         self._opener = StoreOpener(settings, self._clock, self.counters)
         self._shipper: Shipper | None = None
         self._server: ServerSink | None = None
-        self._ships = False
-        self._is_closed = False
-        self._has_sent = False
-        self._has_handed_over = False
+        self.expected_memory = self._opener.expected
+        self._ships = self._is_closed = False
+        self._has_sent = self._has_handed_over = False
         self._lock, self._closing = threading.RLock(), threading.RLock()
         self._declarations: Declarations | None = None
         self._due_times: DueTimes | None = None
@@ -86,7 +85,9 @@ class Pipeline:
         if ships and not settings.disabled:
             from otel_job_measure.spans import declarations  # noqa: PLC0415 - `exec` has its own way
 
-            self._declarations = declarations.Declarations(settings, self._clock, lambda: self.ship().wake())
+            self._declarations = declarations.Declarations(
+                settings, self._clock, lambda: self.ship().wake(), self.expected_memory
+            )
             self.ship()
 
     def recorder(self, settings: Settings) -> Recorder:
@@ -126,7 +127,7 @@ class Pipeline:
                         client=self._client,
                         clock=self._clock,
                         is_in_memory=lambda: self._opener.in_memory,
-                        expected=self._declarations.memory if self._declarations else None,
+                        expected=self.expected_memory,
                     )
                 self._ships = True
                 self.journal.wake = self._hand_over if forks.is_forked_by_uwsgi() else self._shipper.wake
@@ -182,7 +183,7 @@ class Pipeline:
             with forks.fork_gate():
                 from otel_job_measure.runtime.due_times import DueTimes  # noqa: PLC0415 - schedulers alone need it
 
-                self._due_times = DueTimes(self.settings, self._clock)
+                self._due_times = DueTimes(self.settings, self._clock, self.expected_memory())
         self.current_journal()  # opened again after a close
         self._due_times.say(scheduler, job, due_list)
         self.ship().wake()
@@ -210,8 +211,7 @@ class Pipeline:
 
     def forked(self) -> None:
         """Forgets the parent's shipper in a forked child."""
-        self._lock = threading.RLock()
-        self._closing = threading.RLock()
+        self._lock, self._closing = threading.RLock(), threading.RLock()
         self._has_handed_over = False
         self._due_times = None
         self._rest()

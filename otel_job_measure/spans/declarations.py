@@ -36,14 +36,18 @@ class Declared(NamedTuple):
 
 
 class Declarations:
-    """The declarations of one process in one state directory; `wake` starts the thread that notes them."""
+    """The declarations of one process in one state directory; `wake` starts the thread that notes them.
 
-    def __init__(self, settings: Settings, clock: Clock, wake: Callable[[], object]) -> None:
+    What cannot be noted is in `memory`, from where it is told to a server.
+    """
+
+    def __init__(
+        self, settings: Settings, clock: Clock, wake: Callable[[], object], memory: "Callable[[], ExpectedMemory]"
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._wake = wake
-        self.memory = _in_memory(clock) if settings.in_memory else None
-        """What is declared, if there is no state directory."""
+        self._memory = memory
         self._declared: dict[Key, Declared] = {}
         self._noting: Noting | None = None
         self._were_some: bool | None = None
@@ -74,7 +78,7 @@ class Declarations:
 
     def _were_there_some(self) -> bool:
         """Returns whether this program declared limits when it last ran: one look at a file."""
-        if self.memory is not None:
+        if self._settings.in_memory:
             return False
         if self._were_some is None:
             self._were_some = StateDir(self._settings.state_path).expected_file("code", program()).exists()
@@ -84,8 +88,9 @@ class Declarations:
         with fork_gate():
             from otel_job_measure.journal.expected_store import ExpectedStore  # noqa: PLC0415 - most processes declare nothing
             from otel_job_measure.spans.noting import Noting  # noqa: PLC0415 - the same
-        store = self.memory or ExpectedStore(self._settings.state_path, self._clock)
-        return Noting(store, self._clock, program())
+        memory = self._memory()
+        store = memory if self._settings.in_memory else ExpectedStore(self._settings.state_path, self._clock)
+        return Noting(store, memory, self._clock, program())
 
 
 def program() -> str:
@@ -93,9 +98,3 @@ def program() -> str:
     file: object = getattr(sys.modules.get("__main__"), "__file__", None)
     # Links are kept: behind `current` there is another folder after each deployment.
     return os.path.abspath(file) if isinstance(file, str) and file else (sys.argv[:1] or [""])[0]  # noqa: PTH100
-
-
-def _in_memory(clock: Clock) -> "ExpectedMemory":
-    from otel_job_measure.journal.expected_memory import ExpectedMemory  # noqa: PLC0415 - rarely needed
-
-    return ExpectedMemory(clock)

@@ -24,12 +24,15 @@ _AGAIN_NS: Final = 3600 * 10**9
 
 
 class Noting:
-    """The checked declarations of a process, and the store that takes them."""
+    """The checked declarations of a process, and the store that takes them, or `memory` if it cannot."""
 
-    def __init__(self, store: ExpectedStore | ExpectedMemory, clock: Clock, origin: str) -> None:
+    def __init__(
+        self, store: ExpectedStore | ExpectedMemory, memory: ExpectedMemory, clock: Clock, origin: str
+    ) -> None:
         self._clock = clock
         self._origin = origin
         self._store = store
+        self._memory = memory
         self._log = RateLimitedLog(_log, clock, every_s=1e9)
         self._taken: dict[Key, tuple[Declared, Expectation | None]] = {}
         self._began_ns = clock.wall_ns()
@@ -59,14 +62,37 @@ class Noting:
             if not (is_due or self._is_new or ids != self._noted):
                 return
             self._is_new, self._noted_ns = False, now_ns
-            self._store.note(self._snapshot(taken, ids), patience_s=patience_s)
-            self._withdraw(self._noted, ids)
+            snapshot = self._snapshot(taken, ids)
+            try:
+                self._write(self._store, snapshot, ids, patience_s)
+            except BusyStoreError:
+                self._is_new = True  # the next upkeep tries again
+                return
+            except OSError as error:
+                self._complain(error)
+                self._write(self._memory, snapshot, ids)
             self._noted = ids
-        except BusyStoreError:
-            self._is_new = True  # the next upkeep tries again
         except Exception as error:  # noqa: BLE001 - a process that closes has more to do
-            message = "what should happen is not kept, %s cannot be written: %s: %s"
-            self._log.warning("unwritten", message, self._store.folder, type(error).__name__, error)
+            self._complain(error)
+
+    def _complain(self, error: Exception) -> None:
+        message = "what should happen is not kept, %s cannot be written: %s: %s"
+        self._log.warning("unwritten", message, self._store.folder, type(error).__name__, error)
+
+    def _write(
+        self,
+        store: ExpectedStore | ExpectedMemory,
+        snapshot: Snapshot,
+        ids: Mapping[Key, JobId],
+        patience_s: float = 0.0,
+    ) -> None:
+        store.note(snapshot, patience_s=patience_s)
+        for key, job in self._noted.items():
+            # Noted before this process knew the app's resource: no run ever has those tags.
+            if ids.get(key) != job and job not in ids.values():
+                store.withdraw("code", self._origin, job, since_ns=self._began_ns)
+        if store is not self._memory:
+            self._memory.clear("code", self._origin)
 
     def _snapshot(
         self, taken: Sequence[tuple[Key, tuple[Declared, Expectation | None]]], ids: Mapping[Key, JobId]
@@ -81,12 +107,6 @@ class Noting:
             is_whole=False,
             is_loaded=lambda module: module in sys.modules,
         )
-
-    def _withdraw(self, before: Mapping[Key, JobId], ids: Mapping[Key, JobId]) -> None:
-        """Forgets what this process noted before it knew the app's resource: no run ever has those tags."""
-        for key, job in before.items():
-            if ids.get(key) != job and job not in ids.values():
-                self._store.withdraw("code", self._origin, job, since_ns=self._began_ns)
 
 
 def _usable(found: Checked) -> Expectation | None:

@@ -9,6 +9,7 @@ from typing import Final
 from otel_job_measure import names
 from otel_job_measure.expectations.expectation import JobId, Scope
 from otel_job_measure.expectations.limits import checked
+from otel_job_measure.journal.expected_memory import ExpectedMemory
 from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.journal.statements import Snapshot, Statement
 from otel_job_measure.points.tags import DefaultTags
@@ -22,12 +23,22 @@ _IN_POD: Final = "KUBERNETES_SERVICE_HOST"
 
 
 def note(  # noqa: PLR0913, PLR0917 - what `exec` knows
-    settings: Settings, origin: str, name: str, tags: DefaultTags, limits: Mapping[str, str], said: str
+    settings: Settings,
+    memory: ExpectedMemory,
+    origin: str,
+    name: str,
+    tags: DefaultTags,
+    limits: Mapping[str, str],
+    said: str,
 ) -> None:
-    """Notes the limits of a job; what is wrong with them is said on stderr when it is noted first."""
-    store = ExpectedStore(settings.state_path)
+    """Notes the limits of a job; what is wrong with them is said on stderr when it is noted first.
+
+    What cannot be noted in the state directory is in `memory`, from where it is told to a server; then it raises an
+    `OSError`.
+    """
+    store = None if settings.in_memory else ExpectedStore(settings.state_path)
     found = checked(limits, datetime.now(UTC), scope=_scope())
-    if found.problems and store.mark(store.path_of("exec", origin)) != said:
+    if found.problems and (store is None or store.mark(store.path_of("exec", origin)) != said):
         for limit, problem in found.problems:
             _log.warning("a limit is left out: --%s", problem.replace(limit, limit.replace("_", "-"), 1))
     expectation = found.expectation
@@ -36,7 +47,12 @@ def note(  # noqa: PLR0913, PLR0917 - what `exec` knows
         expectation=None if found.problems and expectation.is_empty else expectation,
         host=os.uname().nodename if expectation.scope == "host" else None,
     )
-    store.note(Snapshot(source="exec", origin=origin, statements=[statement], said=said), patience_s=_WAIT_S)
+    snapshot = Snapshot(source="exec", origin=origin, statements=[statement], said=said)
+    try:
+        (store or memory).note(snapshot, patience_s=_WAIT_S)
+    except OSError:
+        memory.note(snapshot)
+        raise
 
 
 def _scope() -> Scope:

@@ -68,16 +68,16 @@ class CommandRecorder:
     def expect(self, name: str, tags: DefaultTags, limits: Mapping[str, str]) -> None:
         """Notes the limits of a job; if the file already has these words, that is one look at it."""
         settings = self._pipeline.settings
-        if settings.in_memory:
-            return
         where = ", ".join(filter(None, (tags.project, tags.stage)))
         origin = f"{clean_tag(name)} ({clean_tag(where)})"
-        path = StateDir(settings.state_path).expected_file("exec", origin)
-        if self._is_known(path, limits):
+        if settings.in_memory:
+            if not limits:
+                return
+        elif self._is_known(StateDir(settings.state_path).expected_file("exec", origin), limits):
             return
         from otel_job_measure.cli.exec.expecting import note  # noqa: PLC0415 - only where it changed
 
-        note(settings, origin, name, tags, limits, mark_of(limits))
+        note(settings, self._pipeline.expected_memory(), origin, name, tags, limits, mark_of(limits))
 
     def _is_known(self, path: Path, limits: Mapping[str, str]) -> bool:
         try:
