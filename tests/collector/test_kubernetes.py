@@ -25,6 +25,7 @@ from tests.support.exec_ import COMMAND
 
 FOLDER = Path(__file__).parents[2] / "collector" / "kubernetes"
 VERSIONS: list[str] = sorted({version for version in utils.all_versions() if int(version.split(".")[1]) >= 29})
+NAME = "app.kubernetes.io/name"
 LASTING = ("otel-job-measure-ship", "otel-agent", "otel-telegraf", "otel-gateway")
 
 Manifest = dict[str, Any]
@@ -134,10 +135,12 @@ def test_nothing_of_the_measuring_keeps_a_job_from_starting(resources: Resources
     assert [each["hostPath"]["type"] for each in spec["volumes"] if "hostPath" in each] in ([], ["DirectoryOrCreate"])
 
 
-def test_no_pod_takes_a_port_of_its_node_or_an_unnamed_version(resources: Resources) -> None:
-    """Each image has a version, and each port is the pod's own."""
+def test_no_pod_takes_more_than_it_needs(resources: Resources) -> None:
+    """Each image has a version, each port is the pod's own; nothing is written to an image or asked of the cluster."""
     for spec in resources.pods().values():
+        assert spec["automountServiceAccountToken"] is False
         for container in (*spec["containers"], *spec.get("initContainers", [])):
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
             assert re.search(r":\d", container["image"])
             assert not any("hostPort" in port for port in container.get("ports", []))
 
@@ -172,8 +175,52 @@ def test_every_lasting_pod_has_a_network_policy(base: Resources) -> None:
 
 def names_of(selector: Manifest) -> list[str]:
     """Returns the names of applications that a selector takes."""
-    [by_label] = [selector.get("matchLabels", {}).get("app.kubernetes.io/name")]
+    by_label = selector.get("matchLabels", {}).get(NAME)
     return [by_label] if by_label else list(selector["matchExpressions"][0]["values"])
+
+
+def pods_of(resources: Resources) -> dict[str, Manifest]:
+    """Returns the pods that resources make, by the name in their own labels, which selectors ask for."""
+    specs = [each.get("spec", {}) for each in resources.all]
+    found = [spec.get("jobTemplate", {}).get("spec", spec).get("template") for spec in specs]
+    return {each["metadata"]["labels"][NAME]: each["spec"] for each in found if each}
+
+
+def ports_of(spec: Manifest) -> set[str]:
+    """Returns the names of a pod's ports."""
+    return {port["name"] for container in spec["containers"] for port in container.get("ports", [])}
+
+
+def test_each_service_leads_to_a_port_that_its_pod_has_and_lets_in(base: Resources) -> None:
+    """By the labels of the pod's template, and by the network policy for it."""
+    pods = pods_of(base)
+    policies = [each["spec"] for each in base.all if each["kind"] == "NetworkPolicy"]
+    for spec in [each["spec"] for each in base.all if each["kind"] == "Service"]:
+        name = spec["selector"][NAME]
+        asked = {port["targetPort"] for port in spec["ports"]}
+        assert asked <= ports_of(pods[name])
+        [policy] = [each for each in policies if name in names_of(each["podSelector"])]
+        assert {port["port"] for rule in policy["ingress"] for port in rule["ports"]} == asked
+        senders = [each["podSelector"] for rule in policy["ingress"] for each in rule["from"]]
+        assert {sender for each in senders if each for sender in names_of(each)} <= pods.keys()
+
+
+def test_prometheus_reaches_each_program_that_alerts_tell_of(resources: Resources) -> None:
+    """At a port of its own that is not the pod's loopback."""
+    for name, spec in pods_of(resources).items():
+        if name in ("otel-agent", "otel-telegraf", "otel-gateway"):
+            [container] = spec["containers"]
+            [port] = [each["containerPort"] for each in container["ports"] if each["name"] == "metrics"]
+            set_to = variables(resources, container)
+            listens = f"{set_to.get('COLLECTOR_METRICS_HOST')}:8888", set_to.get("TELEGRAF_METRICS_LISTEN")
+            assert f"0.0.0.0:{port}" in listens
+
+
+def test_what_serves_each_node_tolerates_each_taint(resources: Resources) -> None:
+    """Jobs may run on any node."""
+    kinds = [pod(each)["tolerations"] for each in resources.all if each["kind"] == "DaemonSet"]
+    assert kinds
+    assert all(each == [{"operator": "Exists"}] for each in kinds)
 
 
 def test_jobs_and_ship_have_one_folder_and_one_user(base: Resources) -> None:
@@ -252,29 +299,25 @@ def test_the_commands_are_ours(base: Resources, tmp_path: Path, capsys: pytest.C
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "file", "required"),
+    ("kind", "name", "required"),
     [
         (
             "DaemonSet",
             "otel-agent",
-            "agent.yaml",
             ("TRACES_ENDPOINT", "INFLUXDB_URL", "INFLUXDB_TOKEN_FILE", "INFLUXDB_ORG", "INFLUXDB_BUCKET"),
         ),
-        ("Deployment", "otel-gateway", "gateway.yaml", ("TRACES_ENDPOINT",)),
-        (
-            "StatefulSet",
-            "otel-telegraf",
-            "telegraf.conf",
-            ("INFLUXDB_URL", "INFLUXDB_TOKEN", "INFLUXDB_ORG", "INFLUXDB_BUCKET"),
-        ),
+        ("Deployment", "otel-gateway", ("TRACES_ENDPOINT",)),
+        ("StatefulSet", "otel-telegraf", ("INFLUXDB_URL", "INFLUXDB_TOKEN", "INFLUXDB_ORG", "INFLUXDB_BUCKET")),
     ],
 )
 def test_a_program_gets_what_its_configuration_asks_for(
-    base: Resources, kind: str, name: str, file: str, required: tuple[str, ...]
+    base: Resources, kind: str, name: str, required: tuple[str, ...]
 ) -> None:
     """Each variable that the manifest sets is one of the configuration's, and it listens where the ports say."""
-    text = (FOLDER.parent / file).read_text()
     [container] = pod(base.one(kind, name))["containers"]
+    files = [Path(each).name for each in container["args"] if each.startswith("--config=")]
+    assert all(f"--from-file={file} " in (FOLDER / "README.md").read_text().replace("\n", " ") for file in files)
+    text = "".join((FOLDER.parent / file).read_text() for file in files)
     for each in container["env"]:
         assert re.search(rf"\$\{{(env:)?{each['name']}\b", text)
     shared: set[str] = set(base.one("ConfigMap", "otel-job-measure")["data"] if container.get("envFrom") else ())
