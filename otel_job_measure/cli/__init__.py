@@ -221,7 +221,7 @@ def _refuse(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
 
 
 def _finished(arguments: argparse.Namespace) -> int:
-    """Runs a command; an error of the package or the system becomes one line on stderr and exit code 1.
+    """Runs a command; an error of the package or the system becomes one line on stderr and exit code 1, or its `fault`.
 
     `exec` has its own errors, and returns the exit code of its command.
     """
@@ -236,11 +236,11 @@ def _finished(arguments: argparse.Namespace) -> int:
             sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough, as in `| head`
         _drop_output()
-        return 0
+        return int(vars(arguments).get("fault", 0))
     except (JobMeasureError, OSError) as error:
         _drop_output()
         print(f"otel-job-measure: {in_lines(str(error)[:_MOST_ERROR])}", file=sys.stderr)
-        return 1
+        return int(vars(arguments).get("fault", 1))
     return exit_code
 
 

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from otel_job_measure.cli import check_text, notify_options, options
-from otel_job_measure.errors import JobMeasureError, StoreError
+from otel_job_measure.errors import StoreError
 
 if TYPE_CHECKING:
     from otel_job_measure.insight.check import Checked
@@ -45,7 +45,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_every(parser)
     notify_options.add(parser)
-    parser.set_defaults(run=run, parser=parser)
+    parser.set_defaults(run=run, parser=parser, fault=check_text.UNKNOWN)
     parser.error = _usage(parser)  # type: ignore[assignment, method-assign]
 
 
@@ -76,11 +76,16 @@ def run(args: argparse.Namespace) -> int:
     except _TooLateError:
         print(check_text.unknown_line(f"no answer within {timeout_s:g} s; --timeout takes a longer time"))
         return check_text.UNKNOWN
-    except Exception as error:  # noqa: BLE001 - a plugin that fails is unknown, never a warning
-        print(check_text.unknown_line(why(error)))
+    except KeyboardInterrupt:
+        print(check_text.unknown_line("it was interrupted"))
         return check_text.UNKNOWN
-    printing(args)(found, time.monotonic() - began_s)
-    checker.tell(found)
+    except Exception as error:  # noqa: BLE001 - a plugin that fails is unknown, never a warning
+        print(check_text.unknown_line(options.reason(error)))
+        return check_text.UNKNOWN
+    try:
+        printing(args)(found, time.monotonic() - began_s)
+    finally:  # people are told also if a full disk takes no line
+        checker.tell(found)
     return found.level()
 
 
@@ -97,12 +102,6 @@ def print_json(found: "Checked", _took_s: float) -> None:
 def print_lines(found: "Checked", took_s: float, *, quiet: bool = True) -> None:
     """Prints the line of a plugin and a table; with `quiet` only what is not ok."""
     print("\n".join([check_text.first_line(found, took_s), *check_text.lines(found, quiet=quiet)]), flush=True)
-
-
-def why(error: Exception) -> str:
-    """Returns why a check failed, in one line."""
-    known = isinstance(error, (JobMeasureError, OSError))
-    return options.in_one_line(error) if known else f"{type(error).__name__}: {options.in_one_line(error)}"
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Final, Protocol
 
@@ -67,8 +68,11 @@ class CheckLoop:
         while not self._is_over():
             try:
                 untraced(self._look)
+            except BrokenPipeError:  # nobody reads any more
+                raise
             except Exception as error:  # noqa: BLE001 - a look that fails does not end the next ones
-                self._say(check.why(error))
+                with suppress(OSError):  # a full disk takes no line
+                    self._say(options.reason(error))
             now_s = self._monotonic()
             next_s += self._every_s * (1 + max(0.0, now_s - next_s) // self._every_s)
             while not self._is_over() and next_s > self._monotonic():
@@ -98,8 +102,12 @@ class CheckLoop:
         shown = check_text.comparable(found)
         if shown != self._shown:
             self._shown = shown
-            self._show(found, self._monotonic() - began_s)
-        self._checker.tell(found, stopped=self._is_over)
+            try:
+                self._show(found, self._monotonic() - began_s)
+            finally:  # people are told also if a full disk takes no line
+                self._checker.tell(found, stopped=self._is_over)
+        else:
+            self._checker.tell(found, stopped=self._is_over)
 
     def _say(self, why: str) -> None:
         if why != self._shown:
@@ -112,7 +120,7 @@ def until_stopped(args: argparse.Namespace) -> int:
     try:
         checker = Checker(args)
     except Exception as error:  # noqa: BLE001 - every failure is unknown
-        print(check_text.unknown_line(check.why(error)))
+        print(check_text.unknown_line(options.reason(error)))
         return check_text.UNKNOWN
     loop = CheckLoop(
         checker,

@@ -72,10 +72,21 @@ class Checker:
             if finding is not None and not isinstance(store, HistoryStore):
                 self._teller.tell_in_vain(finding, settings, self._expected_here.recipients)
             raise
+        if not found.judgements:
+            self._refuse_nothing(store, settings.state_path)
         lines = b"".join(line_of(row) for row in new_rows(found, store))
         if lines:  # without the right to write in the state directory, nothing is written
             appending.append(options.sending_settings(self._args), lines)
         return found
+
+    def _refuse_nothing(self, store: "RunStore", folder: Path) -> None:
+        """Raises `StoreError` if the options look at no job at all: such a check would be in order for ever."""
+        given = {name: getattr(self._args, name) for name in ("job", "project", "stage")}
+        options_given = " ".join(f"--{name} {value!a}" for name, value in given.items() if value is not None)
+        if options_given:
+            raise StoreError(f"no job is known that {options_given} looks at")
+        if isinstance(store, HistoryStore) and not folder.exists():
+            raise StoreError(f"there is no state directory {folder}: no run was recorded there")
 
     def tell(self, found: Checked, *, stopped: Callable[[], bool] = lambda: False) -> None:
         """Tells the targets what changed; what goes wrong is said on stderr."""

@@ -17,7 +17,7 @@ from otel_job_measure.insight.notify.notices import Trouble
 from otel_job_measure.insight.notify.notifier import Look, Notifier
 from otel_job_measure.insight.notify.routes import Route, Routes
 from otel_job_measure.insight.notify.target import Target, target_of
-from otel_job_measure.insight.notify.webhook import ping
+from otel_job_measure.insight.notify.webhook import check_ping, ping
 from otel_job_measure.insight.run_store import RunStore
 from otel_job_measure.settings import Settings
 
@@ -48,7 +48,9 @@ class Teller:
     def __init__(self, args: argparse.Namespace, wants: Callable[[JobId], bool]) -> None:
         self._wants = wants
         self._general = targets(args)
-        self._ping: str | None = args.ping
+        self._ping = _url(args.ping) if args.ping else ""
+        if self._ping:
+            check_ping(self._ping)
         self.tells = bool(args.notify)
         self._known: dict[str, Target] = {}
         self._said: set[str] = set()
@@ -74,9 +76,9 @@ class Teller:
                 detailed = detailing(looked.store, looked.output)
                 self._tell(look, detailed, settings, Routes(self._routes(recipients, settings)), stopped)
             if self._ping:
-                ping(_url(self._ping))
-        except NotifyError as error:
-            options.complain(options.in_one_line(error))
+                ping(self._ping)
+        except Exception as error:  # noqa: BLE001 - the check has found what it found, whoever is told of it
+            options.complain(options.reason(error))
 
     def tell_in_vain(self, finding: Finding, settings: Settings, recipients: Sequence[Recipient] | None) -> None:
         """Tells what holds of a store that does not answer; of all else, nothing begins or ends, and nothing pings."""
@@ -84,8 +86,8 @@ class Teller:
             if self.tells and recipients is not None:
                 routes = Routes(self._routes(recipients, settings))
                 self._tell(look_in_vain(finding), lambda trouble: trouble, settings, routes, lambda: False)
-        except NotifyError as error:
-            options.complain(options.in_one_line(error))
+        except Exception as error:  # noqa: BLE001 - the store's answer is said whoever is told of it
+            options.complain(options.reason(error))
 
     def _tell(
         self,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_job_measure import names
-from otel_job_measure.errors import SettingsError, StateDirError
+from otel_job_measure.errors import JobMeasureError, SettingsError, StateDirError
 from otel_job_measure.journal.rights import Rights, owner_of
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points.text import clean_tag
@@ -269,6 +269,12 @@ class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Formats a record."""
         return in_lines(super().format(record))
+
+
+def reason(error: Exception) -> str:
+    """Returns why something failed, in one line; of a failure that is not foreseen, its class too."""
+    known = isinstance(error, (JobMeasureError, OSError))
+    return in_one_line(error) if known else f"{type(error).__name__}: {in_one_line(error)}"
 
 
 def in_one_line(error: BaseException) -> str:

@@ -1,6 +1,7 @@
 """`otel-job-measure check`, as Nagios, programs and people use it."""
 
 import json
+import os
 import re
 import resource
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from otel_job_measure import JobMeasure
 from otel_job_measure.cli import WrongUsage, main
 from otel_job_measure.cli.checker import Checker
+from otel_job_measure.cli.notifying import Teller
 from otel_job_measure.expectations.expectation import Expectation, JobId
 from otel_job_measure.insight.history_store import opened
 from otel_job_measure.insight.look import look
@@ -22,7 +24,7 @@ from otel_job_measure.journal.statements import Snapshot, Statement
 from otel_job_measure.runtime import appending
 from otel_job_measure.settings import Settings
 from otel_job_measure.testing import ManualClock
-from tests.support.exec_ import EXEC
+from tests.support.exec_ import COMMAND, EXEC
 from tests.support.uncovered import uncovered
 
 FIRST_LINE = re.compile(r"JOBS (OK|WARNING|CRITICAL|UNKNOWN) - [^|]+ \| ok=\d+;;;0 warning=\d+;;;0 .* time=[\d.]+s;;;0")
@@ -114,10 +116,106 @@ def test_json_has_all_findings(measured: Path, capsys: pytest.CaptureFixture[str
     assert (good["state"], good["told"]) == ("ok", [])
 
 
+def test_the_json_object_is_what_the_docs_say(measured: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """These keys and no others, each of them named in docs/monitor.md."""
+    assert main(["check", "--state-dir", str(measured), "--json"]) == 2
+    found = json.loads(capsys.readouterr().out)
+    finding = {"state", "level", "since", "since_ns", "due", "due_ns", "uuid", "detail"}
+    job = finding | {"job", "project", "stage", "host", "findings", "told"}
+    assert found.keys() == {"at", "at_ns", "level", "status", "hosts", "jobs"}
+    assert [each.keys() for each in found["jobs"]] == [job, job]
+    assert [each.keys() for each in found["jobs"][0]["findings"]] == [finding]
+    docs = (Path(__file__).parents[2] / "docs" / "monitor.md").read_text()
+    said = set(re.findall(r"`(\w+)`", docs.partition("## The JSON object")[2].partition("\n## ")[0]))
+    assert found.keys() | job <= said
+
+
 def test_no_jobs_are_in_order(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without data and without expectations there is nothing to find."""
+    state_dir.mkdir(mode=0o700)
     assert main(["check", "--state-dir", str(state_dir)]) == 0
     assert capsys.readouterr().out.startswith("JOBS OK - no jobs are known | ok=0;;;0")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--job", "goood"], ["--job", ""], ["--job", "x*"], ["--project", "bill"], ["--job", "good", "--stage", "x"]],
+)
+def test_a_check_that_looks_at_no_job_is_unknown(
+    measured: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a misspelt name it would be in order for ever."""
+    assert main(["check", "--state-dir", str(measured), *words]) == 3
+    assert capsys.readouterr().out.startswith(f"JOBS UNKNOWN - no job is known that {words[0]} ")
+
+
+def test_a_state_directory_that_is_not_there_is_unknown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """So is a misspelt one; the check makes none."""
+    assert main(["check", "--state-dir", str(tmp_path / "none")]) == 3
+    assert "JOBS UNKNOWN - there is no state directory" in capsys.readouterr().out
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(("words", "url"), [([], "out"), (["--json"], "out"), (["--every", "1s"], "out")])
+def test_a_line_that_cannot_be_printed_is_unknown_and_people_are_told(
+    measured: Path, tmp_path: Path, words: list[str], url: str
+) -> None:
+    """The disk of the log is full: whoever is to be told is told all the same."""
+    told = tmp_path / url
+    os.mkfifo(told)
+    command = tmp_path / "target"
+    command.write_text(f'#!/bin/sh\necho "$NOTIFY_SUBJECT" > {told}\n')
+    command.chmod(0o700)
+    options = ["--env-file", os.devnull, "--state-dir", str(measured), "--notify", f"exec:{command}", *words]
+    with (
+        Path("/dev/full").open("wb") as full,
+        subprocess.Popen([*COMMAND, "check", *options], env=uncovered(), stdout=full, stderr=subprocess.PIPE) as check,
+    ):
+        assert told.read_text() == "[CRITICAL] bad (billing, production) failing\n"
+        check.terminate() if "--every" in words else None
+        _, complaints = check.communicate(timeout=300)
+    assert check.returncode == 3
+    assert b"No space left on device" in complaints
+    assert b"Traceback" not in complaints
+
+
+def test_an_interrupted_check_is_unknown(
+    measured: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A traceback would end with 1, a warning."""
+
+    def interrupt(_args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checker, "look", interrupt)
+    assert main(["check", "--state-dir", str(measured)]) == 3
+    assert capsys.readouterr().out == "JOBS UNKNOWN - it was interrupted\n"
+
+
+def test_a_fault_in_telling_changes_no_exit_code(
+    measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A URL of jobs.toml that cannot be used costs no other target; a fault of the notifier is one line."""
+    jobs = tmp_path / "jobs.toml"
+    jobs.write_text(f'[[notify]]\nurl = "http://[::1"\n[[notify]]\nurl = "exec:touch {tmp_path}/told"\n')
+    monkeypatch.setenv("OTEL_JOB_MEASURE_JOBS", str(jobs))
+    assert main(["check", "--state-dir", str(measured), "--notify"]) == 2
+    assert (tmp_path / "told").exists()
+    assert "line 1: 'notify': a target cannot be used as a URL (Invalid IPv6 URL)" in capfd.readouterr().err
+
+    def fail(*_words: object) -> None:
+        raise ZeroDivisionError("oh\nno")
+
+    monkeypatch.setattr(Teller, "_tell", fail)
+    assert main(["check", "--state-dir", str(measured), "--notify"]) == 2
+    assert "otel-job-measure: ZeroDivisionError: oh; no\n" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["ftp://example.com", "http://", "http://[::1", "example.com"])
+def test_a_wrong_ping_is_refused(measured: Path, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """At once, before anything is looked at."""
+    assert main(["check", "--state-dir", str(measured), "--ping", url]) == 3
+    assert capsys.readouterr().out.startswith("JOBS UNKNOWN - --ping takes a URL")
 
 
 @pytest.mark.parametrize("words", [["--wrong"], ["--timeout", "1x"], ["--timeout", "9h"], ["--job"], ["extra"]])

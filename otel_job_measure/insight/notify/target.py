@@ -108,12 +108,11 @@ def target_of(url: str, *, secret: str = "") -> Target:
     make = _SENDERS.get(scheme if scheme != "mailto" or is_address else "", apprise.sender)
     if not colon:
         raise NotifyError(f"a target without a scheme cannot be used; it takes {KINDS}")
-    return Target(
-        hashlib.sha256(f"{given}\n{secret}".encode()).hexdigest()[:16],
-        _shown(scheme, given),
-        make(given, secret),
-        _secrets(scheme, given, secret),
-    )
+    try:
+        send, shown, hidden = make(given, secret), _shown(scheme, given), _secrets(scheme, given, secret)
+    except ValueError as error:  # of urlsplit: a bracket too few
+        raise NotifyError(f"a target cannot be used as a URL ({error}); it takes {KINDS}") from error
+    return Target(hashlib.sha256(f"{given}\n{secret}".encode()).hexdigest()[:16], shown, send, hidden)
 
 
 def _shown(scheme: str, url: str) -> str:

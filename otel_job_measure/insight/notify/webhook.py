@@ -40,12 +40,25 @@ class _Webhook:
         _exchange("POST", self._url, self._host, body, _headers(message.id, body, self._key), timeout_s)
 
 
+def check_ping(url: str) -> None:
+    """Makes sure that a URL can be pinged.
+
+    Raises:
+        NotifyError: It cannot.
+    """
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:  # a bracket too few
+        is_usable = False
+    if not is_usable:
+        raise NotifyError("--ping takes a URL such as https://example.com/ping")
+
+
 def ping(url: str, timeout_s: float = 10.0) -> None:
     """Gets a URL, so that another monitor sees that this one works; raises `NotifyError` if the answer is no 2xx."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise NotifyError("--ping takes a URL such as https://example.com/ping")
-    _exchange("GET", url, parts.netloc.rpartition("@")[2], None, {"user-agent": _AGENT}, timeout_s)
+    check_ping(url)
+    _exchange("GET", url, urlsplit(url).netloc.rpartition("@")[2], None, {"user-agent": _AGENT}, timeout_s)
 
 
 def _exchange(  # noqa: PLR0913, PLR0917 - one request

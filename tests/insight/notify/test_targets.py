@@ -179,7 +179,8 @@ def test_without_apprise_the_error_says_what_to_install(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     "url",
     ["", "ops@example.com", "mailto:ops", "mailto:", "smtp://host/", "smtp:///?to=a@b.c", "smtp://host:99999/?to=a@b.c",
-     "smtp://host/?too=a@b.c", "https://", "exec:", "exec:'", "nosuch://S3CRET", "http://a\nb", "x" * 5000],
+     "smtp://host/?too=a@b.c", "https://", "exec:", "exec:'", "nosuch://S3CRET", "http://a\nb",
+     "http://[S3CRET", "smtp://[::1/?to=a@b.c", "x" * 5000],
 )  # fmt: skip
 def test_a_wrong_target_is_one_clear_error(url: str) -> None:
     """It says what a target is, and does not show a secret."""
