@@ -11,6 +11,7 @@ from otel_job_measure.cli.terminal import apart, closed, console, local
 from otel_job_measure.history.run_record import RUNNING, RunRecord
 from otel_job_measure.insight.run_page import RunPage
 from otel_job_measure.insight.words import took
+from otel_job_measure.journal.kept_output import STACK
 from otel_job_measure.printable import brief, printable
 
 _LABEL: Final = 10
@@ -99,6 +100,7 @@ def _output(page: RunPage) -> Iterator[Text]:
     for stream, data in page.output.items():
         text = data.decode("utf-8", "replace").removesuffix("\n")
         if text:
-            yield Text(f"\n{brief(stream)}, the last {len(data)} bytes:", style="dim")
+            title = "stack" if stream == STACK else f"{brief(stream)}, the last {len(data)} bytes"
+            yield Text(f"\n{title}:", style="dim")
             for line in text.split("\n"):
                 yield Text(brief(line.expandtabs(), _MOST))

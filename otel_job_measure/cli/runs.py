@@ -130,7 +130,7 @@ def _show_output(args: argparse.Namespace) -> int:
 
     history, _ = up_to_date(options.local_settings(args))
     uuid, kept = args.output, history.output(valid(args.output))
-    if not kept:
+    if not kept.keys() & set(STREAMS):
         print(f"No output of a run {brief(uuid)} is kept.", file=sys.stderr)
         return 1
     texts = {stream: kept.get(stream, b"").decode("utf-8", "replace") for stream in STREAMS}

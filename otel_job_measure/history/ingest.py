@@ -10,6 +10,7 @@ from otel_job_measure.history import jobs, last_runs, monitor_tables
 from otel_job_measure.history.rows import COLUMNS, SELECT, UUID, Row, is_sound, job_in, key_in, row_of, run_of
 from otel_job_measure.history.run_record import Batch, Run
 from otel_job_measure.journal.interfaces import Chunk
+from otel_job_measure.journal.kept_output import STACK
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,8 +24,8 @@ _NOTE: Final = """
 INSERT INTO segments VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET folded = ?, at_ns = excluded.at_ns
 WHERE folded >= ? AND folded < ?
 """
-_KEEP: Final = "REPLACE INTO output SELECT id, ?, ? FROM runs WHERE ended_ns = ? AND uuid = ?"
-"""An output without its run is left out: it comes after the run's ending, in the same segment."""
+_KEEP: Final = "REPLACE INTO output SELECT id, ?, ? FROM runs WHERE {} = ? AND uuid = ?"
+"""An output without its run is left out: it comes after the run's ending, and a stack after its start."""
 _AT_ONCE: Final = 200
 _MOST_ALIKE: Final = 10 * _AT_ONCE
 """How many rows may share the times or uuids of so many runs; a foreign file may have any number."""
@@ -102,7 +103,9 @@ def fold(connection: "sqlite3.Connection", batch: Batch, noted: Sequence[Stretch
             if new != row:
                 rows.append(new)
     _put(connection, rows)
-    connection.executemany(_KEEP, ((each.stream, each.data, each.end_ns, each.uuid) for each in batch.outputs))
+    for each in batch.outputs:
+        found_by = "started_ns" if each.stream == STACK else "ended_ns"
+        connection.execute(_KEEP.format(found_by), (each.stream, each.data, each.at_ns, each.uuid))
     last_runs.note(connection, batch.runs.values(), now_ns)
     monitor_tables.put(connection, batch.monitor, now_ns)
     monitor_tables.forget_ended(connection, batch.runs.values())

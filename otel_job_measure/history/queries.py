@@ -16,7 +16,7 @@ EVER: Final = -(2**63)
 """A time before all others, in ns."""
 
 _OUTPUT: Final = (
-    "SELECT stream, data FROM output JOIN runs ON runs.id = run_id WHERE uuid = ? ORDER BY stream DESC LIMIT 2"
+    "SELECT stream, data FROM output JOIN runs ON runs.id = run_id WHERE uuid = ? ORDER BY stream DESC LIMIT 3"
 )
 _AFTER: Final = f"{SELECT} WHERE id > ? AND (started_ns >= ? OR ended_ns >= ?) ORDER BY id LIMIT ?"
 

@@ -1,4 +1,7 @@
-"""The end of a command's output, as a comment of a segment: the history keeps it, and no server gets comments."""
+"""The end of a command's output, or the stack of a long run, as a comment of a segment.
+
+The history keeps it, and no server gets comments.
+"""
 
 import binascii
 from typing import Final, NamedTuple
@@ -6,6 +9,7 @@ from typing import Final, NamedTuple
 MOST_BYTES: Final = 64 * 1024
 """The most of one stream that is kept."""
 STREAMS: Final = ("stdout", "stderr")
+STACK: Final = "stack"
 BEGIN: Final = "# output "
 _PARTS: Final = 6
 _MOST_DIGITS: Final = 19
@@ -13,20 +17,20 @@ _MOST_UUID: Final = 64
 
 
 class KeptOutput(NamedTuple):
-    """The end of what a run wrote to one stream."""
+    """The end of what a run wrote to one stream, or where it was."""
 
     uuid: str
-    end_ns: int
-    """When the run ended, which finds it in the history."""
+    at_ns: int
+    """When the run ended, or for a stack when it started: that finds it in the history."""
     stream: str
-    """One of `STREAMS`."""
+    """One of `STREAMS`, or `STACK`."""
     data: bytes
 
 
 def encode(kept: KeptOutput) -> bytes:
     """Returns the comment, with its newline. The point at its end keeps base64 of digits from looking like a time."""
     text = binascii.b2a_base64(kept.data, newline=False).decode()
-    return f"{BEGIN}{kept.uuid} {kept.end_ns} {kept.stream} {text} .\n".encode()
+    return f"{BEGIN}{kept.uuid} {kept.at_ns} {kept.stream} {text} .\n".encode()
 
 
 def decode(line: str) -> KeptOutput | None:
@@ -36,7 +40,7 @@ def decode(line: str) -> KeptOutput | None:
         return None
     uuid, end, stream, text, _ = parts
     is_ours = end.isdecimal() and end.isascii() and len(end) <= _MOST_DIGITS and 0 < len(uuid) <= _MOST_UUID
-    if stream not in STREAMS or not is_ours or int(end) >= 2**63:
+    if stream not in {*STREAMS, STACK} or not is_ours or int(end) >= 2**63:
         return None
     try:
         data = binascii.a2b_base64(text, strict_mode=True)

@@ -21,7 +21,7 @@ from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.rate_limited_log import PrintableLog
 from otel_job_measure.runtime.assembly import StoreOpener, dies_with_process, identity_of, in_usable_place, make_shipper
-from otel_job_measure.runtime.loops import is_asyncio
+from otel_job_measure.runtime.loops import beside_loop, is_asyncio
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans.guard import Guards
 from otel_job_measure.spans.recorder import Recorder
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from otel_job_measure.expectations.expectation import DueList, JobId
     from otel_job_measure.journal.maintenance import JournalSource
     from otel_job_measure.runtime.due_times import DueTimes
+    from otel_job_measure.runtime.stacks import Stacks
     from otel_job_measure.spans.declarations import Declarations
 
 _MOST_S: Final = 3600.0
@@ -69,11 +70,11 @@ class Pipeline:
         self._shipper: Shipper | None = None
         self._server: ServerSink | None = None
         self.expected_memory = self._opener.expected
-        self._ships = self._is_closed = False
-        self._has_sent = self._has_handed_over = False
+        self._ships = self._is_closed = self._has_sent = self._has_handed_over = False
         self._lock, self._closing = threading.RLock(), threading.RLock()
         self._declarations: Declarations | None = None
         self._due_times: DueTimes | None = None
+        self._stacks: Stacks | None = None
         self.journal = SegmentJournal(
             self._opener,
             clock=self._clock,
@@ -83,11 +84,14 @@ class Pipeline:
         )
         forks.register(forks.Order.PIPELINES, self.forked)
         if ships and not settings.disabled:
+            from otel_job_measure.runtime import stacks  # noqa: PLC0415 - `exec` runs no Python
             from otel_job_measure.spans import declarations  # noqa: PLC0415 - `exec` has its own way
 
             self._declarations = declarations.Declarations(
                 settings, self._clock, lambda: self.ship().wake(), self.expected_memory
             )
+            if settings.history and not settings.in_memory:
+                self._stacks = stacks.Stacks(self._clock, settings.heartbeat_s, self._declarations, self.journal.note)
             self.ship()
 
     def recorder(self, settings: Settings) -> Recorder:
@@ -100,6 +104,7 @@ class Pipeline:
             confirm=self._confirm if confirms else None,
             confirm_async=self._confirm_async if confirms else None,
             declarations=self._declarations,
+            places=None if self._stacks is None else self._stacks.places,
         )
 
     def current_journal(self) -> Journal:
@@ -238,7 +243,7 @@ class Pipeline:
         self._note()
 
     def _note(self, patience_s: float = 0.0) -> None:
-        for told in (self._declarations, self._due_times):
+        for told in (self._declarations, self._due_times, self._stacks):
             if told is not None:
                 told.note(patience_s)
 
@@ -285,11 +290,7 @@ class Pipeline:
             return False
         if is_asyncio():
             return await self.ship().wait_for_async(mark, timeout_s, unless_down=True)
-        wait = partial(self.ship().wait_for, mark, timeout_s, unless_down=True)
-        trio = sys.modules.get("trio")
-        if trio is not None and trio.lowlevel.in_trio_run():
-            return bool(await trio.to_thread.run_sync(wait, abandon_on_cancel=True))
-        return wait()  # a loop of another kind can only be held up
+        return await beside_loop(partial(self.ship().wait_for, mark, timeout_s, unless_down=True))
 
 
 def _wake_nobody() -> None:

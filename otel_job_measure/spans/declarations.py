@@ -76,6 +76,11 @@ class Declarations:
         if self._noting is not None:
             self._noting.note(patience_s)
 
+    def max_runtime_s(self, name: str, settings: Settings) -> float | None:
+        """Returns how long a run of a job may take, if the code says it."""
+        key = name, settings.project, settings.stage
+        return None if self._noting is None else self._noting.max_runtime_s(key)
+
     def _were_there_some(self) -> bool:
         """Returns whether this program declared limits when it last ran: one look at a file."""
         if self._settings.in_memory:

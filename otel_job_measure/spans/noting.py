@@ -52,6 +52,11 @@ class Noting:
         self._taken[key] = declared, _usable(found)
         self._is_new = True
 
+    def max_runtime_s(self, key: Key) -> float | None:
+        """Returns how long a run may take, in seconds."""
+        _, expectation = self._taken.get(key, (None, None))
+        return None if expectation is None else expectation.max_runtime_s
+
     def note(self, patience_s: float) -> None:
         """Writes what is new; the rest once an hour, so that other processes know that it is still declared."""
         now_ns = self._clock.monotonic_ns()

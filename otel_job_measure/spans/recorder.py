@@ -18,6 +18,7 @@ from otel_job_measure.spans.run import NO_DETAILS, Job, Run
 
 if TYPE_CHECKING:
     from otel_job_measure.spans.declarations import Declarations, Resource
+    from otel_job_measure.spans.places import Places
 
 _logger = logging.getLogger(__name__)
 _log = PrintableLog(_logger)
@@ -42,6 +43,7 @@ class Recorder:
         confirm: Callable[[Position, float], object] | None = None,
         confirm_async: Callable[[Position, float], Awaitable[object]] | None = None,
         declarations: "Declarations | None" = None,
+        places: "Places | None" = None,
     ) -> None:
         self.settings = settings
         self.journal = journal
@@ -50,6 +52,7 @@ class Recorder:
         self._confirm = confirm
         self._confirm_async = confirm_async
         self._declarations = declarations
+        self._places = places
         self._jobs: dict[tuple[str, int], Job] = {}
         self._preparing = self.guards("preparing a run")
         self._starting = self.guards("recording a start")
@@ -158,6 +161,8 @@ class Recorder:
     def _write_start(self, run: Run, job: Job) -> None:
         line = start_line(job.series, run.uuid, run.start_ns)
         self.journal().begin(run.uuid, line if run.preface is None else run.preface(run) + line)
+        if self._places is not None:
+            self._places.began(run, self.settings)
         if _logger.isEnabledFor(logging.DEBUG):
             _log.debug("job %r started, run %s", run.name, run.uuid)
 
@@ -178,6 +183,8 @@ class Recorder:
         settings = self.settings
         lines = ending_lines(job.series, ending, run_row=settings.runs, error_message=settings.error_message)
         journal.finish(run.uuid, lines)
+        if self._places is not None:
+            self._places.ended(run.uuid)
         if _logger.isEnabledFor(logging.DEBUG):
             how = outcome.status if outcome.reason is None else f"{outcome.status} ({outcome.reason})"
             _log.debug("job %r ended, run %s: %s after %.6f s", run.name, run.uuid, how, run.duration_s)
