@@ -23,6 +23,7 @@ from benchmarks.measures import (
     schedulers,
     simulation,
     sizes,
+    slower,
     starts,
     visible,
     web,
@@ -49,6 +50,7 @@ MEASURES: Final[Mapping[str, Callable[[Bench], Part]]] = {
     "sizes": sizes.measure,
     "schedulers": schedulers.measure,
     "simulation": simulation.measure,
+    "slower": slower.measure,
     "long-life": long_life.measure,
     "longest-life": longest_life.measure,
     "dialects": dialects.measure,
@@ -57,5 +59,5 @@ MEASURES: Final[Mapping[str, Callable[[Bench], Part]]] = {
 
 QUICK: Final = ("job-thread",)
 """Those that tell enough in a minute."""
-LONG: Final = ("longest-life", "dialects", "running")
+LONG: Final = ("longest-life", "dialects", "running", "simulation")
 """Those that take too long to be among the others."""

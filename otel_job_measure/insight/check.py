@@ -17,7 +17,7 @@ from otel_job_measure.insight.facts import Facts
 from otel_job_measure.insight.findings import Finding
 from otel_job_measure.insight.hosts import About, about_hosts, hosts_ahead, told_of
 from otel_job_measure.insight.limits import ended_ns, success_of
-from otel_job_measure.insight.matching import NS, started_ns
+from otel_job_measure.insight.matching import NS, is_scheduled, started_ns
 from otel_job_measure.insight.run_store import LastRuns, OpenRun, RunStore, Wanted
 from otel_job_measure.insight.slower import LAST, LEAST
 from otel_job_measure.insight.states import Judgement, judge
@@ -31,7 +31,8 @@ _BEFORE_NS: Final = 2 * 3600 * NS
 _FURTHER_NS: Final = (40 * 86_400 * NS, 370 * 86_400 * NS)
 _MOST_RUNS: Final = 3000
 """Of more runs of one job, only the latest are looked at."""
-_SOME_BEFORE: Final = 10
+_SOME_BEFORE: Final = (10, 100, 1000)
+"""So many runs before that time are asked for; more if all of them were started by hand."""
 _ENOUGH: Final = LEAST + LAST
 """A job with so many runs in the time that is looked at is compared with these; of others, as many as `_COMPARED`."""
 _COMPARED: Final = 2 * LEAST + LAST
@@ -106,7 +107,7 @@ def checked(  # noqa: PLR0913 - what one look is given
     if not evidence.is_history:
         senders = {sender.host: sender for sender in store.senders(now_ns - 8 * 86_400 * NS)}
         evidence = replace(evidence, senders=senders)
-    asked = _Asked(store, now_ns - look_ns, wants, here, drill)
+    asked = _Asked(store, _after_ns(evidence, look_ns), wants, here, drill)
     ahead = hosts_ahead(asked.latest(), evidence.senders, known_ahead or {}, now_ns)
     evidence = replace(evidence, ahead=ahead)
     before = {state.job: state for state in (store.states() if drill is None else ())}
@@ -118,6 +119,13 @@ def checked(  # noqa: PLR0913 - what one look is given
         expected=asked.expected(),
         last=asked.last,
     )
+
+
+def _after_ns(evidence: Evidence, look_ns: int) -> int:
+    """Returns how far back is looked: what was due in a longer outage is decided only after it."""
+    after_ns = evidence.now_ns - look_ns
+    gaps = () if evidence.is_history else evidence.gaps
+    return min((gap.from_ns for gap in gaps if gap.until_ns > after_ns), default=after_ns)
 
 
 def _judged(asked: "_Asked", place: Place, evidence: Evidence) -> Judgement:
@@ -265,15 +273,18 @@ class _Asked:
         self, place: Place, expected: ExpectedJob | None, runs: list[RunRecord], after_ns: int
     ) -> list[RunRecord]:
         """Returns the last runs before those that are known, if the due times of an interval depend on them."""
-        if expected is None or expected.first_seen_ns >= after_ns or (runs and started_ns(runs[0]) <= after_ns):
+        if expected is None or expected.first_seen_ns >= after_ns or _has_scheduled(runs, after_ns):
             return []
         if all(version.expectation.every_s is None for version in expected.versions):
             return []
         job, host = place
-        if job not in self.last:
-            return []
+        found: list[RunRecord] = []
         wanted = Wanted.of_job(job, host=host, until_ns=after_ns - _BEFORE_NS)
-        return self._store.latest(wanted, _SOME_BEFORE)[::-1]
+        for limit in _SOME_BEFORE if job in self.last else ():
+            found = self._store.latest(wanted, limit)[::-1]
+            if len(found) < limit or _has_scheduled(found, after_ns):
+                break
+        return found
 
     def _votes_before(self, place: Place, expected: ExpectedJob | None, runs: list[RunRecord]) -> list[RunRecord]:
         """Returns older runs if `failures` asks for more outcomes than are here, and all of these are failures."""
@@ -284,7 +295,12 @@ class _Asked:
         job, host = place
         wanted = Wanted.of_job(job, host=host)
         known = {run.uuid for run in runs}
-        return [run for run in self._store.latest(wanted, least + _SOME_BEFORE) if run.uuid not in known]
+        return [run for run in self._store.latest(wanted, least + _SOME_BEFORE[0]) if run.uuid not in known]
+
+
+def _has_scheduled(runs: Iterable[RunRecord], until_ns: int) -> bool:
+    """Returns whether a run that started up to a time was no run by hand."""
+    return any(is_scheduled(run) and started_ns(run) <= until_ns for run in runs)
 
 
 def _last_due_ns(expected: ExpectedJob, after_ns: int, now_ns: int) -> int | None:
@@ -305,26 +321,6 @@ def _as_before(judgement: Judgement, before: State | None) -> Judgement:
     if before is None or before.state != state.name or not state.from_before or before.since_ns >= state.since_ns:
         return judgement
     return replace(judgement, findings=(replace(state, since_ns=before.since_ns), *judgement.findings[1:]))
-
-
-def states_of(checked_jobs: Checked) -> list[State]:
-    """Returns the row of each job's state; of a job on several hosts, the worst one."""
-    worst: dict[JobId, Finding] = {}
-    for each in checked_jobs.judgements:
-        known = worst.get(each.job)
-        if known is None or badness(each.state.level) > badness(known.level):
-            worst[each.job] = each.state
-    return [
-        State(
-            job=job,
-            at_ns=checked_jobs.at_ns,
-            state=finding.name,
-            level=finding.level,
-            since_ns=finding.since_ns,
-            due_ns=finding.due_ns,
-        )
-        for job, finding in worst.items()
-    ]
 
 
 def wanted_jobs(job: str | None, project: str | None, stage: str | None) -> Callable[[JobId], bool]:

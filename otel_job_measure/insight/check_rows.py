@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from otel_job_measure.insight.check import LOOK_NS, Checked, states_of
+from otel_job_measure.insight.check import LOOK_NS, Checked, badness
 from otel_job_measure.insight.matching import NS
 from otel_job_measure.insight.run_store import RunStore
 from otel_job_measure.points.monitor import Event, State
@@ -22,6 +22,23 @@ def new_rows(found: Checked, store: RunStore) -> list[Event | State]:
     before = {state.job: state for state in store.states()}
     states = [state for state in states_of(found) if _is_new(state, before.get(state.job))]
     return [*(event for event in events if _key(event) not in known), *states]
+
+
+def states_of(checked_jobs: Checked) -> list[State]:
+    """Returns the row of each job's state; of a job on several hosts, the worst one."""
+    of_jobs = sorted(checked_jobs.judgements, key=lambda each: badness(each.state.level))
+    worst = {each.job: each.state for each in of_jobs}
+    return [
+        State(
+            job=job,
+            at_ns=checked_jobs.at_ns,
+            state=finding.name,
+            level=finding.level,
+            since_ns=finding.since_ns,
+            due_ns=finding.due_ns,
+        )
+        for job, finding in sorted(worst.items(), key=lambda pair: pair[0])
+    ]
 
 
 def _key(event: Event) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ from otel_job_measure.insight.absence import Known, Span
 from otel_job_measure.insight.facts import Look
 from otel_job_measure.insight.findings import LATE, MISSED, NEVER_RAN, UNKNOWN, Finding
 from otel_job_measure.insight.limits import ended_ns, success_of
-from otel_job_measure.insight.matching import NS, Settled, deadline_ns, early_ns, started_ns
+from otel_job_measure.insight.matching import GOING_ON, NS, Settled, deadline_ns, early_ns, started_ns
 from otel_job_measure.points.monitor import Event
 
 _LATE_S: Final = 60.0
@@ -100,10 +100,19 @@ def findings(of: Judged, look: Look) -> list[Finding]:
     return found
 
 
-def events(job: JobId, of: Judged, runs: Sequence[RunRecord]) -> list[Event]:
-    """Returns the events of the due times: every checker makes the same ones."""
+def events(job: JobId, of: Judged, look: Look) -> list[Event]:
+    """Returns the events of the due times: every checker makes the same ones.
+
+    A due time is said to be skipped only once it is certain that the run before it lived. Later looks believe it.
+    """
+    runs, sure_ns = look.runs, look.surely_live_until_ns()
+    is_sure = (each.skipped != GOING_ON or each.due.at_ns < sure_ns for each in of.settled)
     found = [_event(job, names.EVENT_MISSED, each) for each in of.absent]
-    found += [_event(job, names.EVENT_SKIPPED, each) for each in of.settled if each.skipped]
+    found += [
+        _event(job, names.EVENT_SKIPPED, each)
+        for each, sure in zip(of.settled, is_sure, strict=True)
+        if each.skipped and sure
+    ]
     clearing = sorted(
         [(started_ns(each.run), each.run) for each in of.settled if each.run is not None]
         + [(ended_ns(run), run) for run in runs if success_of(run) == 1.0],

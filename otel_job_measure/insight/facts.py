@@ -20,6 +20,7 @@ INTERVAL_S: Final = 60.0
 """How often a sign of life comes if no sign says so."""
 _HOSTS_OF: Final = 10
 _NOTHING: Final = Expectation()
+_FOR_EVER: Final = 2**63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,11 +113,21 @@ class Look:
         return not self.runs or started_ns(self.runs[-1]) < expected.retired_ns
 
     def live_until_ns(self) -> dict[str, int]:
-        """Returns until when each open run has lived, by its uuid."""
-        return {
-            each.run.uuid: last_sign_ns(each) if each in self.silent else self.evidence.now_ns + 1
-            for each in self.open_runs
-        }
+        """Returns until when each open run has lived as far as can be assumed, by its uuid."""
+        return {each.run.uuid: self._lives_until_ns(each) for each in self.open_runs}
+
+    def surely_live_until_ns(self) -> int:
+        """Returns up to when it is certain what every open run did; what a silent one did is known."""
+        return min((last_sign_ns(each) for each in self.open_runs if each not in self.silent), default=_FOR_EVER)
+
+    def _lives_until_ns(self, each: OpenRun) -> int:
+        """Returns until when an open run has lived: its end may wait with its host, or be held up by an outage."""
+        last_ns, evidence = last_sign_ns(each), self.evidence
+        if each in self.silent or evidence.outage_now() is not None:
+            return last_ns
+        hosts = self.hosts_of(each.run) or evidence.senders.keys()
+        said = [evidence.senders[host].complete_until_ns for host in hosts if evidence.waits(host, evidence.now_ns)]
+        return max(last_ns, min(said, default=evidence.now_ns + 1))
 
     def hosts_of(self, run: RunRecord) -> frozenset[str]:
         """Returns the hosts on which a run can be: start rows name none."""

@@ -11,6 +11,8 @@ from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.points.monitor import Event
 
 NS: Final = 10**9
+GOING_ON: Final = "the run before it was still going on"
+"""Why a due time needs no run that a live run spans."""
 _MOST_EARLY_S: Final = 60.0
 _EARLY_PART: Final = 4
 """A run may start this part of the gap before its due time, so that the windows of two due times share no beginning."""
@@ -180,7 +182,7 @@ def _skips(
             why[window.index] = said[event][1] or "the scheduler skipped it"
             event += 1
         elif latest_ns > due.at_ns:
-            why[window.index] = "the run before it was still going on"
+            why[window.index] = GOING_ON
     return why
 
 

@@ -65,7 +65,7 @@ def judge(facts: Facts, evidence: Evidence) -> Judgement:
         hosts=look.hosts,
         findings=_in_order(found) or (_fine(look),),
         events=(
-            *due_times.events(facts.job, of_dues, look.runs),
+            *due_times.events(facts.job, of_dues, look),
             *due_times.withdrawn(of_dues, facts.events),
             *_overrun_events(look),
         ),

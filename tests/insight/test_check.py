@@ -6,8 +6,9 @@ import pytest
 
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.history.run_record import RunRecord
-from otel_job_measure.insight.absence import Evidence
-from otel_job_measure.insight.check import Checked, checked, states_of, wanted_jobs
+from otel_job_measure.insight.absence import Evidence, Span
+from otel_job_measure.insight.check import Checked, checked, wanted_jobs
+from otel_job_measure.insight.check_rows import states_of
 from otel_job_measure.insight.run_store import Wanted
 from otel_job_measure.points.monitor import Sender, State
 
@@ -150,6 +151,30 @@ def test_an_interval_goes_on_from_the_run_before_the_look(hours: int) -> None:
     (judged,) = checked(_Store(*runs, expects=(every,)), history(30)).judgements
     assert [event.due_ns for event in judged.events] == []
     assert judged.state.name == "ok"
+
+
+@pytest.mark.parametrize("count", [1, 10, 100])
+@pytest.mark.parametrize("at_s", [-2 * DAY - HOUR, -2 * DAY - 3 * HOUR])
+def test_runs_by_hand_before_the_look_do_not_hide_the_start_that_counts(count: int, at_s: float) -> None:
+    """Where the runs of an interval lie is known from the last one that was due, however often it ran by hand since."""
+    every = expected(every_s=6 * HOUR, first_seen=-10 * DAY + HOUR)
+    starts = [-10 * DAY + (4 + 6 * number) * HOUR for number in range(40)]
+    by_hand = [run(at_s + each, at_s + each + 0.5, uuid=f"hand{each}", trigger="manual") for each in range(count)]
+    runs = [run(start, start + 9) for start in starts]
+    (judged,) = checked(_Store(*by_hand, *runs, expects=(every,)), history(30)).judgements
+    assert [event.due_ns for event in judged.events] == []
+
+
+def test_what_was_due_in_an_outage_of_four_days_is_found_after_it() -> None:
+    """The look goes back to the beginning of an outage that has just ended; with no outage it goes back two days."""
+    runs = [run(hour * HOUR, hour * HOUR + 9) for hour in range(-120, 1) if hour != -80]
+    store = _Store(*runs, expects=(expected(**HOURLY),))
+    store.words = [sender("a", 590), sender("b", 590)]
+    outage = Span(at(-4 * DAY), at(-60))
+    (after,) = checked(store, Evidence(now_ns=at(600), gaps=(outage,))).judgements
+    (usual,) = checked(store, Evidence(now_ns=at(600))).judgements
+    assert [event.due_ns for event in after.events if event.event == "missed"] == [at(-80 * HOUR)]
+    assert usual.events == ()
 
 
 @pytest.mark.parametrize("host", [None, "h"])

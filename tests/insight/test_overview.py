@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.history.run_record import RunRecord
-from otel_job_measure.insight.check import checked, states_of
+from otel_job_measure.insight.check import checked
+from otel_job_measure.insight.check_rows import states_of
 from otel_job_measure.insight.encoding import job_page_object, overview_object, run_page_object
 from otel_job_measure.insight.finding_words import IDLE
 from otel_job_measure.insight.job_page import job
