@@ -68,8 +68,7 @@ PROGRAMS: Final = {
 }
 """Where programs are started, and why."""
 PICKLES: Final = {
-    "integrations/apscheduler.py",  # a pool's child gets the `JobMeasure` with the pickled job
-    "integrations/futures.py",  # the same with a call
+    "integrations/process_pools.py",  # a pool's child gets the `JobMeasure` with the pickled job or call
 }
 COMPUTED_IMPORTS: Final = {
     "__init__.py",  # its public names
@@ -79,7 +78,9 @@ COMPUTED_IMPORTS: Final = {
     "expectations/dialects.py",  # the library of a dialect
     "integrations/apscheduler.py",  # parts of its library, which is optional
     "integrations/apscheduler_dues.py",
+    "integrations/apscheduler_task.py",
     "integrations/celery.py",
+    "integrations/celery_main.py",
     "integrations/instrumentors.py",  # the adapters
     "integrations/rq.py",
 }

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from importlib import import_module
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from weakref import WeakSet
 
-from otel_job_measure.integrations.apscheduler import job_name
-from otel_job_measure.integrations.times import AGAIN_S, AHEAD, MOST_DUES, nanoseconds
+from otel_job_measure.integrations.apscheduler_task import job_name
+from otel_job_measure.integrations.times import AGAIN_S, MOST_DUES, Upcoming, together, upcoming
 
 if TYPE_CHECKING:
     from otel_job_measure.integrations.contract import Adapter
@@ -23,8 +24,7 @@ class _Said(NamedTuple):
 
     name: str
     function: Any
-    dues: list[datetime]
-    until: datetime
+    upcoming: Upcoming
     again_s: float
     """When it is said again, by the monotonic clock."""
     is_exact: bool
@@ -32,10 +32,11 @@ class _Said(NamedTuple):
 
 
 class Dues:
-    """What one scheduler has to say."""
+    """What one scheduler has to say, beside the other ones of its process."""
 
-    def __init__(self, adapter: "Adapter") -> None:
+    def __init__(self, adapter: "Adapter", every: "WeakSet[Dues]") -> None:
         self._adapter = adapter
+        self._every = every
         self._waiting: dict[str, str | None] = {}
         """The ids of jobs to be evaluated, with their job store."""
         self._said: dict[str, _Said] = {}
@@ -64,44 +65,37 @@ class Dues:
         own_s = _SOON_S if self._waiting else max(0.0, min(wakes) - monotonic())
         return own_s if wait_s is None else min(wait_s, own_s)
 
+    def said(self) -> list[_Said]:
+        """Returns what was said of each job."""
+        return list(self._said.values())
+
     def _say(self, scheduler: Any, job_id: str, jobstore: str | None) -> None:
         job, now = scheduler.get_job(job_id, jobstore), datetime.now(UTC)
         before = self._said.pop(job_id, None)
         if job is not None:
-            dues, until = due_times(job, now) if _is_running(scheduler) else ([], now + AHEAD)
-            again_s = monotonic() + min(AGAIN_S, max(_LEAST_AGAIN_S, (until - now).total_seconds() / 2))
-            is_exact = not has_jitter(job.trigger)
-            self._said[job_id] = _Said(job_name(job), job.func, dues, until, again_s, is_exact)
-        said = self._said.get(job_id, before)
-        if said is not None:
-            # Two jobs of one function can have one name.
-            same = [each for each in self._said.values() if each.name == said.name]
-            until = min((each.until for each in same), default=now + AHEAD)
-            dues = sorted({due for each in same for due in each.dues if due <= until})[:MOST_DUES]
-            until = dues[-1] if len(dues) == MOST_DUES else until
-            self._adapter.due_times(
-                said.name, [nanoseconds(due) for due in dues], nanoseconds(until), function=said.function
-            )
+            found = due_times(job, now) if _is_running(scheduler) else upcoming((), now)
+            lasts_s = found.until_ns / 1e9 - now.timestamp()
+            again_s = monotonic() + min(AGAIN_S, max(_LEAST_AGAIN_S, lasts_s / 2))
+            name = self._adapter.job_name(job_name(job), job.func)
+            self._said[job_id] = _Said(name, job.func, found, again_s, not has_jitter(job.trigger))
+        # Two jobs of one function can have one name, and a job can get another one.
+        everything = [said for dues in list(self._every) for said in dues.said()]
+        changed = {said.name: said for said in (before, self._said.get(job_id)) if said is not None}
+        for name, said in changed.items():
+            same = [each.upcoming for each in everything if each.name == name]
+            self._adapter.due_times(name, *together(same, now), function=said.function)
 
 
 def _is_running(scheduler: Any) -> bool:
     return bool(scheduler.state == import_module("apscheduler.schedulers.base").STATE_RUNNING)
 
 
-def due_times(job: Any, now: datetime) -> tuple[list[datetime], datetime]:
-    """Returns the next due times of a job, and up to when they are complete.
+def due_times(job: Any, now: datetime) -> Upcoming:
+    """Returns the next due times of a job.
 
     A trigger with jitter gives other times each time that it is asked: only the next one is sure.
     """
-    until = now + AHEAD
-    dues: list[datetime] = []
-    for due in _upcoming(job, now):
-        if due > until:
-            break
-        dues.append(due)
-        if len(dues) == MOST_DUES or has_jitter(job.trigger):
-            return dues, due
-    return dues, until
+    return upcoming(_dues(job, now), now, 1 if has_jitter(job.trigger) else MOST_DUES)
 
 
 def has_jitter(trigger: Any) -> bool:
@@ -110,7 +104,7 @@ def has_jitter(trigger: Any) -> bool:
     return bool(getattr(trigger, "jitter", None)) or any(has_jitter(part) for part in parts)
 
 
-def _upcoming(job: Any, now: datetime) -> Iterator[datetime]:
+def _dues(job: Any, now: datetime) -> Iterator[datetime]:
     due: datetime | None = getattr(job, "next_run_time", None)
     while due is not None:
         yield due
@@ -122,13 +116,15 @@ class Schedulers:
 
     def __init__(self, adapter: "Adapter", is_measured: Callable[[object], bool]) -> None:
         self._adapter = adapter
+        self._every: WeakSet[Dues] = WeakSet()
         self._is_measured = is_measured
         known: Any = import_module("apscheduler.events")
         self._runs = known.EVENT_JOB_SUBMITTED | known.EVENT_JOB_MAX_INSTANCES
         self._pauses = known.EVENT_SCHEDULER_PAUSED
         jobs = known.EVENT_JOB_ADDED | known.EVENT_JOB_REMOVED | known.EVENT_JOB_MODIFIED | known.EVENT_ALL_JOBS_REMOVED
         starts = known.EVENT_SCHEDULER_STARTED | known.EVENT_SCHEDULER_RESUMED
-        self._changes = self._runs | self._pauses | jobs | starts
+        self._ends = known.EVENT_SCHEDULER_SHUTDOWN
+        self._changes = self._runs | self._pauses | self._ends | jobs | starts
 
     def dispatched(self, original: Callable[..., Any], scheduler: Any, event: Any) -> Any:
         """Notes that a job has changed."""
@@ -138,6 +134,8 @@ class Schedulers:
                 dues.changed(getattr(event, "job_id", None), getattr(event, "jobstore", None), by_run=by_run)
                 if event.code & self._pauses:  # it looks at no job now
                     dues.wait_s(scheduler, None)
+                if event.code & self._ends:  # another one may take its place
+                    self._every.discard(dues)
         return original(scheduler, event)
 
     def processed(self, original: Callable[..., Any], scheduler: Any) -> Any:
@@ -152,4 +150,6 @@ class Schedulers:
         # On the scheduler, so that it goes with it.
         own = cast("dict[str, Any]", vars(scheduler))
         known = cast("dict[int, Dues]", own.setdefault("_otel_job_measure_dues", {}))
-        return known.setdefault(id(self._adapter), Dues(self._adapter))
+        found = known.setdefault(id(self._adapter), Dues(self._adapter, self._every))
+        self._every.add(found)
+        return found

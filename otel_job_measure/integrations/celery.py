@@ -6,13 +6,10 @@ open, and the main process ends it. What the producer knows (when the task was q
 message's headers.
 """
 
-import os
-import re
 import signal
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime
 from importlib import import_module
 from itertools import count
 from typing import Any, Final, cast
@@ -23,21 +20,17 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from otel_job_measure import names
 from otel_job_measure.integrations.celery_beat import Beat, sent_for
+from otel_job_measure.integrations.celery_main import HEADER, MainProcess, key_of, ns_of, said_of
 from otel_job_measure.integrations.contract import Adapter, TaskOptions
 from otel_job_measure.integrations.patches import Patches
-from otel_job_measure.integrations.surroundings import required
-from otel_job_measure.integrations.times import nanoseconds
+from otel_job_measure.integrations.surroundings import is_instrumented, required
 from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.runtime.measure import JobMeasure
 from otel_job_measure.spans.outcome import outcome_of
 
-HEADER: Final = "otel_job_measure"
-"""The message's header: what the producer knows."""
 _FOREIGN: Final = "opentelemetry.instrumentation.celery"
 _TERMINATED: Final = -(256 - signal.SIGTERM)
 """What billiard's handler of SIGTERM gives to `sys.exit` in a child."""
-_exit_of: Final = re.compile(r"(signal|exitcode) (-?\d{1,5})").search
-
 _patches: Final = Patches()
 _installed: "list[_Hooks]" = []
 
@@ -71,20 +64,20 @@ class _Hooks:
     def __init__(self, app: object, measure: JobMeasure | None) -> None:
         self._app = app
         self._adapter = Adapter("Celery", measure)
-        self._main = os.getpid()
+        self._main = MainProcess(self._adapter)
         self._numbers = count()
         self._beat = Beat(self._adapter)
         signals: Any = import_module("celery.signals")
-        self._receivers: list[tuple[Any, Callable[..., None]]] = [
+        self._receivers: list[tuple[Any, Any]] = [
             (signals.before_task_publish, self._published),
             (signals.task_prerun, self._started),
             (signals.task_postrun, self._ended),
-            (signals.task_revoked, self._revoked),
-            (signals.task_retry, self._cancelled),
-            (signals.worker_init, self._worker_begins),
-            (signals.worker_ready, self._worker_lives),
+            (signals.task_revoked, self._main.revoked),
+            (signals.task_retry, self._main.cancelled),
+            (signals.worker_init, self._main.begins),
+            (signals.worker_ready, self._main.lives),
             (signals.worker_process_shutdown, self._child_leaves),
-            (signals.worker_shutdown, self._worker_ends),
+            (signals.worker_shutdown, self._main.ends),
         ]
 
     def connect(self) -> None:
@@ -92,8 +85,9 @@ class _Hooks:
             each.connect(receiver, weak=False)
         request: Any = import_module("celery.worker.request").Request
         scheduler: Any = import_module("celery.beat").Scheduler
-        _patches.wrap(request, "on_timeout", self._timed_out)
-        _patches.wrap(request, "on_failure", self._failed)
+        _patches.wrap(import_module("celery.app.task").Task, "retry", self._retries)
+        _patches.wrap(request, "on_timeout", self._main.timed_out)
+        _patches.wrap(request, "on_failure", self._main.failed)
         _patches.wrap(scheduler, "apply_async", self._beat.sends)
         _patches.wrap(scheduler, "tick", self._beat.ticks)
 
@@ -129,6 +123,13 @@ class _Hooks:
             task.request.otel_job_measure_key = key
             self._adapter.start(key, task.name, **options)
 
+    def _retries(self, original: Callable[..., Any], task: Any, *args: Any, **more: Any) -> Any:
+        asked = original(task, *args, **more)  # raises, unless `throw=False`
+        with self._adapter.guard:
+            if not asked.is_eager:  # else there is no other attempt
+                task.request.otel_job_measure_retry = asked
+        return asked
+
     def _ended(self, task_id: str = "", task: Any = None, retval: Any = None, state: Any = None, **_: object) -> None:
         with self._adapter.guard:
             key = getattr(task.request, "otel_job_measure_key", None)
@@ -139,19 +140,21 @@ class _Hooks:
                 self._adapter.adopt(key, foreign)
             if state is None:
                 error = sys.exc_info()[1]
-                if self._is_child and isinstance(error, SystemExit) and error.code == _TERMINATED:
+                if not self._main.is_here and isinstance(error, SystemExit) and error.code == _TERMINATED:
                     return  # the main process knows why
                 self._adapter.finish(key, error=error, outcome=_outcome_of_kill(task_id, error))
             elif state == "FAILURE":
                 self._adapter.finish(key, error=retval if isinstance(retval, BaseException) else sys.exc_info()[1])
+            elif state == "SUCCESS" and (asked := getattr(task.request, "otel_job_measure_retry", None)) is not None:
+                self._adapter.finish(key, outcome=_outcome_of_state("RETRY", asked))
             else:
                 self._adapter.finish(key, outcome=_outcome_of_state(str(state), retval))
 
     def _options(self, task: Any) -> TaskOptions:
         request = task.request
-        said = _said(request)
+        said = said_of(request)
         retries = request.retries or 0
-        due = _ns_of(request.eta) if request.eta else said.get("due") if not retries else None
+        due = ns_of(request.eta) if request.eta else said.get("due") if not retries else None
         first = names.TRIGGER_MESSAGE if due is None else names.TRIGGER_SCHEDULE
         delivery = cast("dict[str, object]", request.delivery_info or {})
         options: TaskOptions = {
@@ -173,78 +176,12 @@ class _Hooks:
             options["scheduled_ns"] = due
         if getattr(request, "traceparent", None):
             options["context"] = propagate.extract(request, getter=_Headers())
-        if self._is_child:
-            options["watched"] = _key(request.id)
+        if not self._main.is_here:
+            options["watched"] = key_of(request.id)
         return options
 
     def _child_leaves(self, **_: object) -> None:
         self._adapter.leaving()  # billiard's children end by `os._exit`
-
-    # In the main process of a worker
-
-    def _worker_begins(self, **_: object) -> None:
-        self._main = os.getpid()
-        self._adapter.prepare()
-
-    def _worker_lives(self, **_: object) -> None:
-        self._adapter.collect()
-
-    def _worker_ends(self, **_: object) -> None:
-        with self._adapter.guard:
-            state: Any = import_module("celery.worker.state")
-            for request in tuple(state.active_requests):
-                self._witnessed(request.id, Outcome(reason=names.REASON_CANCELLED, error_type="shutdown"))
-        self._adapter.collect()
-
-    def _timed_out(self, original: Callable[..., Any], request: Any, soft: Any, timeout: Any) -> Any:
-        with self._adapter.guard:
-            if not soft:
-                state: Any = import_module("celery.worker.state")
-                kind = "shutdown" if state.should_terminate else "celery.exceptions.TimeLimitExceeded"
-                reason = names.REASON_CANCELLED if state.should_terminate else names.REASON_TIMEOUT
-                self._witnessed(request.id, Outcome(reason=reason, error_type=kind))
-        return original(request, soft, timeout)
-
-    def _failed(self, original: Callable[..., Any], request: Any, exc_info: Any, *args: Any, **more: Any) -> Any:
-        with self._adapter.guard:
-            error = getattr(exc_info.exception, "exc", exc_info.exception)
-            known = getattr(request, "_already_revoked", False) or getattr(request, "_already_cancelled", False)
-            if type(error).__name__ in {"WorkerLostError", "SystemExit", "KeyboardInterrupt"} and not known:
-                outcome = _outcome_of_loss(error)
-                if import_module("celery.worker.state").should_terminate:  # Celery 5.3 kills its children so
-                    outcome = Outcome(reason=names.REASON_CANCELLED, error_type="shutdown")
-                if request.task.acks_late and request.task.reject_on_worker_lost:
-                    outcome = outcome._replace(reason=names.REASON_RETRY)
-                self._witnessed(request.id, outcome)
-        return original(request, exc_info, *args, **more)
-
-    def _revoked(
-        self, request: Any = None, terminated: Any = None, signum: Any = None, expired: Any = None, **_: object
-    ) -> None:
-        with self._adapter.guard:
-            if terminated:
-                kind = _signal_name(signum)
-                self._witnessed(request.id, Outcome(reason=names.REASON_REVOKED, error_type=kind))
-                return
-            said = _said(request)
-            eta = getattr(request, "eta", None)
-            due = _ns_of(eta) if eta else said.get("due") or said.get("queued") or time.time_ns()
-            self._adapter.missed(request.task, due, "expired" if expired else "revoked", f"task {request.id}")
-
-    def _cancelled(self, request: Any = None, einfo: Any = None, **_: object) -> None:
-        if einfo is None:  # the connection to the broker was lost, and Celery has stopped the task
-            with self._adapter.guard:
-                self._witnessed(request.id, Outcome(reason=names.REASON_CANCELLED, error_type="connection lost"))
-
-    def _witnessed(self, task_id: str, outcome: Outcome) -> None:
-        """Ends the run of a child; in other pools there is none, and nothing happens."""
-        if os.getpid() == self._main:
-            self._adapter.witnessed(_key(task_id), outcome)
-            self._adapter.collect()
-
-    @property
-    def _is_child(self) -> bool:
-        return os.getpid() != self._main
 
     def _is_measured(self, task: Any) -> bool:
         return task is not None and (self._app is None or task.app is self._app)
@@ -263,9 +200,7 @@ class _Headers(Getter[Any]):
 
 def _foreign_span(task: Any, task_id: str) -> Span | None:
     """Returns the span of OpenTelemetry's own instrumentation of Celery; an invalid one if it is still to begin."""
-    module = sys.modules.get(_FOREIGN)
-    instrumentor: Any = getattr(module, "CeleryInstrumentor", None)
-    if instrumentor is None or not instrumentor().is_instrumented_by_opentelemetry:
+    if not is_instrumented(_FOREIGN, "CeleryInstrumentor"):
         return None
     found = cast("dict[tuple[str, bool], tuple[Span, object, object]]", getattr(task, "__otel_task_span", None) or {})
     return found[task_id, False][0] if (task_id, False) in found else INVALID_SPAN
@@ -289,38 +224,3 @@ def _outcome_of_kill(task_id: str, error: BaseException | None) -> Outcome | Non
         return None
     state: Any = import_module("celery.worker.state")
     return outcome_of(error)._replace(reason=names.REASON_REVOKED) if task_id in state.revoked else None
-
-
-def _outcome_of_loss(error: BaseException) -> Outcome:
-    """Returns how a child ended that wrote no ending, by the words of Celery's exception."""
-    found = _exit_of(str(error))
-    if found is None:
-        return outcome_of(error)._replace(reason=names.REASON_EXIT)
-    number = int(found[2])
-    if found[1] == "signal":
-        return Outcome(reason=names.REASON_SIGNAL, error_type=_signal_name(number), error_message=str(error))
-    return Outcome(reason=names.REASON_EXIT, error_type=f"exit {number}", error_message=str(error))
-
-
-def _signal_name(number: object) -> str:
-    try:
-        return signal.Signals(int(cast("int", number))).name
-    except (TypeError, ValueError):
-        return str(number)
-
-
-def _key(task_id: str) -> str:
-    return f"celery {task_id}"
-
-
-def _said(request: Any) -> dict[str, int]:
-    """Returns what the producer said; a message may come from anywhere."""
-    said = getattr(request, HEADER, None)
-    found = cast("dict[str, object]", said) if isinstance(said, dict) else {}
-    return {key: value for key, value in found.items() if isinstance(value, int)}
-
-
-def _ns_of(eta: object) -> int:
-    """Returns a task's `eta`, a text or a datetime, in ns since 1970."""
-    at = datetime.fromisoformat(eta) if isinstance(eta, str) else cast("datetime", eta)
-    return nanoseconds(at)

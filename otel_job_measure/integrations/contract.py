@@ -167,6 +167,10 @@ class Adapter:
             if run is not None:
                 run.adopt(span)
 
+    def job_name(self, job: object, function: object = None) -> str:
+        """Returns what the runs of a job are called: a decorator's name takes precedence over the scheduler's."""
+        return self._about(self.measure.opener, self._name(job), function)[1]
+
     def missed(self, job: object, due_ns: int, why: str, detail: str = "", *, function: object = None) -> None:
         """Records that the scheduler skipped a due time of a job.
 

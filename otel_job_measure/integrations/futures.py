@@ -8,24 +8,27 @@
 Nothing is replaced: only the calls of this wrapper are measured.
 """
 
-import pickle
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 from uuid import uuid4
 
-from otel_job_measure.forks import fork_gate
 from otel_job_measure.integrations.contract import Adapter, rooted
-from otel_job_measure.integrations.surroundings import ending_of_pool, is_child_of_multiprocessing
+from otel_job_measure.integrations.process_pools import (
+    adapter_of,
+    ended_with,
+    is_broken,
+    is_child_of_multiprocessing,
+    packed,
+)
 
 if TYPE_CHECKING:
     from otel_job_measure.runtime.measure import JobMeasure
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-_adapters: Final[dict[bytes, Adapter]] = {}
-"""By the pickled `JobMeasure` that came with a call."""
+_LIBRARY: Final = "concurrent.futures"
 
 
 def measured(executor: Executor, job: str | None = None, measure: "JobMeasure | None" = None) -> "MeasuredExecutor":
@@ -50,12 +53,12 @@ class MeasuredExecutor(Executor):
     def __init__(self, executor: Executor, job: str | None, measure: "JobMeasure | None") -> None:
         self._executor = executor
         self._job = job
-        self._measure = b"" if measure is None else pickle.dumps(measure)
-        self._adapter = _adapters.setdefault(self._measure, Adapter("concurrent.futures", measure))
+        self._measure = packed(measure)
+        self._adapter = adapter_of(_LIBRARY, b"") if measure is None else Adapter(_LIBRARY, measure)
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Submits a call; its run ends when the pool's process is killed."""
-        call = _Call(fn, self._job, self._measure)
+        call = _Call(fn, self._job, self._adapter, self._measure)
         future = cast("Future[_T]", self._executor.submit(call, *args, **kwargs))
         future.add_done_callback(lambda done: self._done(call, done))
         return future
@@ -66,35 +69,35 @@ class MeasuredExecutor(Executor):
 
     def _done(self, call: "_Call", future: "Future[Any]") -> None:
         with self._adapter.guard:
+            error = None if future.cancelled() else future.exception()
             if future.cancelled():
-                self._adapter.missed(call.job, call.queued_ns, "revoked", "cancelled", function=call.function)
-            elif (error := future.exception()) is not None and type(error).__name__ == "BrokenProcessPool":
-                if self._adapter.began(call.key):
-                    self._adapter.witnessed(call.key, ending_of_pool(self._executor, error))
-                else:
-                    why = "the process pool broke"
-                    self._adapter.missed(call.job, call.queued_ns, "not run", why, function=call.function)
+                self._skipped(call, "revoked", "cancelled")
+            elif is_broken(error) and not ended_with(self._executor, error, self._adapter, call.key):
+                self._skipped(call, "not run", "the process pool broke")
+
+    def _skipped(self, call: "_Call", why: str, detail: str) -> None:
+        self._adapter.missed(call.job, call.queued_ns, why, detail, function=call.function)
 
 
 class _Call:
     """A function in its measured form, which pickles if the function does."""
 
-    def __init__(self, function: Callable[..., Any], job: str | None, measure: bytes) -> None:
-        self.key = uuid4().hex
+    def __init__(self, function: Callable[..., Any], job: str | None, adapter: Adapter, measure: bytes) -> None:
         self.function = function
         self.job = job or getattr(function, "__qualname__", type(function).__name__)
+        self.key = uuid4().hex
         self.queued_ns = time.time_ns()
+        self._adapter: Adapter | None = adapter
         self._measure = measure
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        adapter = _adapters.get(self._measure)
-        if adapter is None:  # in a pool's process
-            with fork_gate():
-                measure = cast("JobMeasure | None", pickle.loads(self._measure) if self._measure else None)  # noqa: S301
-            adapter = _adapters[self._measure] = Adapter("concurrent.futures", measure)
         options = rooted()
         options["function"] = self.function
         options["queued_ns"] = self.queued_ns
         if is_child_of_multiprocessing():
             options["watched"] = self.key
+        adapter = self._adapter or adapter_of(_LIBRARY, self._measure)
         return adapter.around(lambda: self.function(*args, **kwargs), self.job, **options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_adapter": None}  # a pool's process has its own

@@ -1,7 +1,8 @@
-"""Times as adapters say them: in nanoseconds, and which of the next due times the monitor gets."""
+"""Times as adapters say them: in nanoseconds, and the next due times of a job as the monitor gets them."""
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 AHEAD: Final = timedelta(days=8)
 """Up to when due times are said."""
@@ -12,7 +13,35 @@ AGAIN_S: Final = 3600.0
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class Upcoming(NamedTuple):
+    """The due times from now on, complete up to a moment; all in ns since 1970."""
+
+    dues_ns: list[int]
+    until_ns: int
+
+
 def nanoseconds(at: datetime) -> int:
     """Returns a time, in UTC if it has no zone, in ns since 1970."""
     aware = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
     return (aware - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def upcoming(dues: Iterable[datetime], now: datetime, most: int = MOST_DUES) -> Upcoming:
+    """Returns what is said of due times that are given in ascending order."""
+    until_ns = nanoseconds(now + AHEAD)
+    found: list[int] = []
+    for due in dues:
+        due_ns = nanoseconds(due)
+        if due_ns > until_ns:
+            break
+        found.append(due_ns)
+        if len(found) == most:
+            return Upcoming(found, due_ns)
+    return Upcoming(found, until_ns)
+
+
+def together(parts: Sequence[Upcoming], now: datetime) -> Upcoming:
+    """Returns the due times of several entries of a schedule as those of one job."""
+    until_ns = min((part.until_ns for part in parts), default=nanoseconds(now + AHEAD))
+    dues = sorted({due for part in parts for due in part.dues_ns if due <= until_ns})[:MOST_DUES]
+    return Upcoming(dues, dues[-1] if len(dues) == MOST_DUES else until_ns)

@@ -1,5 +1,6 @@
 """How a run ended."""
 
+import signal
 from typing import NamedTuple
 
 from otel_job_measure import names
@@ -33,6 +34,21 @@ class Outcome(NamedTuple):
 
 ENDED = Outcome()
 FAILED = Outcome(reason=names.REASON_ERROR)
+
+
+def outcome_of_exit(code: int, message: str | None = None) -> Outcome:
+    """Returns how a process failed, by its exit code: that of a process killed by a signal is negative."""
+    if code < 0:
+        return Outcome(reason=names.REASON_SIGNAL, error_type=signal_name(-code), error_message=message)
+    return Outcome(reason=names.REASON_EXIT, error_type=f"exit {code}", error_message=message)
+
+
+def signal_name(number: int) -> str:
+    """Returns the name of a signal, as `SIGKILL`."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # the real-time signals between the first and the last
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
 
 
 class Ending(NamedTuple):

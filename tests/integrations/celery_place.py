@@ -20,16 +20,17 @@ class CeleryPlace:
         app: The same app, in this process.
         broker: The broker's URL.
         folder: The state directory.
+        *words: More arguments of the worker.
     """
 
-    def __init__(self, module: str, app: Any, broker: str, folder: Path) -> None:  # noqa: ANN401 - it has no types
+    def __init__(self, module: str, app: Any, broker: str, folder: Path, *words: str) -> None:  # noqa: ANN401 - it has no types
         self._module = module
         self._app = app
         self._broker = broker
         self._folder = folder
         with app.connection_for_write(broker) as connection:
             app.control.purge(connection=connection)
-        self.worker = self.start("worker", "-c", "2", "--without-gossip", "--without-mingle")
+        self.worker = self.start("worker", "-c", "2", "--without-gossip", "--without-mingle", *words)
 
     def start(self, *words: str) -> "subprocess.Popen[bytes]":
         """Starts a command of Celery."""

@@ -253,7 +253,7 @@ def test_a_failure_of_ours_stops_no_job(runs: RecordedRuns, monkeypatch: pytest.
     def fails(*_words: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("otel_job_measure.integrations.apscheduler._Task.__init__", fails)
+    monkeypatch.setattr("otel_job_measure.integrations.apscheduler_task.Task.__init__", fails)
     ran: list[int] = []
     Scheduler().run(lambda: ran.append(1), id="nightly")
     assert ran == [1]

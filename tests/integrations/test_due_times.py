@@ -113,7 +113,7 @@ def test_with_jitter_only_the_next_due_time_is_sure(owner: Owner) -> None:
     )
     trigger = combining.OrTrigger([interval.IntervalTrigger(hours=1), interval.IntervalTrigger(hours=2, jitter=60)])
     both = owner.scheduler.add_job(work, trigger, id="both")
-    assert len(due_times(both, datetime.now(UTC))[0]) == 1
+    assert len(due_times(both, datetime.now(UTC)).dues_ns) == 1
 
 
 def test_two_jobs_of_one_name(owner: Owner) -> None:
@@ -124,6 +124,28 @@ def test_two_jobs_of_one_name(owner: Owner) -> None:
     assert len(owner.dues(name)) > 300
     owner.scheduler.get_jobs()[0].remove()
     assert 100 < len(owner.dues(name)) < 200
+
+
+def test_two_jobs_of_one_decorated_function(owner: Owner) -> None:
+    """Their runs have the decorator's name, and so have their due times."""
+    nightly = owner.measure.job("by its decorator")(work)
+    owner.add("first", nightly)
+    owner.add("second", nightly, start_date=datetime.now(UTC) + HOUR / 2)
+    assert list(owner.known()) == ["by its decorator"]
+    assert len(owner.dues("by its decorator")) > 300
+
+
+def test_several_schedulers_in_a_process(owner: Owner) -> None:
+    """Jobs of one name are one job; one that took the place of another scheduler is alone."""
+    first, second = owner.scheduler, type(owner.scheduler)()
+    owner.add()
+    second.start()
+    owner.scheduler = second
+    owner.add(start_date=datetime.now(UTC) + HOUR / 2)
+    assert len(owner.dues()) > 300
+    first.shutdown()
+    second.modify_job("nightly", max_instances=2)
+    assert 100 < len(owner.dues()) < 200
 
 
 def test_the_scheduler_wakes_up_each_hour(owner: Owner) -> None:

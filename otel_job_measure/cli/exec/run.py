@@ -1,6 +1,5 @@
 """Measures one command: from before it starts until its points and its span are sent."""
 
-import signal
 import time
 import zlib
 from collections.abc import Generator, Iterator, Mapping
@@ -16,7 +15,7 @@ from otel_job_measure.clock import SystemClock
 from otel_job_measure.errors import HistoryError, SettingsError
 from otel_job_measure.journal.private_files import read_private
 from otel_job_measure.journal.state_dir import StateDir
-from otel_job_measure.points.outcome import ENDED, Outcome
+from otel_job_measure.points.outcome import ENDED, Outcome, outcome_of_exit
 from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.points.text import clean_tag
 from otel_job_measure.runtime.pipeline import Pipeline
@@ -236,10 +235,8 @@ def outcome_of(ending: Ending) -> Outcome:
     if ending.timed_out:
         return Outcome(reason=names.REASON_TIMEOUT, error_type="time limit")
     if ending.signal is not None:
-        return Outcome(reason=names.REASON_SIGNAL, error_type=_signal_name(ending.signal))
-    if ending.code != 0:
-        return Outcome(reason=names.REASON_EXIT, error_type=f"exit {ending.code}")
-    return ENDED
+        return outcome_of_exit(-ending.signal)
+    return outcome_of_exit(ending.code) if ending.code else ENDED
 
 
 def _secrets_of(settings: Settings) -> Iterator[str]:
@@ -247,13 +244,6 @@ def _secrets_of(settings: Settings) -> Iterator[str]:
         with suppress(SettingsError):
             yield read()
     yield from settings.headers().values()
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # the real-time signals between the first and the last
-        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
 
 
 def mark_of(limits: Mapping[str, str]) -> str:
