@@ -14,6 +14,7 @@
     │       ├── DamagedHistoryError       it was damaged and has been set aside
     │       └── NewerHistoryError         it was written by a newer version
     ├── NotifyError                       a target of notifications is wrong, or did not take a message
+    │   └── PartlyTakenError              a mail server took a message, but not for all recipients
     ├── ScheduleError (ValueError)        a schedule or a limit of what should happen is wrong
     └── MissingDependencyError (ImportError)   an optional library is not installed
 
@@ -52,6 +53,10 @@ class StoreError(JobMeasureError):
 
 class NotifyError(JobMeasureError):
     """A target of notifications cannot be used, or did not take a message; the text has no secrets."""
+
+
+class PartlyTakenError(NotifyError):
+    """A target took a message, but not for everybody: it is not sent again."""
 
 
 class ScheduleError(JobMeasureError, ValueError):

@@ -10,7 +10,7 @@ from email.headerregistry import Address
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from otel_job_measure.errors import NotifyError
+from otel_job_measure.errors import NotifyError, PartlyTakenError
 from otel_job_measure.insight.notify.message import Message
 
 _PORTS: Final = {"smtp": 25, "smtps": 465}
@@ -56,7 +56,8 @@ class _Mailbox:
         except (smtplib.SMTPException, OSError) as error:
             raise NotifyError(f"the mail server {self._host} did not take the mail: {_why(error)}") from None
         if refused:
-            raise NotifyError(f"the mail server {self._host} refused {len(refused)} of {len(self.to)} recipients")
+            words = f"the mail server {self._host} refused {len(refused)} of {len(self.to)} recipients"
+            raise PartlyTakenError(f"{words}: {', '.join(sorted(refused))}")
 
     def _connected(self, timeout_s: float) -> smtplib.SMTP:
         context = ssl.create_default_context()
@@ -92,7 +93,8 @@ def sender(url: str, secret: str) -> _Mailbox:
 
 def _mail(message: Message, by: Address, to: list[Address]) -> email.message.EmailMessage:
     mail = email.message.EmailMessage(policy=email.policy.SMTP)
-    mail["Subject"] = message.subject
+    # The library would read =?utf-8?q?=0D=0ABcc:_x?= in a name as an encoded word, and write its newline.
+    mail["Subject"] = message.subject.replace("=?", "= ?")
     mail["From"] = by
     mail["To"] = to
     mail["Date"] = email.utils.localtime()

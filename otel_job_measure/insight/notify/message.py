@@ -1,6 +1,7 @@
 """The words of a notification: a subject, a text for people, and a JSON object for programs."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -139,7 +140,8 @@ def _object(notice: Notice, link: str) -> dict[str, Any]:
 
 def _filled(link: str, trouble: Trouble | None) -> str:
     job, uuid = (trouble.job.job, trouble.uuid or "") if trouble else ("", "")
-    return link.replace("{job}", quote(job, safe="")).replace("{uuid}", quote(uuid, safe=""))
+    shown = {"{job}": quote(job, safe="", errors="replace"), "{uuid}": quote(uuid, safe="", errors="replace")}
+    return re.sub(r"{job}|{uuid}", lambda found: shown[found[0]], link)
 
 
 def _short(text: str) -> str:

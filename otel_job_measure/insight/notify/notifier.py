@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from otel_job_measure.clock import Clock, SystemClock
-from otel_job_measure.errors import NotifyError
+from otel_job_measure.errors import NotifyError, PartlyTakenError
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.insight.notify.memory import Memory, Told, Waiting
 from otel_job_measure.insight.notify.message import MOST_ALONE, message_of
@@ -177,6 +177,8 @@ class Notifier:
         target = self._targets[waiting.target]
         try:
             target.send(waiting.message, timeout_s=self._timeout_s)
+        except PartlyTakenError as error:  # sent again, it would come again to those who have it
+            telling.problems.append(f"{target.shown} was told, but {error}")
         except NotifyError as error:
             attempts = waiting.attempts + 1
             wait_s = min(_FIRST_WAIT_S * 2.0 ** min(attempts - 1, 20), _LONGEST_WAIT_S)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-from otel_job_measure.errors import NotifyError
+from otel_job_measure.errors import NotifyError, PartlyTakenError
 from otel_job_measure.insight.notify import apprise, command, mail, webhook
 from otel_job_measure.insight.notify.message import Message
 from otel_job_measure.printable import printable
@@ -52,6 +52,7 @@ class Target:
             timeout_s: How long it may take, in seconds.
 
         Raises:
+            PartlyTakenError: The target took it, but not for all recipients.
             NotifyError: The target did not take it in time; the text says why and has no secrets.
         """
         if self._thread is not None and self._thread.is_alive():
@@ -72,7 +73,8 @@ class Target:
             raise NotifyError(f"no answer within {timeout_s:g} s")
         if failed:
             words = str(failed[0]) if isinstance(failed[0], NotifyError) else repr(failed[0])
-            raise NotifyError(printable(mask(words, self._secrets))[:_SHOWN]) from None
+            kind = PartlyTakenError if isinstance(failed[0], PartlyTakenError) else NotifyError
+            raise kind(printable(mask(words, self._secrets))[:_SHOWN]) from None
 
     def __repr__(self) -> str:
         return f"Target({self.shown!r})"

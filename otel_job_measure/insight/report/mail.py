@@ -19,7 +19,7 @@ def mail(report: Report, to: Sequence[str] = ()) -> bytes:
         to: The addresses that get it; without one, the header is missing, and who sends it names them.
     """
     message = email.message.EmailMessage(policy=email.policy.SMTP.clone(linesep="\n"))
-    message["Subject"] = subject(report)
+    message["Subject"] = subject(report).replace("=?", "= ?")  # the library would read an encoded word in a name
     if to:
         message["To"] = ", ".join(to)
     message["Date"] = email.utils.localtime()

@@ -70,9 +70,18 @@ class MailServer:
         self.mails: list[email.message.EmailMessage] = []
         self.to: list[list[str]] = []
         self.answer = "250 OK"
+        self.unknown: set[str] = set()
+        """Recipients that it refuses."""
         self.port = free_port()
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
         self._controller.start()
+
+    async def handle_RCPT(self, *given: Any) -> str:  # noqa: ANN401, N802 - the library's
+        _server, _session, envelope, address, _options = given
+        if address in self.unknown:
+            return "550 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server: object, session: object, envelope: Any) -> str:  # noqa: ANN401, N802 - the library's
         self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))

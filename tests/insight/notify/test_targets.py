@@ -2,7 +2,9 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -12,8 +14,10 @@ import pytest
 from otel_job_measure.errors import MissingDependencyError, NotifyError
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.insight.notify import webhook as webhook_module
+from otel_job_measure.insight.notify.memory import Memory
 from otel_job_measure.insight.notify.message import Message, message_of
 from otel_job_measure.insight.notify.notices import Notice, Trouble
+from otel_job_measure.insight.notify.notifier import Look, Notifier
 from otel_job_measure.insight.notify.target import Target, target_of
 from tests.insight.notify.receivers import MailServer, Webhook
 
@@ -95,6 +99,85 @@ def test_a_mail_that_is_refused_is_not_sent(mail_server: MailServer) -> None:
     mail_server.answer = "554 no, thanks"
     with pytest.raises(NotifyError, match="554 no, thanks"):
         target_of(f"smtp://127.0.0.1:{mail_server.port}/?to=a@example.com").send(_message(), timeout_s=PATIENT_S)
+
+
+def test_a_mail_that_is_taken_for_some_is_not_sent_again(mail_server: MailServer, state_dir: Path) -> None:
+    """One address is wrong: the others would get the mail each hour. If all are wrong, it is tried again."""
+    mail_server.unknown = {"gone@example.com"}
+    url = f"smtp://127.0.0.1:{mail_server.port}/?from=jobs@example.com&to="
+    some, none = target_of(f"{url}ops@example.com,gone@example.com"), target_of(f"{url}gone@example.com")
+    look = Look(troubles=[Trouble(job=JobId("nightly"), finding="missed", level=2, since_ns=0)])
+    notifier = Notifier(Memory(state_dir), [some, none], lambda _: [some, none], timeout_s=PATIENT_S)
+    telling = notifier.tell(look)
+    assert (telling.sent, telling.waiting, mail_server.to) == (1, 1, [["ops@example.com"]])
+    assert "was told, but the mail server 127.0.0.1 refused 1 of 2 recipients: gone@example.com" in telling.problems[0]
+    assert "was not told" in telling.problems[1]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "=?utf-8?q?=0D=0ABcc:_all@example.com?=",
+        "=?utf-8?b?DQpCY2M6IGFsbEBleGFtcGxlLmNvbQ==?=",
+        "=?us-ascii?Q?=0D=0A=0D=0A<h1>?=",
+        "<b>Ünïcode</b>\x1b[31m",
+        "日本" * 95,
+        "x\r\n.\r\nMAIL FROM:<a>",
+        "\udc80",
+    ],
+)
+def test_a_name_that_is_code_in_a_mail_is_only_a_name(mail_server: MailServer, name: str) -> None:
+    """Encoded words, HTML, escapes and SMTP's own words: the mail has its headers, and one part of plain text."""
+    url = f"smtp://127.0.0.1:{mail_server.port}/?to=ops@example.com&from=jobs@example.com"
+    target_of(url).send(_message(name), timeout_s=PATIENT_S)
+    (mail,) = mail_server.mails
+    assert set(mail.keys()) - {"X-Peer"} == {
+        "Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "Content-Type",
+        "Content-Transfer-Encoding", "MIME-Version",
+    }  # fmt: skip
+    assert mail["Subject"] == _message(name).subject.replace("=?", "= ?")
+    assert mail.get_content_type() == "text/plain"
+    assert mail.get_content().splitlines() == _message(name).text.splitlines()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 20",
+        b"\0\xff\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 500,
+    ],
+)
+def test_a_webhook_that_breaks_off_did_not_take_the_message(answer: bytes) -> None:
+    """A part of an answer is none, and neither is an answer in another language."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer_once() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1)
+                connection.sendall(answer)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):
+                    pass
+
+        with ThreadPoolExecutor(1) as pool:
+            answered = pool.submit(answer_once)
+            with pytest.raises(NotifyError, match=r"127\.0\.0\.1"):
+                target_of(f"http://127.0.0.1:{listening.getsockname()[1]}/S3CRET").send(_message(), timeout_s=PATIENT_S)
+            answered.result()
+
+
+def test_a_command_is_not_told_what_its_terminal_would_act_on(tmp_path: Path) -> None:
+    """Its variables have no escape and no newline; nothing of a name is a word of the command or of a shell."""
+    seen = tmp_path / "seen"
+    command = f"exec:sh -c 'printf %s \"$NOTIFY_SUBJECT\" > {seen}; echo $# >> {seen}'"
+    target_of(command).send(_message("\x1b]0;x\x07$(touch pwned)`id`; rm -rf '\n--help\0"), timeout_s=PATIENT_S)
+    first, *_ = seen.read_text().splitlines()
+    assert first.endswith("missed0")
+    assert first.isprintable()
+    assert r"\x1b]0;x\x07$(touch pwned)`id`; rm -rf '\n--help\x00" in first
 
 
 def test_a_command_gets_the_object_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
