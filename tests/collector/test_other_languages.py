@@ -14,7 +14,7 @@ from tests.support.collectors import CONFIGURATIONS, Collector, Telegraf, progra
 from tests.support.influx import InfluxServer
 
 EXAMPLES = CONFIGURATIONS / "examples"
-SHELLS = [["sh"], ["bash", "--posix"], ["busybox", "sh"]]
+SHELLS: list[list[str]] = [[], ["sh"], ["bash", "--posix"], ["busybox", "sh"]]
 
 
 def test_a_job_in_node_is_measured(
@@ -47,7 +47,7 @@ def test_a_job_in_node_is_measured(
     assert len({run.fields["uuid"] for run in runs}) == 2
 
 
-@pytest.mark.parametrize("shell", SHELLS, ids=["sh", "bash", "busybox"])
+@pytest.mark.parametrize("shell", SHELLS, ids=["itself", "sh", "bash", "busybox"])
 def test_a_shell_script_is_measured(
     influx: InfluxServer,
     bucket: str,
@@ -58,7 +58,7 @@ def test_a_shell_script_is_measured(
 ) -> None:
     """With curl and POSIX; its start and its end have times of their own, though its clock knows seconds only."""
     program("curl")
-    program(shell[0])
+    program(*shell[:1] or ["sh"])
     through = telegraf(bucket)
     first = agent(influx.new_bucket(), backend.url, "agent-telegraf", TELEGRAF_ENDPOINT=through.address)
     subprocess.run([*shell, str(EXAMPLES / "backup.sh"), first.http], check=True, timeout=60)
