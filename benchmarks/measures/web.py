@@ -23,7 +23,7 @@ _APART_S: Final = 0.3
 _FIRST: Final = "all jobs, before the first look at the store has ended"
 _MANY_RUNS: Final = "/job?job=job-00000&project=project-0&stage=production"
 _ONE_RUN: Final = "/job?job=job-00001&project=project-1&stage=production&span=30d"
-_run_link = re.compile(r'href="(/run\?[^"]*)"').search
+_run_link = re.compile(r'href="(run\?[^"]*)"').search
 
 
 def measure(bench: Bench) -> Part:
@@ -89,7 +89,7 @@ def _run_of(visitor: Visitor, path: str) -> str:
     found = _run_link(visitor.get(path).html)
     if found is None:
         raise RuntimeError("the page has no run")
-    return unescape(found[1])
+    return f"/{unescape(found[1])}"
 
 
 def _beside(visitor: Visitor, look_s: float) -> list[float]:

@@ -29,6 +29,7 @@ from otel_job_measure.rate_limited_log import PrintableLog
 
 _log = PrintableLog(logging.getLogger(names.LOGGER))
 _JOURNAL_LIMIT: Final = f"PRAGMA journal_size_limit = {1024 * 1024}"
+_ASIDE: Final = ".corrupt-"
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 LONGEST_S: Final = 5.0
@@ -110,6 +111,11 @@ class Database:
             raise
         return connection
 
+    def set_aside(self) -> list[Path]:
+        """Returns the damaged files that were set aside and are still there, the oldest first."""
+        found = self.path.parent.glob(f"{self.path.name}{_ASIDE}*")
+        return sorted(each for each in found if not each.name.endswith(tuple(COMPANIONS)))
+
     def make_views(self, connection: sqlite3.Connection) -> None:
         """Makes the views again, with a column for each further tag; in a transaction."""
         self._schema.make_views(connection)
@@ -117,6 +123,8 @@ class Database:
     def _judged(self, error: Exception) -> HistoryError:
         """Returns the error to raise; sets a damaged file aside, while the lock is still held."""
         code, why = _kind(error), printable(str(error))  # SQLite repeats names that it found in the file
+        if code == sqlite3.SQLITE_CANTOPEN and not os.access(self.path, os.R_OK | os.W_OK):
+            why = "this user may not read and write it; look at its owner and its mode"
         if code in _BUSY:
             return BusyHistoryError(f"the history {self.path} is in use by another program")
         if code == sqlite3.SQLITE_INTERRUPT:
@@ -132,7 +140,7 @@ class Database:
 
     def _set_aside(self) -> Path:
         now = datetime.fromtimestamp(self._clock.wall_ns() / 1e9, UTC)
-        first = self.path.with_name(f"{self.path.name}.corrupt-{now:%Y%m%dT%H%M%SZ}")
+        first = self.path.with_name(f"{self.path.name}{_ASIDE}{now:%Y%m%dT%H%M%SZ}")
         aside, count = first, 1
         while aside.exists():
             count += 1

@@ -84,6 +84,11 @@ class History:
         """The file."""
         return self._database.path
 
+    @property
+    def set_aside(self) -> Sequence[Path]:
+        """The damaged files that were set aside and are still there, the oldest first."""
+        return self._database.set_aside()
+
     def position(self, segment: str) -> int | None:
         """Returns how much of a segment was in when this object last read or wrote the file; None if unknown."""
         return self._positions.get(segment)

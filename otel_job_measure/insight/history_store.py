@@ -65,6 +65,12 @@ class HistoryStore:
         """What people read: where the answers come from."""
         return f"the history {self._history.path}"
 
+    @property
+    def lost(self) -> str:
+        """What people read if the runs of a damaged file are missing here; empty if there is none."""
+        files = self._history.set_aside
+        return f"the history was damaged; the runs of before are in {files[-1]}" if files else ""
+
     def latest(self, wanted: Wanted, limit: int) -> list[RunRecord]:
         """Returns the latest runs, the newest first."""
         return self._ask(functools.partial(questions.latest, wanted=wanted, limit=limit)) or []

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
@@ -25,12 +25,13 @@ TOKEN: Final = "token"  # noqa: S105 - the name of a parameter
 ENTER: Final = "/enter"
 STATIC: Final = "/static/"
 _MOST_FORM: Final = 4096
+_MOST_FOLDERS: Final = 50
 _ELSEWHERE: Final = """This address is not the page's own. Open the URL that `otel-job-measure web` printed.
 A further name of this machine needs `--allow-host NAME`.
 """
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
+    "base-uri 'self'; frame-ancestors 'none'"
 )
 _HEADERS: Final = (
     (b"content-security-policy", _POLICY.encode()),
@@ -51,10 +52,10 @@ class Access:
         app: What answers them.
         key: What tells whether a token is right.
         hosts: The hosts under which the page can be asked for.
-        locked: Returns the page that asks for the token; its argument says whether a wrong one was given.
+        locked: Returns the page that asks for the token, for a path; it is told whether a wrong one was given.
     """
 
-    def __init__(self, app: "ASGIApp", key: Key, hosts: Hosts, locked: "Callable[[bool], str]") -> None:
+    def __init__(self, app: "ASGIApp", key: Key, hosts: Hosts, locked: "Callable[[str, bool], str]") -> None:
         self._app = app
         self._key = key
         self._hosts = hosts
@@ -83,7 +84,7 @@ class Access:
         if len(hosts) != 1 or not self._hosts.allows(hosts[0]):
             return PlainTextResponse(_ELSEWHERE, status_code=421)
         if scope["path"] == ENTER and scope["method"] == "POST":
-            return self._entered(await _form(receive))
+            return self._entered(scope["path"], await _form(receive))
         if scope["method"] not in {"GET", "HEAD"}:
             return PlainTextResponse("This page is read-only.\n", status_code=405, headers={"Allow": "GET, HEAD"})
         return None if scope["path"].startswith(STATIC) else self._visited(scope)
@@ -96,25 +97,33 @@ class Access:
             return self._with_token(scope["path"], given[0], [pair for pair in pairs if pair[0] != TOKEN])
         if any(map(self._key.is_in, _values(scope, b"cookie"))):
             return None
-        return self._refused(is_wrong=False)
+        return self._refused(scope["path"], is_wrong=False)
 
     def _with_token(self, path: str, token: str, others: list[tuple[str, str]]) -> Response:
         """Answers the first visit: the token goes out of the URL, whether it is right or not."""
         if not self._key.fits(token):
-            return self._refused(is_wrong=True)
-        to = "/" + path.lstrip("/\\")  # never to another site
+            return self._refused(path, is_wrong=True)
+        to = f"./{quote(path.rpartition('/')[2])}"  # beside this address, never to another site
         return self._let_in(f"{to}?{urlencode(others)}" if others else to)
 
-    def _entered(self, token: str | None) -> Response:
+    def _entered(self, path: str, token: str | None) -> Response:
         if token is None or not self._key.fits(token.strip()):
-            return self._refused(is_wrong=True)
-        return self._let_in("/")
+            return self._refused(path, is_wrong=True)
+        return self._let_in("./")
 
     def _let_in(self, to: str) -> Response:
         return RedirectResponse(to, status_code=303, headers={"Set-Cookie": self._key.set_cookie()})
 
-    def _refused(self, *, is_wrong: bool) -> Response:
-        return Response(self._locked(is_wrong), status_code=403 if is_wrong else 401, media_type="text/html")
+    def _refused(self, path: str, *, is_wrong: bool) -> Response:
+        return Response(self._locked(path, is_wrong), status_code=403 if is_wrong else 401, media_type="text/html")
+
+
+def base_of(path: str) -> str:
+    """Returns where the pages are, seen from a path; empty if they are beside it.
+
+    All addresses are relative, so that a proxy can have the pages in any folder.
+    """
+    return "../" * min(_MOST_FOLDERS, path.count("/") - 1)
 
 
 def _with_ours(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from otel_job_measure.web.access import STATIC, Access
+from otel_job_measure.web.access import STATIC, Access, base_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -72,9 +72,9 @@ class Pages:
 
         return answer
 
-    def head(self, title: str) -> str:
-        """Returns the head of a page."""
-        return self._templates.html("head.html", {"title": title, "label": self._label()})
+    def head(self, title: str, base: str = "") -> str:
+        """Returns the head of a page; its addresses are relative, to `base` if the page is in a folder."""
+        return self._templates.html("head.html", {"title": title, "label": self._label(), "base": base})
 
     def _body(self, view: View, text: str, query: Mapping[str, str]) -> "asyncio.Task[Body]":
         """Returns the rest of a page, which all browsers that ask for it share."""
@@ -107,12 +107,15 @@ def application(  # noqa: PLR0913, PLR0917 - its parts
         kind, content = found
         return Response(content, media_type=kind, headers={"Cache-Control": f"public, max-age={_A_YEAR}, immutable"})
 
-    async def not_found(_: "Request", __: Exception) -> Response:
+    async def not_found(request: "Request", _: Exception) -> Response:
         context: dict[str, Any] = {"heading": "There is no such page", "text": "", "trouble": ""}
-        return HTMLResponse(pages.head("not found") + templates.html("message.html", context), 404)
+        return HTMLResponse(
+            pages.head("not found", base_of(request.scope["path"])) + templates.html("message.html", context), 404
+        )
 
-    def locked(is_wrong: bool) -> str:  # noqa: FBT001 - called by position
-        return templates.html("locked.html", {"title": "token", "label": "", "is_wrong": is_wrong})
+    def locked(path: str, is_wrong: bool) -> str:  # noqa: FBT001 - called by position
+        context = {"title": "token", "label": "", "base": base_of(path), "is_wrong": is_wrong}
+        return templates.html("locked.html", context)
 
     routes = [Route(view.path, pages.endpoint(view)) for view in views]
     routes += [Route("/live", live), Route(f"{STATIC}{{name}}", static)]

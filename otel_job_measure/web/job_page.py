@@ -53,7 +53,7 @@ class Query(NamedTuple):
         """Returns the address of the page with some parameters changed, and without a place among the runs."""
         search = self.search._replace(before="", after="")._asdict()
         found = {**self.job._asdict(), "span": "" if self.span == _USUAL else self.span, **search, **changed}
-        return f"/job?{urlencode({name: value for name, value in found.items() if value or name == 'job'})}"
+        return f"job?{urlencode({name: value for name, value in found.items() if value or name == 'job'})}"
 
 
 def context(look: Look, query: Query) -> dict[str, Any] | None:

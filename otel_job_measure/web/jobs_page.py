@@ -110,7 +110,7 @@ class Query(NamedTuple):
         defaults = Query.of({})
         found = self._replace(page=1)._replace(**changed)  # type: ignore[arg-type]
         given = {name: value for name, value in found._asdict().items() if value != getattr(defaults, name)}
-        return f"/?{urlencode(given)}" if given else "/"
+        return f"./?{urlencode(given)}" if given else "./"
 
 
 def context(jobs: Sequence[JobView], query: Query, now_ns: int) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def job_address(view: JobView, **more: object) -> str:
     """Returns the address of a job's page."""
     job = view.job
     parts = {"job": job.job, "project": job.project, "stage": job.stage, **more}
-    return f"/job?{urlencode({name: value for name, value in parts.items() if value or name == 'job'})}"
+    return f"job?{urlencode({name: value for name, value in parts.items() if value or name == 'job'})}"
 
 
 def _is_within(view: JobView, query: Query) -> bool:

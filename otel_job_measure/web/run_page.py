@@ -42,7 +42,7 @@ def context(look: Look, query: Mapping[str, str], now_ns: int) -> dict[str, Any]
     ]
     return {
         "run": run,
-        "job_url": f"/job?{urlencode({name: value for name, value in job.items() if value or name == 'job'})}",
+        "job_url": f"job?{urlencode({name: value for name, value in job.items() if value or name == 'job'})}",
         "where": " · ".join(part for part in (run.project, run.stage) if part),
         "outcome": outcome(run),
         "facts": [fact for fact in facts if fact[1] and fact[1] != UNKNOWN],

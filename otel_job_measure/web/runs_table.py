@@ -109,7 +109,7 @@ def table(found: RunsPage, search: Search, address: Callable[..., str]) -> dict[
 
 def run_address(run: RunRecord) -> str:
     """Returns the address of a run's page; with the time, the store need not look through all runs for the id."""
-    return f"/run?{urlencode({'uuid': run.uuid, 'at': started_ns(run)})}"
+    return f"run?{urlencode({'uuid': run.uuid, 'at': started_ns(run)})}"
 
 
 def time_in(text: str) -> int | None:

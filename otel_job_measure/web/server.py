@@ -7,7 +7,7 @@ import resource
 import signal
 import socket
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import anyio
 import uvicorn
@@ -18,22 +18,56 @@ if TYPE_CHECKING:
 _GRACE_S: Final = 1
 _FILES: Final = 8192
 """Two hundred browsers have some connections each, and a process may have only 1024 files by default."""
+_OF_OURS: Final = 40
+"""So many files the process has beside the connections."""
+_LEAST: Final = 8
+
+
+class Room(NamedTuple):
+    """How many connections there may be.
+
+    Args:
+        most: Beyond so many, the answer is 503.
+        at_once: So many are accepted in one turn of the loop; some turns pass before a refused one is closed.
+    """
+
+    most: int
+    at_once: int
+
+
+def room() -> Room:
+    """Returns how many connections the files allow, after asking for as many files as may be needed.
+
+    Without a file for the next connection, the loop of Python 3.11 writes a traceback for each try.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = _FILES if soft == resource.RLIM_INFINITY else soft
+    at_once = files // 8
+    return Room(most=max(_LEAST, files - _OF_OURS - 4 * at_once), at_once=at_once)
 
 
 def listening(address: str, port: int) -> socket.socket:
     """Returns a socket that listens; raises `OSError` if the address cannot be used."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return socket.create_server((address, port), family=family, backlog=1024)
+    return socket.create_server((address, port), family=family, backlog=room().at_once)
 
 
 def prepared(app: "ASGIApp", stop: Callable[[], None]) -> "Server":
     """Returns the server with all its modules loaded: later the process may lose the right to read them.
+
+    Beyond the connections for which there are files, the answer is 503.
 
     Args:
         app: What answers.
         stop: Is called when the server ends.
     """
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # the app says itself what fails, without the URL
+    most, at_once = room()
     config = uvicorn.Config(
         app,
         loop="asyncio",
@@ -45,6 +79,8 @@ def prepared(app: "ASGIApp", stop: Callable[[], None]) -> "Server":
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=_GRACE_S,
+        limit_concurrency=most,
+        backlog=at_once,
     )
     config.load()
     anyio.run(anyio.sleep, 0)  # it loads what it needs at its first use
@@ -60,7 +96,6 @@ class Server(uvicorn.Server):
 
     def serve_on(self, listener: socket.socket) -> None:
         """Answers until a signal comes."""
-        _allow_files()
         asyncio.run(self.serve(sockets=[listener]))
 
     @contextlib.contextmanager
@@ -75,11 +110,3 @@ class Server(uvicorn.Server):
         """Ends the server, with the streams first."""
         self._stop()
         self.should_exit = self.force_exit = True
-
-
-def _allow_files() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -13,6 +13,7 @@ from otel_job_measure.web.bell import Bell
 from otel_job_measure.web.faults import told
 from otel_job_measure.web.keeper import Keeper, Kept
 from otel_job_measure.web.look import Look, Looks, is_same
+from otel_job_measure.web.server import room
 from otel_job_measure.web.stream import Stream
 from otel_job_measure.web.templates import Templates
 from otel_job_measure.web.words import named
@@ -59,7 +60,7 @@ class Site:
         self._bell = Bell()
         self._keeper: Keeper[Look] = Keeper(look, clock or SystemClock(), is_same, lambda _: self._bell.ring())
         self._asker = Asker()
-        self._stream = Stream(lambda: self._keeper.kept, self._bell, self._keeper.watch)
+        self._stream = Stream(lambda: self._keeper.kept, self._bell, self._keeper.watch, room().most // 2)
         pages = Pages(self._templates, self._label, lambda: self._keeper.kept.number, self._patience.at_once_s)
         views = [
             View("/", _title("all"), self._jobs),

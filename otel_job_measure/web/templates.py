@@ -50,7 +50,7 @@ class Templates:
 
     def _address(self, name: str) -> str:
         """Returns the URL of a file, which changes with its content."""
-        return f"/static/{name}?v={hashlib.sha256(self.static[name][1]).hexdigest()[:12]}"
+        return f"static/{name}?v={hashlib.sha256(self.static[name][1]).hexdigest()[:12]}"
 
 
 def _seen(value: object) -> object:

@@ -1,31 +1,34 @@
 """`otel-job-measure web`: the server as a process of its own."""
 
 import http.client
+import resource
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import pytest
 
+from otel_job_measure.journal.state_dir import StateDir
 from tests.support.uncovered import uncovered
 
 COMMAND: Final = (sys.executable, "-m", "otel_job_measure", "web")
 
 
 @contextmanager
-def started(*words: str) -> Generator[tuple[subprocess.Popen[str], str]]:
+def started(*words: str, prepare: Callable[[], object] | None = None) -> Generator[tuple[subprocess.Popen[str], str]]:
     """A server on a free port, and the URL that it printed."""
     with subprocess.Popen(
         (*COMMAND, "--port", "0", *words),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=prepare,  # noqa: PLW1509 - this process has no other thread that forks
     ) as process:
         try:
             assert process.stdout is not None
@@ -81,6 +84,44 @@ def test_a_signal_ends_it_while_a_browser_listens() -> None:
             stream.sendall(f"GET /live HTTP/1.1\r\nHost: {netloc}\r\nCookie: {cookie}\r\n\r\n".encode())
             assert b"200 OK" in stream.recv(1000)
             ended(process, signal.SIGTERM)
+
+
+def listens(url: str, cookie: str) -> socket.socket:
+    """Returns a connection that has asked for the stream of events."""
+    place = urlsplit(url)
+    stream = socket.create_connection((place.hostname, place.port), timeout=60)
+    stream.sendall(f"GET /live HTTP/1.1\r\nHost: {place.netloc}\r\nCookie: {cookie}\r\n\r\n".encode())
+    return stream
+
+
+def test_more_browsers_than_files_are_told_so() -> None:
+    """With few files, some streams are refused in words, and pages are still answered."""
+    few = (256, 256)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with (
+        started(prepare=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, few)) as (process, url),
+        ExitStack() as stack,
+    ):
+        cookie = get(url)[2]
+        streams = [stack.enter_context(listens(url, cookie)) for _ in range(200)]
+        answers = [each.recv(1000).partition(b"\r\n")[0] for each in streams]
+        assert set(answers) == {b"HTTP/1.1 200 OK", b"HTTP/1.1 503 Service Unavailable"}
+        assert answers.count(b"HTTP/1.1 200 OK") == 44
+        assert get(url, cookie)[0] in {200, 303}
+        assert ended(process, signal.SIGTERM).count("\n") == 1  # it says where the page is, and nothing else
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == before
+
+
+def test_a_damaged_history_is_said(state_dir: Path) -> None:
+    """The page is not empty without a reason: it names the file that was set aside."""
+    StateDir(state_dir).make()
+    StateDir(state_dir).history.write_bytes(b"no database" * 1000)
+    with started() as (process, url):
+        html = get(url.partition("?")[0], get(url)[2])[1]
+        assert "the history was damaged; the runs of before are in" in html
+        assert "history.db.corrupt-" in html
+        assert "No job has run yet" not in html
+        ended(process, signal.SIGTERM)
 
 
 def test_a_taken_port_is_one_clear_error() -> None:

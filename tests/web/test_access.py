@@ -1,6 +1,7 @@
 """Who may see the page."""
 
 import logging
+import re
 
 import pytest
 from starlette.testclient import TestClient
@@ -65,7 +66,7 @@ def test_a_wrong_token_is_refused(client: TestClient, token: str) -> None:
 def test_the_token_becomes_a_cookie_and_leaves_the_url(client: TestClient) -> None:
     """The cookie is for this page alone: scripts do not see it, other sites do not send it."""
     found = client.get(f"/job?a=1&token={TOKEN}&b=%2F%3D")
-    assert (found.status_code, found.headers["location"]) == (303, "/job?a=1&b=%2F%3D")
+    assert (found.status_code, found.headers["location"]) == (303, "./job?a=1&b=%2F%3D")
     cookie = found.headers["set-cookie"]
     assert cookie.startswith("otel_job_measure_8765=")
     assert cookie.endswith("; Path=/; HttpOnly; SameSite=Strict")
@@ -80,8 +81,20 @@ def test_the_token_becomes_a_cookie_and_leaves_the_url(client: TestClient) -> No
 def test_the_redirect_stays_here(client: TestClient, path: str) -> None:
     """A path that looks like another site is none."""
     to = client.get(f"{HERE}{path}?token={TOKEN}").headers["location"]
-    assert to.startswith("/")
-    assert not to.startswith(("//", "/\\"))
+    assert to.startswith("./")
+    assert not to.startswith((".//", "./\\"))
+
+
+@pytest.mark.parametrize(
+    ("path", "base"),
+    [("/", None), ("/job", None), ("/a/b", "../"), ("/a/b/", "../../"), (f"/{'x/' * 2000}", "../" * 50)],
+)
+def test_every_address_is_relative(client: TestClient, path: str, base: str | None) -> None:
+    """A proxy can have the page in a folder: no address begins at the root of the host."""
+    html = client.get(f"{HERE}{path}").text
+    assert not re.findall(r'(?:href|src|action)="/', html)
+    assert re.findall('<base href="(.*?)">', html) == ([] if base is None else [base])
+    assert 'action="enter"' in html
 
 
 def test_the_form_takes_the_token_too(client: TestClient) -> None:

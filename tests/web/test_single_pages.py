@@ -75,7 +75,7 @@ def test_a_run_says_all_that_is_known(tmp_path: Path) -> None:
     found = replace(look_at(store_in(tmp_path / "state")), trace_link="https://traces.example/{trace_id}?j={job}")
     with visited(lambda: found) as client:
         html = client.get(f"/run?uuid={uuid}").text
-        failed = client.get(link(html, "/run")).text
+        failed = client.get(link(html, "run")).text
         assert client.get(f"/run?uuid={uuid[:6]}").status_code == 200
     for text in ("late by</dt><dd>2.50 s", "queue</dt><dd>250 ms", "Attempts of its task", ">before<", ">after<"):
         assert text in html
@@ -89,8 +89,8 @@ def test_a_trace_link_never_runs_a_script(company: HistoryStore) -> None:
     """An address that is none of the web is not a link."""
     found = replace(look_at(company), trace_link="javascript:alert('{trace_id}')")
     with visited(lambda: found) as client:
-        job = client.get(link(client.get("/?q=invoice").text, "/job")).text
-        assert "javascript:" not in client.get(link(job, "/run")).text
+        job = client.get(link(client.get("/?q=invoice").text, "job")).text
+        assert "javascript:" not in client.get(link(job, "run")).text
 
 
 def test_a_store_that_takes_too_long_is_said(company: HistoryStore, company_dir: Path) -> None:
@@ -128,13 +128,13 @@ def test_a_store_that_goes_away_is_said(company: HistoryStore, company_dir: Path
 def test_a_run_is_reached_by_links(company: HistoryStore) -> None:
     """From all jobs to a job, its runs, one run, and back."""
     with visited(lambda: look_at(company)) as client:
-        job = client.get(link(client.get("/?q=invoice").text, "/job")).text
+        job = client.get(link(client.get("/?q=invoice").text, "job")).text
         assert "Why it failed" in job
         assert "ConnectionError" in job
-        run = client.get(link(job, "/run")).text
+        run = client.get(link(job, "run")).text
         assert "ledger.internal:5432 refused the connection" in run
         assert "Runs beside it" in run
-        assert client.get(link(run, "/job")).status_code == 200
+        assert client.get(link(run, "job")).status_code == 200
 
 
 def uuids_of(html: str) -> list[str]:
@@ -240,7 +240,7 @@ def test_what_is_unknown_is_not_found(company: HistoryStore) -> None:
         ):
             answer = client.get(path)
             assert answer.status_code == 404
-            assert 'href="/">All jobs</a>' in answer.text
+            assert 'href="./">All jobs</a>' in answer.text
 
 
 def test_an_odd_address_is_answered(company: HistoryStore) -> None:

@@ -4,6 +4,7 @@
   let source = null;
   let waits = false;
   let number = -1;
+  let lost = false;
 
   const said = (text) => {
     const place = document.querySelector(".live");
@@ -28,7 +29,7 @@
     try {
       response = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
     } catch { return; }
-    if (response.status === 401 || response.status === 403) { said("· the token is no longer valid: open the new URL"); close(); return; }
+    if (response.status === 401 || response.status === 403) { said("· the token is no longer valid: open the new URL"); close(); return true; }
     const next = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("main");
     const now = document.querySelector("main");
     if (!next || !now || isBusy()) return;
@@ -52,19 +53,33 @@
 
   const close = () => { if (source) { source.close(); source = null; } };
 
+  // A proxy answers for a server that starts, and a server that started anew has another token.
+  const again = () => {
+    close();
+    setTimeout(() => { if (!document.hidden && !source) refresh().then((ended) => { if (!ended) open(); }); }, 5000);
+  };
+
   const open = () => {
     close();
-    source = new EventSource("/live");
+    source = new EventSource("live");
     const seen = (event) => {
       said("· live");
       const before = number;
       number = Number(event.data);
       return before;
     };
-    source.addEventListener("hello", (event) => { const before = seen(event); if (before >= 0 && before !== number) soon(); });
+    source.addEventListener("hello", (event) => {
+      const before = seen(event);
+      if (lost || (before >= 0 && before !== number)) soon();  // another server may count from one again
+      lost = false;
+    });
     source.addEventListener("changed", (event) => { seen(event); soon(); });
     source.addEventListener("same", seen);
-    source.onerror = () => said("· not live: the server does not answer");
+    source.onerror = () => {
+      lost = true;
+      said("· not live: the server does not answer");
+      if (source && source.readyState === EventSource.CLOSED) again();  // an answer that is no stream ends it for good
+    };
   };
 
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
