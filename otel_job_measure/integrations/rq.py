@@ -18,7 +18,7 @@ from opentelemetry.trace import Link, Span, SpanKind
 from otel_job_measure import names
 from otel_job_measure.integrations.contract import Adapter, TaskOptions
 from otel_job_measure.integrations.patches import Patches
-from otel_job_measure.integrations.rq_producer import Producer, attempt_of, said_of
+from otel_job_measure.integrations.rq_producer import Producer, attempt_of, name_of, said_of
 from otel_job_measure.integrations.surroundings import is_instrumented, required
 from otel_job_measure.integrations.times import nanoseconds
 from otel_job_measure.points.outcome import Outcome, outcome_of_exit
@@ -26,6 +26,7 @@ from otel_job_measure.runtime.measure import JobMeasure
 from otel_job_measure.spans.outcome import outcome_of
 
 _FOREIGN: Final = "opentelemetry_instrumentation_rq"
+_SHUT_DOWN: Final = Outcome(reason=names.REASON_CANCELLED, error_type="shutdown")
 _in_horse: ContextVar[bool] = ContextVar("otel_job_measure_rq_horse", default=False)
 _patches: Final = Patches()
 
@@ -98,19 +99,20 @@ class _Hooks:
         try:
             result = original(worker, job, *args, **more)
         except SystemExit:  # a cold shutdown has killed the horse
-            self._adapter.witnessed(_key(job), Outcome(reason=names.REASON_CANCELLED, error_type="shutdown"))
+            self._adapter.witnessed(_key(job), _SHUT_DOWN)
             raise
         else:
-            with self._adapter.guard:
-                if job.get_status() == "started":  # the horse called `os._exit(0)`, which RQ takes for its own end
-                    self._adapter.witnessed(_key(job), outcome_of_exit(0))
+            if _status(job) == "started":  # the horse called `os._exit(0)`, which RQ takes for its own end
+                self._adapter.witnessed(_key(job), outcome_of_exit(0))
             return result
         finally:
             self._adapter.collect()
 
     def _killed(self, original: Callable[..., Any], worker: Any, job: Any, pid: Any, status: Any, *args: Any) -> Any:
         with self._adapter.guard:
-            if status is None:  # the worker killed it, a minute after its time limit
+            if self._is_forced:  # another signal has interrupted the shutdown
+                outcome = _SHUT_DOWN
+            elif status is None:  # the worker killed it, a minute after its time limit
                 outcome = Outcome(reason=names.REASON_TIMEOUT, error_type="time limit")
             else:
                 outcome = outcome_of_exit(os.waitstatus_to_exitcode(status))
@@ -128,7 +130,9 @@ class _Hooks:
 
     def _force_stop(self, original: Callable[..., Any], worker: Any, *args: Any) -> Any:
         self._is_forced = True  # it raises SystemExit, in the job if this process runs it
-        return original(worker, *args)
+        result = original(worker, *args)
+        self._is_forced = False  # RQ ignores a second signal within a second
+        return result
 
     # In the horse
 
@@ -146,8 +150,7 @@ class _Hooks:
     def _perform(self, original: Callable[..., Any], job: Any) -> Any:
         name, options = job.func_name, TaskOptions()
         with self._adapter.guard:
-            said = said_of(job)
-            name, options = said.get("name") or job.func_name, self._options(job, said)
+            name, options = name_of(job), self._options(job, said_of(job))
         return self._adapter.around(partial(original, job), name, **options)
 
     def _options(self, job: Any, said: dict[str, Any]) -> TaskOptions:
@@ -184,7 +187,7 @@ class _Hooks:
             reason = names.REASON_ERROR if is_last else names.REASON_RETRY
             return Outcome(reason=reason, error_type="Retry")
         if self._is_forced and isinstance(error, SystemExit):
-            return Outcome(reason=names.REASON_CANCELLED, error_type="shutdown")
+            return _SHUT_DOWN
         why: str | None = None
         if _is_tried_again(job):
             why = names.REASON_RETRY
@@ -202,6 +205,12 @@ def _foreign_span() -> Span | None:
         return None
     scope = getattr(span, "instrumentation_scope", None)  # a span that is not sampled has none
     return span if scope is None or scope.name.startswith(_FOREIGN) else None
+
+
+def _status(job: Any) -> object:
+    with suppress(Exception):  # the job is gone from Redis, or Redis is away
+        return job.get_status()
+    return None
 
 
 def _is_tried_again(job: Any) -> bool:

@@ -79,17 +79,15 @@ class Producer:
         result = original(job, *args, **more)
         with self._adapter.guard:
             if status in _WAITING:
-                said = said_of(job)
-                due = said.get("due") or nanoseconds(job.enqueued_at or job.created_at)
+                due = said_of(job).get("due") or nanoseconds(job.enqueued_at or job.created_at)
                 is_loaded = job.func_name.rpartition(".")[0] in sys.modules
                 function = job.func if is_loaded else None
-                name = said.get("name") or job.func_name
-                self._adapter.missed(name, due, "revoked", f"job {job.id}", function=function)
+                self._adapter.missed(name_of(job), due, "revoked", f"job {job.id}", function=function)
         return result
 
     def enqueue(self, original: Callable[..., Any], entry: Any, *args: Any, **more: Any) -> Any:
         """Says for whom a job is created."""
-        token = _cron.set(_Cron(_name_of(entry), entry.next_enqueue_time))
+        token = _cron.set(_Cron(_cron_name(entry), entry.next_enqueue_time))
         try:
             return original(entry, *args, **more)
         finally:
@@ -101,7 +99,7 @@ class Producer:
         with self._adapter.guard:
             entries = scheduler.get_jobs()
             present = frozenset(map(id, entries))
-            self._agenda.say(present, (Entry(_name_of(entry), entry.func, _dues(entry)) for entry in entries))
+            self._agenda.say(present, (Entry(_cron_name(entry), entry.func, _dues(entry)) for entry in entries))
         return result
 
 
@@ -113,13 +111,20 @@ def said_of(job: Any) -> dict[str, Any]:
     return {key: value for key, value in texts.items() if isinstance(value, _KINDS.get(key, str))}
 
 
+def name_of(job: Any) -> str:
+    """Returns the name of a job: that of its cron entry, or of its function, as `app.tasks.report`."""
+    name = said_of(job).get("name") or job.func_name
+    instance: object = job.instance
+    return str(name) if instance is None else f"{type(instance).__module__}.{type(instance).__qualname__}.{name}"
+
+
 def attempt_of(job: Any, said: dict[str, Any]) -> int:
     """Returns which attempt runs: retries by exception count down, those by a returned `Retry` count up."""
     left, again = int(job.retries_left or 0), int(getattr(job, "number_of_retries", None) or 0)  # since RQ 2.3
     return 1 + max(0, int(said.get("retries", left)) - left) + again
 
 
-def _name_of(entry: Any) -> str:
+def _cron_name(entry: Any) -> str:
     return str(getattr(entry, "name", None) or entry.func_name)
 
 

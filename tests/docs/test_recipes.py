@@ -242,6 +242,15 @@ def test_a_kubernetes_cronjob(opens: Opens, server: TinyServer) -> None:
     assert {option: command[command.index(option) + 1] for option in schedule} == schedule
 
 
+@pytest.mark.parametrize("heading", re.findall(r"^## (.+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+def test_what_is_added_is_six_lines(opens: Opens, heading: str) -> None:
+    """A program that is there already needs six lines more at most: those with `measure` in them."""
+    lines = [line for text in opens(heading).files.values() for line in text.splitlines()]
+    added = [line for line in lines if "measure" in line.lower()]
+    assert len(added) <= 6
+    assert bool(added) == (heading != "RQ")
+
+
 def test_the_page_installs_what_there_is() -> None:
     """Each extra exists; each command of ours can be parsed."""
     extras = metadata.metadata("otel-job-measure").get_all("Provides-Extra") or []

@@ -1,5 +1,6 @@
 """Jobs for real workers of RQ."""
 
+import asyncio
 import os
 import signal
 import sys
@@ -47,6 +48,34 @@ def leave() -> None:
 def vanish() -> None:
     """Exits without any handler."""
     os._exit(3)
+
+
+def vanish_well() -> None:
+    """Exits without any handler, and without an error."""
+    os._exit(0)
+
+
+def die_by_a_nameless_signal() -> None:
+    """Is killed by a signal that has no name of its own."""
+    os.kill(os.getpid(), signal.SIGRTMIN + 1)
+
+
+async def succeed_later() -> int:
+    """Is a coroutine."""
+    await asyncio.sleep(0)
+    return 7
+
+
+class Reports:
+    """Has a job as its method, and one as its call."""
+
+    def weekly(self) -> int:
+        """Is a job."""
+        return 1
+
+    def __call__(self) -> int:
+        """Is another one."""
+        return 2
 
 
 def die() -> None:

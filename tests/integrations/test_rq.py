@@ -124,6 +124,24 @@ def test_an_attempt_that_is_tried_again_is_no_failure_of_the_job(place: Place) -
     assert {run.trigger for run in runs if run.attempt != 1} == {"retry"}
 
 
+def test_what_jobs_seldom_do(place: Place) -> None:
+    """Also a horse that vanishes without an error, or dies by a nameless signal; and methods and callable objects."""
+    tasks = rq_tasks
+    calls: list[Any] = [tasks.vanish_well, tasks.die_by_a_nameless_signal, tasks.succeed_later]
+    for call in (*calls, tasks.Reports().weekly, tasks.Reports()):
+        place.queue.enqueue(call)
+    place.queue.enqueue(tasks.succeed, result_ttl=0, meta={"otel_job_measure": "another's"})
+    runs = place.work()
+    assert [(run.job.removeprefix(tasks.__name__), run.reason or run.status, run.error_type) for run in runs] == [
+        (".vanish_well", "exit", "exit 0"),
+        (".die_by_a_nameless_signal", "signal", "SIGRTMIN+1"),
+        (".succeed_later", "end", None),
+        (".Reports.weekly", "end", None),
+        (".Reports.__call__", "end", None),
+        (".succeed", "end", None),
+    ]
+
+
 @pytest.mark.skipif(RQ < (2, 3), reason="RQ takes none yet")
 def test_a_returned_retry_is_an_attempt_too(place: Place) -> None:
     """A job may ask to be tried again without raising; after the last time that is a failure."""
