@@ -97,8 +97,8 @@ def nothing(args: argparse.Namespace, found: "Overview") -> str:
     if any(given is not None for given in (args.job, args.project, args.stage, args.host)):
         return f"No such job in {where}; without --job, --project, --stage and --host, all jobs are shown."
     return (
-        f"No job has run since {args.since} in {where}, and none is expected: measure a job, look further back with "
-        "--since, or see how it works with `otel-job-measure demo`."
+        f"No job has run {options.period(args.since)}, by {where}, and none is expected: measure a job, look further "
+        "back with --since, or see how it works with `otel-job-measure demo`."
     )
 
 

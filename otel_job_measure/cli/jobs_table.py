@@ -41,7 +41,7 @@ def jobs_table(console: Console, found: Overview, shown: Sequence[JobView]) -> W
         [
             column("state", lambda view: _state(view, unicode=unicode), 0, right=False),
             Names(heading="job", texts=[name_of(view, shown) for view in shown], least=12),
-            column("last", lambda view: apart(_last_ns(view), now_ns), 1),
+            column("last", lambda view: _ago(_last_ns(view), now_ns), 1),
             column("last ok", lambda view: _last_ok(view, now_ns), 4),
             column("due in", lambda view: apart(view.next_due_ns, now_ns), 5, optional=True),
             column("runs", lambda view: str(view.summary.runs), 6),
@@ -112,7 +112,13 @@ def _last_ns(view: JobView) -> int | None:
 def _last_ok(view: JobView, now_ns: int) -> Text:
     if view.success is None:
         return Text("never" if view.last is not None else "", style=_loud(view))
-    return Text(apart(view.success.ended_ns, now_ns))
+    return Text(_ago(view.success.ended_ns, now_ns))
+
+
+def _ago(time_ns: int | None, now_ns: int) -> str:
+    """Returns how long ago something was; what a wrong clock has put into the future says so."""
+    far = apart(time_ns, now_ns)
+    return f"in {far}" if time_ns is not None and time_ns > now_ns and far != "now" else far
 
 
 def _share(view: JobView) -> Text:

@@ -216,6 +216,11 @@ def since(text: str) -> str:
     return text
 
 
+def period(text: str) -> str:
+    """Returns a time that `since` took as it is said: `in the last 7d`, or `since` an ISO time."""
+    return f"in the last {text}" if _is_ago(text) else f"since {text}"
+
+
 def job_name(text: str) -> str:
     """Returns a job's name as its rows have it, because rows replace some characters."""
     return clean_tag(text) or names.UNNAMED

@@ -27,6 +27,7 @@ _MOST_WORD = 40
 _MOST_JOB = 200
 _STATUS = 7
 _LEAST = 8
+_FAR_NS: Final = 300 * 86_400 * NS
 _STYLES = {names.STATUS_END: "green", names.STATUS_FAILED: "red", RUNNING: "yellow"}
 
 
@@ -44,7 +45,7 @@ def run_columns(runs: Sequence[RunRecord], now_ns: int) -> "list[Column | Names]
 
     return [
         Names(heading="job", texts=[run.job for run in runs]),
-        column("started", started),
+        column("started", lambda run: started(run, now_ns)),
         column("took", lambda run: took(_so_far(run, now_ns)), right=True),
         column("late", lambda run: took(run.lag_s), 5, right=True, optional=True),
         Column(heading="status", cells=[status(run) for run in runs]),
@@ -61,7 +62,7 @@ def run_line(where: Console, run: RunRecord, now_ns: int) -> Text:
     """Returns one run in one line, for a list whose next line is not known yet; the name comes last."""
     word = status(run)
     head = Text.assemble(
-        f"{started(run):14}  ",
+        f"{started(run, now_ns):14}  ",
         word,
         " " * max(0, _STATUS - len(word)),
         f"  {took(_so_far(run, now_ns)):>7}  {shortened(run.uuid, _MOST_UUID):12}  ",
@@ -72,9 +73,12 @@ def run_line(where: Console, run: RunRecord, now_ns: int) -> Text:
     return Text.assemble(head, closed(shortened(run.job, room)), (tail, "red"))
 
 
-def started(run: RunRecord) -> str:
-    """Returns when a run started, in the zone of this machine."""
-    return "" if run.started_ns is None else f"{local(run.started_ns):%m-%d %H:%M:%S}"
+def started(run: RunRecord, now_ns: int) -> str:
+    """Returns when a run started, in the zone of this machine; with the year if that may be another one."""
+    if run.started_ns is None:
+        return ""
+    is_far = abs(now_ns - run.started_ns) > _FAR_NS
+    return f"{local(run.started_ns):{'%Y-%m-%d %H:%M' if is_far else '%m-%d %H:%M:%S'}}"
 
 
 def status(run: RunRecord) -> Text:
@@ -102,10 +106,10 @@ def print_dead_letters(found: "Sequence[tuple[DeadLetter, str | None]]") -> None
 
 
 def _so_far(run: RunRecord, now_ns: int) -> float | None:
-    """Returns how long a run took, or has taken so far."""
+    """Returns how long a run took, or has taken so far; None if it is to start in the future, by a wrong clock."""
     if run.status != RUNNING:
         return run.duration_s
-    return max(0.0, (now_ns - started_ns(run)) / NS)
+    return (now_ns - started_ns(run)) / NS if started_ns(run) <= now_ns else None
 
 
 def _word(text: str | None) -> str:

@@ -130,7 +130,8 @@ class Database:
         if code == sqlite3.SQLITE_INTERRUPT:
             return HistoryError(f"the history {self.path} cannot be used: SQLite takes too long with it")
         if code not in _DAMAGED:
-            return HistoryError(f"the history {self.path} cannot be used: {why}")
+            right = "" if os.access(self.path, os.R_OK | os.W_OK) else "; this user may not read and write it"
+            return HistoryError(f"the history {self.path} cannot be used: {why}{right}")
         try:
             aside = self._set_aside()
         except OSError as os_error:

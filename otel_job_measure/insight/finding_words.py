@@ -30,6 +30,7 @@ _TEXTS: Final = {
 _WITH_DETAIL: Final = {
     findings.SILENT: "a run is open",
     findings.STALE: "it should have succeeded by now",
+    findings.FAILING: "",
 }
 """What is said instead before a detail that would repeat the sentence."""
 
@@ -42,9 +43,10 @@ def words_of(finding: Finding, time_of: Callable[[int], str]) -> str:
         time_of: Returns a time in ns since 1970 as its reader wants it.
     """
     due = "" if finding.due_ns is None else f", due {time_of(finding.due_ns)}"
-    detail = f": {finding.detail}" if finding.detail else ""
     text = _TEXTS.get(finding.name, finding.name)
-    return f"{_WITH_DETAIL.get(finding.name, text) if detail else text}{due}{detail}"
+    if finding.detail:
+        text = _WITH_DETAIL.get(finding.name, text)
+    return ": ".join(filter(None, (f"{text}{due}", finding.detail)))
 
 
 def idle_words() -> str:

@@ -59,8 +59,14 @@ def failing(counted: Sequence[RunRecord], failures: int) -> Finding | None:
         since_ns=ended_ns(at),
         from_before=len(streak) == len(counted),
         uuid=last.uuid,
-        detail=f"{len(streak)} in a row" + (f", the last one: {why}" if why else ""),
+        detail=_failures(len(streak), why),
     )
+
+
+def _failures(count: int, why: str) -> str:
+    if count == 1:
+        return f"the last run failed{why and f': {why}'}"
+    return f"the last {count} runs failed{why and f', the very last: {why}'}"
 
 
 def overrun(ended: Sequence[RunRecord], most_s: float) -> Finding | None:

@@ -187,8 +187,7 @@ class Pipeline:
         if self._due_times is None:
             with forks.fork_gate():
                 from otel_job_measure.runtime.due_times import DueTimes  # noqa: PLC0415 - schedulers alone need it
-
-                self._due_times = DueTimes(self.settings, self._clock, self.expected_memory())
+            self._due_times = DueTimes(self.settings, self._clock, self.expected_memory())
         self.current_journal()  # opened again after a close
         self._due_times.say(scheduler, job, due_list)
         self.ship().wake()

@@ -112,7 +112,7 @@ def test_json_has_all_findings(measured: Path, capsys: pytest.CaptureFixture[str
     assert (found["status"], found["level"], found["hosts"]) == ("critical", 2, [])
     bad, good = found["jobs"]
     assert (bad["job"], bad["state"], bad["level"], bad["told"]) == ("bad", "failing", 2, ["failing"])
-    assert bad["findings"][0]["detail"] == "1 in a row, the last one: error, KeyError"
+    assert bad["findings"][0]["detail"] == "the last run failed: error, KeyError"
     assert (good["state"], good["told"]) == ("ok", [])
 
 

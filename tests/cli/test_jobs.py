@@ -65,7 +65,7 @@ def test_people_get_a_line_a_job_and_what_is_wrong_in_words(fill: Fill, capsys: 
     assert heading.split()[:3] == ["state", "job", "last"]
     assert first.split()[:4] == ["✗", "failing", "bad", "10m"]
     assert second.split()[:5] == ["●", "ok", "good", "1h", "59m"]
-    assert "it fails: 1 in a row, the last one: error, ValueError" in why
+    assert "ago: the last run failed: error, ValueError" in why
     assert summed.startswith("2 jobs: 1 critical, 1 ok; runs of the last 7 days")
 
 
@@ -102,7 +102,10 @@ def test_no_runs_at_all(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert main(["jobs"]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
+    assert "No job has run in the last 7d, by " in captured.err
     assert "otel-job-measure demo" in captured.err
+    assert main(["jobs", "--since", "2026-01-02"]) == 0
+    assert "No job has run since 2026-01-02, by " in capsys.readouterr().err
     assert shown(capsys)["jobs"] == []
     assert not state_dir.exists()
 
@@ -122,7 +125,9 @@ def test_times_before_1970_and_far_ahead(fill: Fill, capsys: pytest.CaptureFixtu
     fill(whole("a", -(10**18), GOOD) + whole("b", 7_258_118_400 * SECOND, BAD))
     assert [each["job"] for each in shown(capsys, "--since", "1900-01-01")["jobs"]] == ["bad", "good"]
     assert main(["jobs", "--since", "1900-01-01"]) == 0
-    assert "88y" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "88y" in out
+    assert "in 173y" in out
 
 
 def test_terminal_and_json_have_the_same_values_of_20_000_runs(fill: Fill, capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,5 +103,5 @@ def test_wrong_options_are_named(words: tuple[str, ...], said: str, capsys: pyte
 def test_without_any_run_it_says_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """An empty history is a report too."""
     assert main(["report"]) == 0
-    assert "No job ran. 0 runs before. No job is known." in capsys.readouterr().out
+    assert "No job ran, and none before. No job is known." in capsys.readouterr().out
     assert main(["report", "--html", str(tmp_path / "x.html")]) == 0

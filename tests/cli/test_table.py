@@ -77,6 +77,17 @@ def test_a_table_has_a_line_for_each_run(capsys: pytest.CaptureFixture[str], ter
     ]
 
 
+def test_a_far_time_has_its_year(capsys: pytest.CaptureFixture[str], terminal: Callable[[int], None]) -> None:
+    """A run that a wrong clock has put into the future has not taken any time yet."""
+    terminal(120)
+    far = 7_258_204_800_000_000_000
+    running = replace(RUN, status=RUNNING, reason=None, duration_s=None, ended_ns=None, started_ns=far)
+    print_runs([running, replace(RUN, started_ns=-(10**18))], NOW_NS)
+    _, first, second = capsys.readouterr().out.splitlines()
+    assert first.split()[:4] == ["nightly", "2200-01-02", first.split()[2], "running"]
+    assert second.split()[1] == "1938-04-24"
+
+
 def test_a_pipe_gets_all_columns_and_whole_names(capsys: pytest.CaptureFixture[str]) -> None:
     """They never move: a value that is unknown is a dash."""
     print_runs([replace(RUN, job="a" * 60), replace(RUN, project="p", stage="s", host="web-1")], NOW_NS)

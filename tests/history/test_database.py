@@ -16,6 +16,7 @@ from otel_job_measure.history.database import Database
 from otel_job_measure.history.schema import Schema
 from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.testing import ManualClock
+from tests.support.two_users import ONLY_ROOT, M, two_users
 
 _FIRST = "CREATE TABLE runs (id INTEGER PRIMARY KEY); INSERT INTO runs VALUES (1);"
 _BROKEN = "INSERT INTO runs VALUES (2); INSERT INTO nowhere VALUES (1);"
@@ -262,6 +263,7 @@ import os, pathlib, sys
 from otel_job_measure.history.database import Database
 from otel_job_measure.history.schema import Schema
 from otel_job_measure.testing import ManualClock
+from tests.support.two_users import ONLY_ROOT, M, two_users
 opened = Database(pathlib.Path(sys.argv[1]), clock=ManualClock(), schema=Schema(sys.argv[2]))
 with opened.transaction() as connection:
     connection.execute("PRAGMA cache_size = 2")  # so that changed pages reach the file at once
@@ -300,3 +302,21 @@ def test_a_path_may_hold_what_a_url_may_not(tmp_path: Path) -> None:
     folder.mkdir()
     assert use(database(folder)) == [(1,)]
     assert (folder / "history.db").exists()
+
+
+@ONLY_ROOT
+def test_a_file_that_this_user_may_not_read_is_told_as_such() -> None:
+    """SQLite only says that it cannot open it."""
+    with two_users() as place:
+        folder = place / "theirs"
+        child = os.fork()
+        if child == 0:
+            with suppress(BaseException):
+                os.setresuid(M, M, M)
+                use(database(folder))
+                (folder / "history.db").chmod(0)
+                with pytest.raises(HistoryError, match="this user may not read and write it"):
+                    use(database(folder))
+                os._exit(0)
+            os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0

@@ -14,6 +14,8 @@ SAID: Final = (
     (findings.OVERRUN, "it still runs", "a run exceeds its longest time: it still runs"),
     (findings.STALE, "", "its last success is too long ago"),
     (findings.STALE, "no success yet", "it should have succeeded by now: no success yet"),
+    (findings.FAILING, "the last run failed: error", "the last run failed: error"),
+    (findings.FAILING, "", "it fails"),
     (findings.HOST_SILENT, "its sender fell silent", "nothing comes from the host: its sender fell silent"),
     (findings.CLOCK, "its clock is ahead", "the host writes wrong times: its clock is ahead"),
 )

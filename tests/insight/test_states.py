@@ -249,7 +249,7 @@ def test_attempts_of_a_task_count_once_by_the_last() -> None:
     assert (judged.state.name, judged.state.uuid, judged.state.detail) == (
         "failing",
         "u15",
-        "1 in a row, the last one: error",
+        "the last run failed: error",
     )
 
 

@@ -16,6 +16,7 @@ HEADINGS: Final = {FAILING_MORE: "Failing more", SLOWER: "Slower", NEW: "New", G
 NOTHING_CHANGED: Final = "Nothing: no job fails more or is slower than before, and none is new or gone."
 MOST: Final = 20
 """So many of a list are shown; JSON and CSV have all."""
+_MOST_NAME: Final = 100
 COLUMNS: Final = ("state", "job", "runs", "failed", "success", "p50", "p95", "last success")
 
 
@@ -38,8 +39,8 @@ def totals(report: Report) -> str:
     """Returns how many runs there were, and how many failed."""
     now, before = report.totals, report.totals_before
     if not now.runs:
-        return f"No job ran. {_runs(before.runs)} before."
-    are_open = f", {number(now.running)} are open" if now.running else ""
+        return f"No job ran{f', but {_runs(before.runs)} before' if before.runs else ', and none before'}."
+    are_open = f", {number(now.running)} {'is' if now.running == 1 else 'are'} open" if now.running else ""
     return (
         f"{_jobs(now.jobs)} ran {_times(now.runs)}: {number(now.failed)} failed{are_open}. "
         f"Before: {_jobs(before.jobs)}, {_runs(before.runs)}, {number(before.failed)} failed."
@@ -52,7 +53,9 @@ def states(report: Report) -> str:
     if not count:
         return "No job is known."
     if not bad:
-        return "All jobs are ok now."
+        return "All jobs are ok now." if count > 1 else "The job is ok now."
+    if count == 1:
+        return "The job is not ok now."
     return f"{number(bad)} of {_jobs(count)} {'is' if bad == 1 else 'are'} not ok now."
 
 
@@ -67,9 +70,14 @@ def of_state(view: JobView) -> str:
 
 
 def name(job: JobId) -> str:
-    """Returns a job with its project and stage."""
-    where = ", ".join(part for part in (job.project, job.stage) if part)
-    return printable(f"{job.job} ({where})" if where else job.job)
+    """Returns a job with its project and stage; long names lose their middle, which JSON and CSV have."""
+    where = ", ".join(_cut(part) for part in (job.project, job.stage) if part)
+    return printable(f"{_cut(job.job)} ({where})" if where else _cut(job.job))
+
+
+def _cut(text: str) -> str:
+    half = _MOST_NAME // 2
+    return text if len(text) <= _MOST_NAME else f"{text[:half]}…{text[-half:]}"
 
 
 def by_kind(report: Report) -> Sequence[tuple[str, Sequence[Change]]]:

@@ -108,6 +108,27 @@ def test_the_totals_are_those_of_both_periods(some: Report) -> None:
     assert words.totals(some) == "5 jobs ran 35 times: 11 failed. Before: 4 jobs, 28 runs, 0 failed."
 
 
+def test_long_names_lose_their_middle_in_sentences() -> None:
+    """A name of 1 KiB would fill the screen; JSON has it whole."""
+    found = of(replace(run(-100, -90), job="a" * 500 + "b" * 524))
+    assert f"{'a' * 50}…{'b' * 50}" in text(found, 200)
+    assert "a" * 51 not in text(found, 200)
+    assert report_object(found)["jobs"][0]["job"] == "a" * 500 + "b" * 524
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        ([], "No job ran, and none before. No job is known."),
+        ([run(-60, None)], "1 job ran once: 0 failed, 1 is open. Before: 0 jobs, 0 runs, 0 failed. The job is ok now."),
+    ],
+)
+def test_small_numbers_are_told_in_good_english(made: list[RunRecord], says: str) -> None:
+    """One is not `are`."""
+    found = of(*made)
+    assert f"{words.totals(found)} {words.states(found)}" == says
+
+
 def test_the_95th_percentile_of_the_durations_1_to_11_is_11() -> None:
     """Text, page, CSV and JSON say the same."""
     found = of(*(run(-n * 100, -n * 100 + n) for n in range(1, 12)))
