@@ -15,11 +15,11 @@ from urllib3.util import make_headers
 from otel_job_measure import names
 from otel_job_measure.delivery.client_certificate import ClientCertificate
 from otel_job_measure.delivery.deadline import MOST_BODY, Deadline, bounded
-from otel_job_measure.delivery.influxdb.responses import Masked, NoAnswer, Response, short
+from otel_job_measure.delivery.influxdb.responses import OTHER_TIME, RENEW, Masked, NoAnswer, Response, short
 from otel_job_measure.forks import fork_gate
 
 _AT_ONCE: Final = 64 * 1024
-_NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
+_NO_TLS: Final[tuple[str, ...]] = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 _OLD_TLS: Final = ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "WRONG_SSL_VERSION")
 _OTHER_PROTOCOL: Final = "NO_APPLICATION_PROTOCOL"
 _PROXY: Final = f"{names.ENV_PREFIX}PROXY"
@@ -141,7 +141,8 @@ def no_answer(error: Exception, url: str, timeout_s: float, variables: Variables
         return NoAnswer(f"{server} closed the connection during the TLS handshake; {doubts}", hold=False)
     reason = short(getattr(tls, "verify_message", None) or getattr(tls, "reason", None) or why)
     trust = f"set {variables.ca_file} to the certificates to trust, or {variables.url} to a name in the server's own"
-    advice = f"let {variables.url} begin with http://" if reason in _NO_TLS else trust
+    known = dict.fromkeys(_NO_TLS, f"let {variables.url} begin with http://") | dict.fromkeys(OTHER_TIME, RENEW)
+    advice = known.get(reason, trust)
     if reason.endswith(_OLD_TLS):
         advice = "it needs TLS 1.2 or newer"
     elif _OTHER_PROTOCOL in reason and not proxied:

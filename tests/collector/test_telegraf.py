@@ -72,3 +72,18 @@ def test_the_agent_reaches_telegraf_over_tls(
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = plain.unary_unary(METHOD)
         with pytest.raises(grpc.RpcError):
             call(b"", timeout=5)
+
+
+def test_the_agent_speaks_no_plain_text_where_tls_is_asked_for(
+    influx: InfluxServer,
+    bucket: str,
+    telegraf: Callable[..., Telegraf],
+    agent: Callable[..., Collector],
+    backend: Backend,
+) -> None:
+    """A Telegraf without a certificate gets nothing, and the log says why."""
+    reach = {"TELEGRAF_ENDPOINT": telegraf(bucket).address, "TELEGRAF_PLAINTEXT": "false"}
+    first = agent(influx.new_bucket(), backend.url, "agent-telegraf", **reach)
+    post_span(first.http, trace=7, attributes={"scheduling.job.name": "nightly"})
+    until(lambda: "tls: first record does not look like a TLS handshake" in first.words, "the refusal")
+    assert influx.lines(bucket) == []

@@ -19,6 +19,8 @@ from otel_job_measure import names
 from otel_job_measure.delivery.influxdb.advice import UNKNOWN, Server, advice_for, server_of
 from otel_job_measure.delivery.influxdb.words import Clues, Meaning, clues_in, meaning_of
 
+OTHER_TIME: Final[tuple[str, ...]] = ("certificate has expired", "certificate is not yet valid")
+RENEW: Final = "renew the server's certificate, or set this machine's clock"
 _MOST_CHARS: Final = 300
 _MOST_READ: Final = 64 * 1024
 _MOST_BODY: Final = 4 * 1024 * 1024

@@ -10,6 +10,8 @@ from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.delivery.influxdb.responses import (
+    OTHER_TIME,
+    RENEW,
     Kind,
     Masked,
     Response,
@@ -99,6 +101,8 @@ def judge_grpc(code: str, details: str, *, wait_s: float | None) -> Verdict:
 def _connection_advice(details: str) -> str:
     if any(sign in details for sign in _NO_TLS):
         return f"let {names.ENV_OTLP_ENDPOINT} begin with http://"
+    if any(sign in details for sign in OTHER_TIME):
+        return RENEW
     if any(sign in details for sign in _NO_TRUST):
         return (
             f"set {names.ENV_OTLP_CERTIFICATE} to the certificates to trust, or {names.ENV_OTLP_ENDPOINT} to a name in"
