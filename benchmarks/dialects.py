@@ -2,9 +2,10 @@
 
 import importlib
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from functools import lru_cache
+from itertools import islice, takewhile
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,9 @@ pycron: Any = importlib.import_module("pycron")
 
 MINUTE: Final = timedelta(minutes=1)
 DAY: Final = timedelta(days=1)
+DAYS: Final = 31
+"""For so many days each expression is followed: the change of clocks lies at the end of the first."""
+_SECONDS: Final = timedelta(seconds=37)
 Simulated = Callable[[str, ZoneInfo, datetime, datetime, random.Random], Iterator[datetime]]
 CHANGES: Final = {
     "Europe/Riga": (datetime(2026, 3, 29, 1, tzinfo=UTC), datetime(2026, 10, 25, 1, tzinfo=UTC)),
@@ -59,8 +63,10 @@ def by_cronsim(text: str, zone: ZoneInfo, start: datetime, end: datetime, chance
 def by_rq(text: str, zone: ZoneInfo, start: datetime, end: datetime, chance: random.Random) -> Iterator[datetime]:
     """RQ's cron: each next time is found from the moment, some seconds late, at which the last one was enqueued."""
     now = start.astimezone(zone)
+    # A new object parses the expression again, which takes twice as long as the search: after the change, one is kept.
+    near, made = start + 2 * DAY, croniter(text, now)
     while True:
-        due = croniter(text, now).get_next(datetime)
+        due = (croniter(text, now) if now < near else made).get_next(datetime, start_time=now)
         yield due
         now = (due.astimezone(UTC) + timedelta(seconds=chance.uniform(0, 20))).astimezone(zone)
 
@@ -101,24 +107,28 @@ def by_huey(text: str, zone: ZoneInfo, start: datetime, end: datetime, chance: r
     """Huey's scheduler: asks each minute of the local time whether the task matches."""
     minute, hour, day, month, weekday = text.split()
     matches: Any = huey.crontab(minute, hour, day, month, weekday)
-    for now in minutes(start, end, chance):
-        if matches(now.astimezone(zone)):
-            yield now.replace(second=0)
+    return (due for due, moment in minutes(zone, start, end) if matches(moment))
 
 
 def by_taskiq(text: str, zone: ZoneInfo, start: datetime, end: datetime, chance: random.Random) -> Iterator[datetime]:
     """Taskiq's scheduler: asks pycron each minute."""
-    for now in minutes(start, end, chance):
-        if pycron.is_now(text, now.astimezone(zone)):
-            yield now.replace(second=0)
+    is_now: Any = pycron.is_now
+    return (due for due, moment in minutes(zone, start, end) if is_now(text, moment))
 
 
-def minutes(start: datetime, end: datetime, chance: random.Random) -> Iterator[datetime]:
-    """Yields a moment in each minute between two whole ones."""
-    second = chance.randrange(60)
-    while start < end:
-        start += MINUTE
-        yield start.replace(second=second)
+def minutes(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Yields each minute after one and up to another one, in UTC, with a moment in it by the clocks of a zone."""
+    day = start.replace(hour=0, minute=0)
+    known = _minutes(zone, day, (end + DAY - day).days)
+    first = round((start - day) / MINUTE) + 1
+    return islice(known, first, first + round((end - start) / MINUTE))
+
+
+@lru_cache(maxsize=2)
+def _minutes(zone: ZoneInfo, since: datetime, days: int) -> Sequence[tuple[datetime, datetime]]:
+    """Returns the minutes of some days; those that many expressions are followed for are computed once."""
+    found = (since + number * MINUTE for number in range(days * 24 * 60 + 1))
+    return [(minute, (minute + _SECONDS).astimezone(zone)) for minute in found]
 
 
 def until(end: datetime, dues: Iterator[datetime]) -> Iterator[datetime]:
@@ -163,29 +173,25 @@ class Comparison(NamedTuple):
     differences: tuple[Difference, ...]
 
 
-def compare(
-    dialect: str, name: str, chance: random.Random, expressions: int, days: Callable[[int, int], int]
-) -> Comparison:
-    """Compares random expressions around the changes of clocks of a zone, and for some days after.
+def compare(dialect: str, name: str, change: datetime, chance: random.Random, expressions: int) -> Comparison:
+    """Compares random expressions around a change of clocks, and for 30 days after.
 
     Args:
         dialect: One of `SIMULATED`.
         name: One of `CHANGES`.
+        change: One of its changes.
         chance: Makes the expressions.
         expressions: How many.
-        days: For how many days each expression is followed, by its number and how often it is due in the first two;
-            the change lies on the second.
     """
     zone, compared, differences = ZoneInfo(name), 0, list[Difference]()
-    for number in range(expressions):
-        start = CHANGES[name][number % 2] - timedelta(days=1, minutes=chance.randrange(600))
+    for _ in range(expressions):
+        start = change - timedelta(days=1, minutes=chance.randrange(600))
         text = expression(chance)
         try:
             schedule = schedules.parse(text, name, start, dialect)
         except ScheduleError:
             continue  # a day that never comes
-        often = sum(1 for _ in until(start + 2 * DAY, schedule.after(start)))
-        end = start + days(number, often) * DAY
+        end = start + timedelta(minutes=600) + DAYS * DAY
         expected = {due.astimezone(UTC) for due in until(end, SIMULATED[dialect](text, zone, start, end, chance))}
         found = set(until(end, schedule.after(start)))
         if found != expected:

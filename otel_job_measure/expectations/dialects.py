@@ -109,10 +109,10 @@ def _croniter(text: str, zone: ZoneInfo) -> _Evaluate:
         module.croniter(text)  # raises with the reason
 
     def dues(moment: datetime) -> Iterator[datetime]:
-        due = moment
+        due, made = moment, module.croniter(text, moment)
         while True:
-            try:
-                due = cast("datetime", module.croniter(text, due).get_next(datetime))
+            try:  # from the due time itself: what the object remembers can differ around a change of clocks
+                due = cast("datetime", made.get_next(datetime, start_time=due))
             except module.CroniterBadDateError:  # there is none within its 50 years
                 return
             yield due

@@ -15,22 +15,28 @@ if TYPE_CHECKING:
 Recent = dict[JobId, list[Mark]]
 """The latest runs of each job, the newest first."""
 
-_OF_JOB: Final = f"""
-SELECT {COLUMNS} FROM {BY_JOB} WHERE job_id = :job_id AND {{}} ORDER BY started_ns DESC, uuid, id LIMIT :per_job
-"""  # noqa: S608 - constant
+_OF_JOB: Final = f"SELECT {COLUMNS} FROM {BY_JOB} WHERE job_id = :job_id AND {{}} ORDER BY started_ns DESC"  # noqa: S608 - constant
+_CUT: Final = " LIMIT :per_job + 1"
+_EXACTLY: Final = ", uuid, id LIMIT :per_job"
+"""For a job with runs of the same start; it takes a third longer, because rows are sorted."""
+_STARTED: Final = COLUMNS.split(", ").index("started_ns")
 _ON_PAGE: Final = f"SELECT job, project, stage, {COLUMNS} FROM {{source}} WHERE {{where}}"  # noqa: S608 - constant
 """Sorted and cut here: a window function takes three times as long."""
 
 
 def of_jobs(connection: "sqlite3.Connection", wanted: Wanted, per_job: int, jobs: Mapping[int, JobId]) -> Recent:
     """Returns the latest runs of some jobs, of those in the index by job."""
-    values: dict[str, object] = {}
+    values: dict[str, object] = {"per_job": per_job}
     query = _OF_JOB.format(filed(wanted, values))
-    return {
-        job: found
-        for row_id, job in jobs.items()
-        if (found := list(marks(connection.execute(query, {**values, "per_job": per_job, "job_id": row_id}))))
-    }
+    found: Recent = {}
+    for row_id, job in jobs.items():
+        of_job = {**values, "job_id": row_id}
+        rows = connection.execute(query + _CUT, of_job).fetchall()
+        if len({row[_STARTED] for row in rows}) < len(rows):
+            rows = connection.execute(query + _EXACTLY, of_job).fetchall()
+        if latest := list(marks(rows[:per_job])):
+            found[job] = latest
+    return found
 
 
 def on_page(connection: "sqlite3.Connection", walk: Walk, after: Place, end: Place, *, per_job: int) -> list[Recent]:

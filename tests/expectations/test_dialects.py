@@ -1,6 +1,7 @@
 """Each dialect against its own library, run by a simulated clock."""
 
 import random
+from datetime import datetime
 from typing import Final
 
 import pytest
@@ -10,22 +11,32 @@ from benchmarks.dialects import CHANGES, SIMULATED, compare
 EXPRESSIONS: Final = 300
 """Of each dialect; `python -m benchmarks --only dialects` compares 10,000."""
 
-SELDOM: Final = 10
-"""What is due so often in two days is followed for 30 more by those libraries that compute the next due time."""
+_changes = pytest.mark.parametrize(
+    ("zone", "change"),
+    [pytest.param(zone, change, id=f"{zone}-{change:%B}") for zone, some in CHANGES.items() for change in some],
+)
+_dialects = pytest.mark.parametrize("dialect", SIMULATED)
 
 
-@pytest.mark.parametrize("zone", CHANGES)
-@pytest.mark.parametrize("dialect", SIMULATED)
-def test_due_times_are_those_of_the_library(dialect: str, zone: str) -> None:
-    """Random expressions around the changes of clocks of three zones; those that are cheap to follow, for 30 days."""
-    chance = random.Random(f"dialects-{dialect}-{zone}")
-    count = EXPRESSIONS // len(CHANGES)
-    asks_each_minute = dialect in {"huey", "pycron"}
+@_changes
+@_dialects
+def test_due_times_are_those_of_the_library(dialect: str, zone: str, change: datetime) -> None:
+    """Random expressions, followed around a change of clocks and for 30 days after: 300 over three zones."""
+    _agree(dialect, zone, change, EXPRESSIONS // sum(map(len, CHANGES.values())))
 
-    def days(number: int, often: int) -> int:
-        is_cheap = number % 50 == 0 or (often <= SELDOM and not asks_each_minute)
-        return 31 if is_cheap else 2
 
-    found = compare(dialect, zone, chance, count, days)
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@_changes
+@_dialects
+def test_due_times_of_300_expressions_in_each_zone_around_each_change(
+    dialect: str, zone: str, change: datetime
+) -> None:
+    """The same for 300 expressions in each zone, around each of its changes."""
+    _agree(dialect, zone, change, EXPRESSIONS)
+
+
+def _agree(dialect: str, zone: str, change: datetime, expressions: int) -> None:
+    found = compare(dialect, zone, change, random.Random(f"dialects-{dialect}-{zone}"), expressions)
     assert found.differences == ()
-    assert found.dues > count
+    assert found.dues > expressions

@@ -85,6 +85,19 @@ def test_a_question_about_many_runs_keeps_nobody_from_the_file_for_long(
     assert 10 <= len(begun) <= 14
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 9])
+def test_the_latest_runs_of_a_job_that_began_at_once_are_ordered_by_their_ids(load: Load, count: int) -> None:
+    """Whether the last of them still belongs to the answer or not, and in each of the jobs alone."""
+    ties, other = JobId("ties"), JobId("other")
+    places = (("d", 5), ("c", 9), ("a", 5), ("b", 5), ("e", 1))
+    store = load(
+        b"".join(whole(uuid, NOW_NS + at, ties) for uuid, at in places)
+        + b"".join(whole(uuid, NOW_NS + at, other) for at, uuid in enumerate("xyz"))
+    )
+    found = {job: [mark.uuid for mark in marks] for job, marks in store.recent(ALL, count).items()}
+    assert found == {other: ["z", "y", "x"][:count], ties: ["c", "a", "b", "d", "e"][:count]}
+
+
 def test_the_last_runs_of_many_jobs_take_few_statements(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     """They come some jobs at a time, in a transaction and a few statements for each some, not for each job."""
     monkeypatch.setattr(last_runs, "_AT_ONCE", 100)
