@@ -93,6 +93,7 @@ class _Hooks:
 
     def _work(self, original: Callable[..., Any], worker: Any, *args: Any, **more: Any) -> Any:
         self._adapter.prepare()
+        self._adapter.collect()  # what a killed worker has left, also if no job comes for long
         return original(worker, *args, **more)
 
     def _monitor(self, original: Callable[..., Any], worker: Any, job: Any, *args: Any, **more: Any) -> Any:

@@ -22,6 +22,7 @@ from otel_job_measure.runtime.history_reader import up_to_date
 from otel_job_measure.settings import Settings
 from otel_job_measure.testing.conformance import BEHAVIOURS, Behaviour, Recorded, check
 from otel_job_measure.testing.tasks import names_span
+from tests.delivery.support import Reply, TinyServer
 from tests.integrations import rq_tasks
 from tests.integrations.rq_driver import DRIVERS, SLOW, Driver
 from tests.support.brokers import Redis
@@ -257,6 +258,7 @@ from datetime import datetime, timedelta, timezone
 from redis import Redis
 from rq.cron import CronScheduler
 from otel_job_measure.integrations import rq as adapter
+from tests.delivery.support import Reply, TinyServer
 from tests.integrations import rq_tasks
 import sys
 adapter.install()
@@ -284,6 +286,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from redis import Redis
 from rq import Queue
 from otel_job_measure.integrations import rq as adapter
+from tests.delivery.support import Reply, TinyServer
 from tests.integrations import rq_tasks
 adapter.install()
 trace.set_tracer_provider(TracerProvider())
@@ -317,6 +320,21 @@ def test_the_worker_sends_what_its_horses_leave(place: Place, influx: InfluxServ
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(60) == 0
     assert [run.status for run in place.runs()] == ["end"] * 20
+
+
+def test_an_idle_worker_sends_what_another_one_left(place: Place) -> None:
+    """A job comes only when everything of the former worker is with the server."""
+    server = TinyServer()
+    server.always = Reply(status=503)
+    names = {"URL": server.url, "TOKEN": "t", "ORG": "o", "BUCKET": "b"}
+    variables = {f"INFLUXDB_{name}": value for name, value in names.items()}
+    place.queue.enqueue(rq_tasks.succeed)
+    place.work(OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT="0.1", **variables)
+    server.requests.clear()
+    server.always = Reply()
+    place.worker(**variables)
+    until(lambda: any(b'"end"' in line for request in tuple(server.requests) for line in request.lines), "the end")
+    server.close()
 
 
 def _ends(influx: InfluxServer, bucket: str) -> int:
