@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,7 @@ from otel_job_measure import JobMeasure
 from otel_job_measure.cli import WrongUsage, main
 from otel_job_measure.insight.doctor import coverage, drill, examination, folder
 from otel_job_measure.insight.doctor.finding import Finding
+from otel_job_measure.journal.state_dir import Mark, StateDir
 from otel_job_measure.settings import environment
 from tests.cli.test_doctor import doctor
 from tests.support.two_users import everything
@@ -238,6 +240,31 @@ def test_the_room_of_the_disk(
     monkeypatch.setattr(os, "statvfs", lambda _path: os.statvfs_result(values))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType] - any path
     code, found, _ = doctor(capfd)
     assert (code, found["state.room"]["level"]) == (level, level)
+
+
+def test_times_of_which_rows_are_missing_are_told(
+    state_dir: Path, recorded: Callable[..., None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A job is unknown then, and the reader of `check` wonders why; long ago does not matter any more."""
+    recorded("nightly")
+    state, now_ns = StateDir(state_dir), time.time_ns()
+    Mark(state, 0).until(1)
+    assert "state.unknown" not in doctor(capfd)[1]
+    Mark(state, now_ns - 200 * 10**9).until(now_ns - 150 * 10**9)
+    code, found, _ = doctor(capfd)
+    assert (code, found["state.unknown"]["level"]) == (1, 1)
+    assert "Rows of 1 time in the last 2 d" in found["state.unknown"]["text"]
+
+
+def test_the_bound_on_bytes_is_that_of_the_settings(
+    state_dir: Path, recorded: Callable[..., None], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Above it the oldest points are deleted, so to be near it is a warning."""
+    recorded("nightly")
+    (state_dir / "ready" / "local-0.lp").write_bytes(b"x" * 1_400_000)
+    monkeypatch.setenv("OTEL_JOB_MEASURE_MAX_BYTES", "1500000")
+    code, found, _ = doctor(capfd)
+    assert (code, found["state.bytes"]["level"], found["state.bytes"]["facts"]["most_bytes"]) == (1, 1, 1_500_000)
 
 
 def test_a_living_process_is_counted(state_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:

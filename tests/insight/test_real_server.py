@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from otel_job_measure.delivery.expected_rows import row_of
 from otel_job_measure.errors import StoreError
 from otel_job_measure.expectations.expectation import Expectation, ExpectedJob, JobId, Version
@@ -31,6 +33,8 @@ from otel_job_measure.testing import ManualClock
 from tests.insight.notify.test_notifier import Ops
 from tests.support.influx import InfluxServer
 from tests.support.uncovered import uncovered
+
+pytestmark = pytest.mark.timeout(600)  # on a busy machine
 
 NS: Final = 10**9
 HOUR_NS: Final = 3600 * NS

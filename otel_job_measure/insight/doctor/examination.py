@@ -64,7 +64,7 @@ def examined(patient: Patient, budget: Budget) -> Iterator[Finding]:
         advice = "mend the settings first" if patient.wrong else "run doctor as its owner"
         yield Finding(check="state.usable", level=PROBLEM, text=text, advice=advice)
     else:
-        yield from _guarded("state", folder.examined(local))
+        yield from _guarded("state", folder.examined(local, (settings or local).max_bytes, now_ns))
         yield from _guarded("history", past.examined(local, budget, now_ns))
     rights = bucket.Rights()
     asked: list[Asked] = []

@@ -11,7 +11,8 @@ from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.errors import LineProtocolError
-from otel_job_measure.insight.doctor.finding import PROBLEM, WARNING, Finding, number, size
+from otel_job_measure.insight.check import LOOK_NS
+from otel_job_measure.insight.doctor.finding import PROBLEM, WARNING, Finding, number, size, span
 from otel_job_measure.journal.private_files import names_in
 from otel_job_measure.journal.segment import SUFFIX, SegmentFile, destination_of
 from otel_job_measure.journal.slots import COUNT, is_living
@@ -50,8 +51,14 @@ class Waiting:
     oldest_ns: int
 
 
-def examined(local: Settings) -> Iterator[Finding]:
-    """Yields what is found of the folder itself."""
+def examined(local: Settings, most_bytes: int, now_ns: int) -> Iterator[Finding]:
+    """Yields what is found of the folder itself.
+
+    Args:
+        local: Settings with the state directory.
+        most_bytes: The bound on undelivered points.
+        now_ns: The time.
+    """
     if local.in_memory:
         advice = f"set {_VARIABLE} to a folder that outlives the process"
         text = "The state directory is memory: what a process could not send ends with it."
@@ -68,8 +75,9 @@ def examined(local: Settings) -> Iterator[Finding]:
     if not _exists(root):
         return
     yield from _slots(state)
-    yield from _held(state, local.max_bytes)
+    yield from _held(state, most_bytes)
     yield from _refused(state)
+    yield from _unknown(state, now_ns)
 
 
 def waiting(state: StateDir) -> Iterator[Waiting]:
@@ -187,6 +195,21 @@ def _refused(state: StateDir) -> Iterator[Finding]:
         yield Finding(check="state.rejected", level=WARNING, text=text, advice=advice, facts=facts)
     else:
         yield Finding(check="state.rejected", text="No line was refused.", facts=facts)
+
+
+def _unknown(state: StateDir, now_ns: int) -> Iterator[Finding]:
+    """Yields the last time of which the history may lack rows, if `check` looks so far back."""
+    times = [time for time in state.unknown_times() if time[1] > now_ns - LOOK_NS]
+    if times:
+        first_ns, last_ns = times[-1]
+        text = (
+            f"Rows of {number(len(times), 'time')} in the last {span(LOOK_NS / 1e9)} may be missing in the history:"
+            " a disk was full, points were in memory, or were deleted or refused. The last such time ended"
+            f" {span(max(0, now_ns - last_ns) / 1e9)} ago."
+        )
+        advice = "see the other findings for the cause; `check` calls jobs that were due then unknown, not missed"
+        facts = {"times": len(times), "first_ns": first_ns, "last_ns": last_ns}
+        yield Finding(check="state.unknown", level=WARNING, text=text, advice=advice, facts=facts)
 
 
 def _segments(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
