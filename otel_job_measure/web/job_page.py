@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
+from markupsafe import Markup
+
 from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight import job_page
 from otel_job_measure.insight.finding_words import words_of
 from otel_job_measure.insight.job_page import JobPage
@@ -22,7 +25,7 @@ from otel_job_measure.insight.stretches import since_of, stretches
 from otel_job_measure.insight.tally import nothing_of
 from otel_job_measure.insight.words import exactly, number, span, took
 from otel_job_measure.web.look import Look
-from otel_job_measure.web.runs_table import PER_PAGE, Search, page_of, table
+from otel_job_measure.web.runs_table import PER_PAGE, Search, page_of, run_address, table
 from otel_job_measure.web.words import SIGNS, UNKNOWN, ago, at, last, percent
 
 MOST_RUNS: Final = 3000
@@ -115,11 +118,19 @@ def _head(look: Look, view: JobView, query: Query) -> dict[str, Any]:
             if each.finding.level
         ],
         "facts": [
-            ("last run", "never" if view.last is None else last(view.last, now_ns)),
-            ("last success", "never" if view.success is None else ago(view.success.ended_ns, now_ns)),
+            ("last run", "never" if view.last is None else _linked(view.last, last(view.last, now_ns))),
+            (
+                "last success",
+                "never" if view.success is None else _linked(view.success, ago(view.success.ended_ns, now_ns)),
+            ),
             ("next due", ago(view.next_due_ns, now_ns)),
         ],
     }
+
+
+def _linked(run: RunRecord, shown: Markup) -> Markup:
+    """Returns what is shown of a run as a link to it."""
+    return Markup('<a href="{}">{}</a>').format(run_address(run), shown)
 
 
 def _figures(summary: Summary) -> list[tuple[str, object]]:

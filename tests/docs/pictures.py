@@ -6,10 +6,11 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import ViewportSize, sync_playwright
 from rich.console import Console
 from rich.terminal_theme import DEFAULT_TERMINAL_THEME
 
@@ -50,20 +51,43 @@ def terminal(folder: Path) -> str:
     return _FONTS.sub("", drawn)  # a picture asks nothing of others
 
 
-def page(folder: Path, browser: str) -> bytes:
-    """Returns a picture of the page of all jobs, as PNG."""
+Scheme = Literal["light", "dark"]
+
+
+class Shot(NamedTuple):
+    """A part of the page."""
+
+    name: str
+    path: str
+    scheme: Scheme
+    height: int
+
+
+_BACKUP: Final = "/job?job=nightly-backup&project=ops&stage=production&span=30d"
+_SCHEMES: Final[tuple[tuple[Scheme, str], ...]] = (("light", ""), ("dark", "-dark"))
+SHOTS: Final = tuple(
+    Shot(f"{name}{end}.png", path, scheme, height)
+    for scheme, end in _SCHEMES
+    for name, path, height in (("page", "/", 760), ("job", _BACKUP, 640))
+)
+
+
+def pages(folder: Path, browser: str) -> Iterator[tuple[str, bytes]]:
+    """Yields pictures of the page as PNG, each with its name."""
     with served(lambda: look_at(store_in(folder, _Company))) as home, sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
-        shown = chromium.new_context(viewport={"width": 1200, "height": 480}, color_scheme="light").new_page()
-        shown.goto(f"{home}/?token={TOKEN}")
-        shown.wait_for_selector("tbody th a")
-        data = shown.screenshot()
+        for name, path, scheme, height in SHOTS:
+            view: ViewportSize = {"width": 1200, "height": height}
+            shown = chromium.new_context(viewport=view, color_scheme=scheme).new_page()
+            shown.goto(f"{home}/?token={TOKEN}")
+            shown.goto(f"{home}{path}")
+            shown.wait_for_selector(".jobs, .runs")
+            yield name, shown.screenshot()
         chromium.close()
-    return data
 
 
 def main() -> None:
-    """Writes both into docs/."""
+    """Writes them into docs/."""
     browser = shutil.which("chromium")
     if browser is None:
         sys.exit("no Chromium: run `make servers` first")
@@ -71,7 +95,8 @@ def main() -> None:
         folder = Path(name, "state")
         company(time.time_ns(), days=7, fine=_FINE).write(folder)
         (DOCS / "jobs.svg").write_text(terminal(folder), encoding="utf-8")
-        (DOCS / "page.png").write_bytes(page(folder, browser))
+        for shot, data in pages(folder, browser):
+            (DOCS / shot).write_bytes(data)
 
 
 if __name__ == "__main__":

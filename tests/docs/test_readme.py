@@ -69,8 +69,14 @@ def test_the_examples_of_the_entry_points_run(state_dir: Path, caplog: pytest.Lo
 
 def test_the_pictures_are_small_and_ask_nothing_of_others() -> None:
     """Those that stand first; `python -m tests.docs.pictures` draws them."""
-    pictures = [ROOT / name for name in re.findall(r"!\[[^\]]+\]\((docs/[^)]+)\)", README.split("```")[0])]
-    assert [picture.name for picture in pictures] == ["jobs.svg", "page.png"]
+    pictures = [ROOT / name for name in re.findall(r'(?:\]\(|srcset="|src=")(docs/[^")]+)', README.split("```")[0])]
+    assert [picture.name for picture in pictures] == [
+        "jobs.svg",
+        "page-dark.png",
+        "page.png",
+        "job-dark.png",
+        "job.png",
+    ]
     assert all(0 < picture.stat().st_size <= 150_000 for picture in pictures)
     assert not re.search(
         r"""(?:src|href)=|url\((?!#)""", pictures[0].read_text(encoding="utf-8").replace('xlink:href="#', "")

@@ -63,8 +63,8 @@ def opened(browser: Browser, home: str, **how: Any) -> Generator[Page]:  # noqa:
     context.close()
     assert [each for each in asked if not each.startswith((home, "data:"))] == []
     assert [
-        each for each in complaints if not re.search("status of (401|503)", each)
-    ] == []  # the token is asked for, or the store is away
+        each for each in complaints if not re.search("status of (401|403|404|503)", each)
+    ] == []  # what the page says there is looked at
 
 
 def violations(page: Page) -> list[tuple[str, Any]]:
@@ -121,6 +121,50 @@ def test_the_pages_are_clicked_through(company: HistoryStore, browser: Browser, 
         opened(browser, url, viewport={"width": width, "height": 900}, color_scheme=scheme) as page,
     ):
         click_through(page, url, is_fine)
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_every_state_of_the_pages_is_fine(company: HistoryStore, browser: Browser, scheme: Any, width: int) -> None:  # noqa: ANN401 - a word of the library
+    """Axe finds nothing in what a page says if there is nothing, if nothing fits, or if the store is away."""
+    found = look_at(company)
+    none = replace(found, overview=replace(found.overview, jobs=()), lacks="the history was damaged")
+    looks: list[Callable[[], Look]] = [lambda: found, lambda: none, no_store]
+    export = "/job?job=invoice-export&project=billing&stage=production"
+    paths = (
+        f"{export}&q=Connection",
+        f"{export}&span=30d",
+        "/?q=nothing",
+        "/job?job=nothing",
+        "/run?uuid=nothing",
+        "/a/b",
+    )
+    how: dict[str, Any] = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    for look in looks:
+        with served(look) as url, opened(browser, url, **how) as page:
+            page.goto(f"{url}/a/?token=wrong")
+            is_fine(page)
+            page.goto(f"{url}/?token={TOKEN}")
+            is_fine(page)
+            for path in paths if look is looks[0] else paths[:1]:
+                page.goto(f"{url}{path}")
+                is_fine(page)
+
+
+def test_a_keyboard_is_enough(company: HistoryStore, browser: Browser) -> None:
+    """The first key leads past the head; what has the focus has an outline."""
+    found = look_at(company)
+    with served(lambda: found) as url, opened(browser, url) as page:
+        page.goto(f"{url}/?token={TOKEN}")
+        page.wait_for_selector("tbody th a")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+        assert page.evaluate("document.activeElement.getBoundingClientRect().top") >= 0
+        page.keyboard.press("Enter")
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            style = "getComputedStyle(document.activeElement)"
+            assert page.evaluate(f"{style}.outlineStyle") == "solid"
+            assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
 
 
 def test_no_script_is_needed(company: HistoryStore, browser: Browser) -> None:

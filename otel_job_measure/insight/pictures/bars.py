@@ -46,6 +46,7 @@ def bars(counts: Sequence[Bar], title: str, most: int = 8) -> Picture:
     said = "; ".join(f"{bar.name}: {bar.number}" for bar in shown) or "There are none"
     return Picture(
         title=title,
+        said=f"{said}.",
         svg=svg.wide(max(1, len(shown)) * _ROW, title, f"{said}.", parts, "bars"),
         head=("what", "runs", "last"),
         rows=[(bar.name, str(bar.number), bar.last) for bar in counts],

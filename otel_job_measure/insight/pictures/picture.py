@@ -12,12 +12,14 @@ class Picture:
 
     Args:
         title: What it shows.
+        said: What it says, in a sentence or two.
         svg: The drawing, with `<title>` and `<desc>`.
         head: The headings of the table.
         rows: The rows of the table, each as long as `head`.
     """
 
     title: str
+    said: str
     svg: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]

@@ -63,6 +63,7 @@ def scatter(
         said = f"{len(ordered)} runs, from {took(ordered[0])} to {took(ordered[-1])}{named}."
     return Picture(
         title=title,
+        said=said,
         svg=svg.wide(_HEIGHT, title, said, parts, "scatter"),
         head=("from", "runs", "least", "median", "most"),
         rows=[

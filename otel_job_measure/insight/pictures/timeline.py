@@ -30,7 +30,7 @@ _HEIGHTS: Final = {OK: 16, UNCOUNTED: 8, SKIPPED: 4, OPEN: 22, UNSURE: 28, FAILE
 _GAPS: Final = (MISSED, UNSURE)
 _ORDER: Final = (*_GAPS, *(kind for kind in KINDS if kind not in _GAPS))
 """In this order they are drawn: a run that came late is seen in its gap."""
-_LABEL: Final = 6.0
+_LABEL: Final = 4.0
 """The least width, in percent, of a gap that has its number beside it."""
 
 
@@ -75,9 +75,11 @@ def timeline(stretches: Sequence[Stretch], times: Times, title: str) -> Picture:
     for each in inside:
         counts[each.kind] += each.dues
     said = ", ".join(f"{counts[kind]} {kind.word}" for kind in KINDS if counts[kind]) or "nothing is known of this time"
+    said = f"{said}.".capitalize()
     return Picture(
         title=title,
-        svg=svg.wide(_HEIGHT, title, f"{said}.".capitalize(), parts, "timeline"),
+        said=said,
+        svg=svg.wide(_HEIGHT, title, said, parts, "timeline"),
         head=("from", *(kind.word for kind in KINDS if counts[kind])),
         rows=[
             (period, *(str(sum(each.dues for each in found if each.kind is kind)) for kind in KINDS if counts[kind]))
