@@ -119,7 +119,7 @@ def monitor_rows(now_ns: int) -> bytes:
         Alive(tags={"job": "j", "host.name": "w 1"}, at_ns=now_ns, uuid="u", host="w", age_s=60.0, interval_s=60.0),
         Event(job=job, event="missed", at_ns=now_ns, due_ns=now_ns, detail='no "start"', withdrawn=True),
         Event(job=job, event="skipped", at_ns=now_ns, due_ns=now_ns + 1, uuid="v"),
-        State(job=job, at_ns=now_ns, state="never ran", level=2, since_ns=now_ns - 1),
+        State(job=job, at_ns=now_ns, state="never ran", level=2, since_ns=now_ns - 1, due_ns=now_ns + 1),
         Expected(job=job, at_ns=now_ns, source="code", version=3, text=json.dumps({"a": '"é\\\n', "b": [1.0, 2]})),
         Sender(host="w-1", at_ns=now_ns, complete_until_ns=now_ns - 7, pending=0, left=False),
         Sender(host="w-2", at_ns=now_ns, complete_until_ns=now_ns + 2**61 - now_ns % 2**61, pending=9, left=True),
