@@ -164,6 +164,7 @@ def test_all_states_have_a_case() -> None:
 
 LIMITS: dict[str, tuple[str, dict[str, Any]]] = {
     "schedule": ("missed", HOURLY),
+    "every": ("missed", {"every_s": 450.0}),
     "max_runtime": ("overrun", {"max_runtime_s": 20.0}),
     "min_runtime": ("too short", {"min_runtime_s": 5.0}),
     "min_interval": ("too often", {"min_interval_s": 600.0}),
@@ -175,8 +176,11 @@ GOES_ON = opened(500, 590)
 """With these, each limit is exceeded."""
 
 
-@pytest.mark.parametrize("one", LIMITS)
-@pytest.mark.parametrize("other", LIMITS)
+PAIRS = [(one, other) for one in LIMITS for other in LIMITS if {one, other} != {"schedule", "every"}]
+"""A job has a schedule or an interval."""
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
 def test_no_limit_moves_another_one(one: str, other: str) -> None:
     """With both limits, both are found just as alone; a generous one finds nothing and changes nothing."""
     (name, limits), (other_name, others) = LIMITS[one], LIMITS[other]
@@ -192,12 +196,27 @@ def test_no_limit_moves_another_one(one: str, other: str) -> None:
     generous |= {limit: 0.001 for limit in others if limit.startswith("min")}
     if one != other:
         assert found(limits | generous)[name] == both[name]
-        assert "schedule" in others or other_name not in found(limits | generous)
+        assert other_name == "missed" or other_name not in found(limits | generous)
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_no_limit_moves_what_needs_none(limit: str) -> None:
+    """A run is silent and a job is slower just as without the limit."""
+    slow = [run(each * HOUR, each * HOUR + 15) for each in range(5)]
+
+    def found(given: dict[str, Any]) -> dict[str, Any]:
+        open_runs = (opened(5 * HOUR, 5 * HOUR + 100),)
+        judged = judgement(history(6 * HOUR), expected(**given), *STEADY_HOURLY, *slow, open_runs=open_runs)
+        return {finding.name: finding for finding in judged.findings}
+
+    alone, limited = found({}), found(LIMITS[limit][1])
+    assert {"silent", "slower"} <= alone.keys()
+    assert [limited[name] for name in ("silent", "slower")] == [alone[name] for name in ("silent", "slower")]
 
 
 def test_all_that_holds_is_listed_in_the_order_of_the_table() -> None:
     """The first finding is the state."""
-    limits = {name: value for _, some in LIMITS.values() for name, value in some.items()}
+    limits = {name: value for _, some in LIMITS.values() for name, value in some.items() if name != "every_s"}
     judged = judgement(
         history(600), expected(**limits), *STEADY_HOURLY, *BREAKS_ALL, open_runs=(GOES_ON, opened(400, 410, uuid="s"))
     )
