@@ -10,6 +10,8 @@ import pytest
 from otel_job_measure.cli import main
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.journal.interfaces import Chunk
+from otel_job_measure.journal.kept_output import KeptOutput, encode
+from otel_job_measure.points import DefaultTags, Ending, Series, ending_lines, start_line
 from tests.history.support import history_in
 from tests.insight.contract import FAILED, whole
 
@@ -45,6 +47,35 @@ def test_several_runs_are_listed(capfd: pytest.CaptureFixture[str]) -> None:
     assert "2 runs or more have an id that begins with 'ab': give more of it" in captured.err
     assert main(["show", "--json", "ab"]) == 1
     assert {json.loads(line)["uuid"] for line in capfd.readouterr().out.splitlines()} == {"abc1", "abd2"}
+
+
+def test_kept_output_and_the_link_to_the_trace(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """People see the output line by line, with nothing that acts on the terminal; programs get it as it was."""
+    ns, wild = time.time_ns() // 1000 * 1000, b"first\n\x1b[31mred\tend\xff\n"
+    outcome, tags = FAILED, DefaultTags()
+    trace, span = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    ending = Ending("kept1", outcome, ns, 1.0, "web-1", trace, span)
+    series = Series("back up/all", tags)
+    data = start_line(series, "kept1", ns - SECOND) + ending_lines(series, ending, run_row=True, error_message=False)
+    data += encode(KeptOutput("kept1", ns, "stderr", wild)) + encode(KeptOutput("kept1", ns, "stdout", b""))
+    history_in(state_dir, None, retention_s=1e10).fold([Chunk(segment="local-2.lp", offset=0, data=data, host="web-1")])
+    monkeypatch.setenv("OTEL_JOB_MEASURE_TRACE_LINK", "https://traces.example/{trace_id}/{span_id}?j={job}&u={uuid}")
+    link = f"https://traces.example/{trace}/{span}?j=back%20up%2Fall&u=kept1"
+    assert main(["show", "kept"]) == 0
+    shown = capfd.readouterr().out
+    assert f"  link        {link}\n" in shown
+    assert f"\nstderr, the last {len(wild)} bytes:\nfirst\n\\x1b[31mred" in shown
+    assert "\x1b" not in shown
+    assert "stdout, the last" not in shown
+    assert main(["show", "--json", "kept"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["trace_url"] == link
+    assert found["output"] == {"stdout": "", "stderr": wild.decode("utf-8", "replace")}
+    monkeypatch.delenv("OTEL_JOB_MEASURE_TRACE_LINK")
+    assert main(["show", "kept"]) == 0
+    assert "  link " not in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("uuid", ["nothing", "\x1b[31m", "%", "_"])

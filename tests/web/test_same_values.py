@@ -52,6 +52,21 @@ def of_csv(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, tuple[A
     return {row["job"]: (int(row["runs"]), *(float(row[key]) for key in KEYS[1:])) for row in rows}
 
 
+def of_terminal(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, tuple[str, ...]]:
+    """Returns the numbers of each job as people see them in the list of jobs."""
+    assert main(["jobs", *words]) == 0
+    lines = capsys.readouterr().out.split("\n\n")[0].splitlines()[1:]
+    cells = [re.split(r"  +", line) for line in lines]
+    return {each[1].partition(" (")[0]: tuple(each[-6:-2]) for each in cells}
+
+
+def of_text(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, tuple[str, ...]]:
+    """Returns the numbers of each job as the text of a report has them: runs, success, p50 and p95."""
+    assert main(["report", *words]) == 0
+    cells = [re.split(r"  +", line) for line in capsys.readouterr().out.split("last success\n")[1].splitlines()]
+    return {each[1].partition(" (")[0]: (each[2], *each[4:7]) for each in cells}
+
+
 def of_page(html: str) -> dict[str, tuple[str, ...]]:
     """Returns the numbers of each job as a page has them."""
     rows = re.findall(r'<th scope="row".*?<bdi>(.*?)</bdi>(.*?)</tr>', html, re.DOTALL)
@@ -84,8 +99,11 @@ def test_all_say_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert pages[0] | pages[1] == shown
     for text in ("runs</dt><dd>11<", "success</dt><dd>100 %<", "p50</dt><dd>6.00 s<", "p95</dt><dd>11.00 s<"):
         assert text in one
-    main(["jobs", *where, "--job", "eleven"])
-    assert "6.00 s  11.00 s" in capsys.readouterr().out
+    assert of_terminal(capsys, *where) == {
+        job: (str(runs), f"{int(success * 100)}", took(p50_s), took(p95_s))
+        for job, (runs, success, p50_s, p95_s) in jobs.items()
+    }
+    assert of_text(capsys, *where) == shown
     for form in ((), ("--markdown",), ("--html", "-")):
         assert main(["report", *where, "--job", "eleven", *form]) == 0
         assert re.search(r"100 %.{1,60}6\.00 s.{1,60}11\.00 s", capsys.readouterr().out)
