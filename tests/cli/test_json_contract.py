@@ -50,7 +50,7 @@ def _rows(begin: str) -> dict[str, str]:
 
 
 def _sentence(begin: str) -> list[str]:
-    return _names(JSON.split(begin)[1].split("\n\n")[0].split(". ")[0])
+    return _names(re.split(r"\.\s", JSON.split(begin)[1])[0])
 
 
 def _same(found: dict[str, Any], told: Iterable[str]) -> None:
