@@ -7,6 +7,7 @@ from typing import Final
 from otel_job_measure import names
 from otel_job_measure.history.run_record import Place, Run, key_of
 from otel_job_measure.insight.influxdb.ask import FIRST_NS, LAST_NS, Ask, Language, Table
+from otel_job_measure.insight.influxdb.later import Later
 from otel_job_measure.insight.influxdb.read_runs import ReadRuns
 from otel_job_measure.insight.influxdb.windows import EVER, Window, newest_first, oldest_first
 from otel_job_measure.insight.run_store import Wanted
@@ -17,6 +18,8 @@ ALL_FIELDS: Final = tuple(each.name for each in RUN_FIELDS)
 COUNTED_FIELDS: Final = (names.FIELD_DURATION, names.FIELD_HOST)
 """What has to be known of a run to count it, besides its id."""
 _MEASUREMENTS: Final = (names.POINTS, names.RUNS)
+_AHEAD: Final = 3
+"""So many windows are read for the endings of some runs, before all that is later is read for all runs."""
 _SLACK_NS: Final = 60 * 10**9
 _MANY: Final = 100
 _FEW: Final = 20
@@ -43,6 +46,7 @@ class Rows:
     ) -> None:
         self._language = language
         self._uuid_prefix = uuid_prefix
+        self._later: Later | None = None
         tags = {names.TAG_PROJECT: wanted.project, names.TAG_STAGE: wanted.stage}
         self._job_like = wanted.pattern
         if self._job_like is None:
@@ -109,13 +113,23 @@ class Rows:
             missing = _rest(missing, ReadRuns(self.of_runs(missing, window)), _lacks_start)
 
     def add_endings(self, runs: Mapping[Place, Run], since_ns: int) -> None:
-        """Looks for the endings of runs from a time on; a lost run may have another one."""
+        """Looks for the endings of runs from a time on; a lost run may have another one.
+
+        Most runs end soon. For those that do not, the later time is read as a whole, once for all further calls, whose
+        times are not before the one of that call.
+        """
         missing = {place: run for place, run in runs.items() if _may_end(run)}
         windows = oldest_first(lambda window: self.between(window, _jobs(missing)), Window(since_ns, LAST_NS))
-        while len(missing) > _FEW and (found := next(windows, None)) is not None:
-            since_ns = found[0].until_ns
+        begin_ns, ahead = since_ns, 0
+        while self._later is None and len(missing) > _FEW and (found := next(windows, None)) is not None:
+            since_ns, ahead = found[0].until_ns, ahead + 1
             missing = _rest(missing, found[1], _may_end)
-        _rest(missing, ReadRuns(self.of_runs(missing, Window(since_ns, LAST_NS))), _may_end)
+            if ahead == _AHEAD and len(missing) > _FEW and since_ns < LAST_NS:
+                self._later = Later(self.between, begin_ns)
+        if self._later is not None and missing:
+            self._later.add_to(missing, since_ns)
+        else:
+            _rest(missing, ReadRuns(self.of_runs(missing, Window(since_ns, LAST_NS))), _may_end)
 
 
 def place_of(point: Point) -> Place | None:
