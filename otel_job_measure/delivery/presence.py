@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _WORD_S: Final = 60.0
 """How often a sender speaks at least."""
+_FIRST_WORD_S: Final = 15.0
+"""When it speaks first: of a machine that is gone 20 s after its first start, a reader knows that it gave signs."""
 
 
 class Teller(Protocol):
@@ -57,7 +59,7 @@ class Presence:
         # Random, so that processes that began together do not speak together for ever.
         early = (uniform or random.SystemRandom().uniform)(0.5, 1.0)
         self._alive_ns = self._after(early * heartbeat_s)
-        self._word_ns = self._after(early * self._word_s)
+        self._word_ns = self._after(early * min(_FIRST_WORD_S, self._word_s))
 
     def wait_s(self) -> float:
         """Returns the seconds until something is to be said."""

@@ -24,7 +24,7 @@ from otel_job_measure.insight.look import look
 from otel_job_measure.insight.notify.look import look_in_vain, look_of
 from otel_job_measure.insight.notify.memory import Memory
 from otel_job_measure.insight.notify.notifier import Notifier
-from otel_job_measure.names import EVENTS
+from otel_job_measure.names import EVENTS, SENDERS
 from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, start_line
 from otel_job_measure.points.monitor import Event, Sender
 from otel_job_measure.points.monitor_rows import line_of
@@ -188,16 +188,21 @@ else:
 """
 
 
+@pytest.mark.parametrize("has_run_before", [True, False])
 def test_a_power_cut_after_a_start_is_silent_within_four_minutes(
-    influx: InfluxServer, bucket: str, tmp_path: Path
+    influx: InfluxServer, bucket: str, tmp_path: Path, *, has_run_before: bool
 ) -> None:
-    """The machine and its disk are gone, and nothing but the server knows of the run."""
+    """The machine and its disk are gone, and nothing but the server knows of the run, even if it was the first one."""
     environ = uncovered() | influx.variables(bucket) | {"OTEL_JOB_MEASURE_STATE_DIR": str(tmp_path / "gone")}
-    subprocess.run([sys.executable, "-c", BEGUN, "good"], env=environ, check=True, timeout=300)
+    environ["OTEL_JOB_MEASURE_HEARTBEAT"] = "4s"
+    if has_run_before:
+        subprocess.run([sys.executable, "-c", BEGUN, "good"], env=environ, check=True, timeout=300)
     command = [sys.executable, "-c", BEGUN, "cut"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         began_ns = int(process.stdout.readline())
+        while not any(row.measurement == SENDERS for row in influx.all_lines(bucket)):
+            pass  # its first word comes within seconds
         os.kill(process.pid, signal.SIGKILL)
     shutil.rmtree(tmp_path / "gone")
     checker = _Checker(influx, bucket, tmp_path / "elsewhere")
