@@ -81,8 +81,9 @@ COMPUTED_IMPORTS: Final = {
     "integrations/apscheduler_task.py",
     "integrations/celery.py",
     "integrations/celery_main.py",
+    "integrations/celery_task.py",
     "integrations/instrumentors.py",  # the adapters
-    "integrations/rq.py",
+    "integrations/rq_job.py",
 }
 """Files that import from a list of their own."""
 PLAIN_LOGGERS: Final = {
