@@ -1,12 +1,15 @@
 """`otel-job-measure expected`: tells what should happen, and when a schedule is due."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 
 from otel_job_measure.cli import options
 from otel_job_measure.cli.expected_jobs import print_jobs, print_json
+from otel_job_measure.errors import StateDirError
 from otel_job_measure.expectations import schedules
 from otel_job_measure.expectations.expectation import ExpectedJob
 from otel_job_measure.expectations.local_zone import local_zone
@@ -36,8 +39,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--from",
         dest="source",
         choices=(options.HISTORY, options.INFLUXDB),
-        default=options.HISTORY,
-        help="whose jobs: those of this machine's sources, or of all machines by InfluxDB (default: history)",
+        help="whose jobs: those of this machine's sources, or of all machines by InfluxDB (default: history; InfluxDB "
+        "if nothing is expected here and a server is configured)",
     )
     parser.add_argument("--all", action="store_true", help="what each source says, not only what counts of it")
     parser.add_argument(
@@ -89,9 +92,25 @@ def run(args: argparse.Namespace) -> int:
 
 def _said(args: argparse.Namespace) -> tuple[Sequence[ExpectedJob], str, Sequence[str]]:
     """Returns what is expected, where that is from, and what is wrong there."""
-    if args.source == options.INFLUXDB:
-        store = options.store_of(args).store
-        return store.expectations(), store.label, ()
+    options.load_env_file(args.env_file)
+    # Read once: the next look may have this process take the rights of a user who may not read it.
+    args = argparse.Namespace(**{**vars(args), "env_file": Path(os.devnull)})
+    user = os.geteuid()
+    may_ask = args.source is None and any(map(os.environ.get, options.URLS))
+    if args.source != options.INFLUXDB:
+        try:
+            found = _said_here(args)
+        except StateDirError:
+            if not may_ask:
+                raise
+        else:
+            if not may_ask or found[0] or found[2] or os.geteuid() != user:  # another user reads no token, no library
+                return found
+    store = options.store_of(argparse.Namespace(**{**vars(args), "source": options.INFLUXDB})).store
+    return store.expectations(), store.label, ()
+
+
+def _said_here(args: argparse.Namespace) -> tuple[Sequence[ExpectedJob], str, Sequence[str]]:
     settings = options.local_settings(args)
     problems = (*JobsFileReader(settings).look(), *Crontabs(settings).look())
     return ExpectedStore(settings.state_path).jobs(), str(settings.state_path), problems

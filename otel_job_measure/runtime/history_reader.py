@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.clock import SystemClock
@@ -18,6 +19,9 @@ from otel_job_measure.runtime.present import note_present
 from otel_job_measure.settings import Settings
 from otel_job_measure.settings.environment import default_state_dir
 from otel_job_measure.settings.model import LOCAL
+
+_PATIENCE_S: Final = 5.0
+"""How long a question waits for another process that is using the history."""
 
 
 def opened(settings: Settings) -> StateDir:
@@ -51,6 +55,7 @@ def up_to_date(settings: Settings) -> tuple[History, Behind]:
         # The living ones first: one that recovery moves in between is then seen twice, and not missed.
         clock = SystemClock()
         began_ns = clock.wall_ns()
+        history.positions(patience_s=_PATIENCE_S)  # what cannot be read now is not waited for again and again
         segments = {segment.name: segment for segment in (*state.living_segments(), *state.ready_segments())}
         behind = history.catch_up(list(segments.values()))
         if not behind.bytes:
