@@ -49,12 +49,13 @@ class Watch:
 
     def after_s(self, now_s: float) -> float:
         """Returns how far back this look goes: two days, as that of the command, if anything so old may be new."""
+        furthest_s = max(0.0, now_s - LOOK_NS / 1e9)  # no job is due before the beginning
         if self._looks_far:
-            return now_s - LOOK_NS / 1e9
+            return furthest_s
         recent_s = now_s - _LATEST_S
         first = bisect_left(self._away, recent_s, key=lambda away: away[1])
         began = (from_s - _LATEST_S for from_s, _ in self._away[first:])
-        return max(now_s - LOOK_NS / 1e9, min(recent_s, *began, recent_s))
+        return max(furthest_s, min((recent_s, *began)))
 
     def facts(self, now_s: float, after_s: float) -> Facts:
         """Returns what the store has of the job since a time."""

@@ -9,6 +9,7 @@ from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.run_record import RUNNING, RunRecord
 from otel_job_measure.insight.findings import FAILING, OVERRUN, TOO_OFTEN, TOO_SHORT, Finding
 from otel_job_measure.insight.matching import NS, started_ns
+from otel_job_measure.insight.words import took
 from otel_job_measure.points.outcome import Outcome
 
 _FIRST_ATTEMPT: Final = 1
@@ -81,7 +82,7 @@ def overrun(ended: Sequence[RunRecord], most_s: float) -> Finding | None:
         if took_s <= most_s:
             found = None
         elif found is None:
-            found = over(run, most_s, f"it took {took_s:.3g} s")
+            found = over(run, most_s, f"it took {took(took_s)}")
     return found
 
 
@@ -104,7 +105,7 @@ def too_short(ended: Sequence[RunRecord], least_s: float) -> Finding | None:
         if run.duration_s >= least_s:
             found = None
         elif found is None:
-            detail = f"it took {run.duration_s:.3g} s"
+            detail = f"it took {took(run.duration_s)}"
             found = Finding(name=TOO_SHORT, since_ns=ended_ns(run), uuid=run.uuid, detail=detail)
     return found
 
@@ -121,7 +122,7 @@ def too_often(runs: Iterable[RunRecord], least_s: float) -> Finding | None:
         if apart_s >= least_s:
             found = None
         elif found is None:
-            detail = f"{apart_s:.3g} s after the start before"
+            detail = f"{took(apart_s)} after the start before"
             found = Finding(name=TOO_OFTEN, since_ns=started_ns(run), uuid=run.uuid, detail=detail)
     return found
 

@@ -1,6 +1,7 @@
 """Whether the last runs of a job take longer than those before them."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from statistics import median
 from typing import Final
@@ -9,6 +10,7 @@ from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.findings import SLOWER, Finding
 from otel_job_measure.insight.limits import ended_ns, success_of
+from otel_job_measure.insight.words import took
 
 LAST: Final = 5
 """The median of so many runs is compared."""
@@ -17,12 +19,15 @@ LEAST: Final = 20
 MOST: Final = 100
 """So many runs before them are looked at."""
 _LEAST_RATIO: Final = 1.25
-_SIGMAS: Final = 2.2
-"""By so many deviations the median has to rise: in a hundred looks at runs that vary by chance, it hardly ever does."""
+_SIGMAS: Final = 2.5
+"""A rise by so many deviations counts if each of the last runs is slow."""
+_SHARE: Final = 0.95
+"""A smaller one counts if the last runs take longer than this part of the runs before, on average."""
 _FEW: Final = 4
 """The fewer runs there are before, the less their spread is known."""
 _SIGMA_OF_MAD: Final = 1.4826
 _LEAST_S: Final = 1e-3
+_TINY: Final = 1e-9
 
 
 def slower(counted: Sequence[RunRecord], earlier: Sequence[Mark] = ()) -> Finding | None:
@@ -43,17 +48,27 @@ def slower(counted: Sequence[RunRecord], earlier: Sequence[Mark] = ()) -> Findin
         return None
     usual, now = median(before), median(last)
     spread = _SIGMA_OF_MAD * median(abs(each - usual) for each in before)
+    deviations = (now - usual) / max(spread * (1 + _FEW / len(before)), _TINY)
     border = (usual + now) / 2
-    is_higher = now - usual > max(math.log(_LEAST_RATIO), _SIGMAS * spread * (1 + _FEW / len(before)))
-    if not is_higher or sorted(last)[1] <= border:  # all but one of them are slow
+    is_beyond_chance = (deviations > _SIGMAS and min(last) > border) or _share_below(before, last) > _SHARE
+    if now - usual <= math.log(_LEAST_RATIO) or deviations <= 1 or not is_beyond_chance:
         return None
     first = runs[_first_slow(logs, border)]
     return Finding(
         name=SLOWER,
         since_ns=ended_ns(first),
         uuid=first.uuid,
-        detail=f"{math.exp(now):.3g} s, before {math.exp(usual):.3g} s",
+        detail=f"{took(math.exp(now))}, before {took(math.exp(usual))}",
     )
+
+
+def _share_below(before: Sequence[float], last: Sequence[float]) -> float:
+    """Returns which part of the runs before takes less time than each of the last, on average.
+
+    This does not depend on how durations are spread: of steady runs it is hardly ever high.
+    """
+    in_order = sorted(before)
+    return sum((bisect_left(in_order, each) + 0.5) / (len(before) + 1) for each in last) / len(last)
 
 
 def _first_slow(logs: Sequence[float], border: float) -> int:
