@@ -51,10 +51,10 @@ class _Server(Server):
 
 
 @contextmanager
-def served(looks: Callable[[], Look]) -> Generator[str]:
-    """A site that a real server serves, in this process; its address."""
+def served(looks: Callable[[], Look], port: int = 0) -> Generator[str]:
+    """A site that a real server serves, in this process, on a free port if none is given; its address."""
     site = site_of(looks)
-    listener = listening("127.0.0.1", 0)
+    listener = listening("127.0.0.1", port)
     servers: queue.Queue[Server] = queue.Queue()
 
     def serve() -> None:  # Playwright has an event loop in the thread of the test

@@ -97,6 +97,24 @@ def test_every_address_is_relative(client: TestClient, path: str, base: str | No
     assert 'action="enter"' in html
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/static/../page.css", "/static/%2e%2e/%2e%2e/etc/passwd", "/static//etc/passwd", "/static/page.css/", "/%2e%2e"],
+)
+def test_no_path_leads_to_other_files(client: TestClient, path: str) -> None:
+    """Only the files of the page are there, by their names."""
+    found = client.get(f"{HERE}{path}")
+    assert found.status_code in {401, 404}
+    assert "root:" not in found.text
+
+
+def test_a_head_request_has_no_body(client: TestClient) -> None:
+    """It says what the page would say in its headers."""
+    assert client.head("/static/page.css").headers["content-type"].startswith("text/css")
+    assert client.head("/").status_code == 401
+    assert client.head("/").headers["x-frame-options"] == "DENY"
+
+
 def test_the_form_takes_the_token_too(client: TestClient) -> None:
     """On a phone, a URL is hard to type; a body that is too long is not read."""
     assert client.post("/enter", data={"token": f" {TOKEN} "}).status_code == 303
