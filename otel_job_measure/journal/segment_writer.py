@@ -40,8 +40,8 @@ class SegmentWriter:
         self._limit = _MAX_SEGMENT
         self._fd = -1
         self._file = (-1, -1)
-        self._mark: Mark | None = None
-        self._lost = False
+        self.mark: Mark | None = before.mark if isinstance(before, SegmentWriter) else None
+        """The time of which points are not written, while there are some."""
         self._slot = slots.take(state, clock)
         try:
             self._begin_segment()
@@ -68,15 +68,14 @@ class SegmentWriter:
 
     def behind(self, waiting: int, *, is_lost: bool = False) -> None:
         """Marks the time from the first point that could not be written until now; takes that back if none is lost."""
-        self._lost = self._lost or is_lost
         if waiting:
             now_ns = self._clock.wall_ns()
-            self._mark = self._mark or Mark(self.state, now_ns - _MARGIN_NS)
-            self._mark.until(now_ns)
-        elif self._mark is not None:
-            if not self._lost:
-                self._mark.take_back()
-            self._mark, self._lost = None, False
+            self.mark = self.mark or Mark(self.state, now_ns - _MARGIN_NS)
+            self.mark.stays = self.mark.stays or is_lost
+            self.mark.until(now_ns)
+        elif self.mark is not None:
+            self.mark.take_back()
+            self.mark = None
 
     def rotate(self) -> None:
         """Begins a new segment if the present one is full."""

@@ -228,6 +228,8 @@ class Mark:
         self._path = state.unknown / f"{from_ns}-{os.urandom(6).hex()}"
         self.is_made = False
         """Whether the last attempt to note it worked."""
+        self.stays = False
+        """Whether rows are lost for good."""
 
     def until(self, last_ns: int) -> None:
         """Has the time last until now; if that is impossible, nothing happens."""
@@ -242,9 +244,10 @@ class Mark:
             self.is_made = True
 
     def take_back(self) -> None:
-        """Deletes the mark: the rows are there after all."""
+        """Deletes the mark if no row is lost for good: the rows are there after all."""
         with contextlib.suppress(OSError):
-            self._path.unlink()
+            if not self.stays:
+                self._path.unlink()
 
 
 def lose(state: StateDir, segment: Segment, clock: Clock) -> None:
