@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from otel_job_measure.cli import check_text, notify_options, options
+from otel_job_measure.cli.progress import working
 from otel_job_measure.errors import StoreError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     timeout_s = _TIMEOUT_S if args.timeout is None else args.timeout
     began_s = time.monotonic()
     try:
-        with _limited(timeout_s):
+        with _limited(timeout_s), working("checking all jobs"):
             from otel_job_measure.cli.checker import Checker  # noqa: PLC0415 - it imports SQLite, and is not for --help
 
             checker = Checker(args)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from otel_job_measure import names
 from otel_job_measure.cli import notify_options, options
+from otel_job_measure.cli.progress import working
 from otel_job_measure.errors import JobMeasureError, SettingsError, StateDirError
 from otel_job_measure.printable import brief
 from otel_job_measure.settings import Settings, parse_env_file
@@ -82,7 +83,8 @@ def _run(args: argparse.Namespace) -> int:
     began_s = time.monotonic()
     with heard_warnings() as heard:
         patient = patient_of(args, heard)
-        findings = _examined(patient, args.timeout)
+        with working("looking"):
+            findings = _examined(patient, args.timeout)
     settings = [] if patient.settings is None else said(patient.settings, option=args.state_dir is not None)
     report = doctor_report.Report(
         findings=findings, settings=settings, host=patient.host, took_s=time.monotonic() - began_s

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from otel_job_measure.cli import options
 from otel_job_measure.cli.expected_jobs import print_jobs, print_json
+from otel_job_measure.cli.progress import working
 from otel_job_measure.errors import StateDirError
 from otel_job_measure.expectations import schedules
 from otel_job_measure.expectations.expectation import ExpectedJob
@@ -106,8 +107,9 @@ def _said(args: argparse.Namespace) -> tuple[Sequence[ExpectedJob], str, Sequenc
         else:
             if not may_ask or found[0] or found[2] or os.geteuid() != user:  # another user reads no token, no library
                 return found
-    store = options.store_of(argparse.Namespace(**{**vars(args), "source": options.INFLUXDB})).store
-    return store.expectations(), store.label, ()
+    with working("reading what is expected"):
+        store = options.store_of(argparse.Namespace(**{**vars(args), "source": options.INFLUXDB})).store
+        return store.expectations(), store.label, ()
 
 
 def _said_here(args: argparse.Namespace) -> tuple[Sequence[ExpectedJob], str, Sequence[str]]:
