@@ -119,4 +119,6 @@ def application(  # noqa: PLR0913, PLR0917 - its parts
 
     routes = [Route(view.path, pages.endpoint(view)) for view in views]
     routes += [Route("/live", live), Route(f"{STATIC}{{name}}", static)]
-    return Access(Starlette(routes=routes, exception_handlers={404: not_found}), key, hosts, locked)
+    app = Starlette(routes=routes, exception_handlers={404: not_found})
+    app.router.redirect_slashes = False  # it would lead out of a proxy's folder
+    return Access(app, key, hosts, locked)
