@@ -168,7 +168,8 @@ class _Reader:
         tables = found.get(key, [])
         if isinstance(tables, list):
             return cast("list[object]", tables)
-        self.wrong((key,), f"it takes tables in double brackets: [[{key}]]")
+        other = ", or [jobs.NAME]" if key == "job" else ""
+        self.wrong((key,), f"it takes tables in double brackets: [[{key}]]{other}")
         return ()
 
     def job(self, path: Path, name: object, found: object) -> None:
@@ -182,11 +183,13 @@ class _Reader:
         job = JobId(name, self.text(path, given, "project"), self.text(path, given, "stage"))
         hosts = self.texts(path, given, "hosts")
         limits: dict[str, object] = {limit: given[limit] for limit in names.LIMITS if limit in given}
-        if hosts:
-            limits.setdefault("scope", "host")
+        if hosts and limits.setdefault("scope", "host") == "any":
+            where = (*path, "hosts") if "hosts" in own else (*path, "scope")
+            self.wrong(where, "hosts have due times of their own, and with the scope 'any' no host has", job=name)
+            limits["scope"] = "host"
         result = checked(limits, self.now)
         for limit, problem in result.problems:
-            where: Path = (*path, limit) if limit in own or limit not in self.defaults else ("defaults", limit)
+            where = (*path, limit) if limit in own or limit not in self.defaults else ("defaults", limit)
             self.wrong(where, problem.removeprefix(f"{limit}="), job=name)
         if (job, hosts) in self.jobs:
             self.wrong(path, "the file has this job twice; the first counts", job=name)

@@ -21,6 +21,14 @@ CRON: Final = "cron"
 ONCALENDAR: Final = "oncalendar"
 DIALECTS: Final = (CRON, ONCALENDAR, *dialects.EVALUATORS)
 
+_TAKES: Final = {
+    "second": "0 to 59",
+    "minute": "0 to 59",
+    "hour": "0 to 23",
+    "day-of-month": "1 to 31, as far as the month has them, or L",
+    "month": "1 to 12, or JAN to DEC",
+    "day-of-week": "0 to 7, or SUN to SAT",
+}
 _ALIASES: Final = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
@@ -144,8 +152,16 @@ def _cron(text: str, zone: ZoneInfo) -> tuple[str, _Evaluate]:
     try:
         words = CronSim(expression, datetime.now(zone)).explain()
     except CronSimError as error:
-        raise ScheduleError(f"the cron schedule {text!a} is wrong: {error}{_fields(text)}") from error
+        raise ScheduleError(
+            f"the cron schedule {text!a} is wrong: {error}{_takes(str(error))}{_fields(text)}"
+        ) from error
     return words, lambda moment: CronSim(expression, moment)
+
+
+def _takes(error: str) -> str:
+    """Returns the values that a wrong field takes."""
+    takes = _TAKES.get(error.removeprefix("Bad "))
+    return f", it takes {takes}" if takes else ""
 
 
 def _fields(text: str) -> str:

@@ -39,8 +39,11 @@ class Lines:
                     self._lines.setdefault((*table, *keys[:depth]), number)
 
     def of(self, path: Path) -> int:
-        """Returns the line of a key, else of the table that it is in, else 1."""
+        """Returns the line of a key, else of what is first below it, else of the table that it is in, else 1."""
         while path and path not in self._lines:
+            below = [line for known, line in self._lines.items() if known[: len(path)] == path]
+            if below:
+                return min(below)
             path = path[:-1]
         return self._lines.get(path, 1)
 

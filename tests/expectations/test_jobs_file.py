@@ -213,3 +213,23 @@ def test_a_wrong_target_costs_only_itself(lines: str, problem: str) -> None:
 def test_a_list_of_targets_has_double_brackets() -> None:
     """A single table is a mistake that is easily made."""
     assert "it takes tables in double brackets: [[notify]]" in problems('[notify]\nurl = "mailto:a@b"')[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('\n[notify.ops]\nurl = "x:"\n', "line 2: 'notify': it takes tables in double brackets: [[notify]]"),
+        ('\n\n[job.f]\nevery = "1h"\n', "line 3: 'job': it takes tables in double brackets: [[job]], or [jobs.NAME]"),
+        (
+            '[jobs.f]\nevery = "1h"\nhosts = "a"\nscope = "any"\n',
+            "line 3: job 'f', 'hosts': hosts have due times of their own, and with the scope 'any' no host has",
+        ),
+        (
+            '[defaults]\nhosts = "a"\nscope = "any"\n[jobs.f]\nevery = "1h"\n',
+            "line 4: job 'f', 'scope': hosts have due times of their own, and with the scope 'any' no host has",
+        ),
+    ],
+)
+def test_a_mistake_has_the_line_that_it_is_on(text: str, problem: str) -> None:
+    """Also one of a table whose own header is not in the file, and one of two keys that contradict each other."""
+    assert problems(text) == [problem]
