@@ -6,14 +6,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from typing import Any, Final
 
 from otel_job_measure.testing.conformance import Behaviour, Place, Recorded
 from tests.integrations import celery_suite
-from tests.support.processes import ROOT, until
+from tests.support.processes import ROOT
+from tests.support.processes import until as until_within
 
-_WAIT_S: Final = 60
+_WAIT_S: Final = 180
+"""Much more than any of it takes, also on a machine with much else to do."""
+until: Final = partial(until_within, within_s=_WAIT_S)
 _NONE: Final = "Celery has no such thing"
 _NO_ASYNC: Final = "its tasks are no coroutines"
 _WITHIN: Final = "the task runs in the worker's process: its run becomes `lost`"

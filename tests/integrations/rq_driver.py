@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from redis import Redis
@@ -15,9 +16,12 @@ from rq import command as commands
 from otel_job_measure.integrations import rq as adapter
 from otel_job_measure.testing.conformance import Behaviour, Place, Recorded
 from tests.integrations import rq_app
-from tests.support.processes import ROOT, until
+from tests.support.processes import ROOT
+from tests.support.processes import until as until_within
 
-_WAIT_S: Final = 60
+_WAIT_S: Final = 180
+"""Much more than any of it takes, also on a machine with much else to do."""
+until: Final = partial(until_within, within_s=_WAIT_S)
 _NONE: Final = "RQ has no such thing"
 _WITHIN: Final = "the job runs in the worker's process: its run becomes `lost`"
 _NEVER: Final = dict.fromkeys(("rejected", "ignored", "misfire", "max instances", "coalesced"), _NONE) | {

@@ -20,7 +20,7 @@ def measured() -> Iterator[None]:
     adapter.uninstall()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("driver", DRIVERS, ids=[driver.name for driver in DRIVERS])
 @pytest.mark.usefixtures("measured")
 def test_it_conforms(driver: Driver, redis: Redis, tmp_path: Path, request: pytest.FixtureRequest) -> None:

@@ -85,7 +85,7 @@ def place(redis: Redis, tmp_path: Path) -> Iterator[Place]:
     adapter.uninstall()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("driver", DRIVERS, ids=[driver.name for driver in DRIVERS])
 def test_it_conforms(driver: Driver, place: Place, tmp_path: Path) -> None:
     """Each behaviour is recorded rightly by a worker with and without horses, and nothing more comes later."""

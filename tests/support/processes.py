@@ -21,16 +21,17 @@ _PAUSE_S: Final = 0.02
 _T = TypeVar("_T")
 
 
-def until(look: Callable[[], _T], what: str) -> _T:
+def until(look: Callable[[], _T], what: str, within_s: float = _DEADLINE_S) -> _T:
     """Looks again and again until there is something, and returns it.
 
     Args:
         look: Returns something true when it is there.
         what: What it is, for the failure where it never comes.
+        within_s: For how long.
     """
-    over_s = time.monotonic() + _DEADLINE_S
+    over_s = time.monotonic() + within_s
     while not (found := look()):
-        assert time.monotonic() < over_s, f"{what}: not within {_DEADLINE_S:g} s"
+        assert time.monotonic() < over_s, f"{what}: not within {within_s:g} s"
         Event().wait(_PAUSE_S)
     return found
 
