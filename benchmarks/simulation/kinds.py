@@ -247,9 +247,9 @@ def _every(make: _Maker) -> Job:
     every_s = chance.choice([15 * MINUTE, HOUR, 6 * HOUR, DAY])
     job = make.job("every", (0, Expectation(every_s=every_s, max_runtime_s=20 * MINUTE, failures=1)))
     deploys = iter(sorted(chance.uniform(0, make.end_s) for _ in range(world.days // 6)))
-    deploy_s, at_s = next(deploys, make.end_s), every_s
-    while at_s < make.end_s:
-        due: Due | None = Due(world.ns(at_s), min(max(every_s / 10, MINUTE), HOUR), every_s)
+    deploy_s, at_ns, every_ns = next(deploys, make.end_s), world.ns(every_s), round(every_s * 1e9)
+    while (at_s := (at_ns - world.ns(0)) / 1e9) < make.end_s:
+        due: Due | None = Due(at_ns, min(max(every_s / 10, MINUTE), HOUR), every_s)
         start_s = at_s + abs(make.delay_s(Due(0, MINUTE, every_s)))
         if deploy_s < at_s - MINUTE:
             start_s, deploy_s, due = deploy_s, next(deploys, make.end_s), None
@@ -262,11 +262,11 @@ def _every(make: _Maker) -> Job:
                 job.absent.add(due.at_ns)
                 if deploy_s <= at_s + due.grace_s:  # it would come in time
                     deploy_s = next(deploys, make.end_s)
-                at_s += every_s
+                at_ns += every_ns
                 continue
         if not is_away:
             job.runs.append(make.ran(job, host, start_s, f"{len(job.runs)}", due))
-            at_s = start_s + every_s
+            at_ns = world.ns(start_s) + every_ns
     return job
 
 
