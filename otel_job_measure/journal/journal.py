@@ -275,7 +275,7 @@ class SegmentJournal:
             self._counters.dropped(points, "memory")
             if ends is not None:
                 life.open_runs.pop(ends, None)
-        self._note(life, logging.ERROR, "append", f"{len(life.queue)} points wait in memory to be written: {error}")
+        self._note(life, logging.ERROR, "append", f"{len(life.queue)} points cannot be written and wait: {error}")
 
     # The store
 
