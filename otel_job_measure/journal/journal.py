@@ -275,7 +275,9 @@ class SegmentJournal:
             self._counters.dropped(points, "memory")
             if ends is not None:
                 life.open_runs.pop(ends, None)
-        self._note(life, logging.ERROR, "append", f"{len(life.queue)} points cannot be written and wait: {error}")
+        self._note(
+            life, logging.ERROR, "append", f"{len(life.queue)} points cannot be written, wait in memory: {error}"
+        )
 
     # The store
 
