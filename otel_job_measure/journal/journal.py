@@ -276,10 +276,8 @@ class SegmentJournal:
             if ends is not None:
                 life.open_runs.pop(ends, None)
         self._note(
-            life, logging.ERROR, "append", f"{len(life.queue)} points cannot be written, wait in memory: {error}"
+            life, logging.ERROR, "append", f"{len(life.queue)} points cannot be written and wait in memory: {error}"
         )
-
-    # The store
 
     def _open_handle(self) -> _Handle:
         """Returns the store of this process, which is opened if there is none."""
