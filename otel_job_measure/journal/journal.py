@@ -202,7 +202,7 @@ class SegmentJournal:
         if handle is not None:
             handle.store.abandon()
 
-    # The append
+    # The append, and the store
 
     def _current(self) -> _Life:
         life = self._life
