@@ -90,7 +90,7 @@ def test_beat_says_the_name_of_a_decorated_task(place: Place) -> None:
     """As its runs have it; an entry that was due long ago is sent now, and due from now on."""
     app: Any = import_module("celery").Celery("tests", set_as_current=False)
     crontab: Any = import_module("celery.schedules").crontab
-    task: Any = app.task(name="tasks.nightly", shared=False)(place.measure.job("nightly")(work))
+    task: Any = app.task(name="agenda.nightly", shared=False)(place.measure.job("nightly")(work))
     app.conf.update(timezone="UTC", beat_schedule={"x": {"task": task.name, "schedule": crontab(minute=20)}})
     celery.install(measure=place.measure)
     scheduler: Any = import_module("celery.beat").Scheduler(app)

@@ -43,9 +43,13 @@
     for (const each of next.querySelectorAll("details > summary")) {
       if (open.has(each.textContent)) each.parentElement.open = true;
     }
-    const focused = now.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    const ways = (main) => [main, ...main.querySelectorAll("a, button, summary")];
+    const place = ways(now).indexOf(document.activeElement);
+    const href = document.activeElement.getAttribute("href");
     now.replaceWith(document.adoptNode(next));
-    if (focused) document.querySelector(`main a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    if (place < 0) return;  // the focus is elsewhere
+    const same = href && next.querySelector(`a[href="${CSS.escape(href)}"]`);
+    (same || ways(next)[place] || next).focus({ preventScroll: true });
   };
 
   // Two hundred browsers need not ask in the same moment.
