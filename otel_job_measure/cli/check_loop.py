@@ -68,7 +68,7 @@ class CheckLoop:
         while not self._is_over():
             try:
                 untraced(self._look)
-            except BrokenPipeError:  # nobody reads any more
+            except BrokenPipeError:  # the reader is gone
                 raise
             except Exception as error:  # noqa: BLE001 - a look that fails does not end the next ones
                 with suppress(OSError):  # a full disk takes no line

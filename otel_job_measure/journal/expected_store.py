@@ -301,7 +301,7 @@ def _content(path: Path) -> dict[str, Any]:
     """Returns the content of a file; nothing if it is missing, or if it cannot be read, which is logged once."""
     try:
         found: object = json.loads(read_private(path, _MOST_BYTES))
-    except (FileNotFoundError, NotADirectoryError):  # whoever writes there says it
+    except (FileNotFoundError, NotADirectoryError):  # the writer logs it
         return {}
     except (OSError, ValueError, RecursionError) as error:
         _once.warning(f"unreadable {path}", "%s cannot be read and is left out: %s", path, error)
