@@ -36,7 +36,7 @@ class Got:
 
 
 class Visitor:
-    """Somebody who has the cookie.
+    """A visitor with the cookie.
 
     Args:
         url: The URL that the command printed.

@@ -96,7 +96,7 @@ def _beside(visitor: Visitor, look_s: float) -> list[float]:
     """Returns the seconds to the first byte of many pages, until the server has looked at the store once more.
 
     Args:
-        visitor: Who asks.
+        visitor: The browser that asks.
         look_s: What a look computes.
     """
     first_s: list[float] = []
