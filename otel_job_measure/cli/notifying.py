@@ -77,7 +77,7 @@ class Teller:
                 self._tell(look, detailed, settings, Routes(self._routes(recipients, settings)), stopped)
             if self._ping:
                 ping(self._ping)
-        except Exception as error:  # noqa: BLE001 - the check has found what it found, whoever is told of it
+        except Exception as error:  # noqa: BLE001 - what the check found stays found
             options.complain(options.reason(error))
 
     def tell_in_vain(self, finding: Finding, settings: Settings, recipients: Sequence[Recipient] | None) -> None:
@@ -86,7 +86,7 @@ class Teller:
             if self.tells and recipients is not None:
                 routes = Routes(self._routes(recipients, settings))
                 self._tell(look_in_vain(finding), lambda trouble: trouble, settings, routes, lambda: False)
-        except Exception as error:  # noqa: BLE001 - the store's answer is said whoever is told of it
+        except Exception as error:  # noqa: BLE001 - the answer of the store is said in any case
             options.complain(options.reason(error))
 
     def _tell(

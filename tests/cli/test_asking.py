@@ -129,7 +129,7 @@ def test_a_history_of_the_first_version_answers(
 def test_every_command_asks_the_store_that_it_is_told(
     state_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    """The history answers while the server is away; who asks the server gets one line about it, without its token."""
+    """The history answers while the server is away; a question to it gets one line, without its token."""
     history(state_dir)
     for name, value in AWAY.items():
         monkeypatch.setenv(name, value)

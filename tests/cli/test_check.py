@@ -160,7 +160,7 @@ def test_a_state_directory_that_is_not_there_is_unknown(tmp_path: Path, capsys: 
 def test_a_line_that_cannot_be_printed_is_unknown_and_people_are_told(
     measured: Path, tmp_path: Path, words: list[str], url: str
 ) -> None:
-    """The disk of the log is full: whoever is to be told is told all the same."""
+    """The disk of the log is full: the targets are told all the same."""
     told = tmp_path / url
     os.mkfifo(told)
     command = tmp_path / "target"

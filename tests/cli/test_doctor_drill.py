@@ -160,7 +160,7 @@ def test_the_targets_of_the_jobs_file_are_told_too(
 def test_a_jobs_file_that_is_none_is_said(
     state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """With its path; nobody is told then."""
+    """With its path; no target is told then."""
     monkeypatch.setenv("OTEL_JOB_MEASURE_JOBS", str(tmp_path / "none.toml"))
     code, found = drill(capfd)
     assert code == 1

@@ -177,7 +177,7 @@ class Notifier:
         target = self._targets[waiting.target]
         try:
             target.send(waiting.message, timeout_s=self._timeout_s)
-        except PartlyTakenError as error:  # sent again, it would come again to those who have it
+        except PartlyTakenError as error:  # some recipients have it: they would get it twice
             telling.problems.append(f"{target.shown} was told, but {error}")
         except NotifyError as error:
             attempts = waiting.attempts + 1

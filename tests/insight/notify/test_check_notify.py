@@ -107,7 +107,7 @@ def test_a_url_can_come_from_a_file(state_dir: Path, tmp_path: Path, webhook: We
 
 @pytest.mark.parametrize("words", [["--notify", "nowhere"], ["--notify", "@/nowhere"], ["--ping", "@/nowhere"]])
 def test_a_wrong_target_is_unknown(state_dir: Path, words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
-    """The check says so in its first line, and tells nobody."""
+    """The check says so in its first line, and tells no target."""
     expect(state_dir, "ghost", ago_s=600)
     code = _check(state_dir, *words)
     said = capfd.readouterr().out
