@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_job_measure.integrations.apscheduler_dues import Schedulers
 from otel_job_measure.integrations.apscheduler_task import JobId, Task, Times, job_name
 from otel_job_measure.integrations.patches import Patches
-from otel_job_measure.integrations.process_pools import ended_with, is_broken, packed
+from otel_job_measure.integrations.process_pools import BrokenPools, is_broken, packed
 from otel_job_measure.integrations.surroundings import required
 from otel_job_measure.integrations.times import nanoseconds
 
@@ -64,6 +64,7 @@ class _Hooks:
 
     def __init__(self, adapter: "Adapter", measure: bytes, app: object) -> None:
         self._adapter = adapter
+        self._broken = BrokenPools(adapter)
         self._measure = measure
         self._app = app
 
@@ -76,11 +77,14 @@ class _Hooks:
             task = Task(job, run_times, self._adapter, self._measure)
             times = Times(task)
         try:
-            return original(executor, task, times)
+            submitted = original(executor, task, times)
         except Exception as error:
             is_full = type(error).__name__ == "MaxInstancesReachedError"
             self._skipped(job, run_times, "max_instances" if is_full else "not submitted", error)
             raise
+        if isinstance(task, Task):
+            task.pool = getattr(executor, "_pool", None)  # it takes a new one if this one breaks
+        return submitted
 
     def succeeded(self, original: Callable[..., Any], executor: Any, job_id: Any, events: Any) -> Any:
         """Records misfires: only the events of a batch tell of them."""
@@ -96,8 +100,9 @@ class _Hooks:
         """Ends the runs of a process that was killed: the pool knows it, and no event ever tells."""
         with self._adapter.guard:
             if isinstance(job_id, JobId) and is_broken(error[0]):
+                pool = job_id.task.pool or executor._pool  # noqa: SLF001 - as above
                 for due in job_id.task.dues:
-                    if not ended_with(executor._pool, error[0], self._adapter, job_id.task.key(due)):  # noqa: SLF001 - as above
+                    if not self._broken.ended(pool, error[0], job_id.task.key(due)):
                         self._skipped(job_id.task.job, [due], "not run", "the process pool broke")
         return original(executor, str(job_id), *error)
 

@@ -45,6 +45,8 @@ class Task:
         self.id.task = self
         self.due: datetime | None = None
         """The due time whose turn it is."""
+        self.pool: object = None
+        """The pool that it was submitted to."""
         self._adapter = adapter
         self._measure = measure
 

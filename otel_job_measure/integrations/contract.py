@@ -198,18 +198,25 @@ class Adapter:
         """
         with self.guard:
             if isinstance(key, str):
-                _, found = self._watched(key)
+                settings = self.measure.settings
+                found = None if settings.in_memory else watched.find(StateDir(settings.state_path), key)
                 if found is None:
                     return False
                 key = RunHandle.from_json(found)
             return self.measure.finish(key, outcome=outcome)
         return False
 
-    def began(self, key: str) -> bool:
-        """Returns whether another process has lately begun a run with this key as `watched`."""
+    def noted(self) -> dict[str, RunHandle | None]:
+        """Returns the `watched` keys of the runs that processes of this machine have lately begun.
+
+        Returns:
+            For each key the handle of a run that has not ended, None if all have.
+        """
         with self.guard:
-            return self._watched(key)[0]
-        return False
+            settings = self.measure.settings
+            found = {} if settings.in_memory else watched.noted(StateDir(settings.state_path))
+            return {key: None if handle is None else RunHandle.from_json(handle) for key, handle in found.items()}
+        return {}
 
     def due_times(self, job: object, dues_ns: Sequence[int], until_ns: int, *, function: object = None) -> None:
         """Says when a job is due next, for the monitor; an adapter says it hourly and at each change.
@@ -286,10 +293,6 @@ class Adapter:
             with self.guard:
                 return judge(error, result)
         return None
-
-    def _watched(self, key: str) -> tuple[bool, str | None]:
-        settings = self.measure.settings
-        return (False, None) if settings.in_memory else watched.find(StateDir(settings.state_path), key)
 
     def _runs(self) -> KeyedRuns:
         opener = self.measure.opener

@@ -16,8 +16,8 @@ from uuid import uuid4
 
 from otel_job_measure.integrations.contract import Adapter, rooted
 from otel_job_measure.integrations.process_pools import (
+    BrokenPools,
     adapter_of,
-    ended_with,
     is_broken,
     is_child_of_multiprocessing,
     packed,
@@ -55,6 +55,7 @@ class MeasuredExecutor(Executor):
         self._job = job
         self._measure = packed(measure)
         self._adapter = adapter_of(_LIBRARY, b"") if measure is None else Adapter(_LIBRARY, measure)
+        self._broken = BrokenPools(self._adapter)
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Submits a call; its run ends when the pool's process is killed."""
@@ -72,7 +73,7 @@ class MeasuredExecutor(Executor):
             error = None if future.cancelled() else future.exception()
             if future.cancelled():
                 self._skipped(call, "revoked", "cancelled")
-            elif is_broken(error) and not ended_with(self._executor, error, self._adapter, call.key):
+            elif is_broken(error) and not self._broken.ended(self._executor, error, call.key):
                 self._skipped(call, "not run", "the process pool broke")
 
     def _skipped(self, call: "_Call", why: str, detail: str) -> None:

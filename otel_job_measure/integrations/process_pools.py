@@ -7,10 +7,12 @@ import pickle
 import sys
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final, cast
+from weakref import WeakKeyDictionary
 
 from otel_job_measure.forks import fork_gate
 
 if TYPE_CHECKING:
+    from otel_job_measure.entrypoints.run_handle import RunHandle
     from otel_job_measure.integrations.contract import Adapter
     from otel_job_measure.points.outcome import Outcome
     from otel_job_measure.runtime.measure import JobMeasure
@@ -46,12 +48,24 @@ def is_broken(error: object) -> bool:
     return type(error).__name__ == "BrokenProcessPool"
 
 
-def ended_with(pool: object, error: object, adapter: "Adapter", key: str) -> bool:
-    """Ends the run of a process that died with its pool; returns False if the run never began."""
-    is_begun = adapter.began(key)
-    if is_begun:
-        adapter.witnessed(key, _outcome(pool, error))
-    return is_begun
+class BrokenPools:
+    """What one adapter knows of pools that broke: it looks once a pool, since thousands of calls may have waited."""
+
+    def __init__(self, adapter: "Adapter") -> None:
+        self._adapter = adapter
+        self._found: WeakKeyDictionary[object, tuple[Outcome, dict[str, RunHandle | None]]] = WeakKeyDictionary()
+        """By the pool's exception, which all of its calls share."""
+
+    def ended(self, pool: object, error: object, key: str) -> bool:
+        """Ends the run of a process that died with its pool; returns False if the run never began."""
+        if error not in self._found:
+            outcome = _outcome(pool, error)  # it may wait, and a call may begin meanwhile
+            self._found[error] = outcome, self._adapter.noted()
+        outcome, noted = self._found[error]
+        handle = noted.get(key)
+        if handle is not None:
+            self._adapter.witnessed(handle, outcome)
+        return key in noted
 
 
 def _outcome(pool: object, error: object) -> "Outcome":

@@ -1,7 +1,9 @@
 """APScheduler's adapter: the conformance suite on every executor, and what is particular to APScheduler."""
 
 import json
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,8 +18,9 @@ from otel_job_measure import JobMeasure
 from otel_job_measure.errors import MissingDependencyError
 from otel_job_measure.integrations import apscheduler
 from otel_job_measure.testing import RecordedRuns, recorded_runs
-from otel_job_measure.testing.conformance import BEHAVIOURS, Behaviour, Place, check
+from otel_job_measure.testing.conformance import BEHAVIOURS, Behaviour, Place, Recorded, check
 from tests.spans.support import App
+from tests.support.processes import until
 
 ROOT: Final = Path(__file__).parents[2]
 _NONE: Final = "APScheduler has no such thing"
@@ -211,6 +214,35 @@ def test_a_month_of_coalesced_due_times(runs: RecordedRuns) -> None:
     Scheduler().run(trigger="interval", minutes=1, id="nightly", next_run_time=now - timedelta(days=30))
     assert len(runs) == 1
     assert len(runs.skipped()) == 500
+
+
+def dies() -> None:
+    """Is killed."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_pool_that_breaks_with_hundreds_of_jobs(tmp_path: Path) -> None:
+    """The run that had begun ends once, each other job is skipped once, and the scheduler's next pool runs on."""
+    place = Place(state_dir=tmp_path / "state", job="any")
+    apscheduler.install(measure=place.measure())
+    spawn = {"mp_context": multiprocessing.get_context("spawn")}
+    executors = {"default": {"type": "processpool", "max_workers": 1, "pool_kwargs": spawn}}
+    scheduler: Any = import_module("apscheduler.schedulers.background").BackgroundScheduler(executors=executors)
+    scheduler.start(paused=True)
+    scheduler.add_job(dies, id="dies", misfire_grace_time=None)
+    for number in range(400):
+        scheduler.add_job(work, id=f"job-{number:03}", misfire_grace_time=None)
+    scheduler.resume()
+    try:
+        until(lambda: len(Recorded.in_(place.state_dir).skipped) == 400, "the skipped jobs")
+        scheduler.add_job(work, id="later", misfire_grace_time=None)
+        until(lambda: [run.job for run in Recorded.in_(place.state_dir).runs if run.ended_ns][1:], "the later job")
+    finally:
+        scheduler.shutdown()
+        apscheduler.uninstall()
+    found = Recorded.in_(place.state_dir)
+    assert sorted((run.job, run.reason or run.status) for run in found.runs) == [("dies", "signal"), ("later", "end")]
+    assert sorted(each.job for each in found.skipped) == [f"job-{number:03}" for number in range(400)]
 
 
 def test_the_span_begins_a_trace_and_links_to_the_code_that_added_the_job(runs: RecordedRuns) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import pytest
 
+from otel_job_measure.integrations.contract import Adapter
 from otel_job_measure.integrations.futures import measured
 from otel_job_measure.testing.conformance import BEHAVIOURS, Behaviour, Place, Recorded, check
 from tests.support.processes import ROOT
@@ -138,6 +139,26 @@ def test_a_killed_process(place: Place) -> None:
     measure.close()
     assert endings(place) == [("import", "signal")]
     assert skipped(place) == [("import", "not run: the process pool broke")]
+
+
+def test_a_killed_process_with_thousands_of_calls(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run that had begun ends once, each of the others is skipped once, and the state directory is read once."""
+    looks: list[Adapter] = []
+    noted = Adapter.noted
+
+    def looked(adapter: Adapter) -> object:
+        looks.append(adapter)
+        return noted(adapter)
+
+    monkeypatch.setattr(Adapter, "noted", looked)
+    measure = place.measure()
+    with measured(spawning(), "import", measure) as pool:
+        calls: list[Future[Any]] = [pool.submit(dies, 0), *(pool.submit(double, number) for number in range(3000))]
+        assert {type(call.exception()) for call in calls} == {BrokenProcessPool}
+    measure.close()
+    assert endings(place) == [("import", "signal")]
+    assert skipped(place) == [("import", "not run: the process pool broke")] * 3000
+    assert len(looks) == 1
 
 
 def test_a_cancelled_call_is_no_run(place: Place) -> None:
