@@ -21,6 +21,9 @@ from otel_job_measure.points.monitor_rows import line_of
 _DAY_NS: Final = 86_400_000_000_000
 _SPREAD_NS: Final = 3_600_000_000_000
 """Rows of one job by several sources or hosts must not have one time: each has its own in the first hour of the day."""
+_BEFORE_NS: Final = 60_000_000_000
+"""One file changes all hosts of a job at one time. So each host has its own time in the minute before, because readers
+may leave out rows of the future."""
 _DIGITS: Final = 16
 
 
@@ -62,14 +65,19 @@ class ExpectedRows:
 
     def _lines(self, midnight_ns: int) -> Iterator[tuple[str, bytes]]:
         for job in self._store.jobs():
-            place = sha256("\n".join((*job.job, job.source, job.origin, job.host or "")).encode()).hexdigest()
             try:
-                yield place[:_DIGITS], line_of(row_of(job, midnight_ns + int(place, 16) % _SPREAD_NS))
+                yield _place(job)[:_DIGITS], line_of(row_of(job, midnight_ns))
             except LineProtocolError:  # a time that no field holds
                 continue
 
 
-def row_of(job: ExpectedJob, day_ns: int) -> Expected:
-    """Returns what a source says of a job as a row, stamped at its last change or at its own time of the day."""
-    at_ns = max(job.versions[-1].since_ns, job.retired_ns or 0, day_ns)
+def row_of(job: ExpectedJob, midnight_ns: int) -> Expected:
+    """Returns what a source says of a job as a row, stamped by its last change or at its own time of the day."""
+    number = int(_place(job), 16)
+    changed_ns = max(job.versions[-1].since_ns, job.retired_ns or 0)
+    at_ns = max(changed_ns - number % _BEFORE_NS, midnight_ns + number % _SPREAD_NS)
     return Expected(job=job.job, at_ns=at_ns, source=job.source, version=len(job.versions), text=encode(job))
+
+
+def _place(job: ExpectedJob) -> str:
+    return sha256("\n".join((*job.job, job.source, job.origin, job.host or "")).encode()).hexdigest()

@@ -1,4 +1,7 @@
-"""What `otel-job-measure expected` says after the code, the crontab or the file of a job has changed."""
+"""What `otel-job-measure expected` says after the code, the crontab or the file of a job has changed.
+
+It is asked on the machine itself, and of InfluxDB on another machine, which has only the rows that were sent.
+"""
 
 import json
 import os
@@ -6,77 +9,130 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from otel_job_measure.expectations.expectation import Expectation, JobId
-from otel_job_measure.expectations.precedence import effective
-from otel_job_measure.journal.expected_store import ExpectedStore
-from otel_job_measure.journal.statements import Snapshot, Statement
+from otel_job_measure import names
 from tests.runtime.support import ROOT
 from tests.support.exec_ import COMMAND
+from tests.support.generations import Opened
+from tests.support.influx import InfluxServer
+from tests.support.influxd import VERSION, VERSIONS_1
 from tests.support.uncovered import uncovered
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]  # on a busy machine
 
 DAY_NS = 86_400 * 10**9
+HISTORY = "history"
 _APP = "from otel_job_measure import JobMeasure\nmeasure = JobMeasure()\n"
+_AS_HOST = """
+import os, runpy, sys
+it, host, sys.argv = os.uname(), sys.argv[1], sys.argv[2:]
+os.uname = lambda: os.uname_result((it.sysname, host, it.release, it.version, it.machine))
+"""
+_APP_AS_HOST = f"{_AS_HOST}\nrunpy.run_path(sys.argv[0], run_name='__main__')"
+_COMMAND_AS_HOST = f"{_AS_HOST}\nrunpy.run_module('otel_job_measure', run_name='__main__')"
 
 
 class Machine:
-    """A machine with one state directory and one program, which can be deployed anew."""
+    """A machine with one state directory and one program, which can be deployed anew.
 
-    def __init__(self, folder: Path) -> None:
-        self.state = folder / "state"
+    Args:
+        folder: Of the program and the state directory.
+        server: Where its rows are sent, and what is asked; None to ask the machine itself.
+        bucket: The bucket there.
+        host: Its name.
+    """
+
+    def __init__(self, folder: Path, server: InfluxServer | None, bucket: str, host: str = "web1") -> None:
+        folder.mkdir(exist_ok=True)
+        self._folder, self._server, self._bucket, self._host = folder, server, bucket, host
+        self._state = folder / "state"
         self._app = folder / "app.py"
+
+    def other(self, host: str) -> "Machine":
+        """Returns another machine, which sends its rows to the same server if there is one."""
+        return Machine(self._folder / host, self._server, self._bucket, host)
 
     def deploy(self, *jobs: str, stage: str = "production") -> None:
         """Writes the program and runs it to its end, without running a job."""
         lines = [f"@measure.job({job})\ndef job_{number}(): pass\n" for number, job in enumerate(jobs)]
         self._app.write_text(_APP + "".join(lines))
-        self._run([sys.executable, str(self._app)], stage)
+        self._run([sys.executable, "-c", _APP_AS_HOST, self._host, str(self._app)], PROJECT_STAGE=stage)
 
-    def expected(self, **environment: str) -> list[str]:
+    def expected(self, *words: str, **environment: str) -> list[str]:
         """Returns the lines of `expected`."""
-        return self._run([*COMMAND, "expected"], "production", **environment).splitlines()
+        if self._server is None:
+            return self.command("expected", *words, **environment)
+        elsewhere = str(self._folder / "elsewhere")
+        asked = self.command("expected", "--from", "influxdb", *words, OTEL_JOB_MEASURE_STATE_DIR=elsewhere)
+        assert not Path(elsewhere).exists()
+        return asked
 
-    def objects(self, **environment: str) -> dict[str, dict[str, Any]]:
+    def titled(self, **environment: str) -> dict[str, str]:
+        """Returns the other lines of each job by its first one, which no other job has."""
+        found = re.split(r"\n(?! )", "\n".join(self.expected(**environment)))
+        titled = {job.partition("\n")[0]: job.partition("\n")[2] for job in found}
+        assert len(titled) == len(found)
+        return titled
+
+    def objects(self) -> dict[str, dict[str, Any]]:
         """Returns what `expected --json` says, by job and stage."""
-        lines = self._run([*COMMAND, "expected", "--json"], "production", **environment).splitlines()
-        found: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        found: list[dict[str, Any]] = [json.loads(line) for line in self.expected("--json")]
         return {f"{each['job']}/{each.get('stage', '')}": each for each in found}
 
     def exec(self, *words: str) -> None:
         """Runs a line of a crontab."""
-        self._run([*COMMAND, "exec", *words], "production")
+        self.command("exec", *words)
+
+    def ship(self, **environment: str) -> None:
+        """Sends what the server does not know yet; without a server there is nothing to do."""
+        if self._server is not None:
+            self.command("ship", "--once", **environment)
+
+    def command(self, *words: str, **environment: str) -> list[str]:
+        """Returns the lines of a command."""
+        command = [sys.executable, "-c", _COMMAND_AS_HOST, self._host, COMMAND[0], *words]
+        return self._run(command, **environment).splitlines()
 
     def wait(self, days: float) -> None:
-        """Lets time pass: all times of the store move into the past."""
-        for path in (self.state / "expected").glob("*.json"):
-            path.write_text(_moved(path.read_text(), int(days * DAY_NS)))
+        """Lets time pass: all times of the store, and of the server's rows, move into the past."""
+        by_ns = int(days * DAY_NS)
+        for path in (self._state / "expected").glob("*.json"):
+            path.write_text(_moved(path.read_text(), by_ns))
             os.utime(path, ns=(0, 0))
+        if self._server is not None:
+            self._server.move(names.EXPECTED, lambda line: _moved(line, by_ns), self._bucket)
 
-    def _run(self, command: list[str], stage: str, **environment: str) -> str:
+    def _run(self, command: list[str], **environment: str) -> str:
         env = {
             **uncovered(),
-            "OTEL_JOB_MEASURE_STATE_DIR": str(self.state),
+            "OTEL_JOB_MEASURE_STATE_DIR": str(self._state),
             "PROJECT_NAME": "billing",
-            "PROJECT_STAGE": stage,
+            "PROJECT_STAGE": "production",
+            **({} if self._server is None else self._server.variables(self._bucket)),
             **environment,
         }
-        return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True).stdout
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
 
 def _moved(text: str, by_ns: int) -> str:
-    """Returns JSON with all times in ns moved."""
+    """Returns a text with all times in ns moved."""
     return re.sub(r"\b1[0-9]{18}\b", lambda found: str(int(found[0]) - by_ns), text)
 
 
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+_SERVERS = [pytest.param(version, marks=pytest.mark.influxdb) for version in (VERSION, VERSIONS_1[-1])]
+
+
+@pytest.fixture(params=[HISTORY, *_SERVERS])
+def machine(request: pytest.FixtureRequest, generations: Opened, tmp_path: Path) -> Machine:
     """Returns a machine on which nothing ever ran."""
-    return Machine(tmp_path)
+    store = str(request.param)
+    server = None if store == HISTORY else cast("InfluxServer", generations.get(store))
+    return Machine(tmp_path / "web1", server, "" if server is None else server.new_bucket())
 
 
 NIGHTLY = "'nightly', schedule='5 2 * * *', timezone='Europe/Riga'"
@@ -139,15 +195,17 @@ def test_two_stages_of_one_project(machine: Machine) -> None:
     assert retired == ["nightly/staging"]
 
 
-def test_one_job_on_two_hosts(machine: Machine, tmp_path: Path) -> None:
-    """A job of code counts once, whichever host runs it."""
-    other = Machine(tmp_path / "other")
-    (tmp_path / "other").mkdir()
-    machine.deploy(NIGHTLY)
-    other.deploy(NIGHTLY)
-    assert "nightly (billing, production)" in machine.expected()
-    jobs = [job for each in (machine, other) for job in ExpectedStore(each.state).jobs()]
-    assert [(job.job.job, job.host, job.expectation.scope) for job in effective(jobs)] == [("nightly", None, "any")]
+def test_one_job_on_two_hosts(machine: Machine) -> None:
+    """A job of code counts once, whichever host runs it; one of a crontab has due times on each."""
+    machines = machine, machine.other("web2")
+    for each in machines:
+        each.deploy(NIGHTLY)
+        each.exec("--schedule", "@daily", "--timezone", "UTC", "backup", "--", "true")
+    assert {title for each in machines for title in each.titled()} == {
+        "backup (billing, production, on web1)",
+        "backup (billing, production, on web2)",
+        "nightly (billing, production)",
+    }
 
 
 def test_logrotate_on_500_hosts(machine: Machine, tmp_path: Path) -> None:
@@ -155,20 +213,21 @@ def test_logrotate_on_500_hosts(machine: Machine, tmp_path: Path) -> None:
     hosts = [f"web{number}" for number in range(500)]
     file = tmp_path / "jobs.toml"
     file.write_text(f'[jobs.logrotate]\nschedule = "@daily"\ntimezone = "UTC"\nhosts = {json.dumps(hosts)}\n')
-    lines = machine.expected(OTEL_JOB_MEASURE_JOBS=str(file))
-    titles = [line for line in lines if line[0] != " "]
-    assert len(titles) == 500
-    assert "logrotate (billing, production, on web499)" in titles
-    # The crontab of each host says it too: still one job a host.
-    machine.exec("--schedule", "@daily", "--timezone", "UTC", "--max-runtime", "1h", "logrotate", "--", "true")
-    daily = Expectation(schedule="@daily", timezone="UTC", max_runtime_s=3600, scope="host")
-    for host in hosts[:3]:
-        statement = Statement(job=JobId("logrotate", "billing", "production"), expectation=daily, host=host)
-        ExpectedStore(machine.state).note(Snapshot(source="exec", origin=f"on {host}", statements=[statement]))
-    lines = machine.expected(OTEL_JOB_MEASURE_JOBS=str(file))
-    titles = [line for line in lines if line[0] != " "]
-    assert (len(titles), len(set(titles))) == (501, 501)
-    assert " ".join(lines).count("takes at most 1h") == 4
+    jobs = {"OTEL_JOB_MEASURE_JOBS": str(file)}
+    machine.ship(**jobs)
+    assert machine.titled(**jobs).keys() == {_logrotate(host) for host in hosts}
+    # The crontabs of some hosts say it too: still one job a host.
+    machines = {host: machine.other(host) for host in ("web2", "web3", "web500")}
+    for each in machines.values():
+        command = "--schedule", "@daily", "--timezone", "UTC", "--max-runtime", "1h", "logrotate", "--", "true"
+        each.exec(*command)
+    found = [(title, text) for each in machines.values() for title, text in each.titled(**jobs).items()]
+    assert {title for title, _ in found} == {_logrotate(host) for host in (*hosts, "web500")}
+    assert {title for title, text in found if "takes at most 1h" in text} == set(map(_logrotate, machines))
+
+
+def _logrotate(host: str) -> str:
+    return f"logrotate (billing, production, on {host})"
 
 
 def test_a_line_of_a_crontab_that_is_deleted_stays_until_it_is_forgotten(machine: Machine) -> None:
@@ -176,7 +235,8 @@ def test_a_line_of_a_crontab_that_is_deleted_stays_until_it_is_forgotten(machine
     machine.exec("--every", "1h", "backup", "--", "true")
     machine.wait(400)
     assert "retired" not in machine.objects()["backup/production"]
-    assert ExpectedStore(machine.state).forget("backup") == 1
+    machine.command("forget", "backup")
+    machine.ship()
     assert "forgotten" in machine.objects()["backup/production"]["retired_why"]
     machine.exec("--every", "1h", "backup", "--", "true")
     assert "retired" not in machine.objects()["backup/production"]

@@ -86,7 +86,7 @@ def _expected(job: str, host: str | None = None) -> bytes:
     said = ExpectedJob(
         job=JobId(job), source="code", host=host, first_seen_ns=first_ns, versions=(Version(first_ns, limits),)
     )
-    return line_of(row_of(said, first_ns))
+    return line_of(row_of(said, 0))
 
 
 def _run(job: str, hour: int, host: str) -> bytes:

@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 import signal
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from otel_job_measure import names
+from otel_job_measure.points.line_protocol import Point, encode
 from tests.support.influxd import VERSION, ServerProcess, request
 
 HOW_TO_GET_ONE: Final = (
@@ -137,6 +138,15 @@ class InfluxServer:
             for pairs in [list(zip(series["columns"], values, strict=True))]
         ]
         return sorted(found, key=lambda row: row.time_ns)
+
+    def move(self, measurement: str, changed: Callable[[str], str], bucket: str) -> None:
+        """Replaces the rows of a measurement, as lines, by changed ones."""
+        rows = [row for row in self.all_lines(bucket) if row.measurement == measurement]
+        points = [Point(row.measurement, row.tags, cast("Any", row.fields), row.time_ns) for row in rows]
+        lines = [encode(point).decode() for point in points]
+        where = urlencode({"db": bucket, "q": f'DROP MEASUREMENT "{measurement}"'}, quote_via=quote)
+        self._checked("POST", f"{self.url}/query?{where}")
+        self.write("\n".join(map(changed, lines)), bucket)
 
     def start(self) -> None:
         """Starts the very same server again; a user's own one is taken to run."""
