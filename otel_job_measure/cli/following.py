@@ -14,7 +14,7 @@ from otel_job_measure.cli.stopping import Stopping
 from otel_job_measure.cli.table import run_line
 from otel_job_measure.cli.terminal import console
 from otel_job_measure.cli.viewer import Viewer
-from otel_job_measure.errors import StoreError
+from otel_job_measure.errors import JobMeasureError
 from otel_job_measure.history.run_record import RUNNING, RunRecord
 from otel_job_measure.insight.matching import started_ns
 from otel_job_measure.insight.run_store import RunStore, Wanted
@@ -30,13 +30,18 @@ def follow(viewer: Viewer, wanted: Wanted, limit: int, *, as_json: bool) -> int:
     with Stopping() as stopping:
         printed = print_json if as_json else partial(_print_lines, console())
         printed(news.first(limit))
+        trouble = ""
         while True:
             sys.stdout.flush()
             stopping.wait(_EVERY_S)
+            before, trouble = trouble, ""
             try:
-                printed(list(news.next()))
-            except StoreError as error:
-                options.complain(f"{options.in_one_line(error)}; trying again")
+                found = list(news.next())
+            except (JobMeasureError, OSError) as error:
+                found, trouble = [], options.in_one_line(error)
+            if trouble != before:  # once, not every other second
+                options.complain(f"{trouble}; trying again" if trouble else "it answers again")
+            printed(found)
     return stopping.exit_code
 
 

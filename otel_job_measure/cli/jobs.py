@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         from otel_job_measure.cli.terminal import console  # noqa: PLC0415 - the same
 
         where = console()
-        where.print(rendered(where, found, shown, len(found.jobs)), crop=False)
+        where.print(*rendered(where, found, shown, len(found.jobs)), crop=False)
     else:
         print(brief(nothing(args, found), options.MOST_PATH), file=sys.stderr)
     if viewer.lacks:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.text import Text
 
 from otel_job_measure.cli import pictures
-from otel_job_measure.cli.columns import Column, Names, Wide, table
+from otel_job_measure.cli.columns import Column, Names, table
 from otel_job_measure.cli.terminal import apart, closed, has_unicode, local, shortened
 from otel_job_measure.insight.finding_words import words_of
 from otel_job_measure.insight.hosts import About
@@ -21,6 +21,9 @@ _STYLES: Final = ("green", "yellow", "bold red", "magenta")
 _DOTS: Final = ("●", "▲", "✗", "?")
 _PLAIN_DOTS: Final = (" ", "!", "x", "?")
 _STRIP: Final = 20
+_SHORT_STRIP: Final = 10
+_WIDE: Final = 100
+"""A terminal that is narrower has the short strip, which leaves room for numbers."""
 _BARS: Final = 12
 _MOST_TOLD: Final = 10
 _MOST_NAME: Final = 40
@@ -28,9 +31,13 @@ _MOST_WORDS: Final = 300
 _ORDER: Final = (2, 3, 1, 0)
 
 
-def jobs_table(console: Console, found: Overview, shown: Sequence[JobView]) -> Wide:
-    """Returns a line for each job."""
+def jobs_table(console: Console, found: Overview, shown: Sequence[JobView]) -> Group:
+    """Returns a line for each job; a terminal loses the columns with the greatest numbers first."""
     unicode, now_ns = has_unicode(console), found.at_ns
+    marks = _SHORT_STRIP if console.is_terminal and console.width < _WIDE else _STRIP
+    tells = _projects_differ(shown) or not console.is_terminal
+    # Two jobs of one name are told apart by nothing else.
+    order = 9 if len({view.job.job for view in shown}) == len(shown) else 0
 
     def column(heading: str, cell: Callable[[JobView], Text | str], order: int, **more: bool) -> Column:
         cells = [text if isinstance(text := cell(view), Text) else Text(text) for view in shown]
@@ -40,7 +47,8 @@ def jobs_table(console: Console, found: Overview, shown: Sequence[JobView]) -> W
         console,
         [
             column("state", lambda view: _state(view, unicode=unicode), 0, right=False),
-            Names(heading="job", texts=[name_of(view, shown) for view in shown], least=12),
+            Names(heading="job", texts=[view.job.job for view in shown], least=12),
+            column("project", lambda view: _project(view) if tells else "", order, right=False, optional=True),
             column("last", lambda view: _ago(_last_ns(view), now_ns), 1),
             column("last ok", lambda view: _last_ok(view, now_ns), 4),
             column("due in", lambda view: apart(view.next_due_ns, now_ns), 5, optional=True),
@@ -48,17 +56,18 @@ def jobs_table(console: Console, found: Overview, shown: Sequence[JobView]) -> W
             column("ok %", _share, 3),
             column("p50", lambda view: took(view.summary.p50_s), 7),
             column("p95", lambda view: took(view.summary.p95_s), 8),
-            column("last runs", lambda view: pictures.strip(view.strip, _STRIP, unicode=unicode), 2),
-            column("durations", lambda view: pictures.bars(view.strip, _BARS, unicode=unicode), 9),
+            column("last runs", lambda view: pictures.strip(view.strip, marks, unicode=unicode), 2),
+            column("durations", lambda view: pictures.bars(view.strip, _BARS, unicode=unicode), 10),
         ],
     )
 
 
 def told(found: Overview, shown: Sequence[JobView], *, unicode: bool) -> list[Text]:
     """Returns in words what is wrong, the worst first, and at last how many more there are."""
+    wrong, tells = [view for view in shown if view.level], _projects_differ(shown)
     lines = [_of_host(about, unicode=unicode) for about in found.hosts]
-    lines += [_of_job(view, shown, found.at_ns, unicode=unicode) for view in shown if view.level]
-    rest = len(lines) - _MOST_TOLD
+    lines += [_of_job(view, found.at_ns, tells=tells, unicode=unicode) for view in wrong[:_MOST_TOLD]]
+    rest = len(found.hosts) + len(wrong) - _MOST_TOLD
     if rest > 0:
         lines[_MOST_TOLD:] = [Text(f"  and {rest} more", style="dim")]
     return lines
@@ -79,23 +88,14 @@ def summed(found: Overview, shown: Sequence[JobView], count: int) -> Text:
     )
 
 
-def name_of(view: JobView, among: Sequence[JobView]) -> str:
-    """Returns the name of a job, with its project and stage if not all have the same."""
-    same = len({(each.job.project, each.job.stage) for each in among}) == 1
-    where = "" if same else "/".join(part for part in (view.job.project, view.job.stage) if part)
-    return f"{view.job.job} ({where})" if where else view.job.job
-
-
-def rendered(console: Console, found: Overview, shown: Sequence[JobView], count: int) -> Group:
-    """Returns everything."""
-    unicode = has_unicode(console)
-    lines = told(found, shown, unicode=unicode)
-    rows: list[RenderableType] = [jobs_table(console, found, shown), Text()] if shown else []
+def rendered(console: Console, found: Overview, shown: Sequence[JobView], count: int) -> tuple[Group, Group]:
+    """Returns the table, and what there is to say: what is wrong, and the whole in one line."""
+    lines = told(found, shown, unicode=has_unicode(console))
     texts = [*lines, Text(), summed(found, shown, count)] if lines else [summed(found, shown, count)]
     for text in texts:
         text.no_wrap = not console.is_terminal
         text.overflow = "ignore" if text.no_wrap else "fold"
-    return Group(*rows, *texts)
+    return Group(*(jobs_table(console, found, shown), Text()) if shown else ()), Group(*texts)
 
 
 def _state(view: JobView, *, unicode: bool) -> Text:
@@ -134,10 +134,20 @@ def _loud(view: JobView) -> str:
     return _STYLES[view.level] if view.level else ""
 
 
-def _of_job(view: JobView, shown: Sequence[JobView], now_ns: int, *, unicode: bool) -> Text:
+def _projects_differ(shown: Sequence[JobView]) -> bool:
+    return len({(view.job.project, view.job.stage) for view in shown}) > 1
+
+
+def _project(view: JobView) -> str:
+    """Returns the project and stage of a job."""
+    return closed(shortened("/".join(part for part in (view.job.project, view.job.stage) if part), _MOST_NAME))
+
+
+def _of_job(view: JobView, now_ns: int, *, tells: bool, unicode: bool) -> Text:
     worst = view.findings[0]
     where = f" on {shortened(worst.host, _MOST_NAME)}" if worst.host else ""
-    name = closed(shortened(name_of(view, shown), _MOST_NAME))
+    project = _project(view) if tells else ""
+    name = closed(shortened(view.job.job, _MOST_NAME)) + (f" ({project})" if project else "")
     says = brief(words_of(worst.finding, _minute), _MOST_WORDS)
     since = f"{_minute(worst.finding.since_ns)}, {apart(worst.finding.since_ns, now_ns)} ago"
     return _line(view.level, f"{name}{where}", f"{view.state} since {since}: {says}", unicode=unicode)

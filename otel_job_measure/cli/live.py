@@ -4,7 +4,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
-from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.segment import Segment
 from rich.text import Text
@@ -12,6 +12,7 @@ from rich.text import Text
 from otel_job_measure.cli import jobs
 from otel_job_measure.cli.jobs_table import rendered
 from otel_job_measure.cli.options import MOST_PATH, in_one_line
+from otel_job_measure.cli.progress import working
 from otel_job_measure.cli.stopping import Stopping
 from otel_job_measure.cli.terminal import console
 from otel_job_measure.cli.viewer import Viewer
@@ -26,7 +27,8 @@ def live(args: argparse.Namespace) -> int:
     """Shows the jobs until a signal; returns the exit code."""
     where = console()
     picture = _Picture(args)
-    picture.look()  # what is wrong with the options or the store is said before the screen is taken
+    with working("reading runs"):
+        picture.look()  # what is wrong with the options or the store is said before the screen is taken
     asked_s = time.monotonic()
     with Stopping() as stopping, Live(picture, console=where, screen=True, auto_refresh=False) as screen:
         while True:
@@ -63,27 +65,36 @@ class _Picture:
         """Yields the lines that the screen has room for, with what is wrong in the last ones."""
         height = options.height or console.height
         foot = console.render_lines(self._foot(), options.update(height=None))[:height]
-        body = console.render_lines(self._body(console), options.update(height=None))
+        jobs_, words = (console.render_lines(part, options.update(height=None)) for part in self._body(console))
         room = max(0, height - len(foot))
-        if len(body) > room:
-            more = f"and {len(body) - room + 1} more lines: a higher terminal or --failing shows them"
-            last = console.render_lines(Text(more, style="dim", no_wrap=True), options.update(height=None))
-            body = [*body[: max(0, room - 1)], *last][:room]
-        for line in (*body, *foot):
+        # The words stay if there is any room: what is wrong with the worst jobs matters more than the jobs that are ok.
+        rest = max(room - len(words), room // 2)
+        body = [*_cut(console, options, jobs_, rest), *words]
+        for line in (*_cut(console, options, body, room), *foot):
             yield from line
             yield Segment.line()
 
-    def _body(self, where: Console) -> Group | Text:
+    def _body(self, where: Console) -> tuple[RenderableType, RenderableType]:
+        """Returns the jobs, and what there is to say of them."""
         found = self._found
         if found is None:
-            return Text()
+            return Group(), Group()
         shown = jobs.chosen(self._args, found)
         if not shown and not found.hosts:
-            return Text(brief(jobs.nothing(self._args, found), MOST_PATH))
+            return Group(), Text(brief(jobs.nothing(self._args, found), MOST_PATH))
         return rendered(where, found, shown, len(found.jobs))
 
     def _foot(self) -> Text:
-        if self._trouble:
-            return Text(brief(self._trouble), style="yellow")
         at = time.strftime("%H:%M:%S", time.localtime(self._found.at_ns // 10**9)) if self._found else ""
+        if self._trouble:
+            return Text(f"as of {at}: {brief(self._trouble)}", style="yellow")
         return Text(f"{at}, every {self._args.every:g} s; Ctrl-C ends it", style="dim")
+
+
+def _cut(console: Console, options: ConsoleOptions, lines: list[list[Segment]], most: int) -> list[list[Segment]]:
+    """Returns the lines that there is room for; the last one says how many more there are."""
+    if len(lines) <= most:
+        return lines
+    more = f"and {len(lines) - most + 1} more lines: a higher terminal or --failing shows them"
+    last = console.render_lines(Text(more, style="dim", no_wrap=True), options.update(height=None))
+    return [*lines[: max(0, most - 1)], *last][:most]

@@ -26,7 +26,8 @@ def console() -> Console:
     if isinstance(stdout, io.TextIOWrapper):
         stdout.reconfigure(errors="replace")  # a terminal without Unicode shows question marks
     found = Console(highlight=False, emoji=False, markup=False)
-    found.width = found.width if found.is_terminal else WIDTH
+    if not found.is_terminal:
+        found.width = WIDTH  # that of a terminal is asked anew each time, because it changes
     return found
 
 

@@ -1,9 +1,10 @@
 """`jobs`: what people and programs see of all jobs."""
 
 import io
+import itertools
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,7 @@ from otel_job_measure.cli.jobs_table import rendered
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.run_record import RUNNING
 from otel_job_measure.insight.check import checked
-from otel_job_measure.insight.overview import Overview, jobs
+from otel_job_measure.insight.overview import JobView, Overview, jobs
 from otel_job_measure.insight.run_store import ALL
 from otel_job_measure.journal.interfaces import Chunk
 from tests.history.support import history_in
@@ -29,6 +30,7 @@ SECOND: Final = 10**9
 BAD: Final = JobId("bad", "billing", "production")
 GOOD: Final = JobId("good", "billing", "production")
 Fill = Callable[[bytes], None]
+_BARS: Final = "durations"
 
 
 @pytest.fixture
@@ -62,9 +64,9 @@ def test_people_get_a_line_a_job_and_what_is_wrong_in_words(fill: Fill, capsys: 
     captured = capsys.readouterr()
     heading, first, second, _, why, _, summed = captured.out.splitlines()
     assert "\x1b" not in captured.out
-    assert heading.split()[:3] == ["state", "job", "last"]
-    assert first.split()[:4] == ["✗", "failing", "bad", "10m"]
-    assert second.split()[:5] == ["●", "ok", "good", "1h", "59m"]
+    assert heading.split()[:4] == ["state", "job", "project", "last"]
+    assert first.split()[:5] == ["✗", "failing", "bad", "billing/production", "10m"]
+    assert second.split()[:6] == ["●", "ok", "good", "billing/production", "1h", "59m"]
     assert "ago: the last run failed: error, ValueError" in why
     assert summed.startswith("2 jobs: 1 critical, 1 ok; runs of the last 7 days")
 
@@ -151,33 +153,80 @@ def _place(job: dict[str, Any]) -> tuple[str, str, str]:
 def _picture(found: Overview, width: int, *, ascii_only: bool = False) -> list[str]:
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii" if ascii_only else "utf-8", errors="replace")
     where = Console(file=out, force_terminal=True, color_system=None, width=width, highlight=False)
-    where.print(rendered(where, found, found.jobs, len(found.jobs)), crop=False)
+    where.print(*rendered(where, found, found.jobs, len(found.jobs)), crop=False)
     out.flush()
     buffer = out.buffer
     assert isinstance(buffer, io.BytesIO)
     return buffer.getvalue().decode().splitlines()
 
 
-def _some_overview(names: Sequence[str] = ("nightly", "import")) -> Overview:
-    runs = [replace(each, job=name, uuid=f"{name}{each.uuid}") for name in names for each in STEADY_HOURLY]
-    bad = replace(run(-60, -50, uuid="f", reason="error"), job=names[0])
+def _some_overview(names: Sequence[str] = ("nightly", "import"), projects: Sequence[str | None] = ()) -> Overview:
+    runs = [
+        replace(each, job=name, project=project, uuid=f"{name}{project}{each.uuid}")
+        for name, project in itertools.zip_longest(names, projects)
+        for each in STEADY_HOURLY
+    ]
+    bad = replace(run(-60, -50, uuid="f", reason="error"), job=names[0], project=runs[0].project)
     hourly = replace(expected(schedule="0 * * * *", timezone="UTC"), job=bad.job_id)
     store = OverviewStore(*runs, bad, expects=(hourly,))
     return jobs(store, checked(store, history(30)), since_ns=at(-7 * DAY), wanted=ALL)
 
 
 def test_a_narrow_terminal_loses_columns_in_a_known_order() -> None:
-    """The durations go first, then the quantiles; the state, the job and its last runs stay longest."""
-    found = {width: _picture(_some_overview(), width) for width in (60, 80, 100, 140)}
+    """The durations go first, then the project and the quantiles; the state, the job and its last runs stay longest."""
+    several = _some_overview(projects=("billing", "shop"))
+    found = {width: _picture(several, width) for width in (60, 80, 100, 120, 140)}
     for width, lines in found.items():
         assert max(map(cell_len, lines)) <= width
     heads = {width: [word for word in lines[0].split("  ") if word] for width, lines in found.items()}
     assert {width: [word.strip() for word in head] for width, head in heads.items()} == {
-        60: ["state", "job", "last", "ok %", "last runs"],
-        80: ["state", "job", "last", "last ok", "due in", "runs", "ok %", "last runs"],
+        60: ["state", "job", "last", "last ok", "ok %", "last runs"],
+        80: ["state", "job", "last", "last ok", "due in", "runs", "ok %", "p50", "last runs"],
         100: ["state", "job", "last", "last ok", "due in", "runs", "ok %", "p50", "p95", "last runs"],
-        140: ["state", "job", "last", "last ok", "due in", "runs", "ok %", "p50", "p95", "last runs", "durations"],
+        120: ["state", "job", "project", "last", "last ok", "due in", "runs", "ok %", "p50", "p95", "last runs"],
+        140: ["state", "job", "project", "last", "last ok", "due in", "runs", "ok %", "p50", "p95", "last runs", _BARS],
     }
+
+
+def test_two_jobs_of_one_name_are_told_apart_however_narrow_the_terminal_is() -> None:
+    """Their projects are always there; those of jobs with names of their own are not cut into the names."""
+    twice = _some_overview(("nightly", "nightly"), ("billing", "shop"))
+    apart = _some_overview(("nightly-backup-1", "nightly-backup-2"), ("a-project-with-a-name", "another-project"))
+    for width in (30, 60, 80):
+        assert [line.split()[2:4] for line in _picture(twice, width)[1:3]] == [
+            ["nightly", "billing/production"],
+            ["nightly", "shop/production"],
+        ]
+    assert [line.split()[2] for line in _picture(apart, 60)[1:3]] == ["nightly-backup-1", "nightly-backup-2"]
+
+
+class _Gone(Sequence[JobView]):
+    """Jobs that count how often something goes through all of them."""
+
+    def __init__(self, views: Sequence[JobView]) -> None:
+        self._views, self.times = views, 0
+
+    def __getitem__(self, at: Any) -> Any:  # noqa: ANN401 - of `Sequence`
+        return self._views[at]
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def __iter__(self) -> Iterator[JobView]:
+        self.times += 1
+        return iter(self._views)
+
+
+def test_no_line_goes_through_all_jobs() -> None:
+    """Ten thousand jobs are looked at as often as two."""
+    counts = []
+    for many in (2, 40):
+        found = _some_overview([f"job-{number}" for number in range(many)], [f"p-{number}" for number in range(many)])
+        views = _Gone(found.jobs)
+        where = Console(file=io.StringIO(), force_terminal=True, width=140)
+        where.print(*rendered(where, found, views, len(views)), crop=False)
+        counts.append(views.times)
+    assert counts[0] == counts[1]
 
 
 def test_a_terminal_without_unicode_gets_marks_of_ascii() -> None:
@@ -227,4 +276,4 @@ def test_a_run_without_a_start_is_a_last_run(fill: Fill, capsys: pytest.CaptureF
     """Its end says when it was."""
     fill(ended("a", time.time_ns() - 7200 * SECOND, GOOD, took_s=1.0))
     assert main(["jobs"]) == 0
-    assert capsys.readouterr().out.splitlines()[1].split()[:5] == ["●", "ok", "good", "2h", "2h"]
+    assert capsys.readouterr().out.splitlines()[1].split()[4:6] == ["2h", "2h"]

@@ -5,6 +5,7 @@ import pty
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from otel_job_measure.cli import main
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.journal.interfaces import Chunk
 from tests.history.support import history_in
-from tests.insight.contract import whole
+from tests.insight.contract import FAILED, whole
 
 SECOND: Final = 10**9
 ENTERED: Final = b"\x1b[?1049h"
@@ -42,8 +43,10 @@ class Terminal:
         self.seen = b""
         self._file = file
 
-    def read_until(self, wanted: bytes) -> None:
-        """Reads what is shown until it has some bytes."""
+    def read_until(self, wanted: bytes, *, more: bool = False) -> None:
+        """Reads what is shown until it has some bytes; at least some of what is new, if `more` says so."""
+        if more:
+            self.seen += self._more()
         while wanted not in self.seen:
             self.seen += self._more() or pytest.fail(f"it ended before {wanted!r}: {self.seen[-500:]!r}")
 
@@ -53,6 +56,11 @@ class Terminal:
             self.seen += more
         return self.process.wait()
 
+    def resize(self, columns: int) -> None:
+        """Makes the terminal so wide."""
+        termios.tcsetwinsize(self._file, (30, columns))
+        self.process.send_signal(signal.SIGWINCH)  # the kernel sends it only to a terminal's own session
+
     def _more(self) -> bytes:
         try:
             return os.read(self._file, 65_536)
@@ -61,11 +69,12 @@ class Terminal:
 
 
 @contextmanager
-def watching() -> Generator[Terminal]:
+def watching(every: str = "1s") -> Generator[Terminal]:
     """Starts `watch` in a terminal of its own."""
     ours, its = pty.openpty()
-    env = {**os.environ, "COLUMNS": "120", "LINES": "30", "TERM": "xterm-256color"}
-    command = [sys.executable, "-m", "otel_job_measure", "watch", "--every", "1s"]
+    termios.tcsetwinsize(ours, (30, 120))
+    env = {**os.environ, "TERM": "xterm-256color"}
+    command = [sys.executable, "-m", "otel_job_measure", "watch", "--every", every]
     with subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=env, start_new_session=True) as process:
         os.close(its)
         try:
@@ -90,6 +99,49 @@ def test_it_shows_changes_and_leaves_the_terminal_as_it_was(state_dir: Path, num
     assert CURSOR_SHOWN in terminal.seen[terminal.seen.rindex(b"invoices") :]
     assert b"nightly" not in after
     assert b"Traceback" not in terminal.seen
+
+
+def test_another_width_is_drawn_at_once(state_dir: Path) -> None:
+    """It does not wait for the next look, and has the columns that there is room for then."""
+    fill(state_dir, "nightly")
+    with watching(every="1h") as terminal:
+        terminal.read_until(b"durations")
+        terminal.resize(50)
+        while terminal.seen.rfind(b"last runs") < terminal.seen.rfind(b"durations"):
+            terminal.read_until(b"last runs", more=True)
+        terminal.seen = b""
+        terminal.resize(120)
+        terminal.read_until(b"durations")
+
+
+def test_a_store_that_goes_away_leaves_its_last_picture_and_comes_back(state_dir: Path) -> None:
+    """The last line says of when the picture is and why, until the store answers."""
+    fill(state_dir, "nightly")
+    with watching() as terminal:
+        terminal.read_until(b"Ctrl-C ends it")
+        state_dir.rename(away := state_dir.with_name("away"))
+        state_dir.write_bytes(b"no folder")
+        terminal.read_until(b"trying again")
+        last = terminal.seen[terminal.seen.rindex(b"as of ") - 2000 :]
+        assert b"nightly" in last
+        assert b"no answer: the state directory" in last
+        state_dir.unlink()
+        away.rename(state_dir)
+        terminal.seen = b""
+        terminal.read_until(b"Ctrl-C ends it")
+
+
+def test_what_is_wrong_is_told_beside_three_hundred_jobs(state_dir: Path) -> None:
+    """The jobs that are ok make room for it."""
+    now_ns = time.time_ns()
+    data = b"".join(whole(f"r{n}", now_ns - n * SECOND, JobId(f"job-{n}"), took_s=1.0) for n in range(2, 302))
+    data += whole("bad", now_ns - 60 * SECOND, JobId("broken"), outcome=FAILED)
+    state_dir.mkdir(mode=0o700)
+    history_in(state_dir, None, retention_s=1e10).fold([Chunk(segment="a.lp", offset=0, data=data, host="web-1")])
+    with watching(every="1h") as terminal:
+        terminal.read_until(b"Ctrl-C ends it")
+    for wanted in (b"the last run failed", b"more lines: a higher terminal", b"301 jobs: "):
+        assert wanted in terminal.seen
 
 
 def test_without_a_terminal_it_names_what_to_use(capsys: pytest.CaptureFixture[str]) -> None:

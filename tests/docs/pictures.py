@@ -22,7 +22,7 @@ from tests.web.site import TOKEN, look_at, served
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 _FINE: Final = 6
-_COLUMNS: Final = 132
+_COLUMNS: Final = 144
 _FONTS: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
@@ -46,7 +46,7 @@ def terminal(folder: Path) -> str:
         record=True,
         highlight=False,
     )
-    where.print(rendered(where, found, found.jobs, len(found.jobs)), crop=False)
+    where.print(*rendered(where, found, found.jobs, len(found.jobs)), crop=False)
     drawn = where.export_svg(title="otel-job-measure jobs", theme=DEFAULT_TERMINAL_THEME, unique_id="jobs")
     return _FONTS.sub("", drawn)  # a picture asks nothing of others
 
