@@ -133,7 +133,7 @@ class DeliveryLoop:
     def finish(self, deadline_ns: int, *, patient: bool) -> None:
         """Sends what this process still has until a deadline, and then one batch of what dead processes left.
 
-        Unless `patient`, the first request that fails or takes a second is the last.
+        Unless `patient`, the first request for points that fails or takes a second is the last.
         """
         self.try_now()
         works = True
@@ -146,7 +146,7 @@ class DeliveryLoop:
                 listing = _listed(next(iter(windows or ()), ()))
                 self._serve_left(listing, deadline_ns)
                 self._drop_done(listing)
-        if works and not self._is_over(deadline_ns) and not any(consumer.slow for consumer in self._eager):
+        if works and not self._is_over(deadline_ns):  # one that is only slow hears it: silence would be an alarm
             self.leave(deadline_ns)
 
     def oldest_ns(self) -> int | None:
@@ -253,7 +253,7 @@ class DeliveryLoop:
                 wait_s = consumer.wait_s(pending, hurry=True) or 0.0
                 self._pause(max(0.001, min(wait_s, (deadline_ns - self._clock.monotonic_ns()) / 1e9)))
             elif consumer.slow and not patient:
-                return False
+                return consumer.pending(self._own()) == 0
         return False
 
     def _drop_done(self, listing: Sequence[Listed], *, but_last: bool = False) -> list[Listed]:

@@ -71,7 +71,7 @@ class Pipeline:
         self._server: ServerSink | None = None
         self.expected_memory = self._opener.expected
         self._ships = self._is_closed = self._has_sent = self._has_handed_over = False
-        self._lock, self._closing = threading.RLock(), threading.RLock()
+        self._lock, self._closing, self._noting = threading.RLock(), threading.RLock(), threading.RLock()
         self._declarations: Declarations | None = None
         self._due_times: DueTimes | None = None
         self._stacks: Stacks | None = None
@@ -215,7 +215,7 @@ class Pipeline:
 
     def forked(self) -> None:
         """Forgets the parent's shipper in a forked child."""
-        self._lock, self._closing = threading.RLock(), threading.RLock()
+        self._lock, self._closing, self._noting = threading.RLock(), threading.RLock(), threading.RLock()
         self._has_handed_over = False
         self._due_times = None
         self._rest()
@@ -242,8 +242,8 @@ class Pipeline:
         self._note()
 
     def _note(self, patience_s: float = 0.0) -> None:
-        for told in (self._declarations, self._due_times, self._stacks):
-            if told is not None:
+        with self._noting:  # what one thread read earlier must not overwrite what another writes now
+            for told in (each for each in (self._declarations, self._due_times, self._stacks) if each is not None):
                 told.note(patience_s)
 
     def _close(self, timeout_s: float) -> bool:

@@ -197,5 +197,5 @@ def _points(state_dir: Path) -> Iterable[Point]:
     for pattern in (f"slots/*/*{SUFFIX}", f"ready/*{SUFFIX}"):  # a segment may move from here to there meanwhile
         for file in sorted(state_dir.glob(pattern)):
             with suppress(FileNotFoundError):
-                lines = file.read_bytes().splitlines()
+                *lines, _ = file.read_bytes().split(b"\n")  # the last one is empty, or still being written
                 yield from (parse(line) for line in lines if line and not line.startswith(b"#"))

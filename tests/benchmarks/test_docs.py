@@ -1,5 +1,6 @@
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -7,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from benchmarks.chart import chart
-from benchmarks.docs import filled, publish, texts
+from benchmarks.docs import PAGES, filled, publish, texts
 from benchmarks.report import Report, plain
 from benchmarks.tables import Column, Part, Table, at_least, at_most
 
@@ -82,11 +83,11 @@ def test_a_terminal_gets_columns() -> None:
     assert plain(TABLE).splitlines()[2:] == ["ours         12.3 µs  1,000", "another            –      7"]  # noqa: RUF001 - as above
 
 
-@pytest.mark.parametrize("name", ["performance", "scale"])
-def test_the_page_has_what_the_command_found(name: str) -> None:
-    """Each table of the JSON has its place on the page, with those very numbers."""
-    page = (DOCS / f"{name}.md").read_text()
+@pytest.mark.parametrize(("name", "pages"), [("performance", PAGES), ("scale", ("scale.md",))])
+def test_the_pages_have_what_the_command_found(name: str, pages: Sequence[str]) -> None:
+    """Each table of the JSON has its place on a page, with those very numbers."""
     found = texts(Report.from_object(json.loads((DOCS / f"{name}.json").read_text())))
-    places = set(re.findall(r"<!-- bench:([\w-]+) -->", page))
+    written = [(DOCS / page).read_text() for page in pages]
+    places = set(re.findall(r"<!-- bench:([\w-]+) -->", "".join(written)))
     assert places >= {place for place in found if place != "targets" or name == "performance"}
-    assert filled(page, found) == page
+    assert [filled(page, found) for page in written] == written

@@ -229,6 +229,15 @@ def test_a_process_that_ends_says_so() -> None:
     assert (word.left, word.pending, word.complete_until_ns) == (True, 0, machine.clock.wall_ns())
 
 
+def test_a_slow_server_hears_that_a_process_ends() -> None:
+    """It has all points; without the word, the silence afterwards would be an alarm."""
+    machine = Machine()
+    machine.source.append(line(1))
+    machine.sink.during = lambda: machine.clock.advance(2)
+    machine.loop.finish(machine.clock.monotonic_ns() + 5 * _SECOND, patient=False)
+    assert [(word.left, word.pending) for word in machine.words] == [(True, 0)]
+
+
 def test_a_process_that_ends_without_its_server_says_nothing() -> None:
     """One request that fails is enough at an exit."""
     machine = Machine()

@@ -14,9 +14,10 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from otel_job_measure import JobMeasure, JobSpanProcessor, compose_sync
 from otel_job_measure.errors import UsageError
-from otel_job_measure.expectations.expectation import Expectation, ExpectedJob, JobId
+from otel_job_measure.expectations.expectation import DueList, Expectation, ExpectedJob, JobId
 from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.journal.file_lock import lock
+from otel_job_measure.journal.statements import Snapshot
 from tests.runtime.support import DEAD, ROOT, THREAD, there
 from tests.support.uncovered import uncovered
 
@@ -223,6 +224,31 @@ def test_another_writer_postpones_the_note() -> None:
     held.release()
     measure.pipeline._maintain()
     assert len(store.jobs()) == 1
+
+
+def test_what_is_said_last_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that is late with the due times of before does not write over those of now."""
+    measure = JobMeasure(project="billing")
+    pipeline, nightly = measure.pipeline, JobId("nightly", "billing")
+    began, goes_on, note = threading.Event(), threading.Event(), ExpectedStore.note
+
+    def slow_once(store: ExpectedStore, snapshot: Snapshot, **how: Any) -> bool:  # noqa: ANN401 - as it is
+        if not began.is_set():
+            began.set()
+            assert goes_on.wait(60)
+        return note(store, snapshot, **how)
+
+    monkeypatch.setattr(ExpectedStore, "note", slow_once)
+    pipeline.say_due("beat", nightly, DueList(0, 10, (1,)))
+    late = threading.Thread(target=pipeline._maintain)
+    late.start()
+    assert began.wait(60)
+    pipeline.say_due("beat", nightly, DueList(0, 10, (2,)))
+    threading.Timer(0.2, goes_on.set).start()
+    pipeline._maintain()
+    late.join()
+    (job,) = jobs(measure).values()
+    assert job.due_lists[-1].dues_ns == (2,)
 
 
 def test_with_the_journal_in_memory_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

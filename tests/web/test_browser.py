@@ -33,6 +33,18 @@ FLAGS: Final = (
 )
 AXE: Final = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 LOOKS: Final[tuple[tuple[Any, int], ...]] = (("light", 1400), ("dark", 360))
+CHANGING: Final = """
+Math.random = () => 0;  // at once
+window.EventSource = class extends EventTarget {
+  constructor() {
+    super();
+    let number = 0;
+    setInterval(() => this.dispatchEvent(new MessageEvent("changed", { data: String(number++) })), 15);
+  }
+  close() {}
+};
+"""
+"""A store that changes all the time."""
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium: run `make servers` first"
 )
@@ -152,17 +164,22 @@ def test_every_state_of_the_pages_is_fine(company: HistoryStore, browser: Browse
                 is_fine(page)
 
 
-def test_a_keyboard_is_enough(company: HistoryStore, browser: Browser) -> None:
-    """The first key leads past the head; what has the focus has an outline."""
+@pytest.mark.parametrize("changes", [False, True], ids=["at rest", "while it changes"])
+def test_a_keyboard_is_enough(company: HistoryStore, browser: Browser, changes: bool) -> None:  # noqa: FBT001 - a case
+    """The first key leads past the head; what has the focus has an outline, also if the page was replaced under it."""
     found = look_at(company)
     with served(lambda: found) as url, opened(browser, url) as page:
+        if changes:
+            page.add_init_script(CHANGING)
         page.goto(f"{url}/?token={TOKEN}")
         page.wait_for_selector("tbody th a")
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
         assert page.evaluate("document.activeElement.getBoundingClientRect().top") >= 0
         page.keyboard.press("Enter")
-        for _ in range(40):
+        ways = page.locator("main :is(a, button, input, select, summary)").count()
+        assert ways > 30
+        for _ in range(ways):
             page.keyboard.press("Tab")
             style = "getComputedStyle(document.activeElement)"
             assert page.evaluate(f"{style}.outlineStyle") == "solid"
