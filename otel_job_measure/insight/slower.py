@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from statistics import median
+from statistics import NormalDist, median
 from typing import Final
 
 from otel_job_measure.history.mark import Mark
@@ -21,11 +21,15 @@ MOST: Final = 100
 _LEAST_RATIO: Final = 1.25
 _SIGMAS: Final = 2.5
 """A rise by so many deviations counts if each of the last runs is slow."""
-_SHARE: Final = 0.95
-"""A smaller one counts if the last runs take longer than this part of the runs before, on average."""
+_ERRORS: Final = 3.9
+"""A smaller one counts if the places of the last runs among those before are so many standard errors too high.
+
+Of steady runs that are looked at 200 times, fewer than one in a hundred is ever called slower.
+"""
 _FEW: Final = 4
 """The fewer runs there are before, the less their spread is known."""
 _SIGMA_OF_MAD: Final = 1.4826
+_score: Final = NormalDist().inv_cdf
 _LEAST_S: Final = 1e-3
 _TINY: Final = 1e-9
 
@@ -49,9 +53,10 @@ def slower(counted: Sequence[RunRecord], earlier: Sequence[Mark] = ()) -> Findin
     usual, now = median(before), median(last)
     spread = _SIGMA_OF_MAD * median(abs(each - usual) for each in before)
     deviations = (now - usual) / max(spread * (1 + _FEW / len(before)), _TINY)
+    if now - usual <= math.log(_LEAST_RATIO) or deviations <= 1:
+        return None
     border = (usual + now) / 2
-    is_beyond_chance = (deviations > _SIGMAS and min(last) > border) or _share_below(before, last) > _SHARE
-    if now - usual <= math.log(_LEAST_RATIO) or deviations <= 1 or not is_beyond_chance:
+    if not (deviations > _SIGMAS and min(last) > border) and _errors_above(before, last) <= _ERRORS:
         return None
     first = runs[_first_slow(logs, border)]
     return Finding(
@@ -62,13 +67,14 @@ def slower(counted: Sequence[RunRecord], earlier: Sequence[Mark] = ()) -> Findin
     )
 
 
-def _share_below(before: Sequence[float], last: Sequence[float]) -> float:
-    """Returns which part of the runs before takes less time than each of the last, on average.
+def _errors_above(before: Sequence[float], last: Sequence[float]) -> float:
+    """Returns by how many standard errors the last runs rank above those before.
 
-    This does not depend on how durations are spread: of steady runs it is hardly ever high.
+    The places among the runs before become normal scores, so this does not depend on how durations are spread.
     """
-    in_order = sorted(before)
-    return sum((bisect_left(in_order, each) + 0.5) / (len(before) + 1) for each in last) / len(last)
+    in_order, size = sorted(before), len(before)
+    scores = (_score((bisect_left(in_order, each) + 0.5) / (size + 1)) for each in last)
+    return sum(scores) / math.sqrt(len(last) * (1 + len(last) / size))
 
 
 def _first_slow(logs: Sequence[float], border: float) -> int:
