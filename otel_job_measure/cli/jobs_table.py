@@ -149,7 +149,9 @@ def _of_job(view: JobView, now_ns: int, *, tells: bool, unicode: bool) -> Text:
     project = _project(view) if tells else ""
     name = closed(shortened(view.job.job, _MOST_NAME)) + (f" ({project})" if project else "")
     says = brief(words_of(worst.finding, _minute), _MOST_WORDS)
-    since = f"{_minute(worst.finding.since_ns)}, {apart(worst.finding.since_ns, now_ns)} ago"
+    since = _minute(worst.finding.since_ns)
+    if worst.finding.since_ns <= now_ns:  # the clock may have been set back
+        since += f", {apart(worst.finding.since_ns, now_ns)} ago"
     return _line(view.level, f"{name}{where}", f"{view.state} since {since}: {says}", unicode=unicode)
 
 

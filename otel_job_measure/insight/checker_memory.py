@@ -40,6 +40,19 @@ class Remembered:
     away: Span | None = None
     ahead: Mapping[str, Span] = field(default_factory=dict[str, Span])
 
+    def as_of(self, now_ns: int) -> "Remembered":
+        """Returns the same without what lies in the future, where a clock that was ahead has put it."""
+
+        def cut(span: Span) -> Span:
+            return Span(min(span.from_ns, now_ns), min(span.until_ns, now_ns))
+
+        return replace(
+            self,
+            looked_ns=None if self.looked_ns is None else min(self.looked_ns, now_ns),
+            gaps=tuple(map(cut, self.gaps)),
+            away=None if self.away is None else cut(self.away),
+        )
+
     def now_away(self, now_ns: int) -> Span | None:
         """Returns the time without a look that still matters: hosts have some minutes to speak after it."""
         if self.looked_ns is not None and now_ns - self.looked_ns > _AWAY_NS and not self.is_open:

@@ -41,7 +41,7 @@ def look(  # noqa: PLR0913 - what a look depends on
     if complete_until_ns is not None:
         gaps = () if folder is None else tuple(Span(*each) for each in StateDir(folder).unknown_times())
         return checked(store, Evidence(now_ns=now_ns, complete_until_ns=complete_until_ns, gaps=gaps), wants=wants)
-    remembered = checker_memory.Remembered() if folder is None else checker_memory.read(folder)
+    remembered = checker_memory.Remembered() if folder is None else checker_memory.read(folder).as_of(now_ns)
     evidence = Evidence(now_ns=now_ns, gaps=remembered.gaps_at(now_ns), unlooked=remembered.now_away(now_ns))
     try:
         found = checked(store, evidence, wants=wants, known_ahead=remembered.ahead, here=here)

@@ -3,7 +3,7 @@
 Nothing here reads a store or a clock. So every checker that has the same rows finds the same.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from otel_job_measure import names
 from otel_job_measure.expectations.dues import dues
@@ -143,7 +143,9 @@ def _stale(look: Look) -> list[Finding]:
     last_ns = max((limits.ended_ns(run) for run in look.runs if limits.success_of(run) == 1.0), default=None)
     from_ns = expected.first_seen_ns if last_ns is None else last_ns
     until_ns = from_ns + int(max_age_s * NS)
-    known = look.absence(Span(from_ns, until_ns))
+    # A clock that is ahead hides no success: it gives it a later time.
+    evidence = replace(look.evidence, ahead={})
+    known = evidence.absence(Span(from_ns, until_ns), look.hosts, may_move=look.may_move)
     if look.evidence.now_ns <= until_ns or known is Known.NOT_YET:
         return []
     if known is Known.UNKNOWN:

@@ -111,7 +111,7 @@ def _head(look: Look, view: JobView, query: Query) -> dict[str, Any]:
         "name": view.job.job,
         "where": " · ".join(part for part in (view.job.project, view.job.stage) if part),
         "state": {"name": view.state, "level": view.level, "sign": SIGNS[view.level]},
-        "since": "" if view.since_ns is None else span((now_ns - view.since_ns) / NS),
+        "since": "" if view.since_ns is None else span(max(0, now_ns - view.since_ns) / NS),
         "findings": [
             {"words": words_of(each.finding, exactly), "host": each.host or "", "since": at(each.finding.since_ns)}
             for each in view.findings

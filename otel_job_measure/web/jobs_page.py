@@ -196,7 +196,7 @@ def _row(view: JobView, now_ns: int) -> dict[str, Any]:
         "name": view.job.job,
         "where": " · ".join(part for part in (view.job.project, view.job.stage) if part),
         "state": {"name": view.state, "level": view.level, "sign": SIGNS[view.level]},
-        "since": "" if view.since_ns is None or not view.level else span((now_ns - view.since_ns) / NS),
+        "since": "" if view.since_ns is None or not view.level else span(max(0, now_ns - view.since_ns) / NS),
         "since_at": "" if view.since_ns is None else exactly(view.since_ns),
         "words": words_of(view.findings[0].finding, exactly) if view.level else "",
         "last": "never" if view.last is None else last(view.last, now_ns),

@@ -71,6 +71,15 @@ def test_people_get_a_line_a_job_and_what_is_wrong_in_words(fill: Fill, capsys: 
     assert summed.startswith("2 jobs: 1 critical, 1 ok; runs of the last 7 days")
 
 
+def test_what_failed_at_a_time_to_come_was_not_ago(fill: Fill, capsys: pytest.CaptureFixture[str]) -> None:
+    """The clock was set back since."""
+    fill(whole("b", time.time_ns() + 3600 * SECOND, BAD, outcome=FAILED))
+    assert main(["jobs"]) == 0
+    text = capsys.readouterr().out
+    assert "failing since" in text
+    assert "ago" not in text
+
+
 def test_the_choice_and_the_order(fill: Fill, capsys: pytest.CaptureFixture[str]) -> None:
     """Options narrow the jobs and sort them; what matches nothing says so."""
     now_ns = time.time_ns()

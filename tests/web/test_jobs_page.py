@@ -1,14 +1,16 @@
 """The page of all jobs."""
 
 import re
+import time
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
+from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.insight.history_store import HistoryStore
 from otel_job_measure.journal.state_dir import StateDir
 from tests.web.conftest import store_in
-from tests.web.made import ODD
+from tests.web.made import HOUR, ODD, Made
 from tests.web.site import look_at, no_store, visited
 
 
@@ -94,3 +96,18 @@ def test_a_history_that_cannot_be_read_is_said(tmp_path: Path) -> None:
             answer = client.get(path)
             assert answer.status_code == 503, path
             assert "history.db" in answer.text
+
+
+def test_a_clock_that_was_set_back_shows_no_negative_time(tmp_path: Path) -> None:
+    """A job failed at a time that is still to come, and another began to run then."""
+    made, bad = Made(time.time_ns()), JobId("bad", "", "")
+    made.run(bad, -HOUR, 3.0, "error")
+    made.run(JobId("long", "", ""), -HOUR, None)
+    made.write(tmp_path / "state")
+    look = look_at(store_in(tmp_path / "state"))
+    with visited(lambda: look) as client:
+        pages = [client.get(address).text for address in ("/", "/job?job=bad", "/job?job=long")]
+    for page in pages:
+        shown = re.sub(r"<[^>]*>", " ", page)
+        assert not re.search(r"(?<![\w-])-[0-9]", shown)
+    assert re.search(r"in (1 h|59 min|58 min)", pages[0])

@@ -126,4 +126,5 @@ def _kind(before: Episode | None, trouble: Trouble, now_ns: int) -> Kind | None:
         return "opened"
     if before.level < trouble.level:
         return "worsened"
-    return "reminder" if now_ns - before.told_ns >= REMIND_NS else None
+    # A time that is a day ahead was written by a clock that was wrong.
+    return "reminder" if abs(now_ns - before.told_ns) >= REMIND_NS else None

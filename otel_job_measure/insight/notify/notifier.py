@@ -135,7 +135,9 @@ class Notifier:
             if self._stopped():
                 break
             # After one failure the next message is tried: the target may refuse a single one for ever.
-            if each.next_ns > now_ns or failures.get(each.target, 0) > 1:
+            # A time that is further ahead was written by a clock that was wrong.
+            must_wait = now_ns < each.next_ns <= now_ns + _LONGEST_WAIT_S * 1e9
+            if must_wait or failures.get(each.target, 0) > 1:
                 continue
             left = self._send(each, now_ns, telling)
             if left is not None:

@@ -39,6 +39,12 @@ def test_a_finding_that_lasts_is_told_again_each_day() -> None:
     assert _kinds(*looks) == [["opened missed"], [], ["reminder missed"], []]
 
 
+def test_a_clock_that_was_ahead_silences_no_reminder() -> None:
+    """What was told a year ahead is told again when the clock is right."""
+    looks = [([MISSED], 365 * REMIND_NS), ([MISSED], 10), ([MISSED], 11)]
+    assert _kinds(*looks) == [["opened missed"], ["reminder missed"], []]
+
+
 def test_a_finding_that_gets_worse_is_told_once() -> None:
     """A greater level is told; a smaller one and the same one again are not."""
     worse = replace(SLOWER, level=2)

@@ -21,6 +21,7 @@ from tests.insight.notify.receivers import Webhook
 NIGHTLY = JobId("nightly", "billing", "production")
 MISSED = Trouble(job=NIGHTLY, finding="missed", level=2, since_ns=10, due_ns=10)
 HOUR_S = 3600.0
+YEAR_NS = 365 * 86_400 * 10**9
 
 
 class Ops:
@@ -99,6 +100,19 @@ def test_a_target_that_is_down_gets_it_later(state_dir: Path) -> None:
     checker.clock.advance(HOUR_S)
     checker.tell(MISSED)
     assert down.subjects[0] == "[CRITICAL] nightly (billing, production) missed"
+
+
+def test_a_clock_that_was_ahead_holds_back_no_message(state_dir: Path) -> None:
+    """What was to be tried again a year ahead is tried when the clock is right."""
+    ops = Ops()
+    checker = Checker(state_dir, ops)
+    checker.clock.wall += YEAR_NS
+    ops.fails = True
+    checker.tell(MISSED)
+    ops.fails = False
+    checker.clock.wall -= YEAR_NS
+    checker.tell(MISSED)
+    assert "[CRITICAL] nightly (billing, production) missed" in ops.subjects
 
 
 def test_one_message_that_is_refused_for_ever_holds_up_no_other(state_dir: Path) -> None:
