@@ -115,6 +115,8 @@ def _way(patient: "Patient", timeout_s: float, told: _Told) -> "Asked | None":
     for finding in examination.of_server(patient, Budget(timeout_s), rights, asked):
         if finding.level == PROBLEM:
             worst = worst or finding
+        if finding.check == "server.removed":  # what stays of the drill is named, and this may stay
+            told(finding)
     if asked and rights.writes and rights.reads:
         label = f"{asked[0].server.title} at {asked[0].settings.influxdb_url}"
         told(Finding(check="drill.way", text=f"The drill goes through {label}."))

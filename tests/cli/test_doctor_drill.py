@@ -84,7 +84,8 @@ def test_it_goes_through_influxdb_and_leaves_nothing_there(
     before = influx.all_lines(bucket)
     code, found = drill(capfd, "--notify", webhook.url)
     assert (code, {each["level"] for each in found}) == (0, {0}), found
-    assert "InfluxDB 2" in found[0]["text"]
+    assert found[0]["text"] == "The test point was removed."
+    assert "InfluxDB 2" in found[1]["text"]
     assert {finding for kind, finding in notices(webhook) if kind == "opened"} == FINDINGS
     assert influx.all_lines(bucket) == before
     assert left(state_dir) == []

@@ -1,8 +1,9 @@
-"""A stub of InfluxDB 3 that answers SQL by its own engine, DataFusion, over HTTP as the documents say.
+"""A stub of InfluxDB 3 that takes rows and answers SQL by its own engine, DataFusion, over HTTP as the documents say.
 
 Sources: "Use the InfluxDB v3 HTTP query API" (`/api/v3/query_sql`, JSON lines), influxdb3_server/src/http.rs (headers).
 """
 
+import gzip
 import json
 import secrets
 import threading
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from typing import Any, Final, cast
+from urllib.parse import parse_qs, urlsplit
 
 from datafusion import SessionConfig, SessionContext
 
@@ -73,6 +75,8 @@ class Sql3:
     url: str
     token: str = field(repr=False)
     databases: dict[str, SessionContext] = field(default_factory=dict[str, SessionContext])
+    written: dict[str, dict[object, Point]] = field(default_factory=lambda: defaultdict[str, dict[object, Point]](dict))
+    """The rows that were written to a database over HTTP, by table, tags and time."""
 
     def arguments(self, database: str) -> dict[str, Any]:
         """Returns the arguments of `Settings` that name a database."""
@@ -89,10 +93,14 @@ class Sql3:
         self.databases[name] = tables_of(parse(line) for line in lines(rows))
         return name
 
-    def answer(self, path: str, authorization: str, body: bytes) -> tuple[int, bytes]:
+    def answer(self, target: str, authorization: str, body: bytes) -> tuple[int, bytes]:
         """Returns the status and the body of the answer to a POST."""
+        path, query = urlsplit(target).path, parse_qs(urlsplit(target).query)
         if authorization not in (f"Token {self.token}", f"Bearer {self.token}"):
             return 401, json.dumps({"error": "the request was not authenticated"}).encode()
+        if path == "/api/v2/write":
+            self.write(query["bucket"][0], body)
+            return 204, b""
         if path != "/api/v3/query_sql":
             return 404, json.dumps({"error": "not found"}).encode()
         asked = json.loads(body)
@@ -103,6 +111,14 @@ class Sql3:
             return 200, jsonl(self.databases[asked["db"]], asked["q"])
         except Exception as error:  # noqa: BLE001 - whatever the engine raises
             return 400, json.dumps({"error": f"query error: {error}"}).encode()
+
+    def write(self, database: str, body: bytes) -> None:
+        """Writes rows; one of the same table, tags and time takes the place of another."""
+        rows = self.written[database]
+        for line in lines(body):
+            point = parse(line)
+            rows[point.measurement, tuple(sorted(point.tags.items())), point.time_ns] = point
+        self.databases[database] = tables_of(rows.values())
 
 
 @contextmanager
@@ -118,6 +134,8 @@ def sql_3() -> Generator[Sql3]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
             self._say(*stub.answer(self.path, self.headers.get("Authorization", ""), body))
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name

@@ -1,0 +1,59 @@
+"""`doctor --drill` with InfluxDB 1.x, and with a stub of 3 that reads and writes."""
+
+from pathlib import Path
+
+import pytest
+
+from otel_job_measure import names
+from tests.cli.test_doctor_drill import FINDINGS, drill, left, notices, webhook
+from tests.insight.notify.receivers import Webhook
+from tests.support.generations import Opened
+from tests.support.influxd import VERSIONS_1
+from tests.support.sql3 import sql_3
+
+__all__ = ["webhook"]
+
+
+@pytest.mark.parametrize("version", VERSIONS_1)
+def test_it_goes_through_influxdb_1(
+    version: str,
+    generations: Opened,
+    state_dir: Path,
+    webhook: Webhook,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """As with InfluxDB 2: each act is found and told, and nothing is left."""
+    influx = generations.get(version)
+    bucket = influx.new_bucket()
+    for name, value in influx.variables(bucket).items():
+        monkeypatch.setenv(name, value)
+    influx.write("scheduling-job-sender,host=another complete_until=1i,pending=0i,left=false", bucket)
+    before = influx.all_lines(bucket)
+    code, found = drill(capfd, "--notify", webhook.url)
+    assert (code, {each["level"] for each in found}) == (0, {0}), found
+    assert found[0]["text"] == "The test point was removed."
+    assert "InfluxDB 1" in found[1]["text"]
+    assert {finding for kind, finding in notices(webhook) if kind == "opened"} == FINDINGS
+    assert influx.all_lines(bucket) == before
+    assert left(state_dir) == []
+
+
+def test_it_goes_through_influxdb_3_and_names_what_stays(
+    state_dir: Path, webhook: Webhook, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each act is found by SQL and told; InfluxDB 3 deletes no rows, which is a warning."""
+    with sql_3() as stub:
+        database = stub.new_database()
+        for name, value in stub.arguments(database).items():
+            monkeypatch.setenv(name.upper(), value)
+        code, found = drill(capfd, "--notify", webhook.url)
+        rows = list(stub.written[database].values())
+    assert (code, [each["check"] for each in found if each["level"]]) == (1, ["drill.removed"]), found
+    assert "InfluxDB 3" in found[1]["text"]
+    assert {finding for kind, finding in notices(webhook) if kind == "opened"} == FINDINGS
+    assert f"bucket {database} (InfluxDB 3 deletes no rows)" in found[-1]["text"]
+    said = found[0]["text"] + found[-1]["text"]
+    assert {row.measurement for row in rows if row.measurement in said} == {row.measurement for row in rows}
+    assert all(names.DRILL in str(row.tags) for row in rows if row.measurement != names.PROBE)
+    assert left(state_dir) == []
