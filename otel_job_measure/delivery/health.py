@@ -73,7 +73,7 @@ class Health(NamedTuple):
     delivered: int = 0
     """Points that it accepted, including points of dead processes."""
     pending: int = 0
-    """Points that are not there yet."""
+    """Points that are not there yet, and those that could not be written and wait in memory."""
     rejected: int = 0
     """Points that it refused for good."""
     expired: int = 0
@@ -110,15 +110,17 @@ class ShipperState(Protocol):
         """Returns the age of the oldest pending point, in seconds; None if there is none."""
 
 
-def health_of(counters: Counters, shipper: ShipperState | None = None, server: ServerState | None = None) -> Health:
-    """Returns the present state; without a shipper nothing is pending."""
+def health_of(
+    counters: Counters, shipper: ShipperState | None = None, server: ServerState | None = None, *, waiting: int = 0
+) -> Health:
+    """Returns the present state; without a shipper, only points that are `waiting` to be written are pending."""
     counts = counters.now()
     success_ns = None if server is None else server.last_success_ns
     return Health(
         reachable=None if server is None else server.reachable,
         last_success=None if success_ns is None else datetime.fromtimestamp(success_ns / 1e9, UTC),
         delivered=counts.delivered,
-        pending=0 if shipper is None else shipper.pending,
+        pending=waiting + (0 if shipper is None else shipper.pending),
         rejected=counts.rejected,
         expired=counts.expired,
         dropped=counts.dropped,

@@ -7,6 +7,7 @@ import traceback
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from otel_job_measure.delivery import echoes
 from otel_job_measure.delivery.batch import Batch, SizeLimit
 from otel_job_measure.delivery.influxdb.responses import Kind, NoAnswer, Verdict, short
 from otel_job_measure.delivery.lines import points_of
+from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Ack, Chunk, DeadLetters, WriteResult
@@ -118,6 +120,11 @@ class ServerSink(ABC):
                 "bug in tell", "telling %s what runs failed: %s", self.title, type(error).__name__
             )
             return False
+
+    def tell_last(self, lines: Sequence[bytes]) -> bool:
+        """Sends points that could not be written as the process ends, in the same way."""
+        deadline_ns = self._clock.monotonic_ns() + int(self._settings.shutdown_timeout_s * 1e9)
+        return untraced(partial(self.tell, lines, deadline_ns=deadline_ns))
 
     def attempt(self, lines: Sequence[bytes], *, timeout_s: float) -> Verdict:
         """Sends lines once, without counting or keeping them, and returns the meaning of the answer."""

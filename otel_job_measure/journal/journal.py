@@ -8,15 +8,13 @@ queued, and the outer one writes it before it returns.
 import contextlib
 import logging
 import os
-import threading
-from collections import deque
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from otel_job_measure import forks, names
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import LostSlotError, OpenStore, Position, Segment, Store
+from otel_job_measure.journal.life import Handle, Item, Life
 from otel_job_measure.journal.segment import BEGAN
 from otel_job_measure.journal.state_dir import StateDir, lose
 from otel_job_measure.journal.unique_clock import UniqueClock
@@ -24,36 +22,6 @@ from otel_job_measure.rate_limited_log import RateLimitedLog
 
 _MAX_WAITING = 20_000
 _HEARTBEAT_NS = 10_000_000_000
-
-_Item = tuple[bytes, int, str | None, str | None]
-"""Lines, how many points they are, and the uuid of the run that they begin or end. A plain tuple: one a point."""
-
-
-class _Handle(NamedTuple):
-    """A store and the clock that gives its slot's timestamps; they change together."""
-
-    store: Store
-    clock: UniqueClock
-
-
-class _Life:
-    """What a journal has in one process. A child of fork has another: all in here is its parent's."""
-
-    __slots__ = ("handle", "heartbeat_ns", "is_draining", "is_opening", "lock", "messages", "open_runs", "pid", "queue")
-
-    def __init__(self, now_ns: int) -> None:
-        self.pid = os.getpid()
-        self.lock = threading.RLock()
-        self.is_draining = False
-        self.is_opening = False
-        self.handle: _Handle | None = None
-        self.queue: deque[_Item] = deque()
-        """What waits to be appended."""
-        self.open_runs: dict[str, bytes] = {}
-        """What a new segment begins with: the start line of each open run, and the comment of each held one."""
-        self.heartbeat_ns = now_ns
-        self.messages: deque[tuple[int, str, str]] = deque(maxlen=8)
-        """What to log when no lock is held."""
 
 
 class SegmentJournal:
@@ -76,7 +44,7 @@ class SegmentJournal:
         self._clock = clock
         self._counters = counters
         self._log = RateLimitedLog(logging.getLogger(names.LOGGER), clock)
-        self._life = _Life(clock.monotonic_ns())
+        self._life = Life(clock.monotonic_ns())
         forks.register(forks.Order.JOURNALS, self.forked)
 
     # What a job waits for
@@ -120,6 +88,11 @@ class SegmentJournal:
     def waiting(self) -> int:
         """Returns how many appends wait in memory because they failed."""
         return len(self._current().queue)
+
+    @property
+    def waiting_points(self) -> int:
+        """Returns how many points these are."""
+        return sum(points for _, points, _, _ in tuple(self._current().queue))
 
     def open_starts(self) -> list[bytes]:
         """Returns the start lines of the runs that this process has open, or holds and knows the start of."""
@@ -194,17 +167,36 @@ class SegmentJournal:
             handle.store.close(delivered=delivered and is_all)
         self._say(life)
 
+    def give_up(self, send: Callable[[Sequence[bytes]], bool] | None) -> None:
+        """Sends what waits in memory when the process ends; what cannot be sent either is dropped, and logged."""
+        life = self._current()
+        items: list[Item] = []
+        with contextlib.suppress(IndexError):  # another thread may take the last one
+            while life.queue:
+                items.append(life.queue.popleft())
+        lines = [line for data, *_ in items for line in data.splitlines(keepends=True) if not line.startswith(b"#")]
+        if lines and send is not None and send(lines):
+            self._counters.delivered(len(lines))
+        elif lines:
+            self._counters.dropped(len(lines), "memory")
+            self._log.log(
+                logging.ERROR,
+                "given up",
+                "%d points could not be written and are lost as this process ends",
+                len(lines),
+            )
+
     def forked(self) -> None:
         """Begins anew in a child of fork: what the parent has open, waiting and locked is the parent's."""
         handle = self._life.handle
-        self._life = _Life(self._clock.monotonic_ns())
+        self._life = Life(self._clock.monotonic_ns())
         self._counters.forked()
         if handle is not None:
             handle.store.abandon()
 
     # The append, and the store
 
-    def _current(self) -> _Life:
+    def _current(self) -> Life:
         life = self._life
         if life.pid != os.getpid():  # C code has forked
             forks.check()
@@ -217,7 +209,7 @@ class SegmentJournal:
         self._drain(life)
         self.wake()
 
-    def _drain(self, life: _Life) -> None:
+    def _drain(self, life: Life) -> None:
         with life.lock:
             # A handler that runs between the last look and the end of the block finds no drain and does its own.
             while life.queue and not life.is_draining and life is self._life:
@@ -233,7 +225,7 @@ class SegmentJournal:
         if life.messages:
             self._say(life)
 
-    def _write_out(self, life: _Life) -> None:
+    def _write_out(self, life: Life) -> None:
         while life.queue:
             handle = life.handle or self._open_handle()
             if life is not self._life:
@@ -257,17 +249,17 @@ class SegmentJournal:
             if is_full:
                 self._rotate(life, handle.store)
 
-    def _is_of_this_process(self, life: _Life) -> bool:
+    def _is_of_this_process(self, life: Life) -> bool:
         """Returns False in a child that a signal handler forked inside an append: all of that is its parent's."""
         return life is self._life
 
-    def _rotate(self, life: _Life, store: Store) -> None:
+    def _rotate(self, life: Life, store: Store) -> None:
         try:
             store.rotate()
         except OSError as error:
             self._note(life, logging.WARNING, "rotation", f"no new segment can be begun, the old one goes on: {error}")
 
-    def _keep_waiting(self, life: _Life, error: OSError) -> None:
+    def _keep_waiting(self, life: Life, error: OSError) -> None:
         if life.handle is not None:
             life.handle.store.behind(len(life.queue), is_lost=len(life.queue) > _MAX_WAITING)
         while len(life.queue) > _MAX_WAITING:
@@ -279,7 +271,7 @@ class SegmentJournal:
             life, logging.ERROR, "append", f"{len(life.queue)} points cannot be written and wait in memory: {error}"
         )
 
-    def _open_handle(self) -> _Handle:
+    def _open_handle(self) -> Handle:
         """Returns the store of this process, which is opened if there is none."""
         while (handle := (life := self._current()).handle) is None:
             with life.lock:
@@ -288,7 +280,7 @@ class SegmentJournal:
             self._say(life)
         return handle
 
-    def _open(self, life: _Life) -> None:
+    def _open(self, life: Life) -> None:
         life.is_opening = True
         try:
             store = self._opened(life)
@@ -297,11 +289,11 @@ class SegmentJournal:
         if not self._is_of_this_process(life):
             store.abandon()
         elif life.handle is None:
-            life.handle = _Handle(store, UniqueClock(self._clock, store.slot))
+            life.handle = Handle(store, UniqueClock(self._clock, store.slot))
         else:  # a run that began in a signal handler meanwhile has opened one
             store.close(delivered=True)
 
-    def _opened(self, life: _Life) -> Store:
+    def _opened(self, life: Life) -> Store:
         try:
             return self._open_store(life.open_runs, None)
         except OSError as error:
@@ -311,7 +303,7 @@ class SegmentJournal:
             self._note(life, logging.WARNING, "memory", message)
             return store
 
-    def _check(self, life: _Life) -> None:
+    def _check(self, life: Life) -> None:
         with life.lock:
             handle = life.handle
             if handle is None or life.is_draining:
@@ -324,24 +316,24 @@ class SegmentJournal:
             except OSError as error:
                 cause = "the clock was set back" if is_set_back else "the slot was lost"
                 self._note(life, logging.WARNING, "slot", f"{cause}, and there is no other slot: {error}")
-                life.handle = _Handle(handle.store, UniqueClock(self._clock, handle.store.slot))
+                life.handle = Handle(handle.store, UniqueClock(self._clock, handle.store.slot))
 
-    def _replace(self, life: _Life, before: _Handle, *, last_ns: int | None = None) -> None:
+    def _replace(self, life: Life, before: Handle, *, last_ns: int | None = None) -> None:
         """Goes on in another store; its first segment says what is open, so the old ones end no run as lost."""
         store = self._open_store(life.open_runs, before.store)
         if not self._is_of_this_process(life):
             store.abandon()
             return
-        life.handle = _Handle(store, UniqueClock(self._clock, store.slot))
+        life.handle = Handle(store, UniqueClock(self._clock, store.slot))
         try:
             before.store.close(delivered=False, last_ns=last_ns)
         except OSError as error:
             self._note(life, logging.WARNING, "slot", f"a lost slot cannot be cleared: {error}")
 
-    def _note(self, life: _Life, level: int, kind: str, message: str) -> None:
+    def _note(self, life: Life, level: int, kind: str, message: str) -> None:
         life.messages.append((level, kind, message))
 
-    def _say(self, life: _Life) -> None:
+    def _say(self, life: Life) -> None:
         """Logs what went wrong when no lock is held: a log handler can wait for a thread in which a run begins."""
         if life.messages and not life.is_draining and not life.is_opening:
             with contextlib.suppress(IndexError):  # another thread may take the last one

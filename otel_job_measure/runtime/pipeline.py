@@ -144,7 +144,7 @@ class Pipeline:
         from otel_job_measure.delivery.health import health_of  # noqa: PLC0415 - `exec` does not need it
 
         forks.check()
-        return health_of(self.counters, self._shipper, self._server)
+        return health_of(self.counters, self._shipper, self._server, waiting=self.journal.waiting_points)
 
     def source(self) -> "JournalSource":
         """Returns the reading side of the journal, which also maintains the state directory."""
@@ -202,7 +202,7 @@ class Pipeline:
     def append_only(self) -> None:
         """Starts no shipper in this process, which lives for a moment only: `leave` hands its points over."""
         if self._shipper is None:
-            self.journal.wake = _wake_nobody
+            self.journal.wake = lambda: None
 
     def collect(self) -> None:
         """Sends what other processes have left so far, without waiting for the next recovery pass."""
@@ -212,6 +212,9 @@ class Pipeline:
     def close_at_exit(self) -> None:
         """Closes when the process ends, for at most `OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT`."""
         self.close(self.settings.shutdown_timeout_s)
+        if self.journal.waiting:
+            server = None if self._shipper is None or self._shipper.known_down else self._server
+            self.journal.give_up(None if server is None else server.tell_last)
 
     def forked(self) -> None:
         """Forgets the parent's shipper in a forked child."""
@@ -290,10 +293,6 @@ class Pipeline:
         if is_asyncio():
             return await self.ship().wait_for_async(mark, timeout_s, unless_down=True)
         return await beside_loop(partial(self.ship().wait_for, mark, timeout_s, unless_down=True))
-
-
-def _wake_nobody() -> None:
-    """Wakes no shipper: another process sends the points."""
 
 
 def pipeline_for(

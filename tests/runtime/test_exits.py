@@ -166,3 +166,38 @@ def test_one_that_fails_to_close_does_not_keep_the_others_from_it(
     pipeline._close_all()
     assert sorted(closed) == ["broken", "sound"]
     assert said(caplog) == ["the last points could not be sent"]
+
+
+TURNED = """
+import logging, os, pathlib, shutil
+from otel_job_measure import JobMeasure
+
+measure = JobMeasure()
+handle = measure.start("begun", key=1)
+measure.flush(30)
+state = pathlib.Path(os.environ["OTEL_JOB_MEASURE_STATE_DIR"])
+while state.exists():  # the history may be in the middle of a transaction
+    shutil.rmtree(state, ignore_errors=True)
+state.write_text("")
+measure.finish(1)
+with measure.run("later"):
+    pass
+assert not measure.close(1)
+print(measure.health().pending)
+"""
+
+
+def test_a_state_directory_that_turns_into_a_file_loses_nothing_in_silence(state_dir: Path) -> None:
+    """The endings wait in memory and are pending; the end of the process says how many are lost."""
+    done = ended(TURNED)
+    assert (done.returncode, done.stdout) == (0, "5\n")
+    assert "5 points could not be written and are lost" in done.stderr
+    assert state_dir.read_text() == ""
+
+
+def test_what_cannot_be_written_is_sent_at_the_end(server: TinyServer) -> None:
+    """The server gets the endings that the state directory could not take."""
+    done = ended(TURNED, **variables(server.url))
+    assert (done.returncode, done.stdout) == (0, "5\n")
+    assert "lost" not in done.stderr
+    assert sorted(delivered(server)) == ["begun", "later"]
