@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from otel_job_measure.insight.pictures import svg
 from otel_job_measure.insight.pictures.picture import Picture
+from otel_job_measure.insight.words import number
 
 _ROW: Final = 34
 _BAR: Final = 8
@@ -40,14 +41,16 @@ def bars(counts: Sequence[Bar], title: str, most: int = 8) -> Picture:
         y = place * _ROW
         name = bar.name if len(bar.name) <= _MOST_NAME else f"{bar.name[: _MOST_NAME - 1]}…"
         parts.append(
-            svg.group("name", (svg.text(0, y + 13, name), svg.text(svg.WIDTH, y + 13, str(bar.number), "end")))
+            svg.group("name", (svg.text(0, y + 13, name), svg.text(svg.WIDTH, y + 13, number(bar.number), "end")))
         )
         parts.append(svg.group("failed", (svg.box(0, y + 18, max(0.5, svg.WIDTH * bar.number / top), _BAR),)))
-    said = "; ".join(f"{bar.name}: {bar.number}" for bar in shown) or "There are none"
+    said = "; ".join(f"{bar.name}: {number(bar.number)}" for bar in shown) or "There are none"
+    if len(counts) > most:
+        said += f"; and {number(len(counts) - most)} more in the table"
     return Picture(
         title=title,
         said=f"{said}.",
         svg=svg.wide(max(1, len(shown)) * _ROW, title, f"{said}.", parts, "bars"),
         head=("what", "runs", "last"),
-        rows=[(bar.name, str(bar.number), bar.last) for bar in counts],
+        rows=[(bar.name, number(bar.number), bar.last) for bar in counts],
     )

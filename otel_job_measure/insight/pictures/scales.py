@@ -150,7 +150,8 @@ class Logarithm:
         return [(self.y(value), _duration(value)) for value in inside[::every]]
 
     def _inside(self, values: Sequence[float]) -> list[float]:
-        return [value for value in values if self._low <= math.log10(value) <= self._high]
+        # The lines of durations below the least one would all stand where that stands.
+        return [value for value in values if value >= self._least and self._low <= math.log10(value) <= self._high]
 
 
 def _duration(value: float) -> str:

@@ -10,7 +10,7 @@ from otel_job_measure.insight.pictures.kinds import FAILED, KINDS, LOST, Kind
 from otel_job_measure.insight.pictures.picture import Picture
 from otel_job_measure.insight.pictures.scales import Logarithm, Times
 from otel_job_measure.insight.quantiles import nearest_rank
-from otel_job_measure.insight.words import took
+from otel_job_measure.insight.words import number, took
 
 _HEIGHT: Final = 190
 _TOP: Final = 10
@@ -60,14 +60,15 @@ def scatter(
     said = "No run with a known value."
     if ordered:
         named = "".join(f", {name} {took(value)}" for name, value in lines.items())
-        said = f"{len(ordered)} runs, from {took(ordered[0])} to {took(ordered[-1])}{named}."
+        span = f"from {took(ordered[0])} to {took(ordered[-1])}" if len(ordered) > 1 else took(ordered[0])
+        said = f"{number(len(ordered))} run{'' if len(ordered) == 1 else 's'}, {span}{named}."
     return Picture(
         title=title,
         said=said,
         svg=svg.wide(_HEIGHT, title, said, parts, "scatter"),
         head=("from", "runs", "least", "median", "most"),
         rows=[
-            (period, str(len(found)), *map(took, _three(sorted(mark.value_s for mark in found))))
+            (period, number(len(found)), *map(took, _three(sorted(mark.value_s for mark in found))))
             for period, found in by_period(inside, times, lambda mark: mark.at_ns)
         ],
     )

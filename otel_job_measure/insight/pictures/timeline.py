@@ -20,6 +20,7 @@ from otel_job_measure.insight.pictures.kinds import (
 )
 from otel_job_measure.insight.pictures.picture import Picture
 from otel_job_measure.insight.pictures.scales import Times
+from otel_job_measure.insight.words import number
 
 _HEIGHT: Final = 76
 _TOP: Final = 8
@@ -74,8 +75,8 @@ def timeline(stretches: Sequence[Stretch], times: Times, title: str) -> Picture:
     counts = Counter[Kind]()
     for each in inside:
         counts[each.kind] += each.dues
-    said = ", ".join(f"{counts[kind]} {kind.word}" for kind in KINDS if counts[kind]) or "nothing is known of this time"
-    said = f"{said}.".capitalize()
+    said = ", ".join(f"{number(counts[kind])} {kind.word}" for kind in KINDS if counts[kind])
+    said = f"{said or 'nothing is known of this time'}.".capitalize()
     return Picture(
         title=title,
         said=said,

@@ -65,7 +65,7 @@ def test_marks_that_would_touch_are_one() -> None:
     assert picture.svg.count("<rect") <= 720
     dots = scatter([Mark(at(number), 1.0, OK) for number in range(0, int(7 * DAY), 60)], WEEK, "How long it took", {})
     assert dots.svg.count("<circle") <= 301
-    assert "10080 runs" in dots.svg
+    assert "10,080 runs" in dots.svg
 
 
 def test_the_longer_run_is_higher() -> None:
@@ -101,6 +101,19 @@ def test_each_scale_has_lines_with_names_of_their_own(values: list[float]) -> No
     assert [y for y, _ in ticks] == sorted((y for y, _ in ticks), reverse=True)
 
 
+def test_no_line_stands_where_another_one_does() -> None:
+    """What is below the least duration has no line, because it would stand at that duration."""
+    ticks = Logarithm([0.0], 10, 160, least=1e-3).ticks()
+    assert [label for _, label in ticks] == ["1 ms", "2 ms"]
+    assert len({y for y, _ in ticks}) == 2
+
+
+def test_one_run_is_said_as_one() -> None:
+    """It has no range."""
+    picture = scatter([Mark(at(DAY), 5.0, FAILED)], WEEK, "How long it took", {"p50": 5.0})
+    assert picture.said == "1 run, 5.00 s, p50 5.00 s."
+
+
 def test_lines_and_failures_are_told_apart() -> None:
     """A failed run is a square, and p50 and p95 are lines with names."""
     marks = [Mark(at(DAY), 1.0, OK), Mark(at(2 * DAY), 3.0, FAILED), Mark(at(3 * DAY), math.nan, OK)]
@@ -122,6 +135,7 @@ def test_bars_are_as_long_as_their_counts() -> None:
     widths = [float(width) for width in re.findall(r'width="([\d.]+)%" height="8"', picture.svg)]
     assert widths == [100.0, 90.0, 80.0, 70.0]
     assert len(picture.rows) == 10
+    assert picture.said.endswith("error 3: 7; and 6 more in the table.")
 
 
 def test_no_text_acts() -> None:
