@@ -14,7 +14,7 @@ class Hosts:
 
     Args:
         address: Where the server listens.
-        names: Further names, of `--host`.
+        names: Further names, of `--allow-host`.
     """
 
     address: str

@@ -1,8 +1,6 @@
 """The pages in a real Chromium: clicked through, with axe, and with every request counted."""
 
-import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from otel_job_measure.errors import StoreError
 from otel_job_measure.history.run_record import RunRecord
@@ -22,15 +20,10 @@ from otel_job_measure.insight.report import page as report_page
 from otel_job_measure.insight.report.report import report
 from otel_job_measure.insight.run_store import Wanted
 from otel_job_measure.web.look import Look
-from tests.web.conftest import store_in
+from tests.web.conftest import NEEDS_CHROMIUM, store_in
 from tests.web.made import ODD
 from tests.web.site import TOKEN, WEEK_NS, look_at, no_store, served
 
-CHROMIUM: Final = shutil.which("chromium")
-FLAGS: Final = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-)
 AXE: Final = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 LOOKS: Final[tuple[tuple[Any, int], ...]] = (("light", 1400), ("dark", 360))
 CHANGING: Final = """
@@ -45,18 +38,7 @@ window.EventSource = class extends EventTarget {
 };
 """
 """A store that changes all the time."""
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium: run `make servers` first"
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser]:
-    """A Chromium without a window."""
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield found
-        found.close()
+pytestmark = NEEDS_CHROMIUM
 
 
 @contextmanager
