@@ -66,6 +66,7 @@ class History:
         pause: Callable[[float], None] = time.sleep,
         pace: Pace = BESIDE_JOBS,
     ) -> None:
+        self.retention_s = retention_s
         self._clock = clock or SystemClock()
         self._pause = pause
         self._pace = pace

@@ -27,6 +27,8 @@ _Noted = dict[str, _Place]
 """What is noted of a job: its last run and its last success."""
 _Of = tuple[JobId, _Place]
 _EVER: Final = 2**63 - 1
+_SOON_NS: Final = 86_400 * 10**9
+"""A note that is so far ahead comes true soon: the clock was set back since, by an hour perhaps."""
 _RUN: Final = "run"
 _SUCCESS: Final = "success"
 
@@ -61,18 +63,19 @@ class LastRun(NamedTuple):
 
 
 def note(connection: "sqlite3.Connection", runs: Iterable[Run], now_ns: int) -> None:
-    """Notes each job's last run and last success. A time of the future counts only if there is no other."""
+    """Notes each job's last run and last success. A time of the far future counts only if there is no other."""
+    soon_ns = now_ns + _SOON_NS
     last: dict[tuple[str, str, str, str], tuple[bool, int, str]] = {}
     for run in runs:
         ending = run.ranked()[0].ending if run.endings else None
         at_ns = ending.end_ns if run.started_ns is None and ending else run.started_ns
         if at_ns is None:
             continue
-        found = (at_ns <= now_ns, at_ns, run.uuid)
+        found = (at_ns <= soon_ns, at_ns, run.uuid)
         job = (run.key.job, run.key.project or "", run.key.stage or "")
         for what in (_RUN, _SUCCESS) if ending is not None and ending.outcome.success else (_RUN,):
             last[(*job, what)] = max(found, last.get((*job, what), found))
-    connection.executemany(_NOTE, [(*place, at_ns, uuid, now_ns) for place, (_, at_ns, uuid) in last.items()])
+    connection.executemany(_NOTE, [(*place, at_ns, uuid, soon_ns) for place, (_, at_ns, uuid) in last.items()])
 
 
 class Page(NamedTuple):

@@ -54,6 +54,7 @@ class Evidence:
             or no host sent a word; `outage_now` is added by itself.
         ahead: Hosts whose clocks are or were ahead of the checker's, and when.
         unlooked: Of an InfluxDB: a gap in which no checker looked, for some minutes after it.
+        kept_from_ns: Of an InfluxDB: older rows are deleted.
         settle_s: Of an InfluxDB: how long after its last moment the absence of a row is decided.
     """
 
@@ -63,6 +64,7 @@ class Evidence:
     gaps: tuple[Span, ...] = ()
     ahead: Mapping[str, Span] = field(default_factory=dict[str, Span])
     unlooked: Span | None = None
+    kept_from_ns: int = 0
     settle_s: float = SETTLE_S
 
     @property
@@ -137,8 +139,8 @@ class Evidence:
         if self.complete_until_ns is not None:
             return self._absence_in_history(span, self.complete_until_ns)
         among = hosts or self.senders.keys()
-        is_ahead = any(self.is_ahead(host, span) for host in hosts)
-        if is_ahead or any(self.waits(host, span.until_ns) for host in among):
+        is_hidden = span.from_ns < self.kept_from_ns or any(self.is_ahead(host, span) for host in hosts)
+        if is_hidden or any(self.waits(host, span.until_ns) for host in among):
             return Known.UNKNOWN
         outages = [outage for outage in self.outages() if outage.meets(span)]
         if outages:

@@ -28,6 +28,7 @@ LOOK_NS: Final = 2 * 86_400 * NS
 """How far back each job is looked at; one that is due less often, back to its last due time."""
 _BEFORE_NS: Final = 2 * 3600 * NS
 """Runs that started so long before the first due time can span it."""
+_EARLY_NS: Final = 60 * NS
 _FURTHER_NS: Final = (40 * 86_400 * NS, 370 * 86_400 * NS)
 _MOST_RUNS: Final = 3000
 """Of more runs of one job, only the latest are looked at."""
@@ -107,7 +108,13 @@ def checked(  # noqa: PLR0913 - what one look is given
     if not evidence.is_history:
         senders = {sender.host: sender for sender in store.senders(now_ns - 8 * 86_400 * NS)}
         evidence = replace(evidence, senders=senders)
-    asked = _Asked(store, _after_ns(evidence, look_ns), wants, here, drill)
+    keeps_s = store.keeps_s()
+    kept_from_ns = 0 if keeps_s is None else now_ns - int(keeps_s * NS)
+    if not evidence.is_history:  # a history keeps the last run of each job
+        evidence = replace(evidence, kept_from_ns=kept_from_ns)
+    # Of a due time that is looked at, all runs that may match it are kept.
+    after_ns = max(_after_ns(evidence, look_ns), kept_from_ns + _EARLY_NS)
+    asked = _Asked(store, after_ns, wants, here, drill)
     ahead = hosts_ahead(asked.latest(), evidence.senders, known_ahead or {}, now_ns)
     evidence = replace(evidence, ahead=ahead)
     before = {state.job: state for state in (store.states() if drill is None else ())}

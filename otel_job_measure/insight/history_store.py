@@ -119,6 +119,10 @@ class HistoryStore:
         """Returns the runs that have not ended, the oldest first."""
         return self._ask(lambda connection: _open_runs(connection, wanted)) or []
 
+    def keeps_s(self) -> float:
+        """Returns how long runs are kept."""
+        return self._history.retention_s
+
     def last_runs(self, wanted: Wanted) -> list[LastRuns]:
         """Returns each job's last run and last success, in the order of the jobs; whatever the retention."""
         found: list[LastRuns] = []

@@ -62,7 +62,7 @@ class OpenRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastRuns:
-    """A job's last run and last success, which are kept whatever the retention.
+    """A job's last run and last success, which a history keeps whatever the retention.
 
     Args:
         job: The job.
@@ -127,7 +127,11 @@ class RunStore(Protocol):
         ...
 
     def last_runs(self, wanted: Wanted) -> list[LastRuns]:
-        """Returns each job's last run and last success, in the order of the jobs; whatever the retention."""
+        """Returns each job's last run and last success, in the order of the jobs; a history has them for ever."""
+        ...
+
+    def keeps_s(self) -> float | None:
+        """Returns how long rows are kept, in seconds; None if that is for ever, or cannot be known."""
         ...
 
     def failures(self, wanted: Wanted) -> list[FailureCount]:

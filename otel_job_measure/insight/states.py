@@ -142,7 +142,11 @@ def _stale(look: Look) -> list[Finding]:
         return []
     last_ns = max((limits.ended_ns(run) for run in look.runs if limits.success_of(run) == 1.0), default=None)
     from_ns = expected.first_seen_ns if last_ns is None else last_ns
-    until_ns = from_ns + int(max_age_s * NS)
+    most_ns, kept_ns = int(max_age_s * NS), look.evidence.kept_from_ns
+    is_cut = from_ns < kept_ns and look.evidence.now_ns >= kept_ns + most_ns
+    if is_cut:
+        from_ns = kept_ns  # whatever was before it is too old
+    until_ns = from_ns + most_ns
     # A clock that is ahead hides no success: it gives it a later time.
     evidence = replace(look.evidence, ahead={})
     known = evidence.absence(Span(from_ns, until_ns), look.hosts, may_move=look.may_move)
@@ -151,7 +155,8 @@ def _stale(look: Look) -> list[Finding]:
     if known is Known.UNKNOWN:
         detail = "whether there was a success cannot be known yet"
         return [Finding(name=UNKNOWN, since_ns=until_ns, detail=detail, is_behind=True)]
-    return [Finding(name=STALE, since_ns=until_ns, detail="no success yet" if last_ns is None else "")]
+    detail = "" if last_ns is not None else "no success is known" if is_cut else "no success yet"
+    return [Finding(name=STALE, since_ns=until_ns, from_before=is_cut, detail=detail)]
 
 
 def _silent(each: OpenRun) -> Finding:

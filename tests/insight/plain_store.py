@@ -47,6 +47,9 @@ class PlainStore:
         chosen = wanted.of_jobs()
         return [self._last(job, runs) for job, runs in sorted(_by_job(self._newest(chosen)).items())]
 
+    def keeps_s(self) -> float | None:
+        return None
+
     def failures(self, wanted: Wanted) -> list[FailureCount]:
         ends: dict[tuple[JobId, str | None, str | None], list[int]] = defaultdict(list)
         for run in self._newest(wanted):

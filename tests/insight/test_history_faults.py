@@ -121,6 +121,16 @@ def test_a_clock_that_steps_back_hides_no_job(store: HistoryStore, tmp_path: Pat
     assert late.count(Wanted(since_ns=NOW_NS - 10 * DAY)) == 3
 
 
+def test_a_run_before_a_step_back_is_the_last_one_when_its_time_has_come(tmp_path: Path, clock: ManualClock) -> None:
+    """It was ingested after the clock was set back by an hour; until then, the run before it counts."""
+    history, store = _history(tmp_path, clock), HistoryStore(_history(tmp_path, clock), clock)
+    history.fold([chunk(Lines(uuid="before").start(NOW_NS - DAY))])
+    history.fold([chunk(Lines(uuid="ahead").start(NOW_NS + DAY // 24), "local-2.lp")])
+    assert [each.run.uuid for each in store.last_runs(ALL)] == ["before"]
+    clock.wall += DAY // 24
+    assert [each.run.uuid for each in store.last_runs(ALL)] == ["ahead"]
+
+
 def test_the_last_runs_are_right_whatever_comes_first(store: HistoryStore, tmp_path: Path, clock: ManualClock) -> None:
     """A run whose end is ingested before its start is not the last one if another began after it."""
     history = _history(tmp_path, clock)

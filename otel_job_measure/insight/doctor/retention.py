@@ -1,25 +1,16 @@
 """How long the bucket keeps its points, and what that means for the pruning here."""
 
-import json
-import re
-from collections.abc import Iterator, Mapping
-from http import HTTPStatus
-from typing import Any, Final, cast
-from urllib.parse import urlencode
+from collections.abc import Iterator
+from typing import Final
 
 from otel_job_measure.errors import StoreError
 from otel_job_measure.insight.check import LOOK_NS
 from otel_job_measure.insight.doctor.finding import WARNING, Finding, span
 from otel_job_measure.insight.doctor.server import Asked
-from otel_job_measure.insight.influxdb.connection import Connection
+from otel_job_measure.insight.influxdb.retention import retention_s
 
 _CHECK_S: Final = LOOK_NS / 1e9
 _FOREVER: Final = 0.0
-_parts = re.compile(r"([0-9]{1,12})(h|m|s)").findall
-_UNITS_S: Final = {"h": 3600, "m": 60, "s": 1}
-_V1: Final = 1
-_V3: Final = 3
-_ERRORS: Final = (StoreError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 def examined(asked: Asked) -> Iterator[Finding]:
@@ -37,7 +28,7 @@ def examined(asked: Asked) -> Iterator[Finding]:
         yield Finding(check="server.retention", text=text, facts=facts)
     elif seconds < _CHECK_S:
         text = f"{bucket} keeps points for {span(seconds)}, and `check` looks back for {span(_CHECK_S)}."
-        advice = f"let it keep them for {span(_CHECK_S)} at least: with less, `check` takes pruned runs for missed ones"
+        advice = f"let it keep them for {span(_CHECK_S)} at least, and for longer than any job's pause between two runs"
         yield Finding(check="server.retention", level=WARNING, text=text, advice=advice, facts=facts)
     else:
         text = f"{bucket} keeps points for {span(seconds)}; {here}."
@@ -48,42 +39,7 @@ def examined(asked: Asked) -> Iterator[Finding]:
 
 def _retention_s(asked: Asked) -> float | None:
     """Returns how long, 0 for ever; None if that cannot be known."""
-    if asked.server.generation == _V3:
-        return None
     try:
-        return _of_1(asked.connection()) if asked.server.generation == _V1 else _of_2(asked.connection())
-    except _ERRORS:
+        return retention_s(asked.connection(), asked.server.generation)
+    except StoreError:
         return None
-
-
-def _of_2(connection: Connection) -> float | None:
-    where = connection.destination
-    org = {"org": where.org}
-    for key in ("name", "id"):
-        response = connection.get(f"/api/v2/buckets?{urlencode({**org, key: where.bucket})}")
-        if response.status != HTTPStatus.OK:
-            continue
-        for bucket in cast("list[dict[str, Any]]", json.loads(response.body)["buckets"]):
-            if bucket[key] == where.bucket:
-                return float(sum(int(rule["everySeconds"]) for rule in bucket.get("retentionRules", ())))
-    return None
-
-
-def _of_1(connection: Connection) -> float | None:
-    database, _, policy = connection.destination.bucket.partition("/")
-    if not _is_plain(database):
-        return None
-    response = connection.post("/query", query={"q": f'SHOW RETENTION POLICIES ON "{database}"'})
-    if response.status != HTTPStatus.OK:
-        return None
-    (result,) = json.loads(response.body)["results"]
-    (series,) = result["series"]
-    for values in series["values"]:
-        row: Mapping[str, Any] = dict(zip(series["columns"], values, strict=True))
-        if row["name"] == policy or (not policy and row["default"]):
-            return float(sum(int(count) * _UNITS_S[unit] for count, unit in _parts(row["duration"])))
-    return None
-
-
-def _is_plain(database: str) -> bool:
-    return '"' not in database and "\\" not in database and "\n" not in database

@@ -6,6 +6,7 @@ from itertools import chain
 
 from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.delivery.influxdb.advice import Server
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.history.mark import Mark, mark_of
 from otel_job_measure.history.run_record import RUNNING, RunRecord, record_of
@@ -17,6 +18,7 @@ from otel_job_measure.insight.influxdb.last_runs import Last
 from otel_job_measure.insight.influxdb.open_runs import OpenRuns
 from otel_job_measure.insight.influxdb.read_runs import ReadRuns
 from otel_job_measure.insight.influxdb.recent import Recent
+from otel_job_measure.insight.influxdb.retention import retention_s
 from otel_job_measure.insight.influxdb.rows import COUNTED_FIELDS, Rows
 from otel_job_measure.insight.influxdb.server import language_of
 from otel_job_measure.insight.influxdb.starts import Starts
@@ -48,8 +50,20 @@ class InfluxStore:
         return self._connection.destination.label
 
     @cached_property
+    def _server(self) -> tuple[Server, Language]:
+        return language_of(self._connection)
+
+    @property
     def _language(self) -> Language:
-        return language_of(self._connection)[1]
+        return self._server[1]
+
+    @cached_property
+    def _retention_s(self) -> float | None:
+        return retention_s(self._connection, self._server[0].generation)
+
+    def keeps_s(self) -> float | None:
+        """Returns how long the bucket keeps rows, in seconds; None if that is for ever, or cannot be known."""
+        return self._retention_s or None
 
     def latest(self, wanted: Wanted, limit: int) -> list[RunRecord]:
         """Returns the latest runs, the newest first."""
