@@ -164,7 +164,8 @@ class Watch:
         """Returns when the checker looks next."""
         away = (*(outage.away for outage in self.world.outages if not outage.answers), *self.world.unwatched)
         for _ in range(3):
-            at_s = max((each.until_s for each in away if at_s in each), default=at_s)
+            pass_s = -(-at_s // MINUTE) * MINUTE
+            at_s = max((each.until_s for each in away if pass_s in each), default=pass_s)
         return -(-at_s // MINUTE) * MINUTE
 
 
@@ -185,12 +186,13 @@ def evidence_at(world: World, now_s: float) -> Evidence:
 
 def _gaps(world: World, now_s: float) -> Iterator[Span]:
     for outage in world.outages:
-        first_back_s = min(outage.back_s.values())
         if outage.away.from_s < now_s and now_s - outage.away.until_s < 5 * 86_400:
             if not outage.answers:
                 yield Span(world.ns(outage.away.from_s - MINUTE), world.ns(min(now_s, outage.away.until_s + MINUTE)))
-            if first_back_s <= now_s and first_back_s - outage.away.from_s > 3 * MINUTE:
-                yield Span(world.ns(outage.away.from_s - MINUTE), world.ns(first_back_s))
+            last_word_s = outage.away.from_s // MINUTE * MINUTE
+            next_word_s = -(-min(outage.back_s.values()) // MINUTE) * MINUTE
+            if next_word_s <= now_s and next_word_s - last_word_s >= 2 * MINUTE:  # a pass saw that words were missing
+                yield Span(world.ns(last_word_s), world.ns(min(now_s, next_word_s + MINUTE)))
 
 
 def watched(job: Job, world: World, score: Score, *, looks_far: bool = False) -> None:

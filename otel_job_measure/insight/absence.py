@@ -80,9 +80,12 @@ class Evidence:
         """
         return self._quiet(GONE_S)
 
-    def may_be_outage(self) -> bool:
-        """Returns whether an outage goes on, or may have begun: the next words of all hosts are overdue."""
-        return self._quiet(OVERDUE_S) is not None
+    def overdue_now(self) -> Span | None:
+        """Returns the outage that goes on or may have begun: the next words of all hosts are overdue.
+
+        A checker remembers it even if it is short: hosts come back one after the other, and so do signs of life.
+        """
+        return self._quiet(OVERDUE_S)
 
     def _quiet(self, for_s: int) -> Span | None:
         """Returns since when no host has said a word, if that is so long and two hosts or more should have."""

@@ -73,7 +73,7 @@ class Remembered:
 
     def after_look(self, evidence: Evidence) -> "Remembered":
         """Returns what is remembered after a look that the store answered."""
-        now_ns, outage = evidence.now_ns, evidence.outage_now()
+        now_ns, outage = evidence.now_ns, evidence.overdue_now()
         gaps = self._gaps(now_ns)
         is_open = outage is not None and bool(evidence.senders)
         if outage is not None and is_open:

@@ -145,7 +145,7 @@ class Look:
         most_ns = int(INTERVALS * (each.interval_s or INTERVAL_S) * NS)
         waits = any(evidence.waits(host, evidence.now_ns) for host in self.hosts_of(each.run))
         # What has just begun may be an outage, in which the signs of all runs stop.
-        return evidence.now_ns - last_ns >= most_ns and not waits and not evidence.may_be_outage()
+        return evidence.now_ns - last_ns >= most_ns and not waits and evidence.overdue_now() is None
 
 
 def last_sign_ns(each: OpenRun) -> int:

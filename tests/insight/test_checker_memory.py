@@ -6,7 +6,7 @@ from otel_job_measure.insight import checker_memory
 from otel_job_measure.insight.absence import Span
 from otel_job_measure.insight.checker_memory import FILE, Remembered
 
-from .made import DAY, at, sender, server
+from .made import DAY, at, judgement, names_of, opened, sender, server
 
 
 def _span(from_s: float, until_s: float) -> Span:
@@ -42,6 +42,21 @@ def test_a_long_time_without_a_look_is_a_gap_for_some_minutes() -> None:
     known = known.after_look(server(DAY, sender("a", DAY - 5)))
     assert known.gaps_at(at(DAY + 600)) == (_span(0, DAY),)
     assert known.after_look(server(DAY + 590, sender("a", DAY + 585))).gaps_at(at(DAY + 650)) == ()
+
+
+def test_after_a_short_outage_no_run_is_silent_whose_host_comes_back_last() -> None:
+    """The server was away for two and a half minutes; one host speaks a minute before the run's own."""
+    known, found = Remembered(looked_ns=at(0)), set[str]()
+    words = {60: (0, 0), 120: (0, 0), 180: (0, 0), 240: (0, 180), 300: (240, 240), 360: (300, 300)}
+    for now, (own_s, other_s) in words.items():
+        senders = (sender("a", own_s), sender("b", other_s))
+        evidence = server(now, *senders, gaps=known.gaps_at(at(now)))
+        each = opened(-300, alive=1 if now < 300 else now - 50)
+        found |= {*names_of(judgement(evidence, None, each.run, open_runs=(each,)))}
+        assert not evidence.is_gone("a")
+        known = known.after_look(evidence)
+    assert found == {"running"}
+    assert known.gaps == (_span(0, 240),)
 
 
 def test_what_is_old_is_forgotten() -> None:
