@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.client import BadStatusLine, IncompleteRead
+from http.client import BadStatusLine, IncompleteRead, RemoteDisconnected
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +18,8 @@ from otel_job_measure.delivery.deadline import MOST_BODY, Deadline, bounded
 from otel_job_measure.delivery.influxdb.responses import OTHER_TIME, RENEW, Masked, NoAnswer, Response, short
 from otel_job_measure.forks import fork_gate
 
+HUNG_UP: Final = "it closed the connection without an answer"
+NO_HTTP: Final = "its answer is not HTTP; perhaps another server listens there, or the URL needs https://"
 _AT_ONCE: Final = 64 * 1024
 _NO_TLS: Final[tuple[str, ...]] = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 _OLD_TLS: Final = ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "WRONG_SSL_VERSION")
@@ -156,6 +158,10 @@ def _why(causes: Sequence[BaseException]) -> str:
     if any(isinstance(cause, IncompleteRead) for cause in causes):
         return "it broke off its answer"
     first = causes[-1]
+    if isinstance(first, RemoteDisconnected):
+        return HUNG_UP
+    if isinstance(first, BadStatusLine):
+        return NO_HTTP
     return getattr(first, "strerror", None) or (str(first) if type(first) is OSError else type(first).__name__)
 
 

@@ -89,7 +89,12 @@ def test_silence_is_waited_for_no_longer_than_the_time_out() -> None:
     ("answer", "reset", "says"),
     [
         (b"", True, "Connection reset by peer"),
-        (b"SSH-2.0-OpenSSH\r\n", False, "BadStatusLine"),
+        (b"", False, "it closed the connection without an answer"),
+        (
+            b"SSH-2.0-OpenSSH\r\n",
+            False,
+            "its answer is not HTTP; perhaps another server listens there, or the URL needs https://",
+        ),
         (b"HTTP/1.1 400 Bad\r\nContent-Length: 100\r\n\r\ncut", False, "it broke off its answer"),
     ],
 )

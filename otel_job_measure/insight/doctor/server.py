@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from otel_job_measure import names
+from otel_job_measure.delivery.http import HUNG_UP, NO_HTTP
 from otel_job_measure.delivery.influxdb.advice import Server
 from otel_job_measure.delivery.influxdb.responses import Response
 from otel_job_measure.errors import StoreError
@@ -25,7 +26,7 @@ _FAR_S: Final = 180.0
 """A host whose clock is further ahead gets a finding of its own from `check`, and its misses are unknown."""
 _SOON_S: Final = 14 * 86_400
 _LOCAL: Final = ("localhost", "127.", "::1")
-_HUNG_UP: Final = ("RemoteDisconnected", "BadStatusLine", "reset")
+_HUNG_UP: Final = (HUNG_UP, NO_HTTP, "reset")
 _MOST_HANDSHAKE_S: Final = 3.0
 
 

@@ -1,11 +1,12 @@
 """A report as plain text, for terminals and as the text of a mail."""
 
-import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
+from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.insight.report import words
 from otel_job_measure.insight.report.report import Report
 
@@ -36,7 +37,7 @@ def _lines(report: Report, width: int) -> Iterator[str]:
         yield from _items(report.failures, words.counted_failure, width)
     if report.overview.jobs:
         yield from ("", "All jobs", "--------")
-        yield from table(words.COLUMNS, [words.row(view) for view in report.overview.jobs], width)
+        yield from table(words.COLUMNS, [words.row(view) for view in report.overview.jobs], width, _short(report))
 
 
 def _changes(report: Report, width: int) -> Iterator[str]:
@@ -47,28 +48,50 @@ def _changes(report: Report, width: int) -> Iterator[str]:
         yield from _items(found, lambda change: f"{words.name(change.job)}: {words.of_change(change)}", width)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
-    """Yields the lines of a table; the second column is cut to what the others leave."""
+def _short(report: Report) -> Sequence[str]:
+    """Returns the jobs without project and stage, of those that have a name of their own."""
+    jobs = [view.job for view in report.overview.jobs]
+    counts = Counter(job.job for job in jobs)
+    return [words.name(JobId(job.job)) if counts[job.job] == 1 else words.name(job) for job in jobs]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], width: int, short: Sequence[str]) -> Iterator[str]:
+    """Yields the lines of a table; what the other columns leave too little room for in the second one is `short`."""
     widths = [max(map(cell_len, column)) for column in zip(head, *rows, strict=True)]
-    others = sum(widths) - widths[1] + _GAP * (len(head) - 1)
-    widths[1] = min(widths[1], max(_LEAST_NAME, width - others))
-    for each in (head, *rows):
+    room = max(_LEAST_NAME, width - sum(widths) + widths[1] - _GAP * (len(head) - 1))
+    names = [row[1] if cell_len(row[1]) <= room else name for row, name in zip(rows, short, strict=True)]
+    widths[1] = min(room, max(map(cell_len, (head[1], *names))))
+    named = [(row[0], name, *row[2:]) for row, name in zip(rows, names, strict=True)]
+    for each in (head, *named):
         cells = (_cell(cell, size, name in _NUMBERS) for cell, size, name in zip(each, widths, head, strict=True))
         yield (" " * _GAP).join(cells).rstrip()
 
 
 def _cell(content: str, size: int, is_number: bool) -> str:  # noqa: FBT001 - of a column
-    if cell_len(content) > size:
-        return f"{set_cell_size(content, size - 1)}…"
+    if cell_len(content) > size:  # a name: jobs that are alike often differ at the end
+        head, tail = (size - 1) // 2, size - 1 - (size - 1) // 2
+        return f"{set_cell_size(content, head)}…{set_cell_size(content[::-1], tail)[::-1]}"
     room = " " * (size - cell_len(content))
     return room + content if is_number else content + room
 
 
-def _wrapped(content: str, width: int) -> list[str]:
-    return textwrap.wrap(content, width, break_on_hyphens=False)
+def _wrapped(content: str, width: int, first: str = "", after: str = "") -> Iterator[str]:
+    """Yields the lines of a text, of at most so many columns of a terminal; `first` and `after` stand before them."""
+    line, has_words = first, False
+    for word in content.split():
+        if has_words and cell_len(line) + 1 + cell_len(word) > width:
+            yield line
+            line, has_words = after, False
+        *full, rest = chop_cells(word, width - len(after))
+        for part in full:  # a word that is longer than a line
+            yield line + part
+            line = after
+        line += f" {rest}" if has_words else rest
+        has_words = True
+    yield line
 
 
 def _items(found: Sequence[_T], say: Callable[[_T], str], width: int) -> Iterator[str]:
     """Yields the first of a list, and how many more there are."""
-    for content in (*map(say, found[: words.MOST]), words.rest_of(found)):
-        yield from textwrap.wrap(content, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    for content in (*map(say, found[: words.MOST]), *filter(None, (words.rest_of(found),))):
+        yield from _wrapped(content, width, "  ", "    ")

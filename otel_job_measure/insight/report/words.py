@@ -28,7 +28,7 @@ def title(report: Report) -> str:
 def subtitle(report: Report) -> str:
     """Returns the exact period, and what it is compared with."""
     overview = report.overview
-    lasts = span((overview.at_ns - overview.since_ns) / 1e9)
+    lasts = span(round((overview.at_ns - overview.since_ns) / 1e9, -1))  # some seconds pass from one to the other
     return (
         f"{to_the_minute(overview.since_ns)} to {to_the_minute(overview.at_ns)}, {zone()}, beside the {lasts} before. "
         f"From {printable(overview.source)}."
@@ -126,7 +126,7 @@ def rest_of(found: Sequence[object]) -> str:
 
 def of_failure(failure: FailureCount) -> str:
     """Returns in which way runs failed."""
-    reason, kind = printable(failure.reason or "failed"), printable(failure.error_type or "")
+    reason, kind = printable(failure.reason or "failed"), printable(_cut(failure.error_type or ""))
     return f"{reason}: {kind}" if kind else reason
 
 

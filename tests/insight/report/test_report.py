@@ -203,3 +203,22 @@ def test_wide_and_long_names_keep_the_columns() -> None:
     found = of(*(replace(run(-100, -90, uuid=str(n)), job=name) for n, name in enumerate(names)))
     table = text(found, 80).split("All jobs\n--------\n")[1]
     assert {cell_len(line.rstrip()) <= 80 for line in table.splitlines()} == {True}
+
+
+def test_no_line_is_wider_than_the_terminal() -> None:
+    """Wide letters count as two columns, accents as none, and an error of 1 KiB loses its middle."""
+    odd = ("日本語" * 50, "a\u0301" * 90, "n" * 1024, "two words " * 30)
+    found = of(*(replace(run(-100, -90, uuid=name, reason="error", error_type=name), job=name) for name in odd))
+    for width in (80, 100):
+        assert max(map(cell_len, text(found, width).splitlines())) <= width
+    assert f"error: {'n' * 50}…{'n' * 50}" in text(found, 1000)
+    assert "a\u0301" * 20 in text(found, 80)
+
+
+def test_jobs_that_are_alike_are_told_apart_by_the_end_of_their_names() -> None:
+    """The project of a job with a name of its own gives way to the name; two of one name keep theirs."""
+    ids = (("send-many-letters-1", "shop"), ("send-many-letters-2", "shop"), ("x", "one"), ("x", "two"))
+    found = of(*(replace(run(-100, -90, uuid=f"{a}{b}"), job=a, project=b, stage=None) for a, b in ids))
+    table = text(found, 60).split("All jobs\n--------\n")[1]
+    names = [re.split("  +", line)[1] for line in table.splitlines()[1:]]
+    assert names == ["send-…ters-1", "send-…ters-2", "x (one)", "x (two)"]
