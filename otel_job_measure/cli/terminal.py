@@ -20,12 +20,20 @@ _RIGHT_TO_LEFT: Final = {"R", "AL", "AN"}
 _LEFT_TO_RIGHT_MARK: Final = "\u200e"
 
 
+class _Console(Console):
+    """A console whose reader may have seen enough, as in `| head`; rich would end with exit code 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Says so as any other output does."""
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """Returns the console of stdout; one that is no terminal gets neither colours nor a width."""
     stdout = cast("TextIO", sys.stdout)
     if isinstance(stdout, io.TextIOWrapper):
         stdout.reconfigure(errors="replace")  # a terminal without Unicode shows question marks
-    found = Console(highlight=False, emoji=False, markup=False)
+    found = _Console(highlight=False, emoji=False, markup=False)
     if not found.is_terminal:
         found.width = WIDTH  # that of a terminal is asked anew each time, because it changes
     return found
