@@ -79,12 +79,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _form(args: argparse.Namespace, found: "Report") -> str:
     # Each form is loaded alone.
-    from otel_job_measure.insight.report import mail, page, tables, text  # noqa: PLC0415 - not for --help
-
     if args.html is not None:
+        from otel_job_measure.insight.report import page  # noqa: PLC0415
+
         return page.html(found)
     if args.mail is not None:
+        from otel_job_measure.insight.report import mail  # noqa: PLC0415
+
         return mail.mail(found, args.mail).decode("ascii")
+    from otel_job_measure.insight.report import tables, text  # noqa: PLC0415
+
     if args.markdown:
         return tables.markdown(found)
     if args.csv:

@@ -21,7 +21,7 @@ from otel_job_measure.clock import Clock
 from otel_job_measure.errors import BusyHistoryError, DamagedHistoryError, HistoryError
 from otel_job_measure.forks import fork_gate
 from otel_job_measure.history.schema import Schema
-from otel_job_measure.history.untrusted import COMPANIONS, Deadline, check_files, harden
+from otel_job_measure.history.untrusted import COMPANIONS, LENIENT, Deadline, check_files, harden
 from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.journal.private_files import open_private
 from otel_job_measure.points.text import printable
@@ -32,6 +32,8 @@ _JOURNAL_LIMIT: Final = f"PRAGMA journal_size_limit = {1024 * 1024}"
 _ASIDE: Final = ".corrupt-"
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_NO_UTF8: Final = "Could not decode to UTF-8"
+"""How Python's driver says that a text is no UTF-8."""
 LONGEST_S: Final = 5.0
 """How long a transaction may take, with an upgrade; as a rule it takes some milliseconds."""
 
@@ -44,6 +46,7 @@ class Database:
         self._lock = path.with_suffix(".lock")
         self._clock = clock
         self._schema = schema
+        self._has_odd_texts = False
 
     def exists(self) -> bool:
         """Returns whether there is a file."""
@@ -102,6 +105,8 @@ class Database:
         try:
             deadline.watch(connection)
             harden(connection, is_of_stranger=is_of_stranger)
+            if self._has_odd_texts:
+                connection.text_factory = LENIENT
             if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":  # another program may need that
                 connection.execute("PRAGMA journal_mode = PERSIST")
                 connection.execute(_JOURNAL_LIMIT)
@@ -122,6 +127,9 @@ class Database:
 
     def _judged(self, error: Exception) -> HistoryError:
         """Returns the error to raise; sets a damaged file aside, while the lock is still held."""
+        if not self._has_odd_texts and _NO_UTF8 in str(error):
+            self._has_odd_texts = True
+            return BusyHistoryError(f"the history {self.path} has texts that are no UTF-8; they are read next time")
         code, why = _kind(error), printable(str(error))  # SQLite repeats names that it found in the file
         if code == sqlite3.SQLITE_CANTOPEN and not os.access(self.path, os.R_OK | os.W_OK):
             why = "this user may not read and write it; look at its owner and its mode"

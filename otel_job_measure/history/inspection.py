@@ -12,7 +12,7 @@ from urllib.parse import quote_from_bytes
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.errors import BusyHistoryError, DamagedHistoryError, HistoryError
 from otel_job_measure.history.history import schema
-from otel_job_measure.history.untrusted import Deadline, check_files, harden
+from otel_job_measure.history.untrusted import LENIENT, Deadline, check_files, harden
 from otel_job_measure.journal.file_lock import Lock, lock
 from otel_job_measure.printable import printable
 
@@ -67,6 +67,7 @@ def opened_for_reading(path: Path, *, within_s: float) -> Generator[tuple[sqlite
     try:
         with closing(_connected(path, within_s)) as connection:
             harden(connection, is_of_stranger=is_of_stranger)
+            connection.text_factory = LENIENT
             connection.execute("BEGIN")
             yield connection, _inspected(connection, path)
     except (sqlite3.Error, UnicodeDecodeError) as error:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from otel_job_measure import names
+from otel_job_measure.history.checked_run import CheckedRun
 from otel_job_measure.history.run_record import RUNNING, RunRecord
 
 COLUMNS: Final = "uuid, started_ns, ended_ns, status, reason, duration_s"
@@ -47,7 +48,7 @@ def marks(rows: Iterable[tuple[Any, ...]]) -> Iterator[Mark]:
             yield Mark(uuid, started_ns, ended_ns, names.STATUS_FAILED, reason or None, took_s)
 
 
-def newest(mark: Mark) -> tuple[int, str]:
+def newest(mark: Mark | CheckedRun) -> tuple[int, str]:
     """Orders marks, the newest first; a run whose start is unknown counts from its end."""
     return -((mark.ended_ns or 0) if mark.started_ns is None else mark.started_ns), mark.uuid
 

@@ -81,7 +81,7 @@ def put(connection: "sqlite3.Connection", rows: Iterable[MonitorRow], now_ns: in
 
 def has_open(connection: "sqlite3.Connection", before_ns: int) -> bool:
     """Returns whether a run that started before a time is open."""
-    query = "SELECT EXISTS (SELECT 1 FROM runs WHERE settled = 0 AND status = 'start' AND started_ns <= ?)"
+    query = "SELECT EXISTS (SELECT 1 FROM runs WHERE ended_ns IS NULL AND started_ns <= ?)"
     return bool(connection.execute(query, (before_ns,)).fetchone()[0])
 
 

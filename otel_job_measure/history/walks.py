@@ -1,10 +1,10 @@
 """Ways through the runs of a history, page by page: a transaction keeps other processes from the file.
 
-A question about a job, or one that the index by job can answer alone, goes by that index. It meets the runs of each job
-one after the other, so that nothing is sorted. Other questions go by the times, or by the row ids.
+A question about a job, or one that the index by job can answer alone, has a way for each job by that index, so that
+nothing is sorted and no run outside the period is met. Other questions go by the times, or by the row ids.
 """
 
-import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_job_measure.expectations.expectation import JobId
@@ -19,9 +19,15 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 100_000
 """How many rows a transaction reads: it takes some tenths of a second."""
+_PAGES: Final = 10
+"""A file of so many pages at most is not asked where a page of a job ends: to know that, its runs would be counted."""
 _BOUND: Final = """
 SELECT {order} FROM {source} WHERE {where} AND {within} ORDER BY {order} LIMIT 1 OFFSET :more
 """
+_ROWS: Final = "SELECT (SELECT max(id) FROM runs) - (SELECT min(id) FROM runs) + 1"
+_BY_JOB: Final = "job_id, started_ns"
+_OF_JOB: Final = "started_ns > :after_2 AND started_ns <= :end_2"
+"""Of one job, the pages follow the starts alone: comparing pairs takes twice as long."""
 _LEAST: Final = -(2**63)
 _MOST: Final = 2**63 - 1
 
@@ -52,9 +58,20 @@ class Walk(NamedTuple):
     """The place of the last run, or one behind it."""
     share: int = 1
     """A page has the usual rows divided by this: a question that takes longer for each row reads fewer at once."""
+    rows: int | None = None
+    """About how many rows it meets, if it is one of many; then a transaction may have several."""
+    is_short: bool = False
+    """Whether one page has all its rows."""
+
+    @property
+    def rows_of_page(self) -> int:
+        """About how many rows a page has."""
+        return AT_ONCE if self.rows is None else self.rows
 
     def end_of_page(self, connection: "sqlite3.Connection", after: Place) -> Place:
         """Returns the last place of the page that begins after another one."""
+        if self.is_short:
+            return self.end
         values = self.values_of(after, self.end)
         query = _BOUND.format(order=self.order, source=self.source, where=self.where, within=self._within)
         found = connection.execute(query, {**values, "more": -(-AT_ONCE // self.share) - 1}).fetchone()
@@ -62,15 +79,28 @@ class Walk(NamedTuple):
 
     def on_page(self, query: str) -> str:
         """Returns a query about the runs of one page."""
-        return query.format(source=self.source, where=f"{self.where} AND {self._within}", job=self.job)
+        return _on_page(query, self.source, self.where, self._within, self.job)
 
     def values_of(self, after: Place, end: Place) -> dict[str, object]:
         """Returns the values of the parameters of a page."""
         return {**self.values, "after_1": after[0], "after_2": after[1], "end_1": end[0], "end_2": end[1]}
 
     @property
+    def is_of_one(self) -> bool:
+        """Whether it meets the runs of one job, in the order of their starts."""
+        return self.order == _BY_JOB
+
+    @property
     def _within(self) -> str:
+        if self.is_of_one:
+            return _OF_JOB
         return f"({self.order}) > (:after_1, :after_2) AND ({self.order}) <= (:end_1, :end_2)"
+
+
+@lru_cache(maxsize=256)
+def _on_page(query: str, source: str, where: str, within_page: str, job: str) -> str:
+    """Returns the text of a query; the ways of 10,000 jobs share one."""
+    return query.format(source=source, where=f"{where} AND {within_page}", job=job)
 
 
 EVERYWHERE: Final = Walk("runs", "id, id", "TRUE", {})
@@ -84,20 +114,18 @@ class Walks(NamedTuple):
     jobs: dict[int, JobId]
 
 
-def walks(connection: "sqlite3.Connection", wanted: Wanted, *, is_covered: bool) -> Walks:
+def walks(connection: "sqlite3.Connection", wanted: Wanted) -> Walks:
     """Returns the ways through the runs that are wanted.
 
     Args:
         connection: The history.
         wanted: Which runs.
-        is_covered: Whether the index by job has all columns that the question needs.
     """
     jobs, last = jobs_of(connection, wanted), unfiled(connection)
-    needs_rows = not is_covered or wanted.host is not None or wanted.words
     names_job = wanted.job is not None and wanted.pattern is None
-    if needs_rows and not names_job:
+    if (wanted.host is not None or wanted.words) and not names_job:  # the index by job does not have these
         return Walks([way for walk in _by_time(wanted) for way in _named(walk, last)], jobs)
-    found = [_by_job(wanted, jobs)] if jobs else []
+    found = _by_job(connection, wanted, jobs)
     chosen = condition(wanted)
     without = f"started_ns IS NULL AND {within('ended_ns', wanted, chosen.values)} AND {chosen.sql}"
     found += _named(Walk(BY_START, "id, id", without, chosen.values), last)
@@ -108,20 +136,24 @@ def walks(connection: "sqlite3.Connection", wanted: Wanted, *, is_covered: bool)
     return Walks(found, jobs)
 
 
-def _by_job(wanted: Wanted, jobs: dict[int, JobId]) -> Walk:
-    """Returns the way through the runs with a start that are in the index by job."""
+def _by_job(connection: "sqlite3.Connection", wanted: Wanted, jobs: dict[int, JobId]) -> list[Walk]:
+    """Returns a way for each job, through its runs with a start that are in the index by job."""
     chosen = condition(Wanted(host=wanted.host, words=wanted.words))
-    times = within("started_ns", wanted, chosen.values)
-    where = f"filed = 1 AND started_ns IS NOT NULL AND {times} AND {chosen.sql}"
-    first, last = min(jobs), max(jobs)
-    begin, end = (first, _LEAST), (last, _MOST)
-    if len(jobs) == 1:
-        begin = (first, _LEAST if wanted.since_ns is None else wanted.since_ns - 1)
-        end = (last, _MOST if wanted.until_ns is None else wanted.until_ns - 1)
-    elif wanted.of_jobs() != Wanted():
-        where += " AND +job_id IN (SELECT value FROM json_each(:job_ids))"
-        chosen.values["job_ids"] = json.dumps(list(jobs))
-    return Walk(BY_JOB, "job_id, started_ns", where, chosen.values, begin=begin, end=end)
+    where = f"filed = 1 AND job_id = :job_id AND {chosen.sql}"
+    since_ns = _LEAST if wanted.since_ns is None else wanted.since_ns - 1
+    until_ns = _MOST if wanted.until_ns is None else wanted.until_ns - 1
+    rows: int = connection.execute(_ROWS).fetchone()[0] or 0
+    of_one = rows // max(1, len(jobs)) + 1
+    return [
+        Walk(
+            *(BY_JOB, _BY_JOB, where, {**chosen.values, "job_id": job}),
+            begin=(job, since_ns),
+            end=(job, until_ns),
+            rows=of_one,
+            is_short=rows <= _PAGES * AT_ONCE,
+        )
+        for job in jobs
+    ]
 
 
 def _by_time(wanted: Wanted) -> list[Walk]:

@@ -10,8 +10,8 @@ from otel_job_measure.expectations.dues import dues
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.expectations.patterns import is_match
 from otel_job_measure.expectations.precedence import effective, joined
+from otel_job_measure.history.checked_run import AnyRun
 from otel_job_measure.history.mark import Mark
-from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.absence import Evidence, Span
 from otel_job_measure.insight.facts import Facts
 from otel_job_measure.insight.findings import Finding
@@ -32,6 +32,8 @@ _EARLY_NS: Final = 60 * NS
 _FURTHER_NS: Final = (40 * 86_400 * NS, 370 * 86_400 * NS)
 _MOST_RUNS: Final = 3000
 """Of more runs of one job, only the latest are looked at."""
+_MOST_OF_HOSTS: Final = 100_000
+"""Of a job that is judged on each host, before its runs are sorted by host."""
 _SOME_BEFORE: Final = (10, 100, 1000)
 """So many runs before that time are asked for; more if all of them were started by hand."""
 _ENOUGH: Final = LEAST + LAST
@@ -167,19 +169,25 @@ class _Asked:
         expected = [job for job in effective(joined(said)) if wants(job.job)]
         self._expected: dict[Place, ExpectedJob] = {(job.job, job.host): job for job in expected}
         of_hosts = {job.job for job in expected if job.host is not None}
-        self._runs: dict[Place, deque[RunRecord]] = defaultdict(lambda: deque(maxlen=_MOST_RUNS))
+        self._runs: dict[Place, deque[AnyRun]] = defaultdict(lambda: deque(maxlen=_MOST_RUNS))
         self._open: dict[Place, list[OpenRun]] = defaultdict(list)
         self._events: dict[JobId, list[Event]] = defaultdict(list)
 
-        def place(run: RunRecord) -> Place:
-            return run.job_id, run.host if run.job_id in of_hosts else None
+        def most(job: JobId) -> int:
+            return (_MOST_OF_HOSTS if job in of_hosts else _MOST_RUNS) if wants(job) else 0
 
-        for run in store.starts(replace(among, since_ns=after_ns - _BEFORE_NS)):
-            if wants(run.job_id):
-                self._runs[place(run)].append(run)
+        def place(job: JobId, host: str | None) -> Place:
+            return job, host if job in of_hosts else None
+
+        for job, runs in store.checked_runs(replace(among, since_ns=after_ns - _BEFORE_NS), most).items():
+            if job not in of_hosts:
+                self._runs[job, None].extend(runs)
+                continue
+            for run in runs:
+                self._runs[job, run.host].append(run)
         for each in store.open_runs(among):
             if wants(each.run.job_id):
-                self._open[place(each.run)].append(each)
+                self._open[place(each.run.job_id, each.run.host)].append(each)
         for event in store.events(after_ns) if drill is None else ():
             self._events[event.job].append(event)
         self.last = {last.job: last for last in store.last_runs(among)}
@@ -198,7 +206,7 @@ class _Asked:
             found[job].append(expected)
         return found
 
-    def latest(self) -> Iterable[RunRecord]:
+    def latest(self) -> Iterable[AnyRun]:
         """Returns the latest run of each job."""
         return [runs[-1] for runs in self._runs.values() if runs]
 
@@ -271,29 +279,29 @@ class _Asked:
         successes = (run for run in runs if success_of(run) == 1.0)
         return LastRuns(job=job, run=runs[0], success=next(successes, None))
 
-    def _started_since(self, place: Place, since_ns: int) -> list[RunRecord]:
+    def _started_since(self, place: Place, since_ns: int) -> list[AnyRun]:
         job, host = place
         wanted = Wanted.of_job(job, host=host, since_ns=since_ns)
         return list(deque(self._store.starts(wanted), _MOST_RUNS))
 
     def _start_before(
-        self, place: Place, expected: ExpectedJob | None, runs: list[RunRecord], after_ns: int
-    ) -> list[RunRecord]:
+        self, place: Place, expected: ExpectedJob | None, runs: list[AnyRun], after_ns: int
+    ) -> list[AnyRun]:
         """Returns the last runs before those that are known, if the due times of an interval depend on them."""
         if expected is None or expected.first_seen_ns >= after_ns or _has_scheduled(runs, after_ns):
             return []
         if all(version.expectation.every_s is None for version in expected.versions):
             return []
         job, host = place
-        found: list[RunRecord] = []
+        found: list[AnyRun] = []
         wanted = Wanted.of_job(job, host=host, until_ns=after_ns - _BEFORE_NS)
         for limit in _SOME_BEFORE if job in self.last else ():
-            found = self._store.latest(wanted, limit)[::-1]
+            found = [*reversed(self._store.latest(wanted, limit))]
             if len(found) < limit or _has_scheduled(found, after_ns):
                 break
         return found
 
-    def _votes_before(self, place: Place, expected: ExpectedJob | None, runs: list[RunRecord]) -> list[RunRecord]:
+    def _votes_before(self, place: Place, expected: ExpectedJob | None, runs: list[AnyRun]) -> list[AnyRun]:
         """Returns older runs if `failures` asks for more outcomes than are here, and all of these are failures."""
         least = (expected.expectation.failures or 1) if expected is not None else 1
         counted = [run for run in runs if success_of(run) is not None]
@@ -305,7 +313,7 @@ class _Asked:
         return [run for run in self._store.latest(wanted, least + _SOME_BEFORE[0]) if run.uuid not in known]
 
 
-def _has_scheduled(runs: Iterable[RunRecord], until_ns: int) -> bool:
+def _has_scheduled(runs: Iterable[AnyRun], until_ns: int) -> bool:
     """Returns whether a run that started up to a time was no run by hand."""
     return any(is_scheduled(run) and started_ns(run) <= until_ns for run in runs)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.expectations.expectation import JobId
-from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.history.checked_run import AnyRun
 from otel_job_measure.insight.absence import Known, Span
 from otel_job_measure.insight.facts import Look
 from otel_job_measure.insight.findings import LATE, MISSED, NEVER_RAN, UNKNOWN, Finding
@@ -58,7 +58,7 @@ def judged(settled: Sequence[Settled], look: Look) -> Judged:
     return Judged(absent=tuple(absent), waiting=tuple(waiting), unknown=tuple(unknown), settled=tuple(settled))
 
 
-def cleared_ns(of: Judged, runs: Sequence[RunRecord]) -> int | None:
+def cleared_ns(of: Judged, runs: Sequence[AnyRun]) -> int | None:
     """Returns up to when absent due times no longer matter: the last due time that a run came for, or success."""
     matched = (max(each.due.at_ns, started_ns(each.run)) for each in of.settled if each.run is not None)
     successes = (ended_ns(run) for run in runs if success_of(run) == 1.0)

@@ -7,8 +7,8 @@ from typing import Final
 
 from otel_job_measure.expectations.dues import in_force
 from otel_job_measure.expectations.expectation import Expectation, ExpectedJob, JobId
+from otel_job_measure.history.checked_run import AnyRun
 from otel_job_measure.history.mark import Mark
-from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.absence import Evidence, Known, Span
 from otel_job_measure.insight.matching import NS, started_ns
 from otel_job_measure.insight.run_store import LastRuns, OpenRun
@@ -40,7 +40,7 @@ class Facts:
 
     job: JobId
     expected: ExpectedJob | None = None
-    runs: tuple[RunRecord, ...] = ()
+    runs: tuple[AnyRun, ...] = ()
     open_runs: tuple[OpenRun, ...] = ()
     last: LastRuns | None = None
     events: tuple[Event, ...] = ()
@@ -56,10 +56,10 @@ class Look:
     evidence: Evidence
 
     @cached_property
-    def runs(self) -> list[RunRecord]:
+    def runs(self) -> list[AnyRun]:
         """All runs, each once, in the order of their starts; a known end counts more than an open run."""
         last = () if self.facts.last is None else (self.facts.last.run, self.facts.last.success)
-        known: dict[str, RunRecord] = {each.run.uuid: each.run for each in self.facts.open_runs}
+        known: dict[str, AnyRun] = {each.run.uuid: each.run for each in self.facts.open_runs}
         for run in chain(last, self.facts.runs):
             if run is not None and (run.ended_ns is not None or run.uuid not in known):
                 known[run.uuid] = run
@@ -129,7 +129,7 @@ class Look:
         said = [evidence.senders[host].complete_until_ns for host in hosts if evidence.waits(host, evidence.now_ns)]
         return max(last_ns, min(said, default=evidence.now_ns + 1))
 
-    def hosts_of(self, run: RunRecord) -> frozenset[str]:
+    def hosts_of(self, run: AnyRun) -> frozenset[str]:
         """Returns the hosts on which a run can be: start rows name none."""
         return frozenset({run.host}) if run.host else self.hosts
 

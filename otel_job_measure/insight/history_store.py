@@ -9,12 +9,14 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.expectations.precedence import joined
-from otel_job_measure.history import counting, monitor_tables, questions, recent, walks
+from otel_job_measure.history import counting, monitor_tables, questions, walks
+from otel_job_measure.history.checked_run import CheckedRun
 from otel_job_measure.history.history import Behind, History
 from otel_job_measure.history.jobs import jobs_of
 from otel_job_measure.history.last_runs import FIRST, page_after
 from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.parts import BY_JOB
+from otel_job_measure.history.recent import CHECKED_RUNS, MARKS, Kind, Most, Recent, Run, merged, of_jobs, on_page
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.expected_texts import decoded
 from otel_job_measure.insight.matching import started_ns
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _AT_ONCE: Final = 1000
 _JOBS_AT_ONCE: Final = 500
+_LONG_NS: Final = 300_000_000
+"""After so long, a transaction reads no further job."""
 _limited_log: Final = RateLimitedLog(logging.getLogger(names.LOGGER), SystemClock())
 
 
@@ -77,20 +81,28 @@ class HistoryStore:
 
     def recent(self, wanted: Wanted, per_job: int) -> dict[JobId, list[Mark]]:
         """Returns the latest runs of each job, at most so many of each, the newest first, in the order of the jobs."""
-        if per_job < 1:
-            return {}
-        found: recent.Recent = {}
+        return self._recent(MARKS, wanted, lambda _: per_job) if per_job > 0 else {}
+
+    def checked_runs(self, wanted: Wanted, most: Callable[[JobId], int]) -> dict[JobId, list[CheckedRun]]:
+        """Returns the latest runs of each job as a check looks at them, the oldest first, in the order of the jobs."""
+        found = self._recent(CHECKED_RUNS, wanted, most)
+        return {job: runs[::-1] for job, runs in found.items()}
+
+    def _recent(self, kind: Kind[Run], wanted: Wanted, most: Most) -> Recent[Run]:
+        found: Recent[Run] = {}
         by_index = wanted.host is None and not wanted.words
-        ways, jobs = self._ask(functools.partial(walks.walks, wanted=wanted, is_covered=True)) or ([], {})
-        ids = list(jobs) if by_index else []
-        for at in range(0, len(ids), _JOBS_AT_ONCE):
-            some = {job_id: jobs[job_id] for job_id in ids[at : at + _JOBS_AT_ONCE]}
-            found |= self._ask(functools.partial(recent.of_jobs, wanted=wanted, per_job=per_job, jobs=some)) or {}
-        page = functools.partial(recent.on_page, per_job=per_job)
+        ways, jobs = self._ask(functools.partial(walks.walks, wanted=wanted)) or ([], {})
+        left = list(jobs.items()) if by_index else []
+        while left:
+            next_jobs = functools.partial(of_jobs, kind=kind, wanted=wanted, most=most, jobs=left[:_JOBS_AT_ONCE])
+            done, some = self._ask(next_jobs) or (len(left), {})
+            found |= some
+            del left[:done]
+        page = functools.partial(on_page, kind=kind, most=most)
         for others in self._along(
             (way._replace(share=4) for way in ways if not (by_index and way.source == BY_JOB)), page
         ):
-            found = recent.merged(found, others, per_job)
+            found = merged(found, others, most)
         return {job: found[job] for job in sorted(found) if found[job]}
 
     def count(self, wanted: Wanted) -> int:
@@ -179,30 +191,48 @@ class HistoryStore:
 
     def _counted(self, page: counting.Page, wanted: Wanted) -> Iterator[tuple[Any, JobId]]:
         """Yields what the pages of the runs come to, each with its job."""
-        is_covered = page is counting.summed
-        found = self._ask(functools.partial(walks.walks, wanted=wanted, is_covered=is_covered))
-        ways, jobs = ([], {}) if found is None else found
-        for walk in ways:
-            after = walk.begin
-            while after != walk.end:
-                after, rows = self._ask(functools.partial(_asked_of_page, page, walk, after)) or (walk.end, [])
-                if any(each.job not in jobs for each in rows if not isinstance(each.job, JobId)):
-                    jobs = self._ask(functools.partial(jobs_of, wanted=ALL)) or {}
-                for each in rows:
-                    job = each.job if isinstance(each.job, JobId) else jobs.get(each.job)
-                    if job is not None:
-                        yield each, job
-                    else:
-                        _limited_log.warning("job", "runs of the history whose job is unknown are left out")
+        ways, jobs = self._ask(functools.partial(walks.walks, wanted=wanted)) or ([], {})
+        for each in self._along(ways, page):
+            if not isinstance(each.job, JobId) and each.job not in jobs:
+                jobs = self._ask(functools.partial(jobs_of, wanted=ALL)) or {}
+            job = each.job if isinstance(each.job, JobId) else jobs.get(each.job)
+            if job is not None:
+                yield each, job
+            else:
+                _limited_log.warning("job", "runs of the history whose job is unknown are left out")
 
     def _along(self, ways: Iterable[walks.Walk], page: Callable[..., list[_T]]) -> Iterator[_T]:
-        """Yields what is found along some ways, page by page."""
-        for way in ways:
-            after = way.begin
-            while after != way.end:
-                asked = self._ask(functools.partial(_asked_of_page, page, way, after))
-                after, found = asked or (way.end, [])
-                yield from found
+        """Yields what is found along some ways; each transaction reads some short ways, or a page of a long one."""
+        left = list(ways)
+        at, after = 0, left[0].begin if left else walks.BEGIN
+        while at < len(left):
+            asked = self._ask(functools.partial(self._some, page, left, at, after))
+            if asked is None:
+                return
+            at, after, found = asked
+            yield from found
+
+    def _some(
+        self,
+        page: Callable[..., list[_T]],
+        ways: Sequence[walks.Walk],
+        at: int,
+        after: walks.Place,
+        connection: "sqlite3.Connection",
+    ) -> tuple[int, walks.Place, list[_T]]:
+        """Returns where one transaction ended, and what it found."""
+        found: list[_T] = []
+        read, ends_ns = 0, self._clock.monotonic_ns() + _LONG_NS
+        while at < len(ways) and read < walks.AT_ONCE and self._clock.monotonic_ns() < ends_ns:
+            way = ways[at]
+            end = way.end_of_page(connection, after)
+            found += page(connection, way, after, end)
+            if end != way.end:
+                return at, end, found
+            at += 1
+            after = ways[at].begin if at < len(ways) else end
+            read += way.rows_of_page
+        return at, after, found
 
     def _ask(self, question: "Callable[[sqlite3.Connection], _T]") -> _T | None:
         return self._history.read(question)
@@ -215,11 +245,3 @@ def _open_runs(connection: "sqlite3.Connection", wanted: Wanted) -> list[OpenRun
         alive_ns, interval_s = signs.get((run.uuid, run.job_id), (None, None))
         found.append(OpenRun(run=run, alive_ns=alive_ns, interval_s=interval_s))
     return found
-
-
-def _asked_of_page(
-    page: counting.Page, walk: walks.Walk, after: walks.Place, connection: "sqlite3.Connection"
-) -> tuple[walks.Place, list[Any]]:
-    """Returns where a page ends, and what its runs come to."""
-    end = walk.end_of_page(connection, after)
-    return end, page(connection, walk, after, end)

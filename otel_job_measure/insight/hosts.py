@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from otel_job_measure.expectations.expectation import JobId
-from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.history.checked_run import AnyRun
 from otel_job_measure.insight.absence import Evidence, Span
 from otel_job_measure.insight.findings import CLOCK, HOST_SILENT, MISSED, NEVER_RAN, SILENT, UNKNOWN, Finding
 from otel_job_measure.insight.matching import NS, started_ns
@@ -38,7 +38,7 @@ class About:
 
 
 def hosts_ahead(
-    runs: Iterable[RunRecord], senders: Mapping[str, Sender], known: Mapping[str, Span], now_ns: int
+    runs: Iterable[AnyRun], senders: Mapping[str, Sender], known: Mapping[str, Span], now_ns: int
 ) -> dict[str, Span]:
     """Returns the hosts whose clocks are or were ahead of the checker's, and when.
 

@@ -5,13 +5,13 @@ from typing import Final
 
 from otel_job_measure.expectations.dues import MOST, Due, due_after_start
 from otel_job_measure.expectations.expectation import ExpectedJob
-from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.history.checked_run import AnyRun
 from otel_job_measure.insight.matching import NS, deadline_ns, early_ns, is_scheduled, scheduled_ns
 
 _NEVER: Final = 2**63
 
 
-def interval_dues(job: ExpectedJob, runs: Iterable[RunRecord], after_ns: int, until_ns: int) -> list[Due]:
+def interval_dues(job: ExpectedJob, runs: Iterable[AnyRun], after_ns: int, until_ns: int) -> list[Due]:
     """Returns the due times of a job after one time and up to another, at most the first `MOST`.
 
     A run before its due time, as after a restart, makes the next one due an interval later. A missed due time counts

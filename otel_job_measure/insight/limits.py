@@ -5,8 +5,9 @@ from itertools import pairwise
 from typing import Final
 
 from otel_job_measure import names
+from otel_job_measure.history.checked_run import AnyRun
 from otel_job_measure.history.mark import Mark
-from otel_job_measure.history.run_record import RUNNING, RunRecord
+from otel_job_measure.history.run_record import RUNNING
 from otel_job_measure.insight.findings import FAILING, OVERRUN, TOO_OFTEN, TOO_SHORT, Finding
 from otel_job_measure.insight.matching import NS, started_ns
 from otel_job_measure.insight.words import took
@@ -15,37 +16,40 @@ from otel_job_measure.points.outcome import Outcome
 _FIRST_ATTEMPT: Final = 1
 
 
-def success_of(run: RunRecord | Mark) -> float | None:
+def success_of(run: AnyRun | Mark) -> float | None:
     """Returns 1.0 or 0.0; None if the run is open or its ending says nothing about the job itself."""
     if run.status == RUNNING:
         return None
     return 1.0 if run.status == names.STATUS_END else Outcome(run.reason or "").success
 
 
-def ended_ns(run: RunRecord | Mark) -> int:
+def ended_ns(run: AnyRun | Mark) -> int:
     """Returns when a run ended; one that is open counts from its start."""
     return started_ns(run) if run.ended_ns is None else run.ended_ns
 
 
-def by_end(runs: Iterable[RunRecord]) -> list[RunRecord]:
+def by_end(runs: Iterable[AnyRun]) -> list[AnyRun]:
     """Returns the runs that have ended, in the order of their ends."""
     return sorted((run for run in runs if run.ended_ns is not None), key=lambda run: (ended_ns(run), run.uuid))
 
 
-def votes(runs: Iterable[RunRecord]) -> list[RunRecord]:
+def votes(runs: Iterable[AnyRun]) -> list[AnyRun]:
     """Returns the runs whose success counts, in the order of their ends: of each task only the last attempt."""
-    last: dict[str, RunRecord] = {}
+    counted: list[AnyRun] = []
+    last: dict[str, AnyRun] = {}
     for run in runs:
-        task = run.task_id or f"run {run.uuid}"
-        before = last.get(task)
+        if not run.task_id:
+            counted.append(run)
+            continue
+        before = last.get(run.task_id)
         if before is None or _attempt(before) < _attempt(run):
-            last[task] = run
-    return [run for run in by_end(last.values()) if success_of(run) is not None]
+            last[run.task_id] = run
+    return [run for run in by_end([*counted, *last.values()]) if success_of(run) is not None]
 
 
-def failing(counted: Sequence[RunRecord], failures: int) -> Finding | None:
+def failing(counted: Sequence[AnyRun], failures: int) -> Finding | None:
     """Returns a finding if the last outcomes, of `votes`, are so many failures."""
-    streak: list[RunRecord] = []
+    streak: list[AnyRun] = []
     for run in reversed(counted):
         if success_of(run) != 0.0:
             break
@@ -70,7 +74,7 @@ def _failures(count: int, why: str) -> str:
     return f"the last {count} runs failed{why and f', the very last: {why}'}"
 
 
-def overrun(ended: Sequence[RunRecord], most_s: float) -> Finding | None:
+def overrun(ended: Sequence[AnyRun], most_s: float) -> Finding | None:
     """Returns a finding if the last run that ended, of `by_end`, took longer than `max_runtime`."""
     found: Finding | None = None
     for run in ended:
@@ -86,17 +90,17 @@ def overrun(ended: Sequence[RunRecord], most_s: float) -> Finding | None:
     return found
 
 
-def over(run: RunRecord, most_s: float, detail: str) -> Finding:
+def over(run: AnyRun, most_s: float, detail: str) -> Finding:
     """Returns the finding of a run that goes or went on for too long."""
     return Finding(name=OVERRUN, since_ns=over_at_ns(run, most_s), uuid=run.uuid, detail=detail)
 
 
-def over_at_ns(run: RunRecord, most_s: float) -> int:
+def over_at_ns(run: AnyRun, most_s: float) -> int:
     """Returns when a run exceeded `max_runtime`."""
     return started_ns(run) + int(most_s * NS)
 
 
-def too_short(ended: Sequence[RunRecord], least_s: float) -> Finding | None:
+def too_short(ended: Sequence[AnyRun], least_s: float) -> Finding | None:
     """Returns a finding if the last run that counts took less than `min_runtime`."""
     found: Finding | None = None
     for run in ended:
@@ -110,7 +114,7 @@ def too_short(ended: Sequence[RunRecord], least_s: float) -> Finding | None:
     return found
 
 
-def too_often(runs: Iterable[RunRecord], least_s: float) -> Finding | None:
+def too_often(runs: Iterable[AnyRun], least_s: float) -> Finding | None:
     """Returns a finding if the last two starts are less than `min_interval` apart; retries are no starts."""
     starts = sorted(
         (run for run in runs if run.started_ns is not None and _attempt(run)[0] <= _FIRST_ATTEMPT),
@@ -127,6 +131,6 @@ def too_often(runs: Iterable[RunRecord], least_s: float) -> Finding | None:
     return found
 
 
-def _attempt(run: RunRecord) -> tuple[int, int, str]:
+def _attempt(run: AnyRun) -> tuple[int, int, str]:
     """Orders the attempts of a task."""
     return run.attempt or _FIRST_ATTEMPT, started_ns(run), run.uuid

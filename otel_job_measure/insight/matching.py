@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 from otel_job_measure import names
 from otel_job_measure.expectations.dues import Due
+from otel_job_measure.history.checked_run import AnyRun
 from otel_job_measure.history.mark import Mark
-from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.points.monitor import Event
 
 NS: Final = 10**9
@@ -28,7 +28,7 @@ class Settled(NamedTuple):
     """
 
     due: Due
-    run: RunRecord | None = None
+    run: AnyRun | None = None
     skipped: str = ""
 
     @property
@@ -43,7 +43,7 @@ class _Start:
 
     at_ns: int
     uuid: str
-    run: RunRecord
+    run: AnyRun
     exact: bool
 
 
@@ -70,17 +70,17 @@ def early_ns(due: Due) -> int:
     return int(min(_MOST_EARLY_S, due.gap_s / _EARLY_PART) * NS)
 
 
-def started_ns(run: RunRecord | Mark) -> int:
+def started_ns(run: AnyRun | Mark) -> int:
     """Returns when a run started; one whose start is unknown counts from its end."""
     return (run.ended_ns or 0) if run.started_ns is None else run.started_ns
 
 
-def scheduled_ns(run: RunRecord) -> int:
+def scheduled_ns(run: AnyRun) -> int:
     """Returns the time that a run was scheduled for: its start minus its lag if that is known, else its start."""
     return started_ns(run) - int((run.lag_s or 0.0) * NS)
 
 
-def is_scheduled(run: RunRecord) -> bool:
+def is_scheduled(run: AnyRun) -> bool:
     """Returns whether a run may match a due time: not by hand, and no further attempt at an earlier run."""
     by_itself = run.trigger not in {names.TRIGGER_MANUAL, names.TRIGGER_RETRY}
     return by_itself and (run.attempt is None or run.attempt <= 1)
@@ -88,7 +88,7 @@ def is_scheduled(run: RunRecord) -> bool:
 
 def match(
     dues: Sequence[Due],
-    runs: Iterable[RunRecord],
+    runs: Iterable[AnyRun],
     skipped: Iterable[Event] = (),
     live_until_ns: Mapping[str, int] | None = None,
 ) -> list[Settled]:
@@ -110,7 +110,7 @@ def match(
         (_Start(scheduled_ns(run), run.uuid, run, run.lag_s is not None) for run in all_runs if is_scheduled(run)),
         key=lambda start: (start.at_ns, start.uuid),
     )
-    taken: dict[int, RunRecord] = {}
+    taken: dict[int, AnyRun] = {}
     left = list(_exact(windows, starts, taken))
     _oldest_first(windows, left, taken)
     why = _skips(windows, taken, skipped, all_runs, live_until_ns or {})
@@ -128,7 +128,7 @@ def _windows(dues: Sequence[Due]) -> list[_Window]:
     return windows
 
 
-def _exact(windows: Sequence[_Window], starts: Sequence[_Start], taken: dict[int, RunRecord]) -> Iterator[_Start]:
+def _exact(windows: Sequence[_Window], starts: Sequence[_Start], taken: dict[int, AnyRun]) -> Iterator[_Start]:
     """Gives each due time the first run that was scheduled for it; yields the runs that are left."""
     at = 0
     for start in starts:
@@ -141,7 +141,7 @@ def _exact(windows: Sequence[_Window], starts: Sequence[_Start], taken: dict[int
             yield start
 
 
-def _oldest_first(windows: Sequence[_Window], starts: Sequence[_Start], taken: dict[int, RunRecord]) -> None:
+def _oldest_first(windows: Sequence[_Window], starts: Sequence[_Start], taken: dict[int, AnyRun]) -> None:
     """Gives each due time that is left the oldest run in its window that is left."""
     at = 0
     for window in windows:
@@ -156,9 +156,9 @@ def _oldest_first(windows: Sequence[_Window], starts: Sequence[_Start], taken: d
 
 def _skips(
     windows: Sequence[_Window],
-    taken: Mapping[int, RunRecord],
+    taken: Mapping[int, AnyRun],
     skipped: Iterable[Event],
-    runs: Sequence[RunRecord],
+    runs: Sequence[AnyRun],
     live_until_ns: Mapping[str, int],
 ) -> dict[int, str]:
     """Returns why due times without a run need none."""
@@ -186,5 +186,5 @@ def _skips(
     return why
 
 
-def _lived_until_ns(run: RunRecord, live_until_ns: Mapping[str, int]) -> int:
+def _lived_until_ns(run: AnyRun, live_until_ns: Mapping[str, int]) -> int:
     return live_until_ns.get(run.uuid, started_ns(run)) if run.ended_ns is None else run.ended_ns

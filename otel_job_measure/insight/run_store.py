@@ -4,11 +4,12 @@ The terminal, checks, reports and the page ask nothing else, so that they give o
 computed in `quantiles`. Times are nanoseconds since 1970. Methods raise `StoreError` if the store cannot answer.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
+from otel_job_measure.history.checked_run import CheckedRun
 from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.history.wanted import ALL as ALL  # noqa: PLC0414 - a part of this interface
@@ -108,6 +109,15 @@ class RunStore(Protocol):
 
     def recent(self, wanted: Wanted, per_job: int) -> dict[JobId, list[Mark]]:
         """Returns the latest runs of each job, at most so many of each, the newest first, in the order of the jobs."""
+        ...
+
+    def checked_runs(self, wanted: Wanted, most: Callable[[JobId], int]) -> dict[JobId, list[CheckedRun]]:
+        """Returns the latest runs of each job, the oldest first, in the order of the jobs.
+
+        Args:
+            wanted: Which runs.
+            most: How many runs of a job are returned at most.
+        """
         ...
 
     def count(self, wanted: Wanted) -> int:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from statistics import NormalDist, median
 from typing import Final
 
+from otel_job_measure.history.checked_run import AnyRun
 from otel_job_measure.history.mark import Mark
-from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.findings import SLOWER, Finding
 from otel_job_measure.insight.limits import ended_ns, success_of
 from otel_job_measure.insight.words import took
@@ -34,7 +34,7 @@ _LEAST_S: Final = 1e-3
 _TINY: Final = 1e-9
 
 
-def slower(counted: Sequence[RunRecord], earlier: Sequence[Mark] = ()) -> Finding | None:
+def slower(counted: Sequence[AnyRun], earlier: Sequence[Mark] = ()) -> Finding | None:
     """Returns a finding that names the first slow run, if the last successes took longer than those before.
 
     Compared are medians of logarithms: by how many times a run takes longer matters, and single runs do not.
@@ -44,7 +44,7 @@ def slower(counted: Sequence[RunRecord], earlier: Sequence[Mark] = ()) -> Findin
         earlier: Runs before them, the oldest first; those that are among them are left out.
     """
     known = {run.uuid for run in counted}
-    among: list[RunRecord | Mark] = [*(run for run in earlier if run.uuid not in known), *counted]
+    among: list[AnyRun | Mark] = [*(run for run in earlier if run.uuid not in known), *counted]
     runs = [run for run in among if success_of(run) == 1.0 and run.duration_s is not None][-(MOST + LAST) :]
     logs = [math.log(max(run.duration_s or 0.0, _LEAST_S)) for run in runs]
     before, last = logs[:-LAST], logs[-LAST:]

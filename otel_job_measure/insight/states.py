@@ -96,16 +96,16 @@ def _due_times(look: Look) -> tuple[Judged, list[Finding]]:
 def _of_runs(look: Look) -> list[Finding]:
     """Returns what holds because of runs that are there."""
     expectation = look.expectation
-    ended, counted = limits.by_end(look.runs), limits.votes(look.runs)
+    counted = limits.votes(look.runs)
     found = [slower(counted, look.facts.earlier)]
     failures = expectation.failures or 1
     failed = limits.failing(counted, failures)
     if failed is not None and (failures == 1 or _is_streak(look, failures)):
         found.append(failed)
     if expectation.max_runtime_s is not None:
-        found.append(limits.overrun(ended, expectation.max_runtime_s))
+        found.append(limits.overrun(limits.by_end(look.runs), expectation.max_runtime_s))
     if expectation.min_runtime_s is not None:
-        found.append(limits.too_short(ended, expectation.min_runtime_s))
+        found.append(limits.too_short(limits.by_end(look.runs), expectation.min_runtime_s))
     if expectation.min_interval_s is not None:
         found.append(limits.too_often(look.runs, expectation.min_interval_s))
     return [finding for finding in found if finding is not None]

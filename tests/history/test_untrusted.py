@@ -335,3 +335,9 @@ def test_a_write_ahead_log_of_another_user_maps_no_memory(tmp_path: Path, histor
     with opened.transaction() as connection:
         assert connection.execute("SELECT count(*) FROM runs").fetchone() == (2,)
         assert "history.db-shm" not in Path("/proc/self/maps").read_text()
+
+
+def test_a_text_that_is_no_utf_8_has_a_sign_in_its_place(history: History) -> None:
+    """Another program has written it; each question is answered all the same."""
+    change(history, "UPDATE runs SET host = CAST(X'61FF' AS TEXT)")
+    assert {run.host for run in history_in(history.path.parent).latest(limit=9)} == {"a\ufffd"}

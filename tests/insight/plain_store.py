@@ -2,10 +2,11 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from otel_job_measure import names
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
+from otel_job_measure.history.checked_run import CheckedRun, latest_of
 from otel_job_measure.history.mark import Mark, mark_of
 from otel_job_measure.history.run_record import RUNNING, RunRecord
 from otel_job_measure.insight.quantiles import nearest_rank
@@ -29,6 +30,9 @@ class PlainStore:
     def recent(self, wanted: Wanted, per_job: int) -> dict[JobId, list[Mark]]:
         found = _by_job(self._newest(wanted))
         return {job: [*map(mark_of, found[job][:per_job])] for job in sorted(found) if per_job > 0}
+
+    def checked_runs(self, wanted: Wanted, most: Callable[[JobId], int]) -> dict[JobId, list[CheckedRun]]:
+        return latest_of(self.starts(wanted), most)
 
     def count(self, wanted: Wanted) -> int:
         return len(self._newest(wanted))

@@ -1,6 +1,6 @@
 """The RunStore over an InfluxDB."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 
@@ -8,6 +8,7 @@ from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.delivery.influxdb.advice import Server
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
+from otel_job_measure.history.checked_run import CheckedRun, latest_of
 from otel_job_measure.history.mark import Mark, mark_of
 from otel_job_measure.history.run_record import RUNNING, RunRecord, record_of
 from otel_job_measure.insight import tally
@@ -73,6 +74,10 @@ class InfluxStore:
         """Returns the latest runs of each job, at most so many of each, the newest first, in the order of the jobs."""
         found = Recent(self._language, wanted, per_job).find()
         return {job: [*map(mark_of, runs)] for job, runs in found.items()}
+
+    def checked_runs(self, wanted: Wanted, most: Callable[[JobId], int]) -> dict[JobId, list[CheckedRun]]:
+        """Returns the latest runs of each job, the oldest first, in the order of the jobs."""
+        return latest_of(self.starts(wanted), most)
 
     def _latest(self, walk: Walk, wanted: Wanted, limit: int) -> list[RunRecord]:
         if limit < 1:
