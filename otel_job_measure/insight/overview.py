@@ -12,6 +12,7 @@ from typing import Final
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.insight.asked import COMPARED
 from otel_job_measure.insight.check import Checked, badness, wanted_jobs
 from otel_job_measure.insight.finding_words import IDLE
 from otel_job_measure.insight.findings import ORDER, Finding
@@ -104,7 +105,7 @@ def jobs(store: RunStore, found: Checked, *, since_ns: int, wanted: Wanted = ALL
         StoreError: The store does not answer.
     """
     summaries = {each.job: each for each in store.summaries(replace(wanted, since_ns=since_ns))}
-    strips = store.recent(replace(wanted, since_ns=None), strip)
+    strips = _strips(store, found, wanted, strip)
     judged = _judged(found, wanted)
     views = (
         view_of(job, found, judged.get(job, ()), summaries.get(job), strips.get(job, ()))
@@ -118,6 +119,14 @@ def jobs(store: RunStore, found: Checked, *, since_ns: int, wanted: Wanted = ALL
         hosts=found.abouts,
         jobs=worst_first(views),
     )
+
+
+def _strips(store: RunStore, found: Checked, wanted: Wanted, strip: int) -> Mapping[JobId, Sequence[Mark]]:
+    """Returns the latest runs of each job, the newest first; they are not asked for again if the check has them."""
+    wanted = replace(wanted, since_ns=None)
+    if found.recent and wanted == wanted.of_jobs() and strip <= COMPARED:
+        return {job: runs[:strip] for job, runs in found.recent.items()}
+    return store.recent(wanted, strip)
 
 
 def worst_first(views: Iterable[JobView]) -> tuple[JobView, ...]:

@@ -23,7 +23,9 @@ from tests.runtime.support import delivered, run, variables
 from tests.support.exec_ import COMMAND
 from tests.support.uncovered import uncovered
 
-NOTHING = Checked(evidence=Evidence(now_ns=0, complete_until_ns=0), judgements=(), abouts=(), expected={}, last={})
+NOTHING = Checked(
+    evidence=Evidence(now_ns=0, complete_until_ns=0), judgements=(), abouts=(), expected={}, last={}, recent={}
+)
 
 
 class _Time(Bell):

@@ -49,8 +49,8 @@ def _page(report: Report) -> Iterator[str]:
 
 def _changes(report: Report) -> Iterator[str]:
     yield "<section><h2>What changed</h2>"
-    if not report.changes:
-        yield f"<p>{words.NOTHING_CHANGED}</p>"
+    if nothing := words.no_change(report):
+        yield f"<p>{nothing}</p>"
     views = {view.job: view for view in report.overview.jobs}
     for heading, found in words.by_kind(report):
         yield f"<h3>{heading}</h3><ul>"

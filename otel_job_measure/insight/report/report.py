@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from otel_job_measure.insight.check import Checked
+from otel_job_measure.insight.matching import started_ns
 from otel_job_measure.insight.overview import Overview, jobs
 from otel_job_measure.insight.report.changes import Change, changes
 from otel_job_measure.insight.run_store import ALL, FailureCount, RunStore, Summary, Wanted
@@ -49,6 +50,8 @@ class Report:
         before: What the runs of the period before come to, for each job that ran then.
         changes: What changed.
         failures: How often which job failed in which way, the most frequent first.
+        first_ns: When the first run that is known started, if that was in the period: then nothing can be compared, and
+            no change is named.
     """
 
     overview: Overview
@@ -56,6 +59,7 @@ class Report:
     before: Sequence[Summary]
     changes: Sequence[Change]
     failures: Sequence[FailureCount]
+    first_ns: int | None
 
     @property
     def totals(self) -> Totals:
@@ -84,10 +88,18 @@ def report(store: RunStore, found: Checked, *, since_ns: int, wanted: Wanted = A
     overview = jobs(store, found, since_ns=since_ns, wanted=wanted, strip=STRIP)
     now = [view.summary for view in overview.jobs if view.summary.runs]
     before = store.summaries(replace(wanted, since_ns=before_ns, until_ns=since_ns))
+    first_ns = None if before or not now else _first_ns(store, since_ns)
     return Report(
         overview=overview,
         before_ns=before_ns,
         before=before,
-        changes=changes(before, now),
+        changes=changes(before, now) if first_ns is None else (),
         failures=store.failures(replace(wanted, since_ns=since_ns)),
+        first_ns=first_ns,
     )
+
+
+def _first_ns(store: RunStore, since_ns: int) -> int | None:
+    """Returns when the first of all runs started; None if that was before the period."""
+    first = next(store.starts(ALL), None)
+    return None if first is None or started_ns(first) < since_ns else started_ns(first)

@@ -48,6 +48,7 @@ def report_object(report: Report) -> dict[str, Any]:
     return {
         **encoding.overview_object(report.overview),
         **encoding.time_of("before", report.before_ns),
+        **encoding.time_of("first", report.first_ns),
         "totals": _totals(report.totals),
         "totals_before": _totals(report.totals_before),
         "changes": [_change(each) for each in report.changes],
@@ -67,8 +68,8 @@ def report_object(report: Report) -> dict[str, Any]:
 def _markdown(report: Report) -> Iterator[str]:
     yield from (f"# {words.title(report)}", "", _safe(words.subtitle(report)), "")
     yield from (f"{words.totals(report)} {words.states(report)}", "", "## What changed", "")
-    if not report.changes:
-        yield words.NOTHING_CHANGED
+    if nothing := words.no_change(report):
+        yield nothing
     for heading, found in words.by_kind(report):
         yield from (f"**{heading}**", "")
         yield from _items(found, lambda each: f"{words.name(each.job)}: {words.of_change(each)}")

@@ -41,8 +41,7 @@ def _lines(report: Report, width: int) -> Iterator[str]:
 
 
 def _changes(report: Report, width: int) -> Iterator[str]:
-    if not report.changes:
-        yield from _wrapped(words.NOTHING_CHANGED, width)
+    yield from _wrapped(words.no_change(report), width)
     for heading, found in words.by_kind(report):
         yield f"{heading}:"
         yield from _items(found, lambda change: f"{words.name(change.job)}: {words.of_change(change)}", width)

@@ -13,7 +13,7 @@ from otel_job_measure.insight.words import day, number, percent, span, to_the_mi
 from otel_job_measure.printable import printable
 
 HEADINGS: Final = {FAILING_MORE: "Failing more", SLOWER: "Slower", NEW: "New", GONE: "Gone"}
-NOTHING_CHANGED: Final = "Nothing: no job fails more or is slower than before, and none is new or gone."
+_NOTHING_CHANGED: Final = "Nothing: no job fails more or is slower than before, and none is new or gone."
 MOST: Final = 20
 """So many of a list are shown; JSON and CSV have all."""
 _MOST_NAME: Final = 100
@@ -78,6 +78,15 @@ def name(job: JobId) -> str:
 def _cut(text: str) -> str:
     half = _MOST_NAME // 2
     return text if len(text) <= _MOST_NAME else f"{text[:half]}…{text[-half:]}"
+
+
+def no_change(report: Report) -> str:
+    """Returns why no change is named; empty if there are some."""
+    if report.changes:
+        return ""
+    if report.first_ns is None:
+        return _NOTHING_CHANGED
+    return f"Nothing can be compared: the first run that is known started at {to_the_minute(report.first_ns)}."
 
 
 def by_kind(report: Report) -> Sequence[tuple[str, Sequence[Change]]]:

@@ -19,6 +19,8 @@ from otel_job_measure.insight.report.page import html
 from otel_job_measure.insight.report.report import Report, Totals, report
 from otel_job_measure.insight.report.tables import markdown, report_object, table_csv
 from otel_job_measure.insight.report.text import text
+from otel_job_measure.insight.run_store import Wanted
+from otel_job_measure.insight.words import to_the_minute
 from tests.insight.made import DAY, HOUR, at, history, run
 from tests.insight.plain_store import PlainStore
 
@@ -99,6 +101,26 @@ def test_what_changed_stands_in_each_form(some: Report) -> None:
     assert [each["words"] for each in report_object(some)["changes"]] == [
         words.of_change(each) for each in some.changes
     ]
+
+
+def test_a_first_report_says_since_when_runs_are_known() -> None:
+    """Before the first run that is known there is nothing to compare with: no job is called new."""
+    found = of(*daily("one", 10, 3, 0), *daily("two", 10, 2, 0))
+    says = f"Nothing can be compared: the first run that is known started at {to_the_minute(at(-3 * DAY + HOUR))}."
+    assert found.changes == ()
+    for shown in (re.sub(r"\n *", " ", text(found)), html(found), markdown(found)):
+        assert says in shown
+        assert "none is new" not in shown
+    told = report_object(found)
+    assert (told["changes"], told["first_ns"]) == ([], at(-3 * DAY + HOUR))
+
+
+def test_a_job_is_new_beside_others_that_ran_before(some: Report) -> None:
+    """Also if the report is about that job alone: runs of others tell that there was a time before."""
+    assert report_object(some)["first_ns"] is None
+    store = Store(*daily("old", 10, 14, 0), *daily("new", 10, 3, 0))
+    found = report(store, checked(store, history(30)), since_ns=at(30 - 7 * DAY), wanted=Wanted(job="new"))
+    assert [each.kind for each in found.changes] == ["new"]
 
 
 def test_the_totals_are_those_of_both_periods(some: Report) -> None:
