@@ -82,7 +82,7 @@ class Language(Protocol):
         """Returns the last row of each series."""
         ...
 
-    def runs(self, ask: Ask, among: Collection[str] | None = None) -> Iterator[Place]:
+    def runs(self, ask: Ask, among: set[str] | None = None) -> Iterator[Place]:
         """Yields the runs that have rows, however many there are; one may come more than once.
 
         Args:

@@ -195,11 +195,10 @@ class Connection:
 
 
 def _lines_of(raw: urllib3.BaseHTTPResponse) -> Iterator[str]:
-    read = getattr(raw, "read1", raw.read)
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     rest: list[str] = []
     size = 0
-    while piece := read(_AT_ONCE):
+    while piece := raw.read(_AT_ONCE):
         first, *lines = decode(piece).split("\n")
         rest.append(first)
         size += len(first)

@@ -26,8 +26,10 @@ _GAP_NS: Final = 60 * 10**9
 _MOST_NS: Final = 10 * _GAP_NS
 _MOST_CELLS: Final = 5 * MOST_ROWS
 _FEW: Final = 8
-_NEEDLESS: Final = '["_time", "_measurement", "_field"]'
-"""The columns besides the id that tell nothing of a run."""
+_GROUPED: Final = f' |> group(columns: ["{_MEASUREMENT}", "{_FIELD}"])'
+"""Fewer tables cost the server less; the values of each have one type."""
+_NEEDLESS: Final = '["_time", "_measurement", "_field", "status", "reason"]'
+"""The columns besides the id that do not tell which run it is."""
 
 _plain = re.compile(r"[A-Za-z0-9_.-]").fullmatch
 
@@ -45,11 +47,11 @@ class Flux:
     def tables(self, ask: Ask) -> Iterator[Table]:
         """Yields rows in any order, each whole."""
         if ask.texts is None and ask.uuid_prefix is None:
-            yield from self._tables(ask, "")
+            yield from self._tables(ask)
             return
         # A condition on a field finds only that field: the rows around it are asked for by their times.
         name = names.FIELD_UUID if ask.texts is None else ask.texts[0]
-        found = [point for table in self._tables(replace(ask, fields=(name,)), "") for point in table.points()]
+        found = [point for table in self._tables(replace(ask, fields=(name,))) for point in table.points()]
         for near in _clusters(found):
             yield from self._whole(ask, near)
 
@@ -65,7 +67,7 @@ class Flux:
             uuid_prefix=None,
         )
         wanted = {(point.measurement, point.time_ns, frozenset(point.tags.items())) for point in near}
-        for table in self._tables(whole, ""):
+        for table in self._tables(whole):
             tags = frozenset(table.tags.items())
             columns = {
                 name: {at: value for at, value in column.items() if (table.measurement, at, tags) in wanted}
@@ -83,16 +85,17 @@ class Flux:
         tables = self._tables(ask, " |> first()")
         return min((at for table in tables for column in table.columns.values() for at in column), default=None)
 
-    def runs(self, ask: Ask, among: Collection[str] | None = None) -> Iterator[Place]:
+    def runs(self, ask: Ask, among: set[str] | None = None) -> Iterator[Place]:
         """Yields the runs that have rows, or those of them that have one of some ids."""
         # The server compares each row with each text of a condition, so many ids are looked for here.
-        then = " |> unique()" if among is None else ""
+        then = " |> unique()" if among is None else _GROUPED
         with self._answer(self._text(ask, f"{then} |> drop(columns: {_NEEDLESS})")) as lines:
             for tags, uuids in flux_answer.tagged(lines):
-                key = key_of(dict(tags))
-                yield from ((uuid, key) for uuid in uuids if among is None or uuid in among)
+                if found := uuids if among is None else among.intersection(uuids):
+                    key = key_of(dict(tags))
+                    yield from ((uuid, key) for uuid in found)
 
-    def _tables(self, ask: Ask, then: str) -> list[Table]:
+    def _tables(self, ask: Ask, then: str = _GROUPED) -> list[Table]:
         found: dict[tuple[str, flux_answer.Tags], dict[str, dict[int, FieldValue]]] = {}
         with self._answer(self._text(ask, then)) as lines:
             for series, column in flux_answer.columns(lines, _MOST_CELLS):

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_job_measure.delivery.influxdb.responses import short
 from otel_job_measure.errors import StoreError
-from otel_job_measure.insight.influxdb.ask import CutError, TooManyRowsError
+from otel_job_measure.insight.influxdb.ask import MOST_ROWS, CutError, TooManyRowsError
 from otel_job_measure.insight.influxdb.times import ns_of
 from otel_job_measure.points.line_protocol import FieldValue
 
@@ -59,11 +59,9 @@ def columns(lines: Iterable[str], most: int) -> Iterator[tuple[Series, dict[int,
     Raises:
         TooManyRowsError: There are more.
     """
-    tags: Tags = ()
     known: dict[str, int] = {}
     for series, times, values, convert in _tables(lines, most=most):
-        if series.tags != tags:
-            tags = series.tags
+        if len(known) > MOST_ROWS:
             known.clear()
         for text in times:  # most often, another field of the same row has had this time
             if text not in known:

@@ -1,7 +1,7 @@
 """InfluxQL, the language of InfluxDB 1.x, over HTTP; the managed editions of 3 understand it too."""
 
 import json
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, cast
 from urllib.parse import urlencode
@@ -40,7 +40,7 @@ class InfluxQl:
         """Returns the last row of each series."""
         return [point for table in self._few(f"{_selected(ask)}{_BY_SERIES}{_LAST}") for point in table.points()]
 
-    def runs(self, ask: Ask, among: Collection[str] | None = None) -> Iterator[Place]:
+    def runs(self, ask: Ask, among: set[str] | None = None) -> Iterator[Place]:
         """Yields the runs that have rows, or those of them that have one of some ids."""
         if among is None:
             for series in self._series(f"SELECT DISTINCT({_UUID}) AS {_UUID} FROM {_source(ask)}{_BY_SERIES}"):  # noqa: S608 - quoted

@@ -60,7 +60,7 @@ class Sql:
     def _points_of(self, ask: Ask, table: _Table) -> Iterator[Point]:
         return self._points(table, _select(_listed(table, _TIME), _source(ask, table)))
 
-    def runs(self, ask: Ask, among: Collection[str] | None = None) -> Iterator[Place]:
+    def runs(self, ask: Ask, among: set[str] | None = None) -> Iterator[Place]:
         """Yields the runs that have rows, or those of them that have one of some ids."""
         for table in self._tables(ask):
             for point in self._points(table, _select(f"DISTINCT {_listed(table)}", _source(ask, table))):
