@@ -15,6 +15,8 @@ from otel_job_measure.printable import in_lines, printable
 _VERSION = ("-V", "--version")
 _MOST_MESSAGE = 1000
 _MOST_ERROR = 4000
+_INTERRUPTED = 130
+"""As a shell tells of a program that SIGINT ended."""
 
 
 class WrongUsage(SystemExit):
@@ -223,6 +225,8 @@ def _refuse(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
 def _finished(arguments: argparse.Namespace) -> int:
     """Runs a command; an error of the package or the system becomes one line on stderr and exit code 1, or its `fault`.
 
+    Ctrl-C ends it without a word.
+
     `exec` has its own errors, and returns the exit code of its command.
     """
     exit_code: int
@@ -234,6 +238,9 @@ def _finished(arguments: argparse.Namespace) -> int:
         exit_code = arguments.run(arguments)
         if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] - None if the parent closed it
             sys.stdout.flush()
+    except KeyboardInterrupt:
+        _drop_output()
+        return int(vars(arguments).get("fault", _INTERRUPTED))
     except BrokenPipeError:  # the reader has seen enough, as in `| head`
         _drop_output()
         return int(vars(arguments).get("fault", 0))

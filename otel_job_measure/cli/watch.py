@@ -1,6 +1,7 @@
 """`otel-job-measure watch`: all jobs, live."""
 
 import argparse
+import os
 import sys
 from typing import Final
 
@@ -29,6 +30,8 @@ def run(args: argparse.Namespace) -> int:
     """Watches the jobs."""
     if not sys.stdout.isatty():
         args.parser.error("it needs a terminal; `jobs` and `jobs --json` write to files and pipes")
+    if os.environ.get("TERM") in {"dumb", "unknown"}:  # rich draws nothing there
+        args.parser.error(f"the terminal cannot move its cursor (TERM={os.environ['TERM']}); `jobs` needs no such")
     from otel_job_measure.cli.live import live  # noqa: PLC0415 - rich and SQLite, not for --help
 
     return live(args)

@@ -1,6 +1,11 @@
 """Which store answers a command that asks about runs."""
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +137,19 @@ def test_both_stores_list_the_same_runs(
 def _objects(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]:
     assert main(["runs", "--json", *words]) == 0
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize("command", ["jobs", "runs", "report"])
+def test_ctrl_c_ends_a_question_without_a_traceback(command: str) -> None:
+    """A server that says nothing is given up by a person."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        env = {**os.environ, "INFLUXDB_URL": url, "INFLUXDB_TOKEN": "t", "INFLUXDB_ORG": "o", "INFLUXDB_BUCKET": "b"}
+        words = [sys.executable, "-m", "otel_job_measure", command, "--from", "influxdb"]
+        with subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True) as process:
+            server.settimeout(100)
+            connection, _ = server.accept()
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=100)[1] == ""
+            connection.close()
+    assert process.returncode == 130

@@ -149,3 +149,15 @@ def test_without_a_terminal_it_names_what_to_use(capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit):
         main(["watch"])
     assert "it needs a terminal; `jobs` and `jobs --json` write to files and pipes" in capsys.readouterr().err
+
+
+def test_a_terminal_that_cannot_show_it_is_told() -> None:
+    """Nothing would be seen there."""
+    ours, its = pty.openpty()
+    command = [sys.executable, "-m", "otel_job_measure", "watch"]
+    env = {**os.environ, "TERM": "dumb"}
+    done = subprocess.run(command, stdin=its, stdout=its, stderr=subprocess.PIPE, env=env, check=False, timeout=100)
+    for each in (ours, its):
+        os.close(each)
+    assert done.returncode == 2
+    assert b"TERM=dumb" in done.stderr
