@@ -47,7 +47,11 @@ def context(look: Look, query: Mapping[str, str], now_ns: int) -> dict[str, Any]
         "outcome": outcome(run),
         "facts": [fact for fact in facts if fact[1] and fact[1] != UNKNOWN],
         "trace_url": url if url.startswith(("http://", "https://")) else "",
-        "output": {name: data.decode("utf-8", "replace").split("\n") for name, data in page.output.items() if data},
+        "output": {
+            name: [line.expandtabs() for line in data.decode("utf-8", "replace").removesuffix("\n").split("\n")]
+            for name, data in page.output.items()
+            if data
+        },
         "attempts": [(f"{each.attempt or ''}", _linked(each)) for each in page.attempts],
         "neighbours": [
             (word, _linked(each)) for word, each in (("before", page.before), ("after", page.after)) if each is not None

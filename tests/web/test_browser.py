@@ -14,14 +14,16 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from otel_job_measure.errors import StoreError
+from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.history_store import HistoryStore
 from otel_job_measure.insight.report import page as report_page
 from otel_job_measure.insight.report.report import report
 from otel_job_measure.insight.run_store import Wanted
+from otel_job_measure.journal.kept_output import KeptOutput, encode
 from otel_job_measure.web.look import Look
 from tests.web.conftest import NEEDS_CHROMIUM, store_in
-from tests.web.made import ODD
+from tests.web.made import NS, ODD, Made
 from tests.web.site import TOKEN, WEEK_NS, look_at, no_store, served
 
 AXE: Final = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
@@ -193,6 +195,26 @@ def test_an_odd_name_is_only_a_name(odd: HistoryStore, browser: Browser, name: s
         page.click(".runs tbody a")
         page.wait_for_url("**/run?**")
         is_fine(page)
+
+
+def test_the_output_of_a_run_begins_at_its_end(tmp_path: Path, browser: Browser) -> None:
+    """The last line says why; what is before it is reached by scrolling, and tabs are spaces."""
+    made = Made(time.time_ns())
+    uuid = made.run(JobId("back-up"), 60, 2.0, "exit")
+    lines = "".join(f"copied {number}\n" for number in range(200))
+    made.lines.append(encode(KeptOutput(uuid, made.at(60) + 2 * NS, "stderr", f"{lines}no\tspace left\n".encode())))
+    made.write(tmp_path / "state")
+    store = store_in(tmp_path / "state")
+    with served(lambda: look_at(store)) as home, opened(browser, home, java_script_enabled=False) as page:
+        page.goto(f"{home}/?token={TOKEN}")
+        page.goto(f"{home}/run?uuid={uuid}")
+        box = page.get_by_role("region", name="The end of stderr").bounding_box()
+        text = page.locator(".tail pre").bounding_box()
+        assert box is not None
+        assert text is not None
+        assert text["height"] > 2 * box["height"]
+        assert abs(text["y"] + text["height"] - box["y"] - box["height"]) < 2
+        assert page.locator(".tail pre").inner_text().endswith("copied 199\nno      space left\n")
 
 
 def test_an_open_page_follows_the_store(company: HistoryStore, browser: Browser) -> None:
