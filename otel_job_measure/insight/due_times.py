@@ -87,7 +87,7 @@ def findings(of: Judged, look: Look) -> list[Finding]:
         found.append(
             Finding(
                 name=UNKNOWN,
-                since_ns=unknown[0].at_ns,
+                since_ns=deadline_ns(unknown[0]),  # until then nothing had to be known
                 from_before=from_before,
                 due_ns=unknown[-1].at_ns,
                 detail="whether it ran cannot be known yet",
