@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 100_000
 """How many rows a transaction reads: it takes some tenths of a second."""
 _PAGES: Final = 10
-"""A file of so many pages at most is not asked where a page of a job ends: to know that, its runs would be counted."""
+"""A file of so few pages, with short jobs on average, is not asked where a page of a job ends: that takes counting."""
 _BOUND: Final = """
 SELECT {order} FROM {source} WHERE {where} AND {within} ORDER BY {order} LIMIT 1 OFFSET :more
 """
@@ -150,7 +150,7 @@ def _by_job(connection: "sqlite3.Connection", wanted: Wanted, jobs: dict[int, Jo
             begin=(job, since_ns),
             end=(job, until_ns),
             rows=of_one,
-            is_short=rows <= _PAGES * AT_ONCE,
+            is_short=of_one <= AT_ONCE and rows <= _PAGES * AT_ONCE,
         )
         for job in jobs
     ]

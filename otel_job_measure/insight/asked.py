@@ -27,7 +27,7 @@ _BEFORE_NS: Final = 2 * 3600 * NS
 _FURTHER_NS: Final = (40 * 86_400 * NS, 370 * 86_400 * NS)
 _MOST_RUNS: Final = 3000
 """Of more runs of one job, only the latest are looked at."""
-_FEW: Final = 150
+_FEW: Final = 130
 """So many if nothing is expected of it: if enough of them are successes, older ones say nothing."""
 _MOST_OF_HOSTS: Final = 100_000
 """Of a job that is judged on each host, before its runs are sorted by host."""

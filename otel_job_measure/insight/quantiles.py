@@ -6,6 +6,7 @@ from typing import Final
 
 _MOST: Final = 100_000
 """How many values are sorted at once, in 40 bytes each; more of them are narrowed down first."""
+_ALL: Final = 100
 _SAMPLE: Final = 2000
 _MARGIN: Final = 60
 
@@ -20,7 +21,7 @@ def nearest_ranks(values: "array[float]", percents: Sequence[int]) -> list[float
     if len(values) <= _MOST:
         ordered = sorted(values)
         return [nearest_rank(ordered, percent) for percent in percents]
-    return [_selected(values, _rank(len(values), percent)) for percent in percents]
+    return [max(values) if percent == _ALL else _selected(values, _rank(len(values), percent)) for percent in percents]
 
 
 def _rank(count: int, percent: int) -> int:

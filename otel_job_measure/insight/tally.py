@@ -40,7 +40,7 @@ class Tally:
 
     def summary(self, job: JobId) -> Summary:
         """Returns what the runs of a job come to."""
-        p50_s, p95_s = nearest_ranks(self.durations, (50, 95))
+        p50_s, p95_s, longest_s = nearest_ranks(self.durations, (50, 95, 100))
         return Summary(
             job=job,
             runs=self.runs,
@@ -50,7 +50,7 @@ class Tally:
             success=self.ended / self.votes if self.votes else None,
             p50_s=p50_s,
             p95_s=p95_s,
-            longest_s=max(self.durations, default=None),
+            longest_s=longest_s,
             last_started_ns=self.last_ns,
         )
 

@@ -6,6 +6,7 @@ import pytest
 
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.insight import asked
 from otel_job_measure.insight.absence import Evidence, Span
 from otel_job_measure.insight.check import Checked, checked, wanted_jobs
 from otel_job_measure.insight.check_rows import states_of
@@ -187,3 +188,23 @@ def test_a_daily_job_can_be_slower(host: str | None) -> None:
     assert finding.uuid == runs[4].uuid
     steady = [run(-day * DAY, -day * DAY + 10, host="h") for day in range(30)]
     assert [*_states(checked(_Store(*steady, expects=(job,), now=60), history(60))).values()] == ["ok"]
+
+
+@pytest.mark.parametrize("took_s", [10.0, 25.0])
+@pytest.mark.parametrize("failing", [0, 1, 20, 40, 140, 250])
+def test_few_runs_tell_of_a_job_of_which_nothing_is_expected(
+    monkeypatch: pytest.MonkeyPatch, failing: int, took_s: float
+) -> None:
+    """Only if many of the latest runs failed, all of the two days are read; the judgement is the same in each case."""
+
+    def minutely(ago: int) -> RunRecord:
+        reason = {"reason": "error", "error_type": "ValueError"} if ago <= failing else {}
+        return run(-60 * ago, -60 * ago + (took_s if ago <= 8 else 10 + ago % 3), **reason)
+
+    store = _Store(*(minutely(ago) for ago in range(400, 0, -1)))
+    found = checked(store, history(0))
+    assert store.single == (failing > 20)
+    monkeypatch.setattr(asked, "_FEW", 3000)
+    assert checked(store, history(0)).judgements == found.judgements
+    if failing:
+        assert f"the last {failing} runs failed" in found.judgements[0].state.detail or failing == 1
