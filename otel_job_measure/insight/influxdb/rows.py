@@ -7,9 +7,10 @@ from typing import Final
 from otel_job_measure import names
 from otel_job_measure.history.run_record import Place, Run, key_of
 from otel_job_measure.insight.influxdb.ask import FIRST_NS, LAST_NS, Ask, Language, Table
+from otel_job_measure.insight.influxdb.earlier import Earlier
 from otel_job_measure.insight.influxdb.later import Later
 from otel_job_measure.insight.influxdb.read_runs import ReadRuns
-from otel_job_measure.insight.influxdb.windows import EVER, Window, newest_first, oldest_first
+from otel_job_measure.insight.influxdb.windows import EVER, Window, oldest_first
 from otel_job_measure.insight.run_store import Wanted
 from otel_job_measure.points.fields import RUN_FIELDS
 from otel_job_measure.points.line_protocol import Point
@@ -46,6 +47,7 @@ class Rows:
     ) -> None:
         self._language = language
         self._uuid_prefix = uuid_prefix
+        self._earlier: Earlier | None = None
         self._later: Later | None = None
         tags = {names.TAG_PROJECT: wanted.project, names.TAG_STAGE: wanted.stage}
         self._job_like = wanted.pattern
@@ -101,12 +103,11 @@ class Rows:
             yield from self._language.tables(self.ask(measurements, window, fields=fields, jobs=jobs, texts=texts))
 
     def add_starts(self, runs: Mapping[Place, Run], before_ns: int) -> None:
-        """Looks for the starts of runs before a time."""
-        missing = dict(runs)
-        windows = newest_first(lambda window: self.between(window, _jobs(missing)), Window(FIRST_NS, before_ns))
-        while len(missing) > _FEW and (found := next(windows, None)) is not None:
-            before_ns = found[0].since_ns
-            missing = _rest(missing, found[1], _lacks_start)
+        """Looks for the starts of runs before a time; of many runs, the time is read once for all calls."""
+        if self._earlier is None or before_ns > self._earlier.before_ns:
+            self._earlier = Earlier(self.between, before_ns, _may_end)
+        missing = self._earlier.add_to(runs, _FEW)
+        before_ns = min(before_ns, self._earlier.read_ns)
         # Most of the few that are left began where their durations say.
         early_ns = min(before_ns, min(map(_likely_ns, missing.values()), default=before_ns))
         for window in (Window(early_ns, before_ns), Window(FIRST_NS, early_ns)):

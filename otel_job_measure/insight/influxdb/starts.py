@@ -39,7 +39,9 @@ class Starts:
 
     def _of_window(self, window: Window, read: ReadRuns) -> list[Run]:
         runs = {place: run for place, run in read.runs.items() if place not in self._seen}
-        self._rows.add_starts({place: run for place, run in runs.items() if run.started_ns is None}, window.since_ns)
+        # What began in an earlier window was yielded with that one, so a start can only lie before all of them.
+        missing = {place: run for place, run in runs.items() if run.started_ns is None}
+        self._rows.add_starts(missing, self._whole.since_ns)
         self._rows.add_endings(runs, window.until_ns)
         self._seen.update(place for place, run in runs.items() if any(at >= window.until_ns for at in run.endings))
         return sorted(
