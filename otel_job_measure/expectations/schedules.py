@@ -100,7 +100,7 @@ def parse(text: str, timezone: str, now: datetime, dialect: str | None = None) -
     """
     given = text.strip()
     if not given or len(given) > _MAX_TEXT or not given.isprintable():
-        raise ScheduleError(f"a schedule is one line of at most {_MAX_TEXT} characters, got {text[:80]!a}")
+        raise ScheduleError(f"a schedule is one line of at most {_MAX_TEXT} printable characters, got {text[:80]!a}")
     zone = zone_named(timezone)
     kind = _dialect(given, dialect)
     words, evaluate = _evaluated(kind, given, zone, now)
@@ -153,15 +153,18 @@ def _cron(text: str, zone: ZoneInfo) -> tuple[str, _Evaluate]:
         words = CronSim(expression, datetime.now(zone)).explain()
     except CronSimError as error:
         raise ScheduleError(
-            f"the cron schedule {text!a} is wrong: {error}{_takes(str(error))}{_fields(text)}"
+            f"the cron schedule {text!a} is wrong: {error}{_takes(expression, str(error))}{_fields(text)}"
         ) from error
     return words, lambda moment: CronSim(expression, moment)
 
 
-def _takes(error: str) -> str:
-    """Returns the values that a wrong field takes."""
-    takes = _TAKES.get(error.removeprefix("Bad "))
-    return f", it takes {takes}" if takes else ""
+def _takes(expression: str, error: str) -> str:
+    """Returns a wrong field, and the values that it takes."""
+    kind, fields = error.removeprefix("Bad "), expression.split()
+    if kind not in _TAKES or len(fields) not in _CRON_FIELDS:
+        return ""
+    field = fields[list(_TAKES).index(kind) - (len(_TAKES) - len(fields))]
+    return f" {field!a}, it takes {_TAKES[kind]}"
 
 
 def _fields(text: str) -> str:

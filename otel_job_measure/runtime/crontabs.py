@@ -66,6 +66,8 @@ class Crontabs:
                     continue
                 statement, problems = self._statement(job, variables)
                 yield from (f"{origin}: line {job.line}: {problem}" for problem in problems)
+                if not job.name:
+                    continue
                 if statement.job in statements:
                     yield f"{origin}: line {job.line}: job {job.name!a} has a line above; the first one counts"
                 statements.setdefault(statement.job, statement)
@@ -78,20 +80,20 @@ class Crontabs:
         found = checked(job.limits, datetime.now(UTC), scope="host")
         project = variables.get(names.ENV_PROJECT) or self._settings.project or variables.get(_SERVICE, "")
         stage = variables.get(names.ENV_STAGE) or self._settings.stage or ""
-        wrong = bool(found.problems) and found.expectation.is_empty
+        wrong = bool(job.problem) or (bool(found.problems) and found.expectation.is_empty)
         statement = Statement(
             job=JobId(clean_tag(job.name), clean_tag(project), clean_tag(stage)),
             expectation=None if wrong else found.expectation,
             host=os.uname().nodename if found.expectation.scope == "host" else None,
         )
-        return statement, [problem for _, problem in found.problems]
+        return statement, [job.problem] if job.problem else [problem for _, problem in found.problems]
 
     def _crontabs(self) -> Iterator[tuple[str, list[CrontabJob]]]:
         """Yields each crontab that can be read, and its jobs; a missing one is an empty one."""
         user = _user()
         own = _own_crontab()
         if own is not None:
-            yield f"the crontab of {user}", list(crontab_jobs(own))
+            yield f"the crontab of {user}", list(crontab_jobs(own, owner=user))
         known = {job.origin for job in self._store.jobs()} if self._store else set[str]()
         deleted = (Path(origin) for origin in known if Path(origin).parent == self._folder)
         paths = {self._system, *deleted, *(_files(self._folder) or [])}

@@ -42,7 +42,7 @@ def test_programs_get_json(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--check", "61 * * * *"], "Bad minute"),
         (["--check", "5 2 * * *", "--timezone", "Mars/Base"], "'Mars/Base' is unknown"),
-        (["--check", ""], "one line of at most 1024 characters"),
+        (["--check", ""], "one line of at most 1024 printable characters"),
     ],
 )
 def test_a_wrong_schedule_is_one_line(words: list[str], why: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,12 +76,12 @@ def test_the_form_of_a_text_tells_its_dialect(text: str, dialect: str, words: st
 @pytest.mark.parametrize(
     ("text", "zone", "dialect", "why"),
     [
-        ("", RIGA, None, "one line of at most 1024 characters, got ''"),
+        ("", RIGA, None, "one line of at most 1024 printable characters, got ''"),
         ("5 2 * * *\n6 2 * * *", RIGA, None, "one line"),
         ("*" * 1025, RIGA, None, "one line"),
         ("5 2 * *", RIGA, "cron", r"as cron it has 4 fields, it takes 5 \(minute, hour, day, month, weekday\) or 6"),
-        ("61 2 * * *", RIGA, None, "Bad minute, it takes 0 to 59"),
-        ("0 0 30 2 *", RIGA, None, "Bad day-of-month, it takes 1 to 31, as far as the month has them"),
+        ("61 2 * * *", RIGA, None, "Bad minute '61', it takes 0 to 59"),
+        ("0 0 30 2 *", RIGA, None, "Bad day-of-month '30', it takes 1 to 31, as far as the month has them"),
         ("@reboot", RIGA, None, "@reboot has no due times; use max_runtime or max_age"),
         ("@fortnightly", RIGA, None, "of this form there are @yearly"),
         ("whenever", RIGA, None, "wrong as OnCalendar"),

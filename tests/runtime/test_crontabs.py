@@ -113,6 +113,17 @@ def test_mistakes_are_told_with_their_line(machine: Machine) -> None:
     assert machine.jobs()[1].expectation.schedule == "@daily"
 
 
+def test_a_line_that_cron_refuses_is_told_and_retires_nothing(machine: Machine) -> None:
+    """What was said of its job goes on until the line is mended, if its name can be read."""
+    machine.own.write_text("@daily otel-job-measure exec a -- true\n@daily otel-job-measure exec b -- true\n")
+    assert machine.look() == ()
+    machine.own.write_text("@daily otel-job-measure exec a\n* * * * otel-job-measure exec b -- true\n")
+    first, second = machine.look()
+    assert first == f"the crontab of {USER}: line 1: there is no command after the job's name"
+    assert f"the crontab of {USER}: line 2: '* * * *' stands before the command" in second
+    assert [(job.job.job, job.retired_ns is None) for job in machine.jobs()] == [("a", True), ("b", False)]
+
+
 def test_an_env_file_of_a_line_says_its_project(machine: Machine, tmp_path: Path) -> None:
     """Runs and expectations are those of one job."""
     (tmp_path / "x.env").write_text("PROJECT_NAME=shop\nPROJECT_STAGE=test\n")
