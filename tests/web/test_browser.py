@@ -197,6 +197,16 @@ def test_an_odd_name_is_only_a_name(odd: HistoryStore, browser: Browser, name: s
         is_fine(page)
 
 
+def test_paper_is_light(company: HistoryStore, browser: Browser) -> None:
+    """A browser prints no backgrounds, so that the letters of the dark page would not be seen."""
+    with served(lambda: look_at(company)) as home, opened(browser, home, color_scheme="dark") as page:
+        page.goto(f"{home}/?token={TOKEN}")
+        color = "getComputedStyle(document.body).color"
+        assert page.evaluate(color) == "rgb(231, 232, 234)"
+        page.emulate_media(media="print", color_scheme="dark")
+        assert page.evaluate(color) == "rgb(28, 29, 31)"
+
+
 def test_the_output_of_a_run_begins_at_its_end(tmp_path: Path, browser: Browser) -> None:
     """The last line says why; what is before it is reached by scrolling, and tabs are spaces."""
     made = Made(time.time_ns())
