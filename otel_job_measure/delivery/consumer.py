@@ -137,6 +137,14 @@ class Consumer:
         """Returns how many bytes of some segments the sink lacks."""
         return sum(max(0, size - self.committed_offset(segment.name)) for segment, size in listing)
 
+    def has_lost(self, listing: Sequence[Listed]) -> bool:
+        """Returns whether another program has deleted all that the sink lacks of some segments, and logs that."""
+        lacking = [listed.segment for listed in listing if self.pending([listed])]
+        is_lost = bool(lacking) and not any(segment.read(0, 1) for segment in lacking)
+        if is_lost:
+            self._limited_log.warning("lost", "points of this process were deleted before %s had them", self.sink.name)
+        return is_lost
+
     @property
     def refuses(self) -> bool:
         """Returns whether points wait because the sink refuses them for an unknown reason."""

@@ -139,6 +139,7 @@ class DeliveryLoop:
         works = True
         for consumer in sorted(self.consumers, key=lambda consumer: not consumer.policy.is_eager):
             done = self._finish_own(consumer, deadline_ns, patient=patient and consumer.policy.is_eager)
+            done = done or consumer.has_lost(self._own())
             works = works and (done or not consumer.policy.is_eager)
         self._drop_done(self._own(), but_last=True)
         if works and self._eager and not self._is_over(deadline_ns):

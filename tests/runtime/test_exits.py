@@ -1,6 +1,7 @@
 """The end of a process: what is not sent is sent for a bounded time, and nothing is lost."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.runtime import pipeline
-from tests.delivery.support import TinyServer
-from tests.runtime.support import DEAD, delivered, history, said, segments, told_by, variables
+from tests.delivery.support import Reply, TinyServer
+from tests.runtime.support import DEAD, delivered, history, run, said, segments, sending, told_by, variables
 
 JOB = """
 import os, sys, threading
@@ -201,3 +202,20 @@ def test_what_cannot_be_written_is_sent_at_the_end(server: TinyServer) -> None:
     assert (done.returncode, done.stdout) == (0, "5\n")
     assert "lost" not in done.stderr
     assert sorted(delivered(server)) == ["begun", "later"]
+
+
+def test_points_that_another_program_deleted_are_said_and_the_sender_leaves_all_the_same(
+    server: TinyServer, state_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Otherwise its silence would be an alarm; `close` says that not everything arrived."""
+    server.always = Reply(status=503)
+    measure = sending(server, history=False)
+    run(measure, "nightly")
+    assert not measure.flush(0)
+    while state_dir.exists():  # the sender may be writing there
+        shutil.rmtree(state_dir, ignore_errors=True)
+    server.always = Reply()
+    assert not measure.close(30)
+    assert delivered(server) == []
+    assert b"left=true" in server.words[-1].body
+    assert "points of this process were deleted before influxdb had them" in said(caplog)
