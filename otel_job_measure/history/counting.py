@@ -76,22 +76,30 @@ class _Taken:
 
 
 Page = Callable[["sqlite3.Connection", Walk, Place, Place], list[Any]]
-"""A question about one page: `summed` or `failed`."""
+"""A question about one page: a `Summing`, or `failed`."""
 
 
-def summed(connection: "sqlite3.Connection", walk: Walk, after: Place, end: Place) -> list[Summed]:
-    """Returns what the runs of each job come to."""
-    kept: list[array[float]] = []
-    connection.create_aggregate(_TAKEN, 1, partial(_Taken, kept))
-    summed_up: list[Summed] = []
-    query = _OF_ONE if walk.is_of_one else _GROUPED
-    for job, (*counts, last_ns, place) in _rows(connection, walk, query, walk.values_of(after, end)):
-        runs, ended, running, votes = counts
-        if not runs:
-            continue
-        durations = _NONE if place is None else kept[place]
-        summed_up.append(Summed(job, runs, ended, running, votes, last_ns, durations))
-    return summed_up
+class Summing:
+    """A question about pages: what the runs of each job come to."""
+
+    def __init__(self) -> None:
+        self._connection: sqlite3.Connection | None = None
+        self._kept: list[array[float]] = []
+
+    def __call__(self, connection: "sqlite3.Connection", walk: Walk, after: Place, end: Place) -> list[Summed]:
+        """Returns the answer for one page."""
+        if connection is not self._connection:  # a new function makes SQLite prepare each statement again
+            connection.create_aggregate(_TAKEN, 1, partial(_Taken, self._kept))
+            self._connection = connection
+        self._kept.clear()
+        query = _OF_ONE if walk.is_of_one else _GROUPED
+        found: list[Summed] = []
+        for job, (*counts, last_ns, place) in _rows(connection, walk, query, walk.values_of(after, end)):
+            runs, ended, running, votes = counts
+            if runs:
+                durations = _NONE if place is None else self._kept[place]
+                found.append(Summed(job, runs, ended, running, votes, last_ns, durations))
+        return found
 
 
 def failed(connection: "sqlite3.Connection", walk: Walk, after: Place, end: Place) -> list[Failed]:

@@ -117,7 +117,7 @@ class HistoryStore:
     def summaries(self, wanted: Wanted) -> list[Summary]:
         """Returns a summary of each job, in the order of the jobs."""
         tallies: dict[JobId, Tally] = {}
-        for each, job in self._counted(counting.summed, wanted):
+        for each, job in self._counted(counting.Summing(), wanted):
             tally = tallies.setdefault(job, Tally())
             tally.runs += each.runs
             tally.ended += each.ended

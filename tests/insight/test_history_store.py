@@ -136,7 +136,7 @@ def test_counting_goes_on_where_it_stopped(load: Load, tmp_path: Path, wanted: W
         walk = walks.walks(connection, wanted).walks[0]
         plans: list[str] = []
         connection.set_trace_callback(plans.append)
-        counting.summed(connection, walk, (1, NOW_NS + 5), (4, NOW_NS + 99))
+        counting.Summing()(connection, walk, (1, NOW_NS + 5), (4, NOW_NS + 99))
         connection.set_trace_callback(None)
         found = [step[3] for plan in plans for step in connection.execute(f"EXPLAIN QUERY PLAN {plan}")]
     assert [step for step in found if step.startswith("SEARCH") and index in step], found
