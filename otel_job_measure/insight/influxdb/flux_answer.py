@@ -102,7 +102,7 @@ def _under(header: Sequence[str], datatypes: Sequence[str], lines: Iterator[str]
     time_at = header.index(_TIME) if _TIME in header else value_at
     last = max(time_at, value_at) + 1
     ahead = last if {_TIME, _VALUE}.issuperset(header[_TABLE + 1 : last]) else _TABLE + 1
-    convert = _TYPES.get(datatypes[value_at], str)
+    convert, series_of = _TYPES.get(datatypes[value_at], str), _series(header)
     part = _Part(Series("", (), ""), [], [], convert)
     known: object = None
     for line in lines:
@@ -115,7 +115,7 @@ def _under(header: Sequence[str], datatypes: Sequence[str], lines: Iterator[str]
         if is_new or len(part.values) == _AT_ONCE:
             if part.values:
                 yield part
-            series = _series(header, row if is_quoted else _cells(line, lines)) if is_new else part.series
+            series = series_of(row if is_quoted else _cells(line, lines)) if is_new else part.series
             known, part = its, _Part(series, [], [], convert)
         part.times.append(row[time_at])
         part.values.append(row[value_at])
@@ -125,12 +125,19 @@ def _under(header: Sequence[str], datatypes: Sequence[str], lines: Iterator[str]
         yield part
 
 
-def _series(header: Sequence[str], row: Sequence[str]) -> Series:
-    """Returns what a row is of."""
-    cells = list(zip(header, row, strict=True))[_TABLE + 1 :]
-    tags = tuple(sorted((name, text) for name, text in cells if text and not name.startswith("_")))
-    own = dict(cells)
-    return Series(own.get(_MEASUREMENT, ""), tags, own.get(_FIELD, ""))
+def _series(header: Sequence[str]) -> Callable[[Sequence[str]], Series]:
+    """Returns what tells of which series a row is."""
+    at = {name: number for number, name in enumerate(header)}
+    tags_at = sorted((name, number) for name, number in at.items() if number > _TABLE and not name.startswith("_"))
+    measurement_at, field_at = at.get(_MEASUREMENT, 0), at.get(_FIELD, 0)  # the first column is always empty
+
+    def series_of(row: Sequence[str]) -> Series:
+        if len(row) != len(header):
+            raise ValueError
+        tags = tuple((name, row[number]) for name, number in tags_at if row[number])
+        return Series(row[measurement_at], tags, row[field_at])
+
+    return series_of
 
 
 def _cells(line: str, rest: Iterator[str]) -> list[str]:
