@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from otel_job_measure import names
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.conditions import condition
+from otel_job_measure.history.filing import unfiled
+from otel_job_measure.history.parts import BY_JOB
 from otel_job_measure.history.records import records
 from otel_job_measure.history.rows import SELECT
 from otel_job_measure.history.run_record import Run, RunRecord
@@ -48,10 +50,14 @@ _MOST_ALIKE: Final = 10
 """How many runs may share a time on average; a foreign file may have any number."""
 _SEARCHED: Final = """
 SELECT max(at_ns) AS at_ns, uuid, job FROM (
-    SELECT ifnull(started_ns, ended_ns) AS at_ns, uuid, job FROM runs
-    WHERE job = ? AND project IS ? AND stage IS ? AND (? OR status = ?)
-) GROUP BY at_ns > ? ORDER BY 1 LIMIT 1
+    SELECT ifnull(started_ns, ended_ns) AS at_ns, uuid, job FROM {} AND (?4 OR status = ?5)
+) GROUP BY at_ns > ?6 ORDER BY 1 LIMIT 1
 """
+_OF_JOB: Final = (
+    f"{BY_JOB} WHERE filed = 1 AND job_id = (SELECT id FROM jobs WHERE (job, project, stage) = (?1, ?2, ?3))"  # noqa: S608 - constant
+)
+_BY_NAME: Final = "runs WHERE job = ?1 AND ifnull(project, '') = ?2 AND ifnull(stage, '') = ?3"
+"""While runs of a former version may not be in the index by job."""
 
 
 class LastRun(NamedTuple):
@@ -144,8 +150,8 @@ def _found(  # noqa: PLR0913, PLR0917 - a note and where it may be found
     run = runs.get((job, noted[what])) if what in noted else None
     if run is not None and _fits(run, what):
         return run
-    values = (job[0], job[1] or None, job[2] or None, what == _RUN, names.STATUS_END, now_ns)
-    searched = connection.execute(_SEARCHED, values).fetchone()
+    query = _SEARCHED.format(_BY_NAME if unfiled(connection) else _OF_JOB)
+    searched = connection.execute(query, (*job, what == _RUN, names.STATUS_END, now_ns)).fetchone()
     if searched is None:
         return None
     place = (searched[0], searched[1])
