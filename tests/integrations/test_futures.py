@@ -17,6 +17,7 @@ import pytest
 
 from otel_job_measure.integrations.contract import Adapter
 from otel_job_measure.integrations.futures import measured
+from otel_job_measure.testing import tasks
 from otel_job_measure.testing.conformance import BEHAVIOURS, Behaviour, Place, Recorded, check
 from tests.support.processes import ROOT
 
@@ -92,6 +93,12 @@ def dies(_number: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def dies_after(flag: Path) -> None:
+    """Is killed as soon as a file is there."""
+    tasks.waits_for(str(flag))
+    dies(0)
+
+
 def spawning() -> ProcessPoolExecutor:
     """Returns a pool whose processes share nothing with this one."""
     return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
@@ -141,8 +148,11 @@ def test_a_killed_process(place: Place) -> None:
     assert skipped(place) == [("import", "not run: the process pool broke")]
 
 
-def test_a_killed_process_with_thousands_of_calls(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_process_with_thousands_of_calls(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The run that had begun ends once, each of the others is skipped once, and the state directory is read once."""
+    flag = tmp_path / "go"
     looks: list[Adapter] = []
     noted = Adapter.noted
 
@@ -153,7 +163,8 @@ def test_a_killed_process_with_thousands_of_calls(place: Place, monkeypatch: pyt
     monkeypatch.setattr(Adapter, "noted", looked)
     measure = place.measure()
     with measured(spawning(), "import", measure) as pool:
-        calls: list[Future[Any]] = [pool.submit(dies, 0), *(pool.submit(double, number) for number in range(3000))]
+        calls: list[Future[Any]] = [pool.submit(dies_after, flag), *(pool.submit(double, each) for each in range(3000))]
+        flag.touch()
         assert {type(call.exception()) for call in calls} == {BrokenProcessPool}
     measure.close()
     assert endings(place) == [("import", "signal")]
