@@ -1,7 +1,8 @@
 """Ends a command that goes on until a signal: at once, with everything cleaned up, and with the right exit code."""
 
+import queue
 import signal
-import threading
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Final, NoReturn, Self
 
@@ -19,7 +20,8 @@ class Stopping:
         self.exit_code = 0
         """0, also after Ctrl-C, which is how a person ends it; 128 + the signal's number after another signal."""
         self._before: dict[signal.Signals, Any] = {}
-        self._woken = threading.Event()
+        # A signal's handler may put into it at any moment; an event's own lock may be held just then.
+        self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
         """Takes the signals."""
@@ -36,11 +38,11 @@ class Stopping:
 
     def wait(self, seconds: float) -> None:
         """Waits; it returns early if the terminal's size changes, and a signal leaves the block."""
-        self._woken.wait(seconds)
-        self._woken.clear()
+        with suppress(queue.Empty):
+            self._woken.get(timeout=seconds)
 
     def _resized(self, _number: int, _frame: FrameType | None) -> None:
-        self._woken.set()
+        self._woken.put(None)
 
     def _stop(self, number: int, _frame: FrameType | None) -> NoReturn:
         # A second Ctrl-C must not break off what puts the terminal in order.
