@@ -16,7 +16,7 @@ _DURATION: Final = f"""
 CAST(ifnull(duration_s, CASE WHEN ifnull(reason, '') <> '{names.REASON_LOST}' THEN (ended_ns - started_ns) / 1e9 END)
 AS REAL)
 """
-_NONE: Final = array("d")
+_NONE: "array[float]" = array("d")
 _TAKEN: Final = "taken"
 """An aggregate function that keeps its values, and returns their place: a row for each takes SQLite twice as long."""
 _SUMMARY: Final = f"""
@@ -97,7 +97,7 @@ class Summing:
         for job, (*counts, last_ns, place) in _rows(connection, walk, query, walk.values_of(after, end)):
             runs, ended, running, votes = counts
             if runs:
-                durations = _NONE if place is None else self._kept[place]
+                durations = _NONE if place is None else self._kept[int(place)]
                 found.append(Summed(job, runs, ended, running, votes, last_ns, durations))
         return found
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 from rich.cells import cell_len
@@ -213,10 +213,11 @@ class _Gone(Sequence[JobView]):
     """Jobs that count how often something goes through all of them."""
 
     def __init__(self, views: Sequence[JobView]) -> None:
-        self._views, self.times = views, 0
+        self._views = views
+        self.times = 0
 
     def __getitem__(self, at: Any) -> Any:  # noqa: ANN401 - of `Sequence`
-        return self._views[at]
+        return cast("Any", self._views)[at]
 
     def __len__(self) -> int:
         return len(self._views)
@@ -228,7 +229,7 @@ class _Gone(Sequence[JobView]):
 
 def test_no_line_goes_through_all_jobs() -> None:
     """Ten thousand jobs are looked at as often as two."""
-    counts = []
+    counts: list[int] = []
     for many in (2, 40):
         found = _some_overview([f"job-{number}" for number in range(many)], [f"p-{number}" for number in range(many)])
         views = _Gone(found.jobs)
