@@ -74,6 +74,8 @@ def watching(every: str = "1s") -> Generator[Terminal]:
     ours, its = pty.openpty()
     termios.tcsetwinsize(ours, (30, 120))
     env = {**os.environ, "TERM": "xterm-256color"}
+    for name in ("COLUMNS", "LINES"):  # pytest-xdist sets them, and they count before the terminal's own size
+        env.pop(name, None)
     command = [sys.executable, "-m", "otel_job_measure", "watch", "--every", every]
     with subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=env, start_new_session=True) as process:
         os.close(its)
