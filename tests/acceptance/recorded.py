@@ -1,6 +1,7 @@
 """The runs of a bucket, put together from their rows."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from otel_job_measure import names
@@ -79,7 +80,13 @@ class Runs:
             expected: How each run ended, by uuid.
             when: What has to have happened, for the failure where it doesn't.
         """
-        until(lambda: self.outcomes() == expected, when)
+
+        def are_there() -> bool:
+            with suppress(KeyError):  # a row that is just being written has only some of its fields
+                return self.outcomes() == expected
+            return False
+
+        until(are_there, when)
 
 
 def _kind(row: Row) -> str:

@@ -150,7 +150,7 @@ def test_gunicorn(opens: Opens, server: TinyServer, change: tuple[str, str]) -> 
     """Reloads, workers that are replaced after some requests, and the end lose no run, with `--preload` and without."""
     port = str(free_port())
     recipe = opens("gunicorn", influxdb(server), {"localhost:8000": f"127.0.0.1:{port}"})
-    master = recipe.start(recipe.command("gunicorn").replace(*change).replace("100", "20"))
+    master = recipe.start(recipe.command("gunicorn").replace(*change).replace(" 100", " 20"))
     url = shlex.split(recipe.command("curl"))[-1]
     until(lambda: answers(url), "the app")
     with ThreadPoolExecutor(4) as pool:
