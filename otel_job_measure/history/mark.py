@@ -48,9 +48,15 @@ def marks(rows: Iterable[tuple[Any, ...]]) -> Iterator[Mark]:
             yield Mark(uuid, started_ns, ended_ns, names.STATUS_FAILED, reason or None, took_s)
 
 
-def newest(mark: Mark | CheckedRun) -> tuple[int, str]:
-    """Orders marks, the newest first; a run whose start is unknown counts from its end."""
-    return -((mark.ended_ns or 0) if mark.started_ns is None else mark.started_ns), mark.uuid
+def oldest(run: Mark | CheckedRun) -> tuple[int, str]:
+    """Orders runs, the oldest first; one whose start is unknown counts from its end."""
+    return (run.ended_ns or 0) if run.started_ns is None else run.started_ns, run.uuid
+
+
+def newest(run: Mark | CheckedRun) -> tuple[int, str]:
+    """Orders runs, the newest first; of those with one start, by their ids, as `oldest` does."""
+    at_ns, uuid = oldest(run)
+    return -at_ns, uuid
 
 
 def _duration(started_ns: int | None, ended_ns: int, reason: str | None, measured_s: float | None) -> float | None:

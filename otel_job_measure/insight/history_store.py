@@ -14,7 +14,7 @@ from otel_job_measure.history.checked_run import CheckedRun
 from otel_job_measure.history.history import Behind, History
 from otel_job_measure.history.jobs import jobs_of
 from otel_job_measure.history.last_runs import FIRST, page_after
-from otel_job_measure.history.mark import Mark
+from otel_job_measure.history.mark import Mark, oldest
 from otel_job_measure.history.parts import BY_JOB
 from otel_job_measure.history.recent import CHECKED_RUNS, MARKS, Kind, Most, Recent, Run, merged, of_jobs, on_page
 from otel_job_measure.history.run_record import RunRecord
@@ -86,7 +86,7 @@ class HistoryStore:
     def checked_runs(self, wanted: Wanted, most: Callable[[JobId], int]) -> dict[JobId, list[CheckedRun]]:
         """Returns the latest runs of each job as a check looks at them, the oldest first, in the order of the jobs."""
         found = self._recent(CHECKED_RUNS, wanted, most)
-        return {job: runs[::-1] for job, runs in found.items()}
+        return {job: sorted(runs, key=oldest) for job, runs in found.items()}
 
     def _recent(self, kind: Kind[Run], wanted: Wanted, most: Most) -> Recent[Run]:
         found: Recent[Run] = {}

@@ -16,7 +16,6 @@ from otel_job_measure.journal.file_lock import lock
 from tests.insight.notify.conftest import mail_server, webhook
 from tests.insight.notify.receivers import MailServer, Webhook
 from tests.support.exec_ import COMMAND
-from tests.support.influx import InfluxServer
 
 __all__ = ["mail_server", "webhook"]
 
@@ -67,28 +66,6 @@ def test_each_notification_arrives(
     assert left(state_dir) == before
     assert main(["runs", "--json"]) == 0
     assert [json.loads(line)["job"] for line in capfd.readouterr().out.splitlines()] == ["real"]
-
-
-def test_it_goes_through_influxdb_and_leaves_nothing_there(
-    influx: InfluxServer,
-    bucket: str,
-    state_dir: Path,
-    webhook: Webhook,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    """Runs are delivered, the check asks InfluxDB, and all rows are deleted."""
-    for name, value in influx.variables(bucket).items():
-        monkeypatch.setenv(name, value)
-    influx.write("scheduling-job-sender,host=another complete_until=1i,pending=0i,left=false", bucket)
-    before = influx.all_lines(bucket)
-    code, found = drill(capfd, "--notify", webhook.url)
-    assert (code, {each["level"] for each in found}) == (0, {0}), found
-    assert found[0]["text"] == "The test point was removed."
-    assert "InfluxDB 2" in found[1]["text"]
-    assert {finding for kind, finding in notices(webhook) if kind == "opened"} == FINDINGS
-    assert influx.all_lines(bucket) == before
-    assert left(state_dir) == []
 
 
 def test_a_target_that_refuses_is_a_problem(

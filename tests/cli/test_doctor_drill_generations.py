@@ -1,4 +1,4 @@
-"""`doctor --drill` with InfluxDB 1.x, and with a stub of 3 that reads and writes."""
+"""`doctor --drill` with InfluxDB 1 and 2, and with a stub of 3 that reads and writes."""
 
 from pathlib import Path
 
@@ -7,35 +7,31 @@ import pytest
 from otel_job_measure import names
 from tests.cli.test_doctor_drill import FINDINGS, drill, left, notices, webhook
 from tests.insight.notify.receivers import Webhook
-from tests.support.generations import Opened
-from tests.support.influxd import VERSIONS_1
+from tests.support.influx import InfluxServer
 from tests.support.sql3 import sql_3
 
 __all__ = ["webhook"]
 
 
-@pytest.mark.parametrize("version", VERSIONS_1)
-def test_it_goes_through_influxdb_1(
-    version: str,
-    generations: Opened,
+def test_it_goes_through_influxdb_and_leaves_nothing_there(
+    real_influx: InfluxServer,
     state_dir: Path,
     webhook: Webhook,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """As with InfluxDB 2: each act is found and told, and nothing is left."""
-    influx = generations.get(version)
-    bucket = influx.new_bucket()
-    for name, value in influx.variables(bucket).items():
+    """Runs are delivered, the check asks InfluxDB, each act is found and told, and all rows are deleted."""
+    bucket = real_influx.new_bucket()
+    for name, value in real_influx.variables(bucket).items():
         monkeypatch.setenv(name, value)
-    influx.write("scheduling-job-sender,host=another complete_until=1i,pending=0i,left=false", bucket)
-    before = influx.all_lines(bucket)
+    real_influx.write("scheduling-job-sender,host=another complete_until=1i,pending=0i,left=false", bucket)
+    before = real_influx.all_lines(bucket)
     code, found = drill(capfd, "--notify", webhook.url)
     assert (code, {each["level"] for each in found}) == (0, {0}), found
     assert found[0]["text"] == "The test point was removed."
-    assert "InfluxDB 1" in found[1]["text"]
+    assert f"InfluxDB {real_influx.version[0]}" in found[1]["text"]
     assert {finding for kind, finding in notices(webhook) if kind == "opened"} == FINDINGS
-    assert influx.all_lines(bucket) == before
+    assert real_influx.all_lines(bucket) == before
     assert left(state_dir) == []
 
 
