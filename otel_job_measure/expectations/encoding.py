@@ -108,18 +108,6 @@ def expectation_object(expectation: Expectation) -> dict[str, object]:
     return {name: value for name, value in values.items() if value != getattr(_DEFAULTS, name)}
 
 
-def expectation_from(found: object) -> Expectation:
-    """Returns the limits that plain values describe.
-
-    Raises:
-        ScheduleError: A value is not what this package writes.
-    """
-    try:
-        return _expectation(_mapping(found))
-    except _RefusedError as refused:
-        raise ScheduleError(f"not an expectation of this package: {refused}") from refused
-
-
 def _version(version: Version) -> dict[str, object]:
     return {"since": version.since_ns, **expectation_object(version.expectation)}
 

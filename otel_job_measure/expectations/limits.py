@@ -4,7 +4,7 @@ A wrong limit never stops a job. So `checked` keeps the limits that are right, a
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, cast
@@ -25,11 +25,6 @@ class Checked:
     expectation: Expectation
     problems: tuple[tuple[str, str], ...] = ()
     """The limit's name, and what is wrong with it."""
-
-    @property
-    def message(self) -> str:
-        """All problems, one a line."""
-        return "\n".join(problem for _, problem in self.problems)
 
 
 _MOST_S: Final = 3660 * 86_400.0
@@ -52,22 +47,11 @@ class _WrongError(ValueError):
     """A value is not one that a limit takes."""
 
 
-def checked(
-    given: Mapping[str, object],
-    now: datetime,
-    *,
-    scope: Scope = "any",
-    by_scheduler: bool = False,
-    zone: Callable[[], str] = local_zone,
-) -> Checked:
-    """Returns the expectation that a declaration means.
+def checked(given: Mapping[str, object], now: datetime, *, scope: Scope = "any") -> Checked:
+    """Returns the expectation that a declaration means; None as a value means unset.
 
-    Args:
-        given: Limits by name, with values as people write them; None means unset.
-        now: An aware datetime; a schedule without a due time after it is refused.
-        scope: The scope if the declaration has none.
-        by_scheduler: Whether a scheduler's own code says the due times.
-        zone: Gives the time zone of a schedule that has none.
+    A schedule without a due time after `now`, an aware datetime, is refused. A schedule without a time zone has this
+    machine's. `scope` is that of a declaration that has none.
     """
     values: dict[str, object] = {}
     problems: list[tuple[str, str]] = []
@@ -80,26 +64,14 @@ def checked(
             problems.append((name, f"{name[:_SHOWN]}={_shown(value)}: {wrong}"))
     if any(given.get(name) is not None and name not in values for name in ("timezone", "dialect")):
         values.pop("schedule", None)  # in another zone it would mean other times
-    parsed = _schedule(values, now, zone, problems)
+    parsed = _schedule(values, now, problems)
     gap_s = _shortest_gap_s(values, parsed, now)
-    for limits, why in list(_contradictions(values, given, gap_s, by_scheduler=by_scheduler)):
+    for limits, why in list(_contradictions(values, given, gap_s)):
         problems.append((limits[0], f"{_said(limits, given)}: {why}"))
         for name in limits:
             values.pop(name, None)
-    _drop_what_hangs(values, by_scheduler=by_scheduler)
-    return Checked(expectation=_expectation(values, scope, by_scheduler=by_scheduler), problems=tuple(problems))
-
-
-def expected(given: Mapping[str, object], now: datetime, *, scope: Scope = "any") -> Expectation:
-    """Returns the expectation that a declaration means.
-
-    Raises:
-        ScheduleError: Something in it is wrong; the message has a line for each problem.
-    """
-    found = checked(given, now, scope=scope)
-    if found.problems:
-        raise ScheduleError(found.message)
-    return found.expectation
+    _drop_what_hangs(values)
+    return Checked(expectation=_expectation(values, scope), problems=tuple(problems))
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -154,15 +126,13 @@ def _count(value: object) -> int:
     return value
 
 
-def _schedule(
-    values: dict[str, object], now: datetime, zone: Callable[[], str], problems: list[tuple[str, str]]
-) -> Schedule | None:
+def _schedule(values: dict[str, object], now: datetime, problems: list[tuple[str, str]]) -> Schedule | None:
     """Parses the schedule; if it is wrong, it is taken out of the values."""
     text, dialect = cast("str | None", values.get("schedule")), cast("str | None", values.get("dialect"))
     if text is None:
         return None
     try:
-        return schedules.parse(text, cast("str", values.setdefault("timezone", zone())), now, dialect)
+        return schedules.parse(text, cast("str", values.setdefault("timezone", local_zone())), now, dialect)
     except (ScheduleError, MissingDependencyError) as error:
         problems.append(("schedule", f"schedule={_shown(text)}: {error}"))
         del values["schedule"]
@@ -170,7 +140,7 @@ def _schedule(
 
 
 def _contradictions(
-    values: Mapping[str, object], given: Mapping[str, object], gap_s: float | None, *, by_scheduler: bool
+    values: Mapping[str, object], given: Mapping[str, object], gap_s: float | None
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yields limits that contradict each other, and why; all of them are left out."""
     if "schedule" in values and "every" in values:
@@ -179,7 +149,7 @@ def _contradictions(
         for name in ("timezone", "dialect"):
             if name in values:
                 yield (name,), "it means nothing without schedule"
-        if "grace" in values and given.get("every") is None and not by_scheduler:
+        if "grace" in values and given.get("every") is None:
             yield ("grace",), "it means nothing without schedule or every"
     numbers = cast("Mapping[str, float]", values)
     if "min_runtime" in values and numbers["min_runtime"] > numbers.get("max_runtime", _MOST_S):
@@ -199,12 +169,12 @@ def _beside_gap(numbers: Mapping[str, float], gap_s: float) -> Iterator[tuple[tu
         yield ("max_age",), f"{apart}, so each success would be too old before the next run"
 
 
-def _drop_what_hangs(values: dict[str, object], *, by_scheduler: bool) -> None:
+def _drop_what_hangs(values: dict[str, object]) -> None:
     """Takes out what belongs to a schedule that was wrong."""
     if "schedule" not in values:
         values.pop("timezone", None)
         values.pop("dialect", None)
-        if "every" not in values and not by_scheduler:
+        if "every" not in values:
             values.pop("grace", None)
 
 
@@ -228,7 +198,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def _expectation(values: Mapping[str, object], scope: Scope, *, by_scheduler: bool) -> Expectation:
+def _expectation(values: Mapping[str, object], scope: Scope) -> Expectation:
     renamed = {f"{name}_s" if name in _LEAST_S else name: value for name, value in values.items()}
     renamed.setdefault("scope", scope)
-    return Expectation(by_scheduler=by_scheduler, **renamed)  # type: ignore[arg-type]  # checked above
+    return Expectation(**renamed)  # type: ignore[arg-type]  # checked above

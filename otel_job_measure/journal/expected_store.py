@@ -105,10 +105,6 @@ class ExpectedStore:
         found: object = _content(path).get("said", "")
         return found if isinstance(found, str) else ""
 
-    def has(self, source: str, origin: str) -> bool:
-        """Returns whether a source has ever said anything."""
-        return self.path_of(source, origin).exists()
-
     def withdraw(self, source: Source, origin: str, job: JobId, *, since_ns: int) -> None:
         """Removes what a source has said of a job since a time, as if it had never said it."""
         path = self.path_of(source, origin)

@@ -254,9 +254,6 @@ class DeadLetters(Protocol):
         ...
 
 
-Rejects = DeadLetters
-
-
 class Source(Protocol):
     """The reading side of a journal, for the one shipper thread of its process."""
 

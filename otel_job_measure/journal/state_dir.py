@@ -40,7 +40,6 @@ class StateDir:
         self.rejected = root / "rejected"
         self.expected = root / "expected"
         self.history = root / "history.db"
-        self.history_lock = root / "history.lock"
         self.positions = root / "shipped.json"
         self.unknown = root / "unknown"
         self._adopt_lock = root / "adopt.lock"

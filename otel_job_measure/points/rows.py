@@ -97,13 +97,12 @@ def ending_lines(series: Series, ending: Ending, *, run_row: bool, error_message
     return row.encode()
 
 
-def event_line(series: Series, event: str, due_ns: int, detail: str, *, uuid: str = "") -> bytes:
+def event_line(series: Series, event: str, due_ns: int, detail: str) -> bytes:
     """Returns the row of something that happened beside a run, stamped at its due time, with its newline.
 
     It has the bytes that `monitor_rows.line_of` gives of such an `Event`, and needs less to be loaded.
     """
-    its_uuid = f"{_UUID}={_string(uuid)}," if uuid else ""
-    fields = f"{names.FIELD_DETAIL}={_string(detail) or _EMPTY},{names.FIELD_DUE}={_integer(due_ns)},{its_uuid}"
+    fields = f"{names.FIELD_DETAIL}={_string(detail) or _EMPTY},{names.FIELD_DUE}={_integer(due_ns)},"
     return f"{series.event_head(event)} {fields}{names.FIELD_WITHDRAWN}=false {due_ns}\n".encode()
 
 

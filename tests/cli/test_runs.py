@@ -20,7 +20,6 @@ from otel_job_measure.history import ingest
 from otel_job_measure.history.history import History
 from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.journal.interfaces import Chunk
-from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.points import DefaultTags
 from tests.history.support import FAILED, LOST, SECOND, Lines, chunk, rows
 from tests.journal.support import journal_in
@@ -262,7 +261,7 @@ def _full(*_: object) -> NoReturn:
 
 def test_a_history_that_another_process_holds_is_waited_for(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A shipper that folds at this moment is no error."""
-    held = lock(StateDir(recorded).history_lock)
+    held = lock(recorded / "history.lock")
     assert held is not None
     script = "import os, sys; sys.stdin.read(); os._exit(0)"
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, pass_fds=[held.fd]) as other:

@@ -171,17 +171,6 @@ def test_a_context_without_a_name_is_measured_as_unnamed(bench: Bench, caplog: p
     assert len(caplog.records) == 1
 
 
-def test_with_wrong_settings_the_job_runs_unmeasured() -> None:
-    """Nothing is there to measure with, and the chain doesn't notice."""
-
-    async def later() -> int:
-        return 2
-
-    assert asyncio.run(middleware(None, {}, lambda: 1)) == 1
-    assert asyncio.run(middleware(None, {}, later)) == 2
-    assert sync_middleware(None, {}, lambda: 3) == 3
-
-
 def test_turned_off_the_chain_goes_straight_through(app: App) -> None:
     """With what it raises, whatever `on_error` says."""
     bench = Bench(app.provider, disabled=True, on_error="log")
