@@ -11,13 +11,14 @@ from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.check import badness
 from otel_job_measure.insight.finding_words import words_of
 from otel_job_measure.insight.findings import ORDER
+from otel_job_measure.insight.hosts import About
 from otel_job_measure.insight.matching import NS, started_ns
-from otel_job_measure.insight.overview import JobView
+from otel_job_measure.insight.overview import JobView, Overview
 from otel_job_measure.insight.pictures.kinds import kind_of
 from otel_job_measure.insight.pictures.sparkline import sparkline
 from otel_job_measure.insight.pictures.strip import strip
 from otel_job_measure.insight.words import exactly, number, span, took
-from otel_job_measure.web.words import SIGNS, UNKNOWN, ago, last, percent
+from otel_job_measure.web.words import SIGNS, UNKNOWN, ago, at, last, percent
 
 PER_PAGE: Final = 50
 _SHOWN: Final = 20
@@ -113,8 +114,9 @@ class Query(NamedTuple):
         return f"./?{urlencode(given)}" if given else "./"
 
 
-def context(jobs: Sequence[JobView], query: Query, now_ns: int) -> dict[str, Any]:
-    """Returns what the template shows of all jobs, the worst first, for a query."""
+def context(overview: Overview | None, query: Query, now_ns: int) -> dict[str, Any]:
+    """Returns what the template shows of hosts, and of all jobs, the worst first, for a query."""
+    jobs, abouts = ((), ()) if overview is None else (overview.jobs, overview.hosts)
     within = [view for view in jobs if _is_within(view, query)]
     counts = Counter(view.state for view in within)
     found = [view for view in within if _has_state(view, query.state)]
@@ -126,6 +128,7 @@ def context(jobs: Sequence[JobView], query: Query, now_ns: int) -> dict[str, Any
     return {
         "total": len(jobs),
         "query": query,
+        "hosts": [_of_host(about) for about in abouts],
         "rows": [_row(view, now_ns) for view in shown],
         "chips": _chips(within, counts, query),
         "projects": sorted({view.job.project for view in jobs if view.job.project}),
@@ -185,6 +188,16 @@ def _column(name: str, word: str, sort: str, query: Query) -> dict[str, str]:
         "word": word,
         "url": query.address(sort=sort) if sort and not is_sorted else "",
         "order": ("ascending" if sort in {"name", "due", "rate", "success"} else "descending") if is_sorted else "",
+    }
+
+
+def _of_host(about: About) -> dict[str, Any]:
+    finding = about.finding
+    return {
+        "state": {"name": finding.name, "level": finding.level, "sign": SIGNS[finding.level]},
+        "host": about.host or "the store",
+        "words": words_of(finding, exactly),
+        "since": at(finding.since_ns),
     }
 
 

@@ -102,8 +102,8 @@ class Site:
 
     async def _jobs(self, query: Mapping[str, str]) -> Body:
         kept = await self._known()
-        jobs = () if kept.value is None else kept.value.overview.jobs
-        context = jobs_page.context(jobs, jobs_page.Query.of(query), kept.at_ns)
+        overview = None if kept.value is None else kept.value.overview
+        context = jobs_page.context(overview, jobs_page.Query.of(query), kept.at_ns)
         return self._rendered("jobs.html", kept, 200 if kept.value is not None else 503, context)
 
     async def _job(self, query: Mapping[str, str]) -> Body:

@@ -7,7 +7,9 @@ from html import unescape
 from pathlib import Path
 
 from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.insight.findings import HOST_SILENT, Finding
 from otel_job_measure.insight.history_store import HistoryStore
+from otel_job_measure.insight.hosts import About
 from otel_job_measure.journal.state_dir import StateDir
 from tests.web.conftest import store_in
 from tests.web.made import HOUR, ODD, Made
@@ -65,6 +67,18 @@ def test_names_are_shown_as_they_are(odd: HistoryStore) -> None:
         assert "{{ 7 * 7 }}" in html
         assert "Z\u0351\u0352a" in html
     assert not re.search(r"<[^>]* (?:on\w+|style)=", re.sub(r'"[^"]*"', "", html))
+
+
+def test_what_holds_of_a_host_is_said(odd: HistoryStore) -> None:
+    """It is in no state of a job: a host whose clock is ahead, and a silent one that stands for all of its jobs."""
+    found = look_at(odd)
+    silent = About(host="<b>web-2", finding=Finding(name=HOST_SILENT, since_ns=0, detail="its sender fell silent"))
+    hosts = (*found.overview.hosts, silent, replace(silent, host=None))
+    with visited(lambda: replace(found, overview=replace(found.overview, hosts=hosts))) as client:
+        html = client.get("/").text
+    assert "<bdi>web-1</bdi>: the host writes wrong times: its clock is ahead" in html
+    assert "<bdi>&lt;b&gt;web-2</bdi>: nothing comes from the host: its sender fell silent" in html
+    assert "<bdi>the store</bdi>" in html
 
 
 def test_nothing_at_all_is_said(company: HistoryStore) -> None:

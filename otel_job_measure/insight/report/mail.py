@@ -31,7 +31,7 @@ def mail(report: Report, to: Sequence[str] = ()) -> bytes:
 
 def subject(report: Report) -> str:
     """Returns the subject: what is the matter stands in it."""
-    bad = len(words.not_ok(report))
+    bad = len(words.not_ok(report)) + len(report.overview.hosts)
     changed = ", ".join(f"{len(found)} {heading.lower()}" for heading, found in words.by_kind(report))
     parts = [words.title(report), f"{bad} not ok" if bad else "all ok", *([changed] if changed else [])]
     return ": ".join((parts[0], ", ".join(parts[1:])))

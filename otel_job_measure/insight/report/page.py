@@ -63,11 +63,15 @@ def _changes(report: Report) -> Iterator[str]:
 
 
 def _not_ok(report: Report) -> Iterator[str]:
-    bad = words.not_ok(report)
-    if bad:
+    bad, hosts = words.not_ok(report), report.overview.hosts
+    if bad or hosts:
         yield "<section><h2>Not ok now</h2><ul>"
+        for about in hosts[: words.MOST]:
+            yield f"<li>{_signed(about.finding.level, about.finding.name)} {safe(words.of_host(about))}</li>"
+        yield _rest(hosts)
         for view in bad[: words.MOST]:
-            yield f"<li>{_state(view)} <b>{safe(words.name(view.job))}</b> {safe(words.of_state(view))}</li>"
+            state = _signed(view.level, view.state)
+            yield f"<li>{state} <b>{safe(words.name(view.job))}</b> {safe(words.of_state(view))}</li>"
         yield f"{_rest(bad)}</ul></section>"
 
 
@@ -104,7 +108,7 @@ def _heads(columns: Sequence[str]) -> str:
 
 def _row(view: JobView, *, has_durations: bool) -> Iterable[str]:
     _, name, *cells = words.row(view)
-    yield f"<tr><td>{_state(view)}</td><th scope=row><bdi>{safe(name)}</bdi></th>"
+    yield f"<tr><td>{_signed(view.level, view.state)}</td><th scope=row><bdi>{safe(name)}</bdi></th>"
     for column, cell in zip(words.COLUMNS[2:], cells, strict=True):
         yield f"<td{_class(column)}>{safe(cell)}</td>"
     yield f"<td>{_strip(view)}</td>"
@@ -113,8 +117,8 @@ def _row(view: JobView, *, has_durations: bool) -> Iterable[str]:
     yield "</tr>"
 
 
-def _state(view: JobView) -> str:
-    return f'<span class="l{view.level}">{_SIGNS[view.level]} {safe(view.state)}</span>'
+def _signed(level: int, state: str) -> str:
+    return f'<span class="l{level}">{_SIGNS[level]} {safe(state)}</span>'
 
 
 def _picture(view: JobView, change: Change) -> str:

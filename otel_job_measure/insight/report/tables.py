@@ -74,9 +74,10 @@ def _markdown(report: Report) -> Iterator[str]:
         yield from (f"**{heading}**", "")
         yield from _items(found, lambda each: f"{words.name(each.job)}: {words.of_change(each)}")
         yield ""
-    bad = words.not_ok(report)
-    if bad:
+    bad, hosts = words.not_ok(report), report.overview.hosts
+    if bad or hosts:
         yield from ("", "## Not ok now", "")
+        yield from _items(hosts, words.of_host)
         yield from _items(bad, lambda view: f"{words.name(view.job)}: {view.state}: {words.of_state(view)}")
     if report.failures:
         yield from ("", "## Failures", "")

@@ -28,9 +28,10 @@ def _lines(report: Report, width: int) -> Iterator[str]:
     yield from _wrapped(f"{words.totals(report)} {words.states(report)}", width)
     yield from ("", "What changed", "------------")
     yield from _changes(report, width)
-    bad = words.not_ok(report)
-    if bad:
+    bad, hosts = words.not_ok(report), report.overview.hosts
+    if bad or hosts:
         yield from ("", "Not ok now", "----------")
+        yield from _items(hosts, words.of_host, width)
         yield from _items(bad, lambda view: f"{words.name(view.job)}: {view.state}: {words.of_state(view)}", width)
     if report.failures:
         yield from ("", "Failures", "--------")

@@ -5,6 +5,7 @@ from typing import Final
 
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.insight.finding_words import words_of
+from otel_job_measure.insight.hosts import About
 from otel_job_measure.insight.overview import JobView
 from otel_job_measure.insight.report.changes import FAILING_MORE, GONE, KINDS, NEW, SLOWER, Change, counted
 from otel_job_measure.insight.report.report import Report
@@ -62,6 +63,11 @@ def states(report: Report) -> str:
 def not_ok(report: Report) -> Sequence[JobView]:
     """Returns the jobs that are not ok, the worst first."""
     return [view for view in report.overview.jobs if view.level]
+
+
+def of_host(about: About) -> str:
+    """Returns what holds of a host, or of the store."""
+    return printable(f"{_cut(about.host or 'the store')}: {words_of(about.finding, to_the_minute)}")
 
 
 def of_state(view: JobView) -> str:

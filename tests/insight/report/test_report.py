@@ -13,8 +13,10 @@ from rich.cells import cell_len
 
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.check import checked
+from otel_job_measure.insight.findings import HOST_SILENT, Finding
+from otel_job_measure.insight.hosts import About
 from otel_job_measure.insight.report import words
-from otel_job_measure.insight.report.mail import mail
+from otel_job_measure.insight.report.mail import mail, subject
 from otel_job_measure.insight.report.page import html
 from otel_job_measure.insight.report.report import Report, Totals, report
 from otel_job_measure.insight.report.tables import markdown, report_object, table_csv
@@ -113,6 +115,17 @@ def test_a_first_report_says_since_when_runs_are_known() -> None:
         assert "none is new" not in shown
     told = report_object(found)
     assert (told["changes"], told["first_ns"]) == ([], at(-3 * DAY + HOUR))
+
+
+def test_what_holds_of_a_host_stands_in_each_form() -> None:
+    """It may stand in place of what holds of the host's jobs, and a mail is not `all ok`."""
+    silent = About(host="web-1", finding=Finding(name=HOST_SILENT, since_ns=at(0), detail="its sender fell silent"))
+    some = of(*daily("steady", 10, 14, 0))
+    found = replace(some, overview=replace(some.overview, hosts=(silent, replace(silent, host=None))))
+    for shown in (re.sub(r"\n *", " ", text(found)), html(found), markdown(found).replace("\\", "")):
+        for host in ("web-1", "the store"):
+            assert f"{host}: nothing comes from the host: its sender fell silent" in shown
+    assert "2 not ok" in subject(found)
 
 
 def test_a_job_is_new_beside_others_that_ran_before(some: Report) -> None:
