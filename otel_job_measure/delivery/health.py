@@ -1,4 +1,4 @@
-"""The state of a process's delivery: its backlog, `Health`, and the same as OpenTelemetry metrics.
+"""The state of a process's delivery: `Health`, and the same as OpenTelemetry metrics.
 
 OpenTelemetry has no way to remove a callback, and an instrument that is created twice keeps its first callbacks. So
 each provider gets one set of instruments for the life of the process, and it sums up everything registered.
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from opentelemetry import metrics
@@ -17,6 +17,10 @@ from otel_job_measure import names
 from otel_job_measure.forks import fork_gate
 from otel_job_measure.journal.counters import Counters
 
+if TYPE_CHECKING:
+    from otel_job_measure.delivery.server_sink import ServerSink
+    from otel_job_measure.delivery.shipper import Shipper
+
 _UNIT: Final = "{point}"
 _CAUSE: Final = "cause"
 _COUNTED: Final = {
@@ -24,42 +28,6 @@ _COUNTED: Final = {
     "rejected": "Points that the server refused for good.",
     "expired": "Points that were older than the bucket's retention.",
 }
-
-
-class Backlog:
-    """Counts the points between the journal and the server.
-
-    The start lines that a new segment repeats can make the count of settled points too high; the count is corrected
-    each time everything is delivered.
-    """
-
-    __slots__ = ("_counters", "_settled")
-
-    def __init__(self, counters: Counters | None) -> None:
-        self._counters = counters
-        self._settled = 0
-
-    @property
-    def points(self) -> int:
-        """Returns how many points are pending."""
-        appended = self.appended()
-        self._settled = min(self._settled, appended)  # dropped points may have been settled in part
-        return appended - self._settled
-
-    def appended(self) -> int:
-        """Returns how many points were ever appended, without dropped ones."""
-        if self._counters is None:
-            return 0
-        counts = self._counters.now()
-        return counts.appended - counts.given_up
-
-    def settled(self, points: int) -> None:
-        """Counts points that the server accepted or refused for good."""
-        self._settled = min(self._settled + points, self.appended())
-
-    def caught_up(self, appended: int) -> None:
-        """Notes that all of the points are settled that `appended` had counted."""
-        self._settled = appended
 
 
 class Health(NamedTuple):
@@ -86,32 +54,8 @@ class Health(NamedTuple):
     """The server's name and version, such as `InfluxDB 2.7.12`, by its last answer; None if it does not say."""
 
 
-class ServerState(Protocol):
-    """The state of a server as its sink knows it."""
-
-    reachable: bool | None
-    last_success_ns: int | None
-
-    @property
-    def server(self) -> str | None:
-        """Returns the server's name and version; None if it does not say."""
-        ...
-
-
-class ShipperState(Protocol):
-    """The pending points of a process as its shipper knows them."""
-
-    @property
-    def pending(self) -> int:
-        """Returns how many points are pending."""
-        ...
-
-    def oldest_pending_s(self) -> float | None:
-        """Returns the age of the oldest pending point, in seconds; None if there is none."""
-
-
 def health_of(
-    counters: Counters, shipper: ShipperState | None = None, server: ServerState | None = None, *, waiting: int = 0
+    counters: Counters, shipper: "Shipper | None" = None, server: "ServerSink | None" = None, *, waiting: int = 0
 ) -> Health:
     """Returns the present state; without a shipper, only points that are `waiting` to be written are pending."""
     counts = counters.now()
@@ -132,10 +76,10 @@ def health_of(
 Tell = Callable[[], Health]
 
 
-def register(tell: Tell, meter_provider: metrics.MeterProvider | None = None) -> Callable[[], None]:
-    """Reports a `Health` as metrics, of the global provider by default; returns a function that ends it.
+def register(tell: Tell, meter_provider: metrics.MeterProvider | None = None) -> None:
+    """Reports a `Health` as metrics, of the global provider by default.
 
-    `tell` is called on threads of the app's metric readers and must be cheap. Its last counts stay in the sums.
+    `tell` is called on threads of the app's metric readers and must be cheap.
     """
     provider = metrics.get_meter_provider() if meter_provider is None else meter_provider
     with fork_gate():  # it is a lock, and one that no fork leaves held
@@ -143,7 +87,6 @@ def register(tell: Tell, meter_provider: metrics.MeterProvider | None = None) ->
         if points is None or points.provider is not provider:
             points = _by_provider[id(provider)] = _Points(provider)
     points.add(tell)
-    return lambda: points.remove(tell)
 
 
 class _Points:
@@ -152,8 +95,6 @@ class _Points:
     def __init__(self, provider: metrics.MeterProvider) -> None:
         self.provider = provider
         self._tellers: tuple[Tell, ...] = ()
-        self._gone: Counter[str] = Counter()
-        self._gone_dropped: Counter[str] = Counter()
         meter = provider.get_meter(names.SCOPE)
         for name, text in _COUNTED.items():
             meter.create_observable_counter(
@@ -172,23 +113,14 @@ class _Points:
     def add(self, tell: Tell) -> None:
         self._tellers = (*self._tellers, tell)
 
-    def remove(self, tell: Tell) -> None:
-        if tell not in self._tellers:
-            return
-        last = tell()
-        for name in _COUNTED:
-            self._gone[name] += getattr(last, name)
-        self._gone_dropped.update(last.dropped)
-        self._tellers = tuple(other for other in self._tellers if other is not tell)
-
     def _summing(self, name: str) -> Callable[[metrics.CallbackOptions], Iterator[metrics.Observation]]:
         def observe(_options: metrics.CallbackOptions) -> Iterator[metrics.Observation]:
-            yield metrics.Observation(self._gone[name] + sum(getattr(tell(), name) for tell in self._tellers))
+            yield metrics.Observation(sum(getattr(tell(), name) for tell in self._tellers))
 
         return observe
 
     def _dropped(self, _options: metrics.CallbackOptions) -> Iterator[metrics.Observation]:
-        dropped = Counter(self._gone_dropped)
+        dropped: Counter[str] = Counter()
         for tell in self._tellers:
             dropped.update(tell().dropped)
         for cause, points in dropped.items():

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from otel_job_measure import forks, names
 from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.delivery.backlog import Backlog
 from otel_job_measure.delivery.consumer import Consumer
 from otel_job_measure.delivery.delivery_loop import DeliveryLoop
 from otel_job_measure.delivery.flush_waiters import Bell, FlushWaiters, Waiter
-from otel_job_measure.delivery.health import Backlog
 from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Position, Source

@@ -1,9 +1,9 @@
 """The delivery loop over fakes."""
 
+from otel_job_measure.delivery.backlog import Backlog
 from otel_job_measure.delivery.backoff import Backoff
 from otel_job_measure.delivery.consumer import Consumer, Policy
 from otel_job_measure.delivery.delivery_loop import DeliveryLoop
-from otel_job_measure.delivery.health import Backlog
 from otel_job_measure.journal.counters import Counters
 from tests.delivery.support import FakeSource, ListSink, ManualClock, line
 
