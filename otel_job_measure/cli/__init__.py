@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from types import ModuleType
 from typing import NoReturn
 
@@ -48,7 +49,10 @@ def main(
         _refuse(arguments.parser, unknown)
     arguments.words, arguments.environment, arguments.ignored = words, environment, ignored
     arguments.whole = _parser_of
-    return _finished(arguments)
+    if hasattr(arguments, "command"):
+        exit_code: int = arguments.run(arguments)  # `exec` has its own errors
+        return exit_code
+    return _guarded(lambda: arguments.run(arguments), vars(arguments).get("fault"))
 
 
 def _parser_of(names: Iterable[str] | None = None) -> argparse.ArgumentParser:
@@ -64,6 +68,10 @@ def _parser_of(names: Iterable[str] | None = None) -> argparse.ArgumentParser:
     return parser
 
 
+class _StdoutError(JobMeasureError, OSError):
+    """Stdout takes nothing, as on a full disk."""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser whose exit is told from every other `SystemExit`; those of the commands have this class too."""
 
@@ -73,7 +81,7 @@ class _Parser(argparse.ArgumentParser):
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         if message:
             self._print_message(message, sys.stderr)
-        raise WrongUsage(status)
+        raise WrongUsage(status or _guarded(int))  # what stdout has of --help and --version may not be written yet
 
 
 class _Version(argparse.Action):
@@ -222,45 +230,64 @@ def _refuse(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
     parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
 
 
-def _finished(arguments: argparse.Namespace) -> int:
-    """Runs a command; an error of the package or the system becomes one line on stderr and exit code 1, or its `fault`.
+def _guarded(run: Callable[[], int], fault: int | None = None) -> int:
+    """Returns the exit code of a command.
 
-    Ctrl-C ends it without a word.
+    An error of the package or the system becomes one line on stderr, and exit code 1. Ctrl-C ends it without a word.
 
-    `exec` has its own errors, and returns the exit code of its command.
+    Args:
+        run: Runs it.
+        fault: The exit code if it fails for any reason; None for the usual ones.
     """
-    exit_code: int
-    if hasattr(arguments, "command"):
-        exit_code = arguments.run(arguments)
-        return exit_code
-    _widen(sys.stdout)
     try:
-        exit_code = arguments.run(arguments)
-        if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] - None if the parent closed it
-            sys.stdout.flush()
+        _prepare_output()
+        exit_code = run()
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        _drop_output()
-        return int(vars(arguments).get("fault", _INTERRUPTED))
+        exit_code = _INTERRUPTED if fault is None else fault
     except BrokenPipeError:  # the reader has seen enough, as in `| head`
-        _drop_output()
-        return int(vars(arguments).get("fault", 0))
+        exit_code = fault or 0
     except (JobMeasureError, OSError) as error:
         _drop_output()
-        print(f"otel-job-measure: {in_lines(str(error)[:_MOST_ERROR])}", file=sys.stderr)
-        return int(vars(arguments).get("fault", 1))
+        with suppress(OSError):
+            print(f"otel-job-measure: {in_lines(str(error)[:_MOST_ERROR])}", file=sys.stderr)
+        exit_code = 1 if fault is None else fault
+    _drop_output()
     return exit_code
 
 
-def _widen(stdout: object) -> None:
-    """Lets stdout show letters that its locale lacks, such as those of a job's name, as escapes."""
+def _prepare_output() -> None:
+    """Lets stdout show letters that its locale lacks as escapes, and tell its errors from those of other files.
+
+    A stdout or stderr that the parent closed takes everything.
+    """
+    sys.stdout, sys.stderr = (
+        stream or io.TextIOWrapper(io.FileIO(os.devnull, "w"))  # pyright: ignore[reportUnnecessaryComparison]
+        for stream in (sys.stdout, sys.stderr)
+    )
+    buffer: object = getattr(sys.stdout, "buffer", None)
+    raw: object = getattr(buffer, "raw", buffer)
+    if isinstance(raw, io.FileIO) and "write" not in vars(raw):
+        vars(raw)["write"] = partial(_write, raw.write)
+    stdout: object = sys.stdout
     if isinstance(stdout, io.TextIOWrapper):
-        stdout.reconfigure(errors="backslashreplace")
+        stdout.reconfigure(errors="backslashreplace")  # it writes what the buffer holds
+
+
+def _write(write: Callable[[bytes], int], content: bytes) -> int:
+    try:
+        return write(content)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _StdoutError(f"stdout cannot be written: {error.strerror}") from error
 
 
 def _drop_output() -> None:
-    """Prevents a second failure, at exit, for what stdout's buffer still holds."""
-    with suppress(OSError, ValueError, AttributeError):
-        sys.stdout.flush()
-        return
-    with suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())
+    """Prevents a failure at exit, for what the buffers of stdout and stderr still hold."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), stream.fileno())

@@ -1,6 +1,8 @@
 """The command line as a whole: usage, help, version, and what a command loads."""
 
 import json
+import os
+import shlex
 import subprocess
 import sys
 from importlib import metadata
@@ -120,6 +122,50 @@ def test_the_version_is_that_of_the_distribution(
         assert ended.value.code == 0
         assert capsys.readouterr().out == f"otel-job-measure {expected}\n"
         monkeypatch.setattr(metadata, "version", nowhere)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        *[("--help", 1), ("jobs --help", 1), ("exec --help", 1), ("--version", 1)],
+        *[("report", 1), ("report --csv", 1), ("report --html -", 1), ("doctor", 1), ("check", 3)],
+    ],
+)
+def test_a_full_disk_behind_stdout_is_one_line(state_dir: Path, words: str, code: int) -> None:
+    """It says that stdout cannot be written, and why: an error of another file must not look like that."""
+    assert not state_dir.exists()
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, *words.split()], env=uncovered(), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    told = "otel-job-measure: stdout cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (code, told)
+
+
+@pytest.mark.parametrize("words", ["report", "report --csv"])
+def test_a_closed_stdout_is_no_error(state_dir: Path, words: str) -> None:
+    """It takes everything."""
+    command = f"{shlex.join(COMMAND)} {words} >&-"
+    done = subprocess.run(["sh", "-c", command], env=uncovered(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not state_dir.exists()
+
+
+def test_a_reader_of_the_help_that_has_gone_is_no_error() -> None:
+    """`--help | true` is quiet."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*COMMAND, "--help"], env=uncovered(), stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_what_a_closed_stderr_would_get_is_not_on_stdout(state_dir: Path) -> None:
+    """`runs --json` prints JSON alone there."""
+    command = f"{shlex.join(COMMAND)} runs --json 2>&-"
+    done = subprocess.run(["sh", "-c", command], env=uncovered(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert not state_dir.exists()
 
 
 def test_every_command_of_the_table_is_there() -> None:
