@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from otel_job_measure.delivery.otlp.log_records import encode, record_of
-from otel_job_measure.points import ENDED, DefaultTags, Ending, Series, ending_lines, start_line
+from otel_job_measure.points.outcome import ENDED, Ending
+from otel_job_measure.points.rows import Series, ending_lines, start_line
+from otel_job_measure.points.tags import DefaultTags
 from tests.collector.fleet import TOKEN, Fleet, started
 from tests.delivery.support import CA_FILE
 from tests.support.influx import InfluxServer, fresh_server

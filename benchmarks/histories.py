@@ -9,7 +9,9 @@ from typing import Final
 from otel_job_measure.history.history import History
 from otel_job_measure.history.ingest import ALONE
 from otel_job_measure.journal.interfaces import Chunk
-from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, start_line
+from otel_job_measure.points.outcome import Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines, start_line
+from otel_job_measure.points.tags import DefaultTags
 
 MANY: Final = 1_000_000
 JOBS: Final = 10_000

@@ -4,9 +4,11 @@ import random
 from collections.abc import Iterator
 from typing import Final
 
-from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, start_line
 from otel_job_measure.points.monitor import Alive, Sender
 from otel_job_measure.points.monitor_rows import line_of
+from otel_job_measure.points.outcome import Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines, start_line
+from otel_job_measure.points.tags import DefaultTags
 
 _S: Final = 10**9
 _MINUTE_S: Final = 60

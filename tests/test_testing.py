@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from otel_job_measure import JobMeasure, JobSpanProcessor, compose_sync, job_measure_sync
 from otel_job_measure.journal.interfaces import Ack, WriteResult
-from otel_job_measure.points import Point
+from otel_job_measure.points.line_protocol import Point
 from otel_job_measure.testing import ListSink, ManualClock, MemoryJournal, RecordedRuns, recorded_runs
 from tests.delivery.support import chunks_of, segment
 

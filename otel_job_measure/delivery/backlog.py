@@ -12,8 +12,8 @@ class Backlog:
 
     __slots__ = ("_counters", "_settled")
 
-    def __init__(self, counters: Counters) -> None:
-        self._counters = counters
+    def __init__(self, counters: Counters | None = None) -> None:
+        self._counters = counters or Counters()
         self._settled = 0
 
     @property

@@ -12,7 +12,6 @@ from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.delivery.backlog import Backlog
 from otel_job_measure.delivery.backoff import Uniform
 from otel_job_measure.delivery.consumer import Consumer, Listed, Served
-from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Position, Segment, Source
 from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
 
@@ -60,7 +59,7 @@ class DeliveryLoop:
         self._source = source
         self._presence = presence
         self._eager = tuple(consumer for consumer in self.consumers if consumer.policy.is_eager)
-        self._backlog = backlog or Backlog(Counters())
+        self._backlog = backlog or Backlog()
         self._clock = clock or SystemClock()
         self._drops = drops
         self._pause = pause

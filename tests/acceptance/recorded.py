@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from otel_job_measure import names
-from otel_job_measure.points import Outcome
+from otel_job_measure.points.outcome import Outcome
 from tests.support.influx import InfluxServer, Row
 from tests.support.processes import until
 

@@ -11,7 +11,7 @@ import pytest
 
 from otel_job_measure.cli import options
 from otel_job_measure.errors import SettingsError
-from otel_job_measure.points import Point
+from otel_job_measure.points.line_protocol import Point
 from tests.support.exec_ import BREAK, COMMAND, EXEC, LISTEN, line, patched, points, run, running
 from tests.support.influx import InfluxServer
 from tests.support.uncovered import uncovered

@@ -20,7 +20,7 @@ from otel_job_measure.history import ingest
 from otel_job_measure.history.history import History
 from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.journal.interfaces import Chunk
-from otel_job_measure.points import DefaultTags
+from otel_job_measure.points.tags import DefaultTags
 from tests.history.support import FAILED, LOST, SECOND, Lines, chunk, rows
 from tests.journal.support import journal_in
 

@@ -11,7 +11,9 @@ from otel_job_measure.cli import main
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.journal.interfaces import Chunk
 from otel_job_measure.journal.kept_output import KeptOutput, encode
-from otel_job_measure.points import DefaultTags, Ending, Series, ending_lines, start_line
+from otel_job_measure.points.outcome import Ending
+from otel_job_measure.points.rows import Series, ending_lines, start_line
+from otel_job_measure.points.tags import DefaultTags
 from tests.history.support import history_in
 from tests.insight.contract import FAILED, whole
 

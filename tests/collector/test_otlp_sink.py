@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from otel_job_measure.expectations.expectation import JobId
-from otel_job_measure.points import ENDED, DefaultTags, Ending, Outcome, Series, ending_lines, start_line
 from otel_job_measure.points.monitor import Alive, Event, Expected, MonitorRow, Sender, State
 from otel_job_measure.points.monitor_rows import line_of
+from otel_job_measure.points.outcome import ENDED, Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines, start_line
+from otel_job_measure.points.tags import DefaultTags
 from tests.acceptance.recorded import Runs
 from tests.collector.ways import come, keys, sink
 from tests.support.backend import Backend

@@ -8,7 +8,7 @@ from otel_job_measure.expectations.encoding import decode
 from otel_job_measure.expectations.expectation import Expectation, JobId
 from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.journal.statements import Snapshot, Statement
-from otel_job_measure.points import parse
+from otel_job_measure.points.line_protocol import parse
 from otel_job_measure.points.monitor import Expected
 from otel_job_measure.points.monitor_rows import row_of
 from otel_job_measure.testing import ManualClock

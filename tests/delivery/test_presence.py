@@ -9,7 +9,7 @@ from otel_job_measure.delivery.consumer import Consumer
 from otel_job_measure.delivery.delivery_loop import DeliveryLoop
 from otel_job_measure.delivery.presence import Presence
 from otel_job_measure.journal.vitals import OpenStart
-from otel_job_measure.points import lines, parse
+from otel_job_measure.points.line_protocol import lines, parse
 from otel_job_measure.points.monitor import Alive, MonitorRow, Sender
 from otel_job_measure.points.monitor_rows import row_of
 from otel_job_measure.testing import ManualClock

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from otel_job_measure import names
 from otel_job_measure.delivery.otlp.log_records import Record, record_of
 from otel_job_measure.errors import LineProtocolError
-from otel_job_measure.points import ENDED, DefaultTags, Ending, Outcome, ending_lines, parse, start_line
-from otel_job_measure.points.line_protocol import Point
-from otel_job_measure.points.rows import Series
+from otel_job_measure.points.line_protocol import Point, parse
+from otel_job_measure.points.outcome import ENDED, Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines, start_line
+from otel_job_measure.points.tags import DefaultTags
 from tests.points.texts import TEXTS
 
 NOW = 1_800_000_000_123_456_007

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, start_line
+from otel_job_measure.points.outcome import Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines, start_line
+from otel_job_measure.points.tags import DefaultTags
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND

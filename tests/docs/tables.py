@@ -7,8 +7,8 @@ from typing import Any, Final, cast
 from datafusion import SessionContext
 
 from otel_job_measure import names
-from otel_job_measure.points import lines, parse
 from otel_job_measure.points.fields import KEY_TAGS, POINT_FIELDS, RUN_FIELDS, RUN_TAGS, Column
+from otel_job_measure.points.line_protocol import lines, parse
 
 pa: Any = import_module("pyarrow")  # it has no types
 _TAG: Final[Any] = pa.dictionary(pa.int32(), pa.string())

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from otel_job_measure.history.history import History
-from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, start_line
+from otel_job_measure.points.outcome import Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines, start_line
+from otel_job_measure.points.tags import DefaultTags
 from tests.docs.asked import BLOCKS, LANGUAGES, PAGE, PLACES, Asked, Bucket
 from tests.docs.data_set import DAY, HOUR, Fact, facts, old_rows, our_rows
 from tests.docs.questions import QUESTIONS, Question, WriteResult, answer, p95

@@ -17,7 +17,7 @@ from otel_job_measure.entrypoints.context_manager import RunBlock
 from otel_job_measure.entrypoints.keyed import KeyedRuns
 from otel_job_measure.entrypoints.run_handle import RunHandle
 from otel_job_measure.errors import UsageError
-from otel_job_measure.points import Outcome
+from otel_job_measure.points.outcome import Outcome
 from tests.spans.support import T0, Anything, App, Bench
 
 KEY = ("queue", "id-1", 1)

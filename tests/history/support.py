@@ -10,7 +10,9 @@ from typing import Any
 from otel_job_measure import names
 from otel_job_measure.history.history import History
 from otel_job_measure.journal.interfaces import Chunk, Identity, SegmentHeader
-from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, start_line
+from otel_job_measure.points.outcome import Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines, start_line
+from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.testing import ManualClock
 
 IDENTITY = Identity(host="host-1", boot_id="boot-1", destination="local", label="local", runs=True)

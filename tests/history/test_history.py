@@ -8,7 +8,7 @@ import pytest
 from otel_job_measure.errors import BusyHistoryError, HistoryError
 from otel_job_measure.history.history import Behind, History
 from otel_job_measure.journal.file_lock import Lock, lock
-from otel_job_measure.points import DefaultTags
+from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.testing import ManualClock
 from tests.history.support import FAILED, LOST, NOW_NS, SECOND, HeldSegment, Lines, chunk, history_in, rows, uuids
 

@@ -13,7 +13,9 @@ from otel_job_measure.history.ingest import fold
 from otel_job_measure.history.row_parser import LineReader
 from otel_job_measure.history.run_record import Batch
 from otel_job_measure.journal.kept_output import KeptOutput, encode
-from otel_job_measure.points import DefaultTags, Ending, Outcome, ending_lines
+from otel_job_measure.points.outcome import Ending, Outcome
+from otel_job_measure.points.rows import ending_lines
+from otel_job_measure.points.tags import DefaultTags
 from tests.history.support import FAILED, LOST, NOW_NS, SECOND, TAGS, Lines, chunk, history_in, rows, runs
 
 UUID = "abcdefghijkm"

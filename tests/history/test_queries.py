@@ -5,7 +5,10 @@ from pathlib import Path
 
 from otel_job_measure.history import history as module
 from otel_job_measure.history.history import History
-from otel_job_measure.points import DefaultTags, Ending, Outcome, ending_lines, lines
+from otel_job_measure.points.line_protocol import lines
+from otel_job_measure.points.outcome import Ending, Outcome
+from otel_job_measure.points.rows import ending_lines
+from otel_job_measure.points.tags import DefaultTags
 from tests.history.support import DAY, FAILED, LOST, NOW_NS, SECOND, Lines, chunk, history_in
 
 _MORE = DefaultTags(datacenter=None, project="shop, all", stage="s", more=(("host.name", "web 1"), ("k8s.pod", "ä=b")))

@@ -8,7 +8,9 @@ from otel_job_measure import names
 from otel_job_measure.history import row_parser as module
 from otel_job_measure.history.row_parser import LineReader
 from otel_job_measure.history.run_record import OLD_ROW, RUN_ROW, Batch, Key, Known, Run
-from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, start_line
+from otel_job_measure.points.outcome import Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines, start_line
+from otel_job_measure.points.tags import DefaultTags
 from tests.history.support import FAILED, NOW_NS, SECOND, Lines
 from tests.points.texts import TEXTS
 

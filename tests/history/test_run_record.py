@@ -5,7 +5,9 @@ import itertools
 import pytest
 
 from otel_job_measure.history.run_record import FAILED_SOMEHOW, OLD_ROW, RUN_ROW, Key, Known, Run, RunRecord
-from otel_job_measure.points import ENDED, DefaultTags, Ending, Outcome, lines, parse
+from otel_job_measure.points.line_protocol import lines, parse
+from otel_job_measure.points.outcome import ENDED, Ending, Outcome
+from otel_job_measure.points.tags import DefaultTags
 from tests.history.support import FAILED as FAILURE
 from tests.history.support import LOST as LOST_OUTCOME
 from tests.history.support import NOW_NS, SECOND, Lines

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from otel_job_measure import names
-from otel_job_measure.points import DefaultTags, Outcome
 from otel_job_measure.points.fields import RUN_FIELDS, UUID
+from otel_job_measure.points.outcome import Outcome
+from otel_job_measure.points.tags import DefaultTags
 from tests.history.support import FAILED, LOST, NOW_NS, SECOND, Lines, chunk, history_in, rows
 from tests.support.influx import InfluxServer
 

@@ -18,9 +18,11 @@ from otel_job_measure.expectations.encoding import encode
 from otel_job_measure.expectations.expectation import Expectation, ExpectedJob, JobId, Source, Version
 from otel_job_measure.history.run_record import RUNNING
 from otel_job_measure.insight.run_store import ALL, RunStore, Wanted
-from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, start_line
 from otel_job_measure.points.monitor import Event, Expected, Sender, State
 from otel_job_measure.points.monitor_rows import line_of
+from otel_job_measure.points.outcome import Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines, start_line
+from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.points.text import clean_field, clean_tag
 from tests.insight.plain_store import PlainStore
 

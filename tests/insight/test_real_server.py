@@ -25,9 +25,11 @@ from otel_job_measure.insight.notify.look import look_in_vain, look_of
 from otel_job_measure.insight.notify.memory import Memory
 from otel_job_measure.insight.notify.notifier import Notifier
 from otel_job_measure.names import EVENTS, SENDERS
-from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, start_line
 from otel_job_measure.points.monitor import Event, Sender
 from otel_job_measure.points.monitor_rows import line_of
+from otel_job_measure.points.outcome import Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines, start_line
+from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.settings import Settings
 from otel_job_measure.testing import ManualClock
 from tests.insight.notify.test_notifier import Ops

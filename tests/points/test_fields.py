@@ -10,8 +10,11 @@ from otel_job_measure import names
 from otel_job_measure.delivery.otlp.log_records import record_of
 from otel_job_measure.history import history
 from otel_job_measure.history.run_record import RunRecord
-from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, lines, parse
 from otel_job_measure.points.fields import KEY_TAGS, MONITOR, POINT_FIELDS, RUN_FIELDS, RUN_TAGS, UUID, Column
+from otel_job_measure.points.line_protocol import lines, parse
+from otel_job_measure.points.outcome import Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines
+from otel_job_measure.points.tags import DefaultTags
 
 _ROOT = Path(__file__).parents[2]
 _ALL = (*RUN_TAGS, *RUN_FIELDS)

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from influxdb_client.client.write.point import Point as ClientPoint
 
 from otel_job_measure.errors import LineProtocolError
-from otel_job_measure.points import FieldValue, Point, clean_field, clean_tag, encode, lines, parse
-from otel_job_measure.points.line_protocol import RESERVED_TAGS
-from otel_job_measure.points.text import escape_tag
+from otel_job_measure.points.line_protocol import RESERVED_TAGS, FieldValue, Point, encode, lines, parse
+from otel_job_measure.points.text import clean_field, clean_tag, escape_tag
 from tests.points.texts import BROKEN, TEXTS, influxdb_lines
 
 KEYS = TEXTS.map(lambda key: clean_tag(key).replace("\\", "")).filter(lambda key: key and key not in RESERVED_TAGS)

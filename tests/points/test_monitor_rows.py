@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from otel_job_measure import names
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.expectations.expectation import JobId
-from otel_job_measure.points import DefaultTags, Series, parse
 from otel_job_measure.points.fields import MONITOR
-from otel_job_measure.points.line_protocol import Point
+from otel_job_measure.points.line_protocol import Point, parse
 from otel_job_measure.points.monitor import Alive, Event, Expected, MonitorRow, Sender, State
 from otel_job_measure.points.monitor_rows import line_of, row_of
-from otel_job_measure.points.rows import event_line
+from otel_job_measure.points.rows import Series, event_line
+from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.points.text import clean_field, clean_tag
 
 NOW_NS = 1_800_000_000_000_000_000

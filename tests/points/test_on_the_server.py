@@ -13,19 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otel_job_measure.errors import LineProtocolError, SettingsError
-from otel_job_measure.points import (
-    DefaultTags,
-    Ending,
-    Outcome,
-    Point,
-    clean_field,
-    clean_tag,
-    ending_lines,
-    lines,
-    parse,
-    start_line,
-)
-from otel_job_measure.points.rows import Series
+from otel_job_measure.points.line_protocol import Point, lines, parse
+from otel_job_measure.points.outcome import Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines, start_line
+from otel_job_measure.points.tags import DefaultTags
+from otel_job_measure.points.text import clean_field, clean_tag
 from otel_job_measure.settings import Settings
 from tests.points.test_line_protocol import INVALID, VALID
 from tests.points.texts import NAMES, TEXTS

@@ -9,20 +9,11 @@ from hypothesis import strategies as st
 from influxdb_client.client.write.point import Point as ClientPoint
 
 from otel_job_measure import names
-from otel_job_measure.points import (
-    ENDED,
-    DefaultTags,
-    Ending,
-    Outcome,
-    clean_field,
-    clean_tag,
-    encode,
-    ending_lines,
-    lines,
-    parse,
-    start_line,
-)
-from otel_job_measure.points.rows import Series
+from otel_job_measure.points.line_protocol import encode, lines, parse
+from otel_job_measure.points.outcome import ENDED, Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines, start_line
+from otel_job_measure.points.tags import DefaultTags
+from otel_job_measure.points.text import clean_field, clean_tag
 from tests.points.texts import NAMES, TEXTS, influxdb_lines
 
 SERIES = Series("nightly", DefaultTags(datacenter="eu", project="billing", stage="production", more=(("sh", "x"),)))

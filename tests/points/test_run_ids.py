@@ -7,7 +7,7 @@ import shortuuid.main
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_job_measure.points import new_run_id, run_id_of_span
+from otel_job_measure.points.run_ids import new_run_id, run_id_of_span
 
 ALPHABET = shortuuid.get_alphabet()
 SPAN_IDS = st.integers(0, 2**64 - 1)

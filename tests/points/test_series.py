@@ -5,8 +5,10 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_job_measure.points import DefaultTags, Point, clean_tag, encode, parse, start_line
-from otel_job_measure.points.rows import Series, series
+from otel_job_measure.points.line_protocol import Point, encode, parse
+from otel_job_measure.points.rows import Series, series, start_line
+from otel_job_measure.points.tags import DefaultTags
+from otel_job_measure.points.text import clean_tag
 from tests.points.texts import BROKEN, TEXTS, influxdb_lines
 
 MORE = st.tuples(st.sampled_from(["!", "host.name", "k", "s", "t", "z"]), TEXTS.filter(bool)).map(lambda pair: (pair,))

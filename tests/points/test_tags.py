@@ -3,7 +3,7 @@
 import pytest
 
 from otel_job_measure import names
-from otel_job_measure.points import DefaultTags, resolve
+from otel_job_measure.points.tags import DefaultTags, resolve
 from otel_job_measure.settings import Settings
 
 RESOURCE = {

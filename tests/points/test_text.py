@@ -6,7 +6,8 @@ import re
 import pytest
 from hypothesis import given
 
-from otel_job_measure.points import clean_field, clean_tag, text
+from otel_job_measure.points import text
+from otel_job_measure.points.text import clean_field, clean_tag
 from tests.points.texts import TEXTS
 
 

@@ -17,7 +17,7 @@ from otel_job_measure.entrypoints.context_manager import RunBlock
 from otel_job_measure.entrypoints.decorator import job
 from otel_job_measure.entrypoints.middleware import middleware, sync_middleware
 from otel_job_measure.journal.interfaces import Position
-from otel_job_measure.points import Point, lines, parse
+from otel_job_measure.points.line_protocol import Point, lines, parse
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans.active_run import Opener
 from otel_job_measure.spans.processor import JobSpanProcessor

@@ -3,7 +3,7 @@ import concurrent.futures
 
 import pytest
 
-from otel_job_measure.points import ENDED, Outcome
+from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.spans.outcome import outcome_of
 
 

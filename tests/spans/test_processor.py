@@ -11,7 +11,8 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.util.types import AnyValue
 
 from otel_job_measure.errors import UsageError
-from otel_job_measure.points import Outcome, run_id_of_span
+from otel_job_measure.points.outcome import Outcome
+from otel_job_measure.points.run_ids import run_id_of_span
 from otel_job_measure.spans.rules import SpanRule
 from tests.spans.support import T0, Anything, App, Bench
 

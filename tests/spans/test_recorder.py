@@ -11,7 +11,7 @@ from opentelemetry import trace
 
 from otel_job_measure.entrypoints.context_manager import RunBlock
 from otel_job_measure.journal.interfaces import Position
-from otel_job_measure.points import ENDED, Outcome
+from otel_job_measure.points.outcome import ENDED, Outcome
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans.active_run import Opener
 from otel_job_measure.spans.recorder import Recorder

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from otel_job_measure.points import Point, parse
+from otel_job_measure.points.line_protocol import Point, parse
 
 COMMAND = [str(Path(sys.executable).with_name("otel-job-measure"))]
 EXEC = [*COMMAND, "exec", "job", "--"]

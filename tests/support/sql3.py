@@ -19,8 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from datafusion import SessionConfig, SessionContext
 
-from otel_job_measure.points import lines, parse
-from otel_job_measure.points.line_protocol import Point
+from otel_job_measure.points.line_protocol import Point, lines, parse
 
 pa: Any = import_module("pyarrow")  # it has no types
 _TAG: Final[Any] = pa.dictionary(pa.int32(), pa.string())

@@ -13,9 +13,11 @@ from otel_job_measure.expectations.expectation import Expectation, ExpectedJob, 
 from otel_job_measure.history.history import History
 from otel_job_measure.journal.interfaces import Chunk
 from otel_job_measure.journal.state_dir import StateDir
-from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, start_line
 from otel_job_measure.points.monitor import Alive, Expected
 from otel_job_measure.points.monitor_rows import line_of
+from otel_job_measure.points.outcome import Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines, start_line
+from otel_job_measure.points.tags import DefaultTags
 
 NS: Final = 10**9
 MINUTE: Final = 60

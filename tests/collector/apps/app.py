@@ -24,7 +24,7 @@ from opentelemetry.trace import Link, SpanKind, TraceState, get_current_span
 from opentelemetry.util.types import Attributes
 
 from otel_job_measure import JobMeasure, JobSpanProcessor
-from otel_job_measure.points import run_id_of_span
+from otel_job_measure.points.run_ids import run_id_of_span
 
 SECRET = "a secret of a customer"
 ODD_NAMES = (

@@ -16,8 +16,7 @@ from otel_job_measure.insight.influxdb.starts import Starts
 from otel_job_measure.insight.influxdb.walk import Walk
 from otel_job_measure.insight.influxdb.windows import EVER, Window
 from otel_job_measure.insight.run_store import ALL
-from otel_job_measure.points import parse
-from otel_job_measure.points.line_protocol import FieldValue, Point
+from otel_job_measure.points.line_protocol import FieldValue, Point, parse
 from tests.insight.contract import CLOCK_NS, LOST, NOW_NS, SECOND, ended, started, whole
 from tests.insight.plain_store import PlainStore
 

@@ -11,9 +11,11 @@ from otel_job_measure.errors import StoreError
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.insight.influxdb.store import InfluxStore
 from otel_job_measure.insight.run_store import ALL, Wanted
-from otel_job_measure.points import DefaultTags, Ending, Outcome, Series, ending_lines, start_line
 from otel_job_measure.points.monitor import Alive, Event, Sender, State
 from otel_job_measure.points.monitor_rows import line_of
+from otel_job_measure.points.outcome import Ending, Outcome
+from otel_job_measure.points.rows import Series, ending_lines, start_line
+from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.settings import Settings
 from otel_job_measure.testing import ManualClock
 from tests.support.influx import InfluxServer
