@@ -45,5 +45,8 @@ class Key:
         return any(hmac.compare_digest(value, self._cookie.encode()) for value in given)
 
     def set_cookie(self) -> str:
-        """Returns the `Set-Cookie` header; the cookie ends with the browser's session."""
-        return f"{self._name}={self._cookie}; Path=/; HttpOnly; SameSite=Strict"
+        """Returns the `Set-Cookie` header; the cookie ends with the browser's session.
+
+        With `Strict`, a click on the URL in another page, such as a chat or a terminal in a browser, would be refused.
+        """
+        return f"{self._name}={self._cookie}; Path=/; HttpOnly; SameSite=Lax"

@@ -64,12 +64,12 @@ def test_a_wrong_token_is_refused(client: TestClient, token: str) -> None:
 
 
 def test_the_token_becomes_a_cookie_and_leaves_the_url(client: TestClient) -> None:
-    """The cookie is for this page alone: scripts do not see it, other sites do not send it."""
+    """The cookie is for this page alone: scripts do not see it, other sites only lead here with it."""
     found = client.get(f"/job?a=1&token={TOKEN}&b=%2F%3D")
     assert (found.status_code, found.headers["location"]) == (303, "./job?a=1&b=%2F%3D")
     cookie = found.headers["set-cookie"]
     assert cookie.startswith("otel_job_measure_8765=")
-    assert cookie.endswith("; Path=/; HttpOnly; SameSite=Strict")
+    assert cookie.endswith("; Path=/; HttpOnly; SameSite=Lax")
     assert TOKEN not in cookie
     value = cookie.partition(";")[0]
     client.cookies.clear()

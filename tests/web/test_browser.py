@@ -197,6 +197,18 @@ def test_an_odd_name_is_only_a_name(odd: HistoryStore, browser: Browser, name: s
         is_fine(page)
 
 
+def test_a_link_of_another_site_leads_to_the_page(company: HistoryStore, browser: Browser) -> None:
+    """The URL with the token may be clicked in a terminal that is a page itself, and a run's address in a chat."""
+    found = look_at(company)
+    with served(lambda: found) as home, opened(browser, home) as page:
+        for address in (f"{home}/?token={TOKEN}", f"{home}/job?job=nightly-backup%26project=ops%26stage=production"):
+            page.goto(f'data:text/html,<a href="{address}">the page</a>')
+            page.click("a")
+            page.wait_for_url(f"{home}/**")
+            assert "nightly-backup" in page.inner_text("main")
+        assert page.inner_text("h1") == "nightly-backup"
+
+
 def test_paper_is_light(company: HistoryStore, browser: Browser) -> None:
     """A browser prints no backgrounds, so that the letters of the dark page would not be seen."""
     with served(lambda: look_at(company)) as home, opened(browser, home, color_scheme="dark") as page:
