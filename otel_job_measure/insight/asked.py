@@ -214,8 +214,10 @@ class Asked:
     def _votes_before(self, place: Place, expected: ExpectedJob | None, runs: list[AnyRun]) -> list[AnyRun]:
         """Returns older runs if `failures` asks for more outcomes than are here, and all of these are failures."""
         least = (expected.expectation.failures or 1) if expected is not None else 1
+        if least == 1:
+            return []
         counted = [run for run in runs if success_of(run) is not None]
-        if least == 1 or len(counted) >= least or any(success_of(run) == 1.0 for run in counted):
+        if len(counted) >= least or any(success_of(run) == 1.0 for run in counted):
             return []
         job, host = place
         wanted = Wanted.of_job(job, host=host)

@@ -113,6 +113,8 @@ def events(job: JobId, of: Judged, look: Look) -> list[Event]:
         for each, sure in zip(of.settled, is_sure, strict=True)
         if each.skipped and sure
     ]
+    if not of.absent:
+        return found
     clearing = sorted(
         [(started_ns(each.run), each.run) for each in of.settled if each.run is not None]
         + [(ended_ns(run), run) for run in runs if success_of(run) == 1.0],

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, islice
 from typing import Final
 
 from otel_job_measure.expectations.dues import in_force
@@ -10,6 +10,7 @@ from otel_job_measure.expectations.expectation import Expectation, ExpectedJob, 
 from otel_job_measure.history.checked_run import AnyRun
 from otel_job_measure.history.mark import Mark
 from otel_job_measure.insight.absence import Evidence, Known, Span
+from otel_job_measure.insight.limits import votes
 from otel_job_measure.insight.matching import NS, started_ns
 from otel_job_measure.insight.run_store import LastRuns, OpenRun
 from otel_job_measure.points.monitor import Event
@@ -66,8 +67,15 @@ class Look:
         return sorted(known.values(), key=lambda run: (started_ns(run), run.uuid))
 
     @cached_property
+    def votes(self) -> list[AnyRun]:
+        """The runs whose success counts, in the order of their ends."""
+        return votes(self.runs)
+
+    @cached_property
     def open_runs(self) -> list[OpenRun]:
         """The runs whose end is not known."""
+        if not self.facts.open_runs:
+            return []
         ended = {run.uuid for run in self.runs if run.ended_ns is not None}
         return [each for each in self.facts.open_runs if each.run.uuid not in ended]
 
@@ -82,7 +90,7 @@ class Look:
         expected = self.facts.expected
         if expected is not None and expected.host is not None:
             return frozenset({expected.host})
-        return frozenset([run.host for run in self.runs if run.host][-_HOSTS_OF:])
+        return frozenset(islice((run.host for run in reversed(self.runs) if run.host), _HOSTS_OF))
 
     @property
     def may_move(self) -> bool:

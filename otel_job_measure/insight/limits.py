@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from operator import attrgetter
 from typing import Final
 
 from otel_job_measure import names
@@ -11,16 +12,15 @@ from otel_job_measure.history.run_record import RUNNING
 from otel_job_measure.insight.findings import FAILING, OVERRUN, TOO_OFTEN, TOO_SHORT, Finding
 from otel_job_measure.insight.matching import NS, started_ns
 from otel_job_measure.insight.words import took
-from otel_job_measure.points.outcome import Outcome
 
 _FIRST_ATTEMPT: Final = 1
 
 
 def success_of(run: AnyRun | Mark) -> float | None:
     """Returns 1.0 or 0.0; None if the run is open or its ending says nothing about the job itself."""
-    if run.status == RUNNING:
-        return None
-    return 1.0 if run.status == names.STATUS_END else Outcome(run.reason or "").success
+    if run.status == names.STATUS_END:
+        return 1.0
+    return None if run.status == RUNNING or run.reason in names.UNCOUNTED_REASONS else 0.0
 
 
 def ended_ns(run: AnyRun | Mark) -> int:
@@ -30,21 +30,17 @@ def ended_ns(run: AnyRun | Mark) -> int:
 
 def by_end(runs: Iterable[AnyRun]) -> list[AnyRun]:
     """Returns the runs that have ended, in the order of their ends."""
-    return sorted((run for run in runs if run.ended_ns is not None), key=lambda run: (ended_ns(run), run.uuid))
+    return sorted([run for run in runs if run.ended_ns is not None], key=attrgetter("ended_ns", "uuid"))
 
 
-def votes(runs: Iterable[AnyRun]) -> list[AnyRun]:
+def votes(runs: Sequence[AnyRun]) -> list[AnyRun]:
     """Returns the runs whose success counts, in the order of their ends: of each task only the last attempt."""
-    counted: list[AnyRun] = []
     last: dict[str, AnyRun] = {}
     for run in runs:
-        if not run.task_id:
-            counted.append(run)
-            continue
-        before = last.get(run.task_id)
-        if before is None or _attempt(before) < _attempt(run):
+        if run.task_id and (run.task_id not in last or _attempt(last[run.task_id]) < _attempt(run)):
             last[run.task_id] = run
-    return [run for run in by_end([*counted, *last.values()]) if success_of(run) is not None]
+    counted = [run for run in runs if not run.task_id or last[run.task_id] is run]
+    return by_end(run for run in counted if success_of(run) is not None)
 
 
 def failing(counted: Sequence[AnyRun], failures: int) -> Finding | None:

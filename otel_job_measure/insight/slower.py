@@ -43,17 +43,21 @@ def slower(counted: Sequence[AnyRun], earlier: Sequence[Mark] = ()) -> Finding |
         counted: Of `votes`.
         earlier: Runs before them, the oldest first; those that are among them are left out.
     """
-    known = {run.uuid for run in counted}
-    among: list[AnyRun | Mark] = [*(run for run in earlier if run.uuid not in known), *counted]
+    among: Sequence[AnyRun | Mark] = counted
+    if earlier:
+        known = {run.uuid for run in counted}
+        among = [*(run for run in earlier if run.uuid not in known), *counted]
     runs = [run for run in among if success_of(run) == 1.0 and run.duration_s is not None][-(MOST + LAST) :]
     logs = [math.log(max(run.duration_s or 0.0, _LEAST_S)) for run in runs]
     before, last = logs[:-LAST], logs[-LAST:]
     if len(before) < LEAST:
         return None
     usual, now = median(before), median(last)
+    if now - usual <= math.log(_LEAST_RATIO):
+        return None
     spread = _SIGMA_OF_MAD * median(abs(each - usual) for each in before)
     deviations = (now - usual) / max(spread * (1 + _FEW / len(before)), _TINY)
-    if now - usual <= math.log(_LEAST_RATIO) or deviations <= 1:
+    if deviations <= 1:
         return None
     border = (usual + now) / 2
     if not (deviations > _SIGMAS and min(last) > border) and _errors_above(before, last) <= _ERRORS:

@@ -96,10 +96,9 @@ def _due_times(look: Look) -> tuple[Judged, list[Finding]]:
 def _of_runs(look: Look) -> list[Finding]:
     """Returns what holds because of runs that are there."""
     expectation = look.expectation
-    counted = limits.votes(look.runs)
-    found = [slower(counted, look.facts.earlier)]
+    found = [slower(look.votes, look.facts.earlier)]
     failures = expectation.failures or 1
-    failed = limits.failing(counted, failures)
+    failed = limits.failing(look.votes, failures)
     if failed is not None and (failures == 1 or _is_streak(look, failures)):
         found.append(failed)
     if expectation.max_runtime_s is not None:
@@ -113,8 +112,7 @@ def _of_runs(look: Look) -> list[Finding]:
 
 def _is_streak(look: Look, failures: int) -> bool:
     """Returns whether no success can have come between the last failures: its rows may wait somewhere."""
-    counted = limits.votes(look.runs)
-    span = Span(limits.ended_ns(counted[-failures]), limits.ended_ns(counted[-1]))
+    span = Span(limits.ended_ns(look.votes[-failures]), limits.ended_ns(look.votes[-1]))
     return look.absence(span) is not Known.UNKNOWN
 
 
@@ -180,7 +178,7 @@ def _overrun_events(look: Look) -> list[Event]:
 def _fine(look: Look) -> Finding:
     """Returns that nothing else holds: since the last end, as far as the runs tell."""
     first_ns = 0 if look.facts.expected is None else look.facts.expected.first_seen_ns
-    since_ns = max((limits.ended_ns(run) for run in look.runs), default=first_ns)
+    since_ns = max(map(limits.ended_ns, look.runs), default=first_ns)
     return Finding(name=FINE, since_ns=min(look.evidence.now_ns, since_ns), from_before=True)
 
 
