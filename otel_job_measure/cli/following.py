@@ -22,11 +22,13 @@ from otel_job_measure.insight.run_store import RunStore, Wanted
 _EVERY_S: Final = 2.0
 _AT_ONCE: Final = 1000
 """So many new runs are listed of one look; of more of them, the latest."""
+_MOST_KNOWN: Final = 20_000
+"""Of so many listed runs it is kept in mind that they were listed."""
 
 
 def follow(viewer: Viewer, wanted: Wanted, limit: int, *, as_json: bool) -> int:
     """Lists the latest runs, the oldest first, and then each run that starts or ends, until a signal."""
-    news = _News(viewer, wanted)
+    news = News(viewer, wanted)
     with Stopping() as stopping:
         printed = print_json if as_json else partial(_print_lines, console())
         printed(news.first(limit))
@@ -45,7 +47,7 @@ def follow(viewer: Viewer, wanted: Wanted, limit: int, *, as_json: bool) -> int:
     return stopping.exit_code
 
 
-class _News:
+class News:
     """Knows which runs were listed, and how far they were then."""
 
     def __init__(self, viewer: Viewer, wanted: Wanted) -> None:
@@ -68,8 +70,9 @@ class _News:
         newest = {run.uuid for run in latest}
         ended = [run for uuid in self._open.keys() - newest for run in _by_id(store, uuid)]
         yield from self._new(sorted((*ended, *latest), key=lambda run: (started_ns(run), run.uuid)))
-        keys = {(run.uuid, run.job_id) for run in (*latest, *self._open.values())}
-        self._known = {key: at for key, at in self._known.items() if key in keys}
+        if len(self._known) > _MOST_KNOWN:  # not at each look: a store that was away may have the same runs again
+            keys = {(run.uuid, run.job_id) for run in (*latest, *self._open.values())}
+            self._known = {key: at for key, at in self._known.items() if key in keys}
 
     def _new(self, runs: Iterable[RunRecord]) -> Iterator[RunRecord]:
         for run in runs:

@@ -1,5 +1,6 @@
 """`runs --follow`: each run when it starts and when it ends."""
 
+import argparse
 import json
 import os
 import signal
@@ -12,7 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from otel_job_measure.cli.following import News
+from otel_job_measure.cli.viewer import Viewer
 from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.history.wanted import ALL
 from otel_job_measure.journal.interfaces import Chunk
 from tests.history.support import history_in
 from tests.insight.contract import ended, started, whole
@@ -78,8 +82,19 @@ def test_a_store_that_goes_away_is_told_once_and_waited_for(state_dir: Path) -> 
         state_dir.unlink()
         away.rename(state_dir)
         assert process.stderr.readline() == "otel-job-measure: it answers again\n"
-        while (
-            next_run(process)["uuid"] != "r-2"
-        ):  # a look between two steps of the test finds no runs, and then all anew
-            pass
+        assert next_run(process)["uuid"] == "r-2"
         assert process.poll() is None
+
+
+def test_a_store_that_was_empty_for_a_time_lists_no_run_twice(state_dir: Path) -> None:
+    """A history that was moved away is one without runs; a run that began meanwhile is new."""
+    now_ns = time.time_ns()
+    fill(state_dir, "a", whole("r-1", now_ns - 90 * SECOND, JOB) + started("r-2", now_ns - 60 * SECOND, JOB))
+    args = argparse.Namespace(env_file=Path(os.devnull), state_dir=state_dir, source="history")
+    news = News(Viewer(args), ALL)
+    assert [run.uuid for run in news.first(20)] == ["r-1", "r-2"]
+    state_dir.rename(away := state_dir.with_name("away"))
+    assert list(news.next()) == []
+    fill(away, "b", started("r-3", now_ns, JOB))
+    away.rename(state_dir)
+    assert [run.uuid for run in news.next()] == ["r-3"]
