@@ -91,7 +91,7 @@ def _shown(console: Console, columns: Sequence[Column | Names], names: Names) ->
     if not console.is_terminal:
         return list(columns)
     shown = [each for each in columns if isinstance(each, Names) or not each.optional or any(map(len, each.cells))]
-    least = max(names.least, min(names.width(), console.width // 4))
+    least = min(names.width(), max(names.least, console.width // 4))
     while True:
         others = [each for each in shown if isinstance(each, Column)]
         most = max((each.order for each in others), default=0)

@@ -189,7 +189,7 @@ def test_a_narrow_terminal_loses_columns_in_a_known_order() -> None:
         assert max(map(cell_len, lines)) <= width
     heads = {width: [word for word in lines[0].split("  ") if word] for width, lines in found.items()}
     assert {width: [word.strip() for word in head] for width, head in heads.items()} == {
-        60: ["state", "job", "last", "last ok", "ok %", "last runs"],
+        60: ["state", "job", "last", "last ok", "due in", "ok %", "last runs"],
         80: ["state", "job", "last", "last ok", "due in", "runs", "ok %", "p50", "last runs"],
         100: ["state", "job", "last", "last ok", "due in", "runs", "ok %", "p50", "p95", "last runs"],
         120: ["state", "job", "project", "last", "last ok", "due in", "runs", "ok %", "p50", "p95", "last runs"],
@@ -207,6 +207,13 @@ def test_two_jobs_of_one_name_are_told_apart_however_narrow_the_terminal_is() ->
             ["nightly", "shop/production"],
         ]
     assert [line.split()[2] for line in _picture(apart, 60)[1:3]] == ["nightly-backup-1", "nightly-backup-2"]
+
+
+def test_short_names_leave_room_for_a_further_column() -> None:
+    """No column gives way to room that no name needs."""
+    short = _some_overview(("sum", "p"))
+    assert ["  runs  " in _picture(short, width)[0] for width in (60, 61)] == [False, True]
+    assert ["p95" in _picture(short, width)[0] for width in (78, 79)] == [False, True]
 
 
 class _Gone(Sequence[JobView]):
