@@ -19,17 +19,18 @@ AS REAL)
 _NONE: "array[float]" = array("d")
 _TAKEN: Final = "taken"
 """An aggregate function that keeps its values, and returns their place: a row for each takes SQLite twice as long."""
-_SUMMARY: Final = f"""
-SELECT {{job}}, count(*), count(*) FILTER (WHERE success IS 1.0),
-    count(*) FILTER (WHERE success IS NULL AND reason IS NULL), count(success), {{latest}},
-    {_TAKEN}({_DURATION}) FILTER (WHERE {_DURATION} IS NOT NULL)
-FROM {{source}} WHERE {{where}}
+_COUNTS: Final = f"count(*), {{latest}}, {_TAKEN}({_DURATION}) FILTER (WHERE {_DURATION} IS NOT NULL)"
+_OTHERS: Final = """
+count(*) FILTER (WHERE success IS NOT 1.0), count(*) FILTER (WHERE success IS NULL AND reason IS NULL),
+count(success) FILTER (WHERE success IS NOT 1.0)
+"""
+_GROUPED: Final = f"""
+SELECT {{job}}, {_COUNTS.format(latest="max(started_ns)")}, {_OTHERS} FROM {{source}} WHERE {{where}} GROUP BY {{job}}
 """  # noqa: S608 - constant names
-_GROUPED: Final = _SUMMARY.replace("{latest}", "max(started_ns)") + " GROUP BY {job}"
-_OF_ONE: Final = _SUMMARY.replace(
-    "{latest}", "(SELECT started_ns FROM {source} WHERE {where} ORDER BY started_ns DESC LIMIT 1)"
-)
+_LATEST: Final = "(SELECT started_ns FROM {source} WHERE {where} ORDER BY started_ns DESC LIMIT 1)"
+_OF_ONE: Final = f"SELECT {{job}}, {_COUNTS.format(latest=_LATEST)} FROM {{source}} WHERE {{where}}"  # noqa: S608 - constant names
 """For the runs of one job: SQLite takes a quarter longer to look for the end of a group and for the greatest start."""
+_OTHERS_OF_ONE: Final = f"SELECT {_OTHERS} FROM {{source}} WHERE {{where}} AND success IS NOT 1.0"  # noqa: S608 - constant names
 _FAILURES: Final = f"""
 SELECT {{job}}, reason, error_type, count(*), max(ended_ns) FROM {{source}}
 WHERE {{where}} AND success IS NOT 1.0 AND status = '{names.STATUS_FAILED}' GROUP BY {{job}}, reason, error_type
@@ -92,22 +93,28 @@ class Summing:
             connection.create_aggregate(_TAKEN, 1, partial(_Taken, self._kept))
             self._connection = connection
         self._kept.clear()
-        query = _OF_ONE if walk.is_of_one else _GROUPED
+        query, values = _OF_ONE if walk.is_of_one else _GROUPED, walk.values_of(after, end)
         found: list[Summed] = []
-        for job, (*counts, last_ns, place) in _rows(connection, walk, query, walk.values_of(after, end)):
-            runs, ended, running, votes = counts
+        for job, (runs, last_ns, place, *others) in _rows(connection, walk, query, values):
             if runs:
                 durations = _NONE if place is None else self._kept[int(place)]
-                found.append(Summed(job, runs, ended, running, votes, last_ns, durations))
+                without, running, votes = others or _others(connection, walk, values)
+                ended = runs - without
+                found.append(Summed(job, runs, ended, running, ended + votes, last_ns, durations))
         return found
 
 
 def failed(connection: "sqlite3.Connection", walk: Walk, after: Place, end: Place) -> list[Failed]:
     """Returns how many runs of each job failed in the same way."""
+    rows = _rows(connection, walk.without_success, _FAILURES, walk.values_of(after, end))
     return [
-        Failed(job, reason or None, error_type, count, last_ns)
-        for job, (reason, error_type, count, last_ns) in _rows(connection, walk, _FAILURES, walk.values_of(after, end))
+        Failed(job, reason or None, error_type, count, last_ns) for job, (reason, error_type, count, last_ns) in rows
     ]
+
+
+def _others(connection: "sqlite3.Connection", walk: Walk, values: Mapping[str, object]) -> list[int]:
+    """Returns how many runs of one job have no success, how many of them are open, and how many count as failures."""
+    return list(connection.execute(walk.without_success.on_page(_OTHERS_OF_ONE), values).fetchone())
 
 
 def _rows(

@@ -37,7 +37,7 @@ _READ: Final = 4 * 1024 * 1024
 _STEPS: Final = 20
 """How many short transactions for old files and old runs may follow an ingest."""
 _RUNS_AT_ONCE: Final = 1000
-_FORMER: Final = (1, 2, 3, 4)
+_FORMER: Final = (1, 2, 3, 4, 5)
 """The former versions of the schema."""
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 BY_JOB: Final = "runs INDEXED BY runs_by_job"
+WITHOUT_SUCCESS: Final = "runs INDEXED BY runs_without_success"
 BY_START: Final = "runs INDEXED BY runs_by_start"
 _MOST_JOBS: Final = 50
 """A name stands for a job in each project and stage; SQLite takes some hundred parts."""

@@ -1,4 +1,4 @@
--- The history: one row a run. Version 5; tests compare the columns with otel_job_measure/points/fields.py.
+-- The history: one row a run. Version 6; tests compare the columns with otel_job_measure/points/fields.py.
 --
 -- Times are nanoseconds since 1970. Tags and fields that a row does not have are NULL.
 
@@ -57,6 +57,10 @@ CREATE INDEX runs_unsettled ON runs (uuid) WHERE settled = 0;
 
 -- Questions about one job go by this index. It has what counting needs, which then reads no rows.
 CREATE INDEX runs_by_job ON runs (job_id, started_ns, success, reason, duration_s) WHERE filed = 1;
+
+-- The same for the few runs that have no success: which are open, and which failed in which way.
+CREATE INDEX runs_without_success ON runs (job_id, started_ns, success, status, reason, error_type, ended_ns)
+WHERE filed = 1 AND success IS NOT 1.0;
 
 -- How far each segment has been folded in.
 CREATE TABLE segments (

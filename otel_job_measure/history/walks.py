@@ -11,7 +11,7 @@ from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.conditions import condition, halves, within
 from otel_job_measure.history.filing import unfiled
 from otel_job_measure.history.jobs import jobs_of
-from otel_job_measure.history.parts import BY_JOB, BY_START
+from otel_job_measure.history.parts import BY_JOB, BY_START, WITHOUT_SUCCESS
 from otel_job_measure.history.wanted import Wanted
 
 if TYPE_CHECKING:
@@ -89,6 +89,11 @@ class Walk(NamedTuple):
     def is_of_one(self) -> bool:
         """Whether it meets the runs of one job, in the order of their starts."""
         return self.order == _BY_JOB
+
+    @property
+    def without_success(self) -> "Walk":
+        """The same way through the runs alone that have no success; the question says so too."""
+        return self._replace(source=WITHOUT_SUCCESS) if self.is_of_one else self
 
     @property
     def _within(self) -> str:

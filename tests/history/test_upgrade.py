@@ -93,7 +93,7 @@ def test_an_upgraded_history_has_the_tables_of_a_new_one(tmp_path: Path) -> None
     uuids(history_in(tmp_path))
     history_in(tmp_path / "new").fold([chunk(Lines(uuid="a").start())])
     assert _shape(tmp_path / "history.db") == _shape(tmp_path / "new" / "history.db")
-    assert rows(tmp_path / "history.db", "PRAGMA user_version") == [{"user_version": 5}]
+    assert rows(tmp_path / "history.db", "PRAGMA user_version") == [{"user_version": 6}]
 
 
 def test_the_last_runs_of_an_older_history_stay(tmp_path: Path) -> None:
