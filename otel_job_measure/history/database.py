@@ -35,14 +35,15 @@ _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _NO_UTF8: Final = "Could not decode to UTF-8"
 """How Python's driver says that a text is no UTF-8."""
 LONGEST_S: Final = 5.0
-"""How long a transaction may take, with an upgrade; as a rule it takes some milliseconds."""
+"""How long a transaction may take; as a rule it takes some milliseconds."""
 
 
 class Database:
     """One file, one transaction at a time."""
 
-    def __init__(self, path: Path, *, clock: Clock, schema: Schema) -> None:
+    def __init__(self, path: Path, *, clock: Clock, schema: Schema, upgrade_s: float = LONGEST_S) -> None:
         self.path = path
+        self._upgrade_s = upgrade_s
         self._lock = path.with_suffix(".lock")
         self._clock = clock
         self._schema = schema
@@ -110,7 +111,7 @@ class Database:
             if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":  # another program may need that
                 connection.execute("PRAGMA journal_mode = PERSIST")
                 connection.execute(_JOURNAL_LIMIT)
-            self._schema.prepare(connection, self.path)
+            self._schema.prepare(connection, self.path, lambda: deadline.extend(self._upgrade_s))
         except BaseException:
             connection.close()
             raise

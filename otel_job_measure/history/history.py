@@ -70,7 +70,7 @@ class History:
         self._clock = clock or SystemClock()
         self._pause = pause
         self._pace = pace
-        self._database = Database(path, clock=self._clock, schema=schema())
+        self._database = Database(path, clock=self._clock, schema=schema(), upgrade_s=pace.upgrade_s)
         self._pruning = Pruning(retention_s, self._clock)
         self._reader = LineReader()
         self._positions: dict[str, int] = {}

@@ -35,17 +35,19 @@ _SECOND_ENDING_NS: Final = 3600 * 1_000_000_000
 
 
 class Pace(NamedTuple):
-    """How much one transaction may do."""
+    """How much one transaction may do, and how long."""
 
     aim_ns: int
     """How long its statements should take; the commit comes on top."""
     most_bytes: int
     """How many bytes of segments it may have."""
+    upgrade_s: float
+    """How long it may take to upgrade a file, which reads all runs of it."""
 
 
-BESIDE_JOBS: Final = Pace(aim_ns=7_000_000, most_bytes=1024 * 1024)
+BESIDE_JOBS: Final = Pace(aim_ns=7_000_000, most_bytes=1024 * 1024, upgrade_s=5.0)
 """In a process that has jobs, whose forks wait for a transaction: it may take 20 ms."""
-ALONE: Final = Pace(aim_ns=150_000_000, most_bytes=2 * 1024 * 1024)
+ALONE: Final = Pace(aim_ns=150_000_000, most_bytes=2 * 1024 * 1024, upgrade_s=60.0)
 """In a command, which never forks. Larger ones wait less often for the disk, but cost the garbage collector more."""
 
 

@@ -6,7 +6,7 @@ and indexes are exactly ours and it has no triggers. It may have other views: th
 
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,10 +67,13 @@ class Schema:
             self._compare(version, entries, path)
         return version if entries else 0
 
-    def prepare(self, connection: sqlite3.Connection, path: Path) -> None:
+    def prepare(
+        self, connection: sqlite3.Connection, path: Path, will_change: Callable[[], None] = lambda: None
+    ) -> None:
         """Makes the schema in an empty file and upgrades an older one; a file that is not ours is a `HistoryError`."""
         version = self.check(connection, path)
         if version < self.version:
+            will_change()
             scripts = self.upgrades[version - 1 :] if version else [self.current]
             views = self.views and "; ".join(self._view_statements(connection, is_new=not version))
             connection.executescript(

@@ -50,6 +50,10 @@ class Deadline:
         self._clock = clock
         self._ends_ns = clock.monotonic_ns() + int(within_s * 1e9)
 
+    def extend(self, within_s: float) -> None:
+        """Gives SQLite at least so many seconds from now on."""
+        self._ends_ns = max(self._ends_ns, self._clock.monotonic_ns() + int(within_s * 1e9))
+
     def watch(self, connection: sqlite3.Connection) -> None:
         """Interrupts a connection from now on."""
         connection.set_progress_handler(self._is_over, _OPERATIONS)

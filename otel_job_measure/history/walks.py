@@ -58,15 +58,8 @@ class Walk(NamedTuple):
     """The place of the last run, or one behind it."""
     share: int = 1
     """A page has the usual rows divided by this: a question that takes longer for each row reads fewer at once."""
-    rows: int | None = None
-    """About how many rows it meets, if it is one of many; then a transaction may have several."""
     is_short: bool = False
     """Whether one page has all its rows."""
-
-    @property
-    def rows_of_page(self) -> int:
-        """About how many rows a page has."""
-        return AT_ONCE if self.rows is None else self.rows
 
     def end_of_page(self, connection: "sqlite3.Connection", after: Place) -> Place:
         """Returns the last place of the page that begins after another one."""
@@ -154,7 +147,6 @@ def _by_job(connection: "sqlite3.Connection", wanted: Wanted, jobs: dict[int, Jo
             *(BY_JOB, _BY_JOB, where, {**chosen.values, "job_id": job}),
             begin=(job, since_ns),
             end=(job, until_ns),
-            rows=of_one,
             is_short=of_one <= AT_ONCE and rows <= _PAGES * AT_ONCE,
         )
         for job in jobs

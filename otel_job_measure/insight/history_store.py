@@ -222,8 +222,8 @@ class HistoryStore:
     ) -> tuple[int, walks.Place, list[_T]]:
         """Returns where one transaction ended, and what it found."""
         found: list[_T] = []
-        read, ends_ns = 0, self._clock.monotonic_ns() + _LONG_NS
-        while at < len(ways) and read < walks.AT_ONCE and self._clock.monotonic_ns() < ends_ns:
+        ends_ns = self._clock.monotonic_ns() + _LONG_NS
+        while at < len(ways) and self._clock.monotonic_ns() < ends_ns:
             way = ways[at]
             end = way.end_of_page(connection, after)
             found += page(connection, way, after, end)
@@ -231,7 +231,6 @@ class HistoryStore:
                 return at, end, found
             at += 1
             after = ways[at].begin if at < len(ways) else end
-            read += way.rows_of_page
         return at, after, found
 
     def _ask(self, question: "Callable[[sqlite3.Connection], _T]") -> _T | None:

@@ -5,8 +5,17 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from otel_job_measure.errors import HistoryError
 from otel_job_measure.history import filing
 from otel_job_measure.history import history as module
+from otel_job_measure.history.history import History
+from otel_job_measure.history.ingest import ALONE, BESIDE_JOBS
+from otel_job_measure.insight.history_store import HistoryStore
+from otel_job_measure.insight.run_store import ALL
+from otel_job_measure.points.outcome import Outcome
+from otel_job_measure.testing import ManualClock
 from tests.history.support import DAY, NOW_NS, SECOND, Lines, chunk, history_in, rows, runs, uuids
 
 _COLUMNS = (
@@ -113,13 +122,17 @@ def _shape(path: Path) -> list[tuple[object, ...]]:
     return [tuple(row.values()) for row in (*columns, *others)]
 
 
+def _empty(connection: sqlite3.Connection, version: int) -> None:
+    """Makes the tables of a former version."""
+    connection.executescript((Path(module.__file__).parent / "former" / f"{version}.sql").read_text())
+    connection.execute(f"PRAGMA application_id = {0x6F6A6D68}")
+    connection.execute(f"PRAGMA user_version = {version}")
+
+
 def version_4(path: Path, runs: int) -> None:
     """Makes a history of version 4 with runs of two jobs; every third one lacks the id of its job."""
-    former = Path(module.__file__).parent / "former" / "4.sql"
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(former.read_text())
-        connection.execute(f"PRAGMA application_id = {0x6F6A6D68}")
-        connection.execute("PRAGMA user_version = 4")
+        _empty(connection, 4)
         connection.execute("INSERT INTO jobs VALUES (1, 'nightly', 'billing', 'production')")
         ended = {**_BACK, "lost_ns": None, "lost_rows": 0, "lost_reason": None, "tags": "{}"}
         del ended["lost_host"]
@@ -157,3 +170,53 @@ def test_an_ingest_into_an_upgraded_history_files_what_it_touches(tmp_path: Path
         {"uuid": "r1", "job_id": 1, "filed": 1},
         {"uuid": "r2", "job_id": 1, "filed": 1},
     ]
+
+
+def version_5(path: Path, runs: int) -> None:
+    """Makes a history of version 5 of one that is new: the same runs, without the new index."""
+    history_in(path.parent / "new").fold([chunk(b"".join(_either(number) for number in range(runs)))])
+    with closing(sqlite3.connect(path)) as connection:
+        _empty(connection, 5)
+        connection.execute("ATTACH ? AS new", [str(path.parent / "new" / "history.db")])
+        for table in ("runs", "jobs", "last_runs"):
+            connection.execute(f"INSERT INTO {table} SELECT * FROM new.{table}")  # noqa: S608 - constant names
+        connection.commit()
+
+
+def _either(number: int) -> bytes:
+    """Returns the rows of a run: every third one fails, and every fifth one is open."""
+    lines = Lines(uuid=f"r{number}")
+    if number % 5 == 0:
+        return lines.start(NOW_NS + number)
+    outcome = Outcome("error", "ValueError") if number % 3 == 0 else None
+    return lines.start(NOW_NS + number) + lines.end(NOW_NS + SECOND + number, outcome)
+
+
+def test_the_runs_without_success_of_an_older_history_are_counted(tmp_path: Path) -> None:
+    """The upgrade puts them into their index: counts and failures are those of a new history."""
+    version_5(tmp_path / "history.db", 60)
+    upgraded = HistoryStore(history_in(tmp_path), ManualClock(wall=NOW_NS))
+    new = HistoryStore(history_in(tmp_path / "new"), ManualClock(wall=NOW_NS))
+    (summary,), (failure,) = upgraded.summaries(ALL), upgraded.failures(ALL)
+    assert (summary.runs, summary.ended, summary.failed, summary.running) == (60, 32, 16, 12)
+    assert (failure.error_type, failure.count) == ("ValueError", 16)
+    assert [summary] == new.summaries(ALL)
+    assert [failure] == new.failures(ALL)
+
+
+class _SlowClock(ManualClock):
+    """A clock on which a second passes between two looks."""
+
+    def monotonic_ns(self) -> int:
+        self.monotonic += SECOND
+        return self.monotonic
+
+
+def test_a_command_takes_longer_for_the_upgrade_of_a_large_file(tmp_path: Path) -> None:
+    """A process with jobs gives up after some seconds, and says so; the file stays as it is until a command comes."""
+    path = tmp_path / "history.db"
+    version_4(path, 40_000)
+    with pytest.raises(HistoryError, match="SQLite takes too long with it"):
+        History(path, retention_s=DAY, clock=_SlowClock(wall=NOW_NS), pace=BESIDE_JOBS).latest(limit=1)
+    assert rows(path, "PRAGMA user_version") == [{"user_version": 4}]
+    assert len(History(path, retention_s=DAY, clock=_SlowClock(wall=NOW_NS), pace=ALONE).latest(limit=1)) == 1

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from otel_job_measure.insight.history_store import HistoryStore
 from otel_job_measure.insight.run_store import ALL, RunStore, Wanted
 from otel_job_measure.journal.interfaces import Chunk
 from otel_job_measure.testing import ManualClock
-from tests.history.support import history_in, rows
+from tests.history.support import SECOND, history_in, rows
 from tests.insight.contract import CLOCK_NS, NOW_NS, Load, StoreContract, compare, ended, some_runs, whole
 from tests.insight.plain_store import PlainStore
 
@@ -75,9 +76,41 @@ def test_pages_of_counted_runs_lose_none(load: Load, monkeypatch: pytest.MonkeyP
 def test_a_question_about_many_runs_keeps_nobody_from_the_file_for_long(
     load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Counting takes a transaction for each of some rows, and memory for the durations alone."""
+    """It takes a transaction for each of some rows."""
     monkeypatch.setattr(walks, "AT_ONCE", 1000)
     store = load(some_runs(5000, 3))
+    begun = _transactions(monkeypatch)
+    assert [store.find("zz"), store.attempts("none")] == [[], []]
+    assert 10 <= len(begun) <= 14
+
+
+def test_a_question_about_many_jobs_keeps_nobody_from_the_file_for_long(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After some tenths of a second, the next jobs are read in another transaction."""
+    load(some_runs(5000, 3))
+    begun = _transactions(monkeypatch)
+    for step_s, fewest, most in ((0.0, 2, 2), (0.1, 80, 120)):
+        store = HistoryStore(history_in(tmp_path, retention_s=_EVER_S), _Stepping(wall=CLOCK_NS, step_s=step_s))
+        begun.clear()
+        found = store.summaries(ALL)
+        assert (len(found), sum(each.runs for each in found)) == (180, 5000)
+        assert fewest <= len(begun) <= most
+
+
+@dataclass(eq=False)
+class _Stepping(ManualClock):
+    """A clock on which some time passes between two looks."""
+
+    step_s: float = 0.0
+
+    def monotonic_ns(self) -> int:
+        self.monotonic += int(self.step_s * SECOND)
+        return self.monotonic
+
+
+def _transactions(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Returns a list that gets an item for each transaction from now on."""
     begun: list[object] = []
     transaction = Database.transaction
 
@@ -86,11 +119,7 @@ def test_a_question_about_many_runs_keeps_nobody_from_the_file_for_long(
         return transaction(*args, **kwargs)
 
     monkeypatch.setattr(Database, "transaction", counted)
-    assert sum(each.runs for each in store.summaries(ALL)) == 5000
-    assert 5 <= len(begun) <= 7
-    begun.clear()
-    assert [store.find("zz"), store.attempts("none")] == [[], []]
-    assert 10 <= len(begun) <= 14
+    return begun
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 9])
@@ -150,6 +179,19 @@ def test_counting_goes_on_where_it_stopped(load: Load, tmp_path: Path, wanted: W
     assert [step for step in found if step.startswith("SEARCH") and index in step], found
     assert not [step for step in found if step.startswith("SCAN runs")], found
     assert [step for step in found if "TEMP B-TREE" in step] == [] or index != "runs_by_job", found
+
+
+def test_failures_are_counted_without_the_successes(load: Load, tmp_path: Path) -> None:
+    """A report over a million runs meets only the few that failed."""
+    load(some_runs(300, 5))
+    plans: list[str] = []
+    with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
+        walk = walks.walks(connection, ALL).walks[0]
+        connection.set_trace_callback(plans.append)
+        counting.failed(connection, walk, walk.begin, walk.end)
+        connection.set_trace_callback(None)
+        (search, *_) = [step[3] for step in connection.execute(f"EXPLAIN QUERY PLAN {plans[0]}")]
+    assert "USING INDEX runs_without_success (job_id=? AND started_ns>?" in search
 
 
 @pytest.mark.parametrize("question", ["latest", "starts", "open_runs"])
