@@ -1,7 +1,8 @@
-"""Questions to an InfluxDB over HTTP: one request at a time, each with a deadline, never in a trace."""
+"""Questions to an InfluxDB over HTTP: one request at a time in each thread, each with a deadline, never in a trace."""
 
 import codecs
 import csv
+import threading
 from base64 import b64encode
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -41,8 +42,22 @@ class Refused(Exception):  # noqa: N818 - not an error of the program: the serve
         self.response = response
 
 
+class _Way(threading.local):
+    """The connections of one thread: the page asks in several at once, and a deadline is that of one exchange."""
+
+    def __init__(self, proxy: str | None, settings: Settings) -> None:
+        self.deadline = Deadline(_MOST_RECEIVED)
+        self.pool = pool_of(
+            proxy,
+            self.deadline,
+            ca_certs=settings.ca_file,
+            cert_file=settings.influxdb_client_certificate,
+            key_file=settings.influxdb_client_key,
+        )
+
+
 class Connection:
-    """A pool of connections to the InfluxDB of some settings.
+    """Connections to the InfluxDB of some settings.
 
     Args:
         settings: With a destination that is an InfluxDB.
@@ -59,15 +74,8 @@ class Connection:
             )
         self.destination = settings.destination
         self._settings = settings
-        self._deadline = Deadline(_MOST_RECEIVED)
         self._proxy = settings.proxy_for(self.destination.url)
-        self._pool = pool_of(
-            self._proxy,
-            self._deadline,
-            ca_certs=settings.ca_file,
-            cert_file=settings.influxdb_client_certificate,
-            key_file=settings.influxdb_client_key,
-        )
+        self._way = _Way(self._proxy, settings)
         own = ClientCertificate.for_influxdb(settings)
         self._variables = Variables(url=names.ENV_INFLUXDB_URL, ca_file=f"{names.ENV_PREFIX}CA_FILE", own=own)
 
@@ -131,8 +139,8 @@ class Connection:
         return echoes.masked(text, self._secrets())
 
     def close(self) -> None:
-        """Closes the connections."""
-        self._pool.clear()
+        """Closes the connections of this thread."""
+        self._way.pool.clear()
 
     @contextmanager
     def _answer(
@@ -147,7 +155,7 @@ class Connection:
         timeout_s = self._settings.timeout_s
         url = self.destination.url
         send = partial(
-            self._pool.request,
+            self._way.pool.request,
             method,
             f"{url}{path}{'?' if query else ''}{urlencode(query or {})}",
             body=body,
@@ -158,7 +166,7 @@ class Connection:
             redirect=False,
             retries=False,
         )
-        self._deadline.of(timeout_s)
+        self._way.deadline.of(timeout_s)
         raw: urllib3.BaseHTTPResponse | None = None
         try:
             raw = untraced(send)

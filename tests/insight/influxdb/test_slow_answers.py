@@ -2,15 +2,18 @@
 
 import threading
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from otel_job_measure.errors import StoreError
+from otel_job_measure.insight.influxdb.connection import Connection
 from otel_job_measure.insight.influxdb.store import InfluxStore
 from otel_job_measure.insight.run_store import ALL
 from otel_job_measure.settings import Settings
+from tests.support.answering import Answer, AnsweringServer
 
 VERSIONS = ["1.8.10", "v2.7.12", "3.9.0"]
 MIB = 1024 * 1024
@@ -61,6 +64,21 @@ def store_of(url: str, timeout_s: float) -> InfluxStore:
     return InfluxStore(
         Settings(influxdb_url=url, influxdb_org="o", influxdb_bucket="b", influxdb_token="t", timeout_s=timeout_s)
     )
+
+
+def test_several_threads_ask_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """As those of the page: none waits by the deadline of another, and none of their connections is one too many."""
+    server = AnsweringServer(otherwise=Answer())
+    server.during = threading.Barrier(3).wait
+    settings = Settings(influxdb_url=server.url, influxdb_org="o", influxdb_bucket="b", influxdb_token="t")
+    connection = Connection(settings)
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            answers = list(pool.map(connection.get, ["/ping"] * 3))
+    finally:
+        server.close()
+    assert [answer.status for answer in answers] == [200] * 3
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("version", VERSIONS)
