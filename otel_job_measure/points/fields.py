@@ -30,7 +30,7 @@ class Column(NamedTuple):
     doc: str
     """What it means, in a sentence for people."""
     history: str = ""
-    """The column of the history and the attribute of `RunRecord` and `Ending`; empty means `name`."""
+    """The column of the history and the attribute of `RunRecord`, `Ending` or a row's value; empty means `name`."""
     record: str = ""
     """The attribute of an OTLP log record; empty means `name` behind `scheduling.job.`."""
 
@@ -92,41 +92,48 @@ RUN_FIELDS: Final = (
 )
 """The fields of `scheduling-job-run`, in the order of a line."""
 
+_DUE: Final = Column(names.FIELD_DUE, "integer", "The due time, in nanoseconds since 1970.", history="due_ns")
+
 _JOB_TAGS: Final = tuple(each for each in KEY_TAGS if each.name != names.TAG_DATACENTER)
 """A job's identity."""
 
 MONITOR: Final[Mapping[str, tuple[Column, ...]]] = {
     names.ALIVE: (
         *KEY_TAGS,
-        Column(names.FIELD_AGE, "float", "Seconds since the run's start."),
+        Column(names.FIELD_AGE, "float", "Seconds since the run's start.", history="age_s"),
         Column(names.FIELD_HOST, "string", "The host that it runs on."),
-        Column(names.FIELD_INTERVAL, "float", "Seconds from one of these rows to the next."),
+        Column(names.FIELD_INTERVAL, "float", "Seconds from one of these rows to the next.", history="interval_s"),
         UUID,
     ),
     names.EVENTS: (
         *_JOB_TAGS,
         Column(names.TAG_EVENT, "tag", "What was found: `missed`, `skipped`, `overrun`, `recovered` and the like."),
         Column(names.FIELD_DETAIL, "string", "What else is known, in words."),
-        Column(names.FIELD_DUE, "integer", "The due time, in nanoseconds since 1970."),
+        _DUE,
         UUID,
         Column(names.FIELD_WITHDRAWN, "boolean", "Whether later data refuted it."),
     ),
     names.STATES: (
         *_JOB_TAGS,
-        Column(names.FIELD_DUE, "integer", "The due time, in nanoseconds since 1970."),
+        _DUE,
         Column(names.FIELD_LEVEL, "integer", "0 ok, 1 warning, 2 critical, 3 unknown."),
-        Column(names.FIELD_SINCE, "integer", "Since when, in nanoseconds since 1970."),
+        Column(names.FIELD_SINCE, "integer", "Since when, in nanoseconds since 1970.", history="since_ns"),
         Column(names.FIELD_STATE, "string", "The first state that holds."),
     ),
     names.EXPECTED: (
         *_JOB_TAGS,
-        Column(names.FIELD_EXPECTED, "string", "The expectation, as JSON."),
+        Column(names.FIELD_EXPECTED, "string", "The expectation, as JSON.", history="text"),
         Column(names.FIELD_SOURCE, "string", "What kind of source states it."),
         Column(names.FIELD_VERSION, "integer", "Which version of it, from 1."),
     ),
     names.SENDERS: (
         Column(names.TAG_HOST, "tag", "The host of the process that sends."),
-        Column(names.FIELD_COMPLETE_UNTIL, "integer", "All its rows up to then are here; nanoseconds since 1970."),
+        Column(
+            names.FIELD_COMPLETE_UNTIL,
+            "integer",
+            "All its rows up to then are here; nanoseconds since 1970.",
+            history="complete_until_ns",
+        ),
         Column(names.FIELD_LEFT, "boolean", "Whether the process ended in order, so that its silence means nothing."),
         Column(names.FIELD_PENDING, "integer", "How many bytes of lines wait."),
     ),
