@@ -91,7 +91,7 @@ def table(found: RunsPage, search: Search, address: Callable[..., str]) -> dict[
         address: Returns the address of the page with some parameters changed.
     """
     shown = number(len(found.runs))
-    said = f"{shown} of {number(found.read)} runs that were searched" if search.q else f"{shown} runs"
+    said = f"{shown} of {_runs(found.read)} searched" if search.q else _runs(len(found.runs))
     if found.reached_ns is not None:
         said += f", back to {exactly(found.reached_ns)}"
     return {
@@ -105,6 +105,10 @@ def table(found: RunsPage, search: Search, address: Callable[..., str]) -> dict[
             "is_search": found.reached_ns is not None,
         },
     }
+
+
+def _runs(count: int) -> str:
+    return f"{number(count)} run{'' if count == 1 else 's'}"
 
 
 def run_address(run: RunRecord) -> str:

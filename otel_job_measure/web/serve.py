@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
@@ -57,7 +58,7 @@ def serve(  # noqa: PLR0913 - the options of the command
         listener = server.listening(address, port)
     except OSError as error:
         is_taken = error.errno == errno.EADDRINUSE
-        hint = f"--port {port} is taken; --port 0 takes a free one" if is_taken else f"{error.strerror or error}"
+        hint = f"--port {port} is taken; --port 0 takes a free one" if is_taken else os.strerror(error.errno or 0)
         raise SettingsError(f"cannot listen on {_url(address, port)}: {hint}") from error
     with listener:
         port = int(listener.getsockname()[1])

@@ -139,6 +139,8 @@ class Site:
             return self._nothing(kept, _why(error))
         if context is None:
             heading, text = missing
+            if kept.value is not None and kept.value.lacks:
+                text += f" It may be in what is missing here: {kept.value.lacks}."
             return Body(404, self._templates.html("message.html", {"heading": heading, "text": text, "trouble": ""}))
         return self._rendered(template, kept, 200, context)
 

@@ -174,11 +174,12 @@ def test_runs_are_searched(company: HistoryStore) -> None:
     page = "/job?job=sync-crm&project=sales&stage=production"
     runs = company.latest(Wanted.of_job(JobId("sync-crm", "sales", "production")), 10_000)
     with visited(lambda: look_at(company)) as client:
-        assert f"0 of {len(runs):,} runs that were searched" in client.get(f"{page}&q=nothing-like-this").text
+        assert f"0 of {len(runs):,} runs searched" in client.get(f"{page}&q=nothing-like-this").text
         assert uuids_of(client.get(f"{page}&q={runs[700].uuid.upper()}").text) == [runs[700].uuid]
         failed = client.get(f"{page}&status=failed").text
         assert 'class="outcome ok"' not in failed
         assert 'class="outcome failed"' in failed
+        assert "1 run<" in client.get("/job?job=import-orders&project=shop&stage=staging&status=lost").text
 
 
 @pytest.mark.parametrize(
@@ -241,6 +242,14 @@ def test_what_is_unknown_is_not_found(company: HistoryStore) -> None:
             answer = client.get(path)
             assert answer.status_code == 404
             assert 'href="./">All jobs</a>' in answer.text
+
+
+def test_what_is_unknown_may_be_in_what_is_missing(company: HistoryStore) -> None:
+    """A history that was damaged, or that is behind, does not say that a run never was."""
+    found = replace(look_at(company), lacks="the history was damaged")
+    with visited(lambda: found) as client:
+        for path in ("/job?job=nothing", "/run?uuid=nothing"):
+            assert "It may be in what is missing here: the history was damaged." in client.get(path).text
 
 
 def test_an_odd_address_is_answered(company: HistoryStore) -> None:
