@@ -1,36 +1,23 @@
 """The latest runs of each job: the end of its part of an index, so that a job of a million runs costs no more."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from otel_job_measure.expectations.expectation import JobId
-from otel_job_measure.history import checked_run, mark
-from otel_job_measure.history.mark import newest
+from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.parts import BY_JOB, filed
+from otel_job_measure.history.short_runs import Run, columns_of, newest, short_runs
 from otel_job_measure.history.walks import AT_ONCE, Place, Walk
 from otel_job_measure.history.wanted import Wanted
 
 if TYPE_CHECKING:
     import sqlite3
 
-Run = TypeVar("Run", mark.Mark, checked_run.CheckedRun)
 Recent = dict[JobId, list[Run]]
 """The latest runs of each job, the newest first."""
 Most = Callable[[JobId], int]
 """How many runs of a job are wanted at most."""
 
-
-class Kind(NamedTuple, Generic[Run]):
-    """What is wanted of each run."""
-
-    columns: str
-    """The columns; the start is among them."""
-    made: Callable[[Iterable[tuple[Any, ...]]], Iterator[Run]]
-    """Makes runs of rows."""
-
-
-MARKS: Final = Kind(mark.COLUMNS, mark.marks)
-CHECKED_RUNS: Final = Kind(checked_run.COLUMNS, checked_run.checked_runs)
 
 _OF_JOB: Final = f"SELECT {{columns}} FROM {BY_JOB} WHERE job_id = :job_id AND {{where}} ORDER BY started_ns DESC"  # noqa: S608 - constant
 _CUT: Final = " LIMIT :most + 1"
@@ -38,13 +25,13 @@ _EXACTLY: Final = ", uuid, id LIMIT :most"
 """For a job with runs of the same start; it takes a third longer, because rows are sorted."""
 _SHARE: Final = 4
 """Fewer rows are read at once than are counted."""
-_STARTED: Final = mark.COLUMNS.split(", ").index("started_ns")
+_STARTED: Final = Mark._fields.index("started_ns")
 _ON_PAGE: Final = "SELECT job, project, stage, {columns} FROM {{source}} WHERE {{where}}"
 """Sorted and cut here: a window function takes three times as long."""
 
 
 def of_jobs(
-    connection: "sqlite3.Connection", kind: Kind[Run], wanted: Wanted, most: Most, jobs: Sequence[tuple[int, JobId]]
+    connection: "sqlite3.Connection", kind: type[Run], wanted: Wanted, most: Most, jobs: Sequence[tuple[int, JobId]]
 ) -> tuple[int, Recent[Run]]:
     """Returns the latest runs of some jobs, of those in the index by job, and how many jobs these are.
 
@@ -56,7 +43,7 @@ def of_jobs(
         jobs: The jobs with their ids.
     """
     values: dict[str, object] = {}
-    query = _OF_JOB.format(columns=kind.columns, where=filed(wanted, values))
+    query = _OF_JOB.format(columns=columns_of(kind), where=filed(wanted, values))
     found: Recent[Run] = {}
     room = AT_ONCE // _SHARE
     for done, (row_id, job) in enumerate(jobs):
@@ -68,22 +55,22 @@ def of_jobs(
         if len({row[_STARTED] for row in rows}) < len(rows):
             rows = connection.execute(query + _EXACTLY, of_job).fetchall()
         room -= len(rows)
-        if latest := list(kind.made(rows[:at_most])):
+        if latest := short_runs(kind, rows[:at_most]):
             found[job] = latest
     return len(jobs), found
 
 
 def on_page(  # noqa: PLR0913 - a page and what is looked for
-    connection: "sqlite3.Connection", walk: Walk, after: Place, end: Place, *, kind: Kind[Run], most: Most
+    connection: "sqlite3.Connection", walk: Walk, after: Place, end: Place, *, kind: type[Run], most: Most
 ) -> list[Recent[Run]]:
     """Returns the latest runs of each job on a page."""
     rows: dict[tuple[str, str | None, str | None], list[tuple[object, ...]]] = {}
-    query = walk.on_page(_ON_PAGE.format(columns=kind.columns))
+    query = walk.on_page(_ON_PAGE.format(columns=columns_of(kind)))
     for row in connection.execute(query, walk.values_of(after, end)):
         rows.setdefault(row[:3], []).append(row[3:])
     found: Recent[Run] = {}
     for (job, project, stage), of_job in rows.items():
-        found.setdefault(JobId(job, project or "", stage or ""), []).extend(kind.made(of_job))
+        found.setdefault(JobId(job, project or "", stage or ""), []).extend(short_runs(kind, of_job))
     return [{job: sorted(runs, key=newest)[: most(job)] for job, runs in found.items()}]
 
 

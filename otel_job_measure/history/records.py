@@ -8,9 +8,8 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
-from otel_job_measure import names
 from otel_job_measure.history.rows import COLUMNS, Row, sound
-from otel_job_measure.history.run_record import RUNNING, VALUES, RunRecord
+from otel_job_measure.history.run_record import VALUES, RunRecord, as_told
 
 _FIRST: Final = COLUMNS.index("started_ns")
 _VALUES: Final = slice(COLUMNS.index(VALUES[0].column), COLUMNS.index(VALUES[-1].column) + 1)
@@ -26,14 +25,8 @@ def _record(row: Row) -> RunRecord:
     _, job, datacenter, project, stage, tags, uuid = row[:7]
     started_ns, ended_ns, status, reason = row[_FIRST : _FIRST + 4]
     values: dict[str, Any] = dict(zip(_NAMES, row[_VALUES], strict=True))
-    if ended_ns is None:
-        status, reason, values = RUNNING, None, {"host": values["host"]}
-    elif status == names.STATUS_END:
-        reason = None
-    else:
-        status, reason = names.STATUS_FAILED, reason or None
-    if ended_ns is not None and started_ns is not None and values["duration_s"] is None:
-        values["duration_s"] = None if reason == names.REASON_LOST else (ended_ns - started_ns) / 1e9
+    status, reason, duration_s = as_told(started_ns, ended_ns, status, reason, values["duration_s"])
+    values = {"host": values["host"]} if ended_ns is None else values | {"duration_s": duration_s}
     return RunRecord(
         uuid=uuid,
         job=job,

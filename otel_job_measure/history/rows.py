@@ -53,10 +53,17 @@ _STATUS: Final = COLUMNS.index("status")
 _LOST_STATUS: Final = COLUMNS.index("lost_status")
 _STATUSES: Final = frozenset({names.STATUS_START, names.STATUS_END, names.STATUS_FAILED})
 _LOST_STATUSES: Final = _STATUSES | {None}
-_NEEDED: Final = tuple(COLUMNS.index(name) for name in ("job", "tags", "uuid", "status", "ending_rows", "lost_rows"))
+_NEEDED_COLUMNS: Final = ("job", "tags", "uuid", "status", "ending_rows", "lost_rows")
+_NEEDED: Final = tuple(map(COLUMNS.index, _NEEDED_COLUMNS))
 _TAGS: Final = COLUMNS.index("tags")
 _LOST_NS: Final = COLUMNS.index("lost_ns")
 _LOST_VALUES: Final = COLUMNS.index("lost_values")
+
+
+def types_of(column: str) -> frozenset[type]:
+    """Returns the types that the values of a column may have."""
+    kind = _COLUMN_TYPES.get(column, str)
+    return frozenset({kind}) if column in _NEEDED_COLUMNS else frozenset({kind, type(None)})
 
 
 def sound(rows: Iterable[Row]) -> Iterator[Row]:

@@ -273,6 +273,19 @@ class RunRecord:
         return [record_of(run) for run in batch.runs.values()]
 
 
+def as_told(
+    started_ns: int | None, ended_ns: int | None, status: str, reason: str | None, duration_s: float | None
+) -> tuple[str, str | None, float | None]:
+    """Returns the status, the reason and the duration that people are told, from those of a row."""
+    if ended_ns is None:
+        return RUNNING, None, None
+    # The constants: each row has a text of its own.
+    status, reason = (names.STATUS_END, None) if status == names.STATUS_END else (names.STATUS_FAILED, reason or None)
+    if duration_s is None and started_ns is not None and reason != names.REASON_LOST:
+        duration_s = (ended_ns - started_ns) / 1e9
+    return status, reason, duration_s
+
+
 def record_of(run: Run) -> RunRecord:
     """Returns what people want to know of a run."""
     known = _texts_of(run.key)
@@ -280,16 +293,17 @@ def record_of(run: Run) -> RunRecord:
     if not run.endings:
         return RunRecord(uuid=run.uuid, **key, started_ns=run.started_ns, status=RUNNING, host=run.host)
     ending = run.truest().ending
-    outcome, duration_s = ending.outcome, ending.duration_s
-    if duration_s is None and run.started_ns is not None and outcome.reason != names.REASON_LOST:
-        duration_s = (ending.end_ns - run.started_ns) / 1e9
+    outcome = ending.outcome
+    status, reason, duration_s = as_told(
+        run.started_ns, ending.end_ns, outcome.status, outcome.reason, ending.duration_s
+    )
     return RunRecord(
         uuid=run.uuid,
         **key,
         started_ns=run.started_ns,
         ended_ns=ending.end_ns,
-        status=outcome.status,
-        reason=outcome.reason or None,
+        status=status,
+        reason=reason,
         duration_s=duration_s,
         host=ending.host or run.host,
         attempt=ending.attempt,

@@ -14,10 +14,11 @@ from otel_job_measure.history.checked_run import CheckedRun
 from otel_job_measure.history.history import Behind, History
 from otel_job_measure.history.jobs import jobs_of
 from otel_job_measure.history.last_runs import FIRST, page_after
-from otel_job_measure.history.mark import Mark, oldest
+from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.parts import BY_JOB
-from otel_job_measure.history.recent import CHECKED_RUNS, MARKS, Kind, Most, Recent, Run, merged, of_jobs, on_page
+from otel_job_measure.history.recent import Most, Recent, merged, of_jobs, on_page
 from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.history.short_runs import Run, oldest
 from otel_job_measure.insight.expected_texts import decoded
 from otel_job_measure.insight.matching import started_ns
 from otel_job_measure.insight.run_store import ALL, FailureCount, LastRuns, OpenRun, Summary, Wanted
@@ -81,14 +82,14 @@ class HistoryStore:
 
     def recent(self, wanted: Wanted, per_job: int) -> dict[JobId, list[Mark]]:
         """Returns the latest runs of each job, at most so many of each, the newest first, in the order of the jobs."""
-        return self._recent(MARKS, wanted, lambda _: per_job) if per_job > 0 else {}
+        return self._recent(Mark, wanted, lambda _: per_job) if per_job > 0 else {}
 
     def checked_runs(self, wanted: Wanted, most: Callable[[JobId], int]) -> dict[JobId, list[CheckedRun]]:
         """Returns the latest runs of each job as a check looks at them, the oldest first, in the order of the jobs."""
-        found = self._recent(CHECKED_RUNS, wanted, most)
+        found = self._recent(CheckedRun, wanted, most)
         return {job: sorted(runs, key=oldest) for job, runs in found.items()}
 
-    def _recent(self, kind: Kind[Run], wanted: Wanted, most: Most) -> Recent[Run]:
+    def _recent(self, kind: type[Run], wanted: Wanted, most: Most) -> Recent[Run]:
         found: Recent[Run] = {}
         by_index = wanted.host is None and not wanted.words
         ways, jobs = self._ask(functools.partial(walks.walks, wanted=wanted)) or ([], {})
