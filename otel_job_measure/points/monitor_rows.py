@@ -22,6 +22,11 @@ _KINDS: Final[Mapping[str, type[MonitorRow]]] = {
     names.SENDERS: Sender,
 }
 _MEASUREMENTS: Final = {kind: measurement for measurement, kind in _KINDS.items()}
+_FIELDS: Final = {
+    measurement: [(each.name, each.column) for each in columns if each.kind != "tag"]
+    for measurement, columns in MONITOR.items()
+}
+_KEYS: Final = {each.name for each in KEY_TAGS}
 _TYPES: Final = {"tag": str, "string": str, "float": float, "integer": int, "boolean": bool}
 _BITS: Final = 64
 _MAY_LACK: Final = {names.TAG_DATACENTER, names.TAG_PROJECT, names.TAG_STAGE, names.FIELD_DUE}
@@ -31,7 +36,7 @@ _MAY_LACK: Final = {names.TAG_DATACENTER, names.TAG_PROJECT, names.TAG_STAGE, na
 def line_of(row: MonitorRow) -> bytes:
     """Returns a row as a line, with its newline; raises a `LineProtocolError` if a number does not fit into 64 bits."""
     measurement = _MEASUREMENTS[type(row)]
-    fields = {each.name: getattr(row, each.column) for each in MONITOR[measurement] if each.kind != "tag"}
+    fields = {name: getattr(row, attribute) for name, attribute in _FIELDS[measurement]}
     if any(type(value) is int and value.bit_length() >= _BITS for value in fields.values()):
         raise LineProtocolError(f"a number that InfluxDB's integers cannot hold: {row!a:.1000}")
     point = Point(
@@ -55,7 +60,7 @@ def row_of(point: Point) -> MonitorRow | None:
         may_lack = column.name in _MAY_LACK or (point.measurement, column.name) == (names.EVENTS, names.FIELD_UUID)
         if type(found) is not _TYPES[column.kind] and not (found is None and may_lack):
             return None
-        if column not in KEY_TAGS:
+        if column.name not in _KEYS:
             values[column.column] = found
     if kind is Alive:
         values["tags"] = dict(point.tags)
