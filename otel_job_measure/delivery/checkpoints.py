@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.clock import SystemClock
-from otel_job_measure.journal.private_files import open_private, read_private
+from otel_job_measure.journal.private_files import read_private, replace_private
 from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
 
 _log = PrintableLog(logging.getLogger(names.LOGGER))
@@ -76,7 +75,7 @@ class FileCheckpoints(Checkpoints):
         if offsets := {name: offset for name, offset in self._offsets.items() if offset}:
             content[self._destination] = offsets
         try:
-            _replace(self._path, json.dumps({"format": _FORMAT, "destinations": content}))
+            replace_private(self._path, json.dumps({"format": _FORMAT, "destinations": content}))
         except OSError as error:
             self._limited_log.warning(
                 "unsaved",
@@ -100,13 +99,3 @@ def _read(path: Path) -> dict[str, dict[str, int]]:
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         _log.warning("%a cannot be read, so its points are sent again: %s", str(path), error)
         return {}
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
-    try:
-        with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w") as file:
-            file.write(text)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

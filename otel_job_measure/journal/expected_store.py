@@ -22,7 +22,13 @@ from otel_job_measure.expectations.encoding import MOST_SKIPS, as_object, from_o
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId, Skip, Source
 from otel_job_measure.expectations.patterns import is_match
 from otel_job_measure.journal.file_lock import lock
-from otel_job_measure.journal.private_files import make_folder, names_in, open_private, read_private, refuse_strangers
+from otel_job_measure.journal.private_files import (
+    make_folder,
+    names_in,
+    read_private,
+    refuse_strangers,
+    replace_private,
+)
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.journal.statements import Key, Known, Snapshot, merged, needs_writing, retired
 from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
@@ -317,10 +323,4 @@ def _is_newer(path: Path) -> bool:
 
 
 def _replace(path: Path, content: Mapping[str, object]) -> None:
-    temporary = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
-    try:
-        with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w") as file:
-            json.dump(content, file, sort_keys=True, separators=(",", ":"))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_private(path, json.dumps(content, sort_keys=True, separators=(",", ":")))

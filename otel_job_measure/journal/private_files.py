@@ -51,6 +51,17 @@ def read_private(path: Path, most: int) -> bytes:
     return data
 
 
+def replace_private(path: Path, text: str) -> None:
+    """Replaces a file as a whole: readers see the old content or the new one, and a full disk leaves the old one."""
+    temporary = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
+    try:
+        with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w") as file:
+            file.write(text)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def names_in(folder: Path) -> list[str]:
     """Returns the names in a folder that can be this package's, in printed ASCII; raises an `OSError` for a link."""
     fd = os.open(folder, _FOLDER)
