@@ -79,7 +79,7 @@ def findings(of: Judged, look: Look) -> list[Finding]:
                 since_ns=first.at_ns,
                 from_before=from_before,
                 due_ns=last.at_ns,
-                detail=f"{len(absent)} in a row" if len(absent) > 1 else "",
+                detail=_counted(len(absent), look, from_before=from_before),
             )
         )
     unknown = [each.due for each in of.unknown if cleared is None or each.due.at_ns > cleared]
@@ -98,6 +98,13 @@ def findings(of: Judged, look: Look) -> list[Finding]:
     if late:
         found.append(Finding(name=LATE, since_ns=late[0].at_ns, due_ns=late[-1].at_ns))
     return found
+
+
+def _counted(count: int, look: Look, *, from_before: bool) -> str:
+    """Returns how many due times are absent, if that is more than one; a look does not see the first of many."""
+    expected = look.facts.expected
+    has_more = from_before and (expected is None or expected.first_seen_ns <= look.facts.after_ns)
+    return f"{count} {'or more ' if has_more else ''}in a row" if count > 1 else ""
 
 
 def events(job: JobId, of: Judged, look: Look) -> list[Event]:

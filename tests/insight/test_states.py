@@ -304,6 +304,15 @@ def test_an_episode_can_reach_further_back_than_the_look() -> None:
     assert judged.state.from_before
 
 
+def test_a_look_does_not_count_what_is_before_it() -> None:
+    """A job that has been missed for nine days is not missed twice; of a new one, all due times are seen."""
+    last = LastRuns(job=JOB, run=run(-9 * DAY, -9 * DAY + 1), success=run(-9 * DAY, -9 * DAY + 1))
+    now, since = history(3 * HOUR + 400), at(HOUR) - 1
+    assert judgement(now, expected(**HOURLY), last=last, after_ns=since).state.detail == "3 or more in a row"
+    new = replace(expected(**HOURLY), first_seen_ns=since + 1)
+    assert judgement(now, new, after_ns=since).state.detail == "3 in a row"
+
+
 def test_the_last_success_counts_whatever_its_age() -> None:
     """A run that only the memory of last runs still has is a run: the job is missed, not one that never ran."""
     last = LastRuns(job=JOB, run=run(-29 * DAY, -29 * DAY + 1, reason="error"), success=None)
