@@ -86,8 +86,13 @@ class SegmentJournal:
 
     @property
     def waiting(self) -> int:
-        """Returns how many appends wait in memory because they failed."""
+        """Returns how many appends wait in memory, also those that another thread is just writing."""
         return len(self._current().queue)
+
+    @property
+    def is_behind(self) -> bool:
+        """Returns whether appends wait in memory because the last one failed."""
+        return self._current().behind > 0
 
     @property
     def waiting_points(self) -> int:
@@ -135,7 +140,7 @@ class SegmentJournal:
             life.queue.append((b"# alive %d\n" % life.handle.clock.now_ns(), 0, None, None))
         if life.queue:
             self._drain(life)
-        life.handle.store.behind(len(life.queue))
+        life.handle.store.behind(life.behind)
         self._say(life)
 
     def hand_over(self) -> None:
@@ -161,7 +166,7 @@ class SegmentJournal:
                 # In a signal handler an append of this thread may be under way, of a run not yet noted. The slot stays
                 # ours while a run is open: a recovery pass would end it as lost.
                 return
-            life.handle.store.behind(len(life.queue))
+            life.handle.store.behind(life.behind)
             is_all = not life.queue and until in (None, self.tail())
             handle, life.handle = life.handle, None
             handle.store.close(delivered=delivered and is_all)
@@ -170,10 +175,10 @@ class SegmentJournal:
     def give_up(self, send: Callable[[Sequence[bytes]], bool] | None) -> None:
         """Sends what waits in memory when the process ends; what cannot be sent either is dropped, and logged."""
         life = self._current()
-        items: list[Item] = []
-        with contextlib.suppress(IndexError):  # another thread may take the last one
-            while life.queue:
-                items.append(life.queue.popleft())
+        self._drain(life)
+        with life.lock:
+            # What another thread queues now is not lost. Sent from here, its run would stay open in the segment.
+            items: list[Item] = [life.queue.popleft() for _ in range(life.behind)]
         lines = [line for data, *_ in items for line in data.splitlines(keepends=True) if not line.startswith(b"#")]
         if lines and send is not None and send(lines):
             self._counters.delivered(len(lines))
@@ -233,6 +238,7 @@ class SegmentJournal:
             lines, points, begins, ends = life.queue[0]
             try:
                 is_full = handle.store.write(lines)
+                life.is_behind = False
             except LostSlotError:
                 if self._is_of_this_process(life):
                     self._replace(life, handle)
@@ -260,6 +266,7 @@ class SegmentJournal:
             self._note(life, logging.WARNING, "rotation", f"no new segment can be begun, the old one goes on: {error}")
 
     def _keep_waiting(self, life: Life, error: OSError) -> None:
+        life.is_behind = True
         if life.handle is not None:
             life.handle.store.behind(len(life.queue), is_lost=len(life.queue) > _MAX_WAITING)
         while len(life.queue) > _MAX_WAITING:

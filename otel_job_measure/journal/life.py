@@ -22,11 +22,24 @@ class Handle(NamedTuple):
 class Life:
     """What a journal has in one process. A child of fork has another: all in here is its parent's."""
 
-    __slots__ = ("handle", "heartbeat_ns", "is_draining", "is_opening", "lock", "messages", "open_runs", "pid", "queue")
+    __slots__ = (
+        "handle",
+        "heartbeat_ns",
+        "is_behind",
+        "is_draining",
+        "is_opening",
+        "lock",
+        "messages",
+        "open_runs",
+        "pid",
+        "queue",
+    )
 
     def __init__(self, now_ns: int) -> None:
         self.pid = os.getpid()
         self.lock = threading.RLock()
+        self.is_behind = False
+        """Whether the last append failed."""
         self.is_draining = False
         self.is_opening = False
         self.handle: Handle | None = None
@@ -37,3 +50,8 @@ class Life:
         self.heartbeat_ns = now_ns
         self.messages: deque[tuple[int, str, str]] = deque(maxlen=8)
         """What to log when no lock is held."""
+
+    @property
+    def behind(self) -> int:
+        """Returns how many appends wait because the last one failed; one that is just being written is none."""
+        return len(self.queue) if self.is_behind else 0

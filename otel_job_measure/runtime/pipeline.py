@@ -224,7 +224,7 @@ class Pipeline:
         self._rest()
 
     def _arrives(self, mark: Position, timeout_s: float, shipper: "Shipper | None") -> bool:
-        if self.journal.waiting:
+        if self.journal.is_behind:
             return False
         if mark <= (0, 0):
             return True  # nothing was measured

@@ -97,6 +97,26 @@ def test_a_full_disk_is_waited_out_in_memory(
     assert statuses(points_in(tmp_path)) == {first: ["start", "end"], second: ["start"]}
 
 
+def test_a_point_that_is_just_being_written_does_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the process ends at that moment, the point is not sent around its segment, and no time is unknown."""
+    journal = journal_in(tmp_path)
+    uuid = begin(journal)
+    handle = journal._life.handle  # pyright: ignore[reportPrivateUsage]
+    assert handle is not None
+    write, sent, behind = handle.store.write, list[bytes](), list[bool]()
+
+    def ends_meanwhile(data: bytes) -> bool:
+        behind.append(journal.is_behind)
+        journal.maintain()
+        journal.give_up(lambda lines: bool(sent.extend(lines)) or True)
+        return write(data)
+
+    monkeypatch.setattr(handle.store, "write", ends_meanwhile)
+    finish(journal, uuid)
+    assert (behind, sent, StateDir(tmp_path).unknown_times()) == ([False], [], ())
+    assert statuses(points_in(tmp_path)) == {uuid: ["start", "end"]}
+
+
 def test_what_waits_in_memory_is_bounded_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound the oldest points go, and are counted under their cause."""
     monkeypatch.setattr("otel_job_measure.journal.journal._MAX_WAITING", 10)

@@ -323,6 +323,26 @@ def test_what_waits_in_memory_is_not_flushed(state_dir: Path, monkeypatch: pytes
     assert history(state_dir) == [("first", "end", None), ("second", "end", None)]
 
 
+def test_a_point_that_is_just_being_written_does_not_make_flush_false(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a process whose threads always write some point, `flush` would hardly ever be true."""
+    measure = JobMeasure()
+    run(measure, "first")
+    handle = measure.pipeline.journal._life.handle
+    assert handle is not None
+    write, flushed = handle.store.write, list[bool]()
+
+    def flushes(data: bytes) -> bool:
+        flushed.append(measure.flush(0))
+        return write(data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(handle.store, "write", flushes)
+        run(measure, "second")
+    assert flushed == [True, True]
+
+
 def test_a_close_that_cannot_put_things_away_harms_nobody(state_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Where the state directory has been exchanged for a file, it is said in the log, and that's all."""
     measure = JobMeasure(ship=False, history=False)
