@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 STDOUT: Final = 1
 SHOW_STACKS: Final = signal.SIGRTMIN + 5
 """Makes a process that hangs write the stacks of its threads to stderr."""
-_MOST_S: Final = 200
 
 
 class Reported:
@@ -61,8 +60,8 @@ def tell(*lines: str, fd: int = STDOUT) -> None:
         os._exit(0)
 
 
-def watchdog() -> None:
-    """Lets this process, and each that it forks, say where it hangs when it is asked, and end for certain."""
+def watchdog(most_s: int = 200) -> None:
+    """Lets this process, and each that it forks, say where it hangs when it is asked, and end after `most_s`."""
     faulthandler.register(SHOW_STACKS)
-    signal.alarm(_MOST_S)
-    os.register_at_fork(after_in_child=lambda: signal.alarm(_MOST_S))
+    signal.alarm(most_s)
+    os.register_at_fork(after_in_child=lambda: signal.alarm(most_s))

@@ -78,6 +78,45 @@ with measure.run("parent"):
     pass
 assert measure.close(10)
 """
+_IMPORTS = """
+import asyncio, sys, traceback
+import otel_job_measure
+from otel_job_measure import forks
+
+class Finder:
+    found = []
+
+    def find_spec(self, name, path, target=None):
+        where = [frame.filename for frame in traceback.extract_stack() if "/otel_job_measure/" in frame.filename]
+        if where and not forks._gate._is_owned():
+            self.found.append((name, where[-1]))
+        return None
+
+sys.meta_path.insert(0, Finder())
+server = {f"influxdb_{name}": "http://127.0.0.1:9" for name in ("url", "token", "org", "bucket")}
+measure = otel_job_measure.JobMeasure(state_dir=sys.argv[1], shutdown_timeout_s=0.1, **server)
+
+@measure.job("nightly", schedule="5 2 * * *", grace="30m")
+def nightly():
+    pass
+
+@measure.job("weekly", schedule="Mon *-*-* 03:00", timezone="Europe/Riga")
+async def weekly():
+    pass
+
+async def main():
+    await weekly()
+
+for _ in range(2):
+    nightly()
+    asyncio.run(main())
+    measure.start("keyed", key=1)
+    measure.finish(1, error=ValueError())
+    measure.flush(0)
+    measure.health()
+    measure.close(0.1)
+assert Finder.found == [], Finder.found
+"""
 
 
 def run(code: str, folder: Path) -> None:
@@ -136,3 +175,8 @@ def test_hooks_run_in_their_order_and_a_method_only_while_its_object_lives() -> 
     os.close(writer)
     assert found == "first,last"
     assert ran == []
+
+
+def test_the_package_imports_only_while_forks_wait(tmp_path: Path) -> None:
+    """A fork during another import would hang the child at the same import."""
+    run(_IMPORTS, tmp_path)

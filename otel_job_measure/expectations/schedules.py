@@ -11,6 +11,8 @@ from itertools import islice, pairwise
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+# cronsim would import it with the first schedule, maybe while another thread forks.
+import cronsim.explain  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from cronsim import CronSim, CronSimError
 from oncalendar import OnCalendar, OnCalendarError
 

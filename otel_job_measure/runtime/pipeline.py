@@ -84,9 +84,9 @@ class Pipeline:
         )
         forks.register(forks.Order.PIPELINES, self.forked)
         if ships and not settings.disabled:
-            from otel_job_measure.runtime import stacks  # noqa: PLC0415 - `exec` runs no Python
-            from otel_job_measure.spans import declarations  # noqa: PLC0415 - `exec` has its own way
-
+            with forks.fork_gate():
+                from otel_job_measure.runtime import stacks  # noqa: PLC0415 - `exec` runs no Python
+                from otel_job_measure.spans import declarations  # noqa: PLC0415 - `exec` has its own way
             self._declarations = declarations.Declarations(
                 settings, self._clock, lambda: self.ship().wake(), self.expected_memory
             )

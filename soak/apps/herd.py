@@ -65,5 +65,5 @@ _AT_ONCE = 8
 READ_READY, READY = os.pipe()
 
 if __name__ == "__main__":
-    watchdog()
+    watchdog(400)  # it is idle for two minutes, and 500 processes begin and end slowly on a busy machine
     main(int(sys.argv[1]), float(sys.argv[2]))

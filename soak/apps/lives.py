@@ -37,7 +37,9 @@ class Life:
             thread.start()
         self._jobs()
         with Reported(self._measure.run("last")):
-            signal.pause()
+            # `signal.pause` would wait for ever if the signal came just before it: its handler runs after the call.
+            while True:
+                threading.Event().wait(0.1)
 
     def _jobs(self) -> None:
         for _ in range(self._runs or self._rng.randrange(_MOST_RUNS)):

@@ -5,6 +5,7 @@ import resource
 import shutil
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -105,10 +106,14 @@ def test_a_point_that_is_just_being_written_does_not_wait(tmp_path: Path, monkey
     assert handle is not None
     write, sent, behind = handle.store.write, list[bytes](), list[bool]()
 
+    def send(lines: Sequence[bytes]) -> bool:
+        sent.extend(lines)
+        return True
+
     def ends_meanwhile(data: bytes) -> bool:
         behind.append(journal.is_behind)
         journal.maintain()
-        journal.give_up(lambda lines: bool(sent.extend(lines)) or True)
+        journal.give_up(send)
         return write(data)
 
     monkeypatch.setattr(handle.store, "write", ends_meanwhile)
