@@ -9,6 +9,7 @@ from typing import Final
 from rich.console import Console
 
 from otel_job_measure.cli import options
+from otel_job_measure.cli.progress import working
 from otel_job_measure.cli.runs import print_json
 from otel_job_measure.cli.stopping import Stopping
 from otel_job_measure.cli.table import run_line
@@ -31,7 +32,9 @@ def follow(viewer: Viewer, wanted: Wanted, limit: int, *, as_json: bool) -> int:
     news = News(viewer, wanted)
     with Stopping() as stopping:
         printed = print_json if as_json else partial(_print_lines, console())
-        printed(news.first(limit))
+        with working("reading runs"):
+            latest = news.first(limit)
+        printed(latest)
         trouble = ""
         while True:
             sys.stdout.flush()

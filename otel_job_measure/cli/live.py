@@ -59,7 +59,7 @@ class _Picture:
         try:
             self.look()
         except (JobMeasureError, OSError) as error:
-            self._trouble = f"no answer: {in_one_line(error)}; trying again"
+            self._trouble = f"{in_one_line(error)}; trying again"
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yields the lines that the screen has room for, with what is wrong in the last ones."""

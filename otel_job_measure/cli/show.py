@@ -70,6 +70,8 @@ def _none(args: argparse.Namespace, where: str) -> int:
 
 def _several(args: argparse.Namespace, found: "Sequence[RunRecord]") -> int:
     """Lists the runs that are meant; for programs each is a line, as with `runs --json`."""
+    from otel_job_measure.insight.run_page import MOST_FOUND  # noqa: PLC0415 - it imports SQLite
+
     if args.json:
         from otel_job_measure.cli.runs import print_json  # noqa: PLC0415 - only for programs
 
@@ -78,7 +80,6 @@ def _several(args: argparse.Namespace, found: "Sequence[RunRecord]") -> int:
         from otel_job_measure.cli.table import print_runs  # noqa: PLC0415 - rich, only for people
 
         print_runs(found, time.time_ns())
-    options.complain(
-        f"{len(found)} runs or more have an id that begins with {options.shown(args.uuid)}: give more of it"
-    )
+    more = " or more" if len(found) == MOST_FOUND else ""
+    options.complain(f"{len(found)} runs{more} have an id that begins with {options.shown(args.uuid)}: give more of it")
     return 1

@@ -13,6 +13,7 @@ from tests.support.uncovered import uncovered
 COMMANDS: Final = (
     ["jobs"],
     ["runs"],
+    ["runs", "--follow"],
     ["show", "abc"],
     ["report"],
     ["report", "--json"],

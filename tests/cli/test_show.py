@@ -46,9 +46,17 @@ def test_several_runs_are_listed(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "ab"]) == 1
     captured = capfd.readouterr()
     assert "nightly" in captured.out
-    assert "2 runs or more have an id that begins with 'ab': give more of it" in captured.err
+    assert "2 runs have an id that begins with 'ab': give more of it" in captured.err
     assert main(["show", "--json", "ab"]) == 1
     assert {json.loads(line)["uuid"] for line in capfd.readouterr().out.splitlines()} == {"abc1", "abd2"}
+
+
+def test_more_runs_than_are_listed_are_not_counted(state_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The message says that there may be more."""
+    data = b"".join(whole(f"many{n}", time.time_ns() - n * SECOND) for n in range(30))
+    history_in(state_dir, None, retention_s=1e10).fold([Chunk(segment="b.lp", offset=0, data=data, host="web-1")])
+    assert main(["show", "many"]) == 1
+    assert "20 runs or more have an id that begins with 'many'" in capfd.readouterr().err
 
 
 def test_kept_output_and_the_link_to_the_trace(
