@@ -35,6 +35,8 @@ def follow(viewer: Viewer, wanted: Wanted, limit: int, *, as_json: bool) -> int:
         with working("reading runs"):
             latest = news.first(limit)
         printed(latest)
+        if viewer.lacks:
+            options.complain(viewer.lacks)
         trouble = ""
         while True:
             sys.stdout.flush()

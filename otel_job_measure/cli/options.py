@@ -51,7 +51,7 @@ class Asked(NamedTuple):
 
     store: "RunStore"
     lacks: str = ""
-    """What is not in them yet, for people; empty if nothing is missing."""
+    """What is not in them, for people; empty if nothing is missing."""
     counts: bool = True
     """Whether all runs are counted in no time."""
     complete_until_ns: int | None = None
@@ -119,8 +119,8 @@ def source_of(args: argparse.Namespace) -> Callable[[], Asked]:
         complete_until_ns = time.time_ns()  # a history has all rows of before this, once it is up to date
         store, behind = opened(settings)
         size = f"{behind.points} points ({behind.bytes} bytes)"
-        lacks = f"{size} are not in the list yet: {behind.why}" if behind.points else ""
-        return Asked(store, lacks, complete_until_ns=0 if lacks else complete_until_ns)
+        lacks = f"{size} are not in the list yet: {behind.why}" if behind.points else store.lost
+        return Asked(store, lacks, complete_until_ns=0 if behind.points else complete_until_ns)
 
     return up_to_date
 

@@ -42,7 +42,7 @@ class Viewer:
         self.counts = False
         """Whether all runs are counted in no time."""
         self.lacks = ""
-        """What the answers do not have yet, for people."""
+        """What the answers do not have, for people."""
 
     def store(self) -> RunStore:
         """Returns the store; a history is brought up to date.

@@ -88,7 +88,6 @@ def _looks(args: argparse.Namespace) -> "Callable[[], Look]":
     """Returns what takes looks at the store; root goes on with the rights of the state directory's owner."""
     # Loaded before that, because the owner may not read root's installation.
     from otel_job_measure.insight import overview  # noqa: PLC0415 - it imports SQLite
-    from otel_job_measure.insight.history_store import HistoryStore  # noqa: PLC0415 - the same
     from otel_job_measure.insight.look import look  # noqa: PLC0415 - the same
     from otel_job_measure.journal.expected_store import ExpectedStore  # noqa: PLC0415 - the same
     from otel_job_measure.runtime.crontabs import Crontabs  # noqa: PLC0415 - the same
@@ -113,8 +112,7 @@ def _looks(args: argparse.Namespace) -> "Callable[[], Look]":
         )
         jobs = overview.jobs(asked.store, found, since_ns=found.at_ns - _PERIOD_NS)
         link = None if settings is None else settings.trace_link
-        lacks = asked.lacks or (asked.store.lost if isinstance(asked.store, HistoryStore) else "")
-        return Look(store=asked.store, found=found, overview=jobs, lacks=lacks, trace_link=link)
+        return Look(store=asked.store, found=found, overview=jobs, lacks=asked.lacks, trace_link=link)
 
     return taken
 

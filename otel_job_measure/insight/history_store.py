@@ -74,7 +74,11 @@ class HistoryStore:
     def lost(self) -> str:
         """What people read if the runs of a damaged file are missing here; empty if there is none."""
         files = self._history.set_aside
-        return f"the history was damaged; the runs of before are in {files[-1]}" if files else ""
+        return (
+            f"the history was damaged; the runs of before are in {files[-1]}; delete it if you do not need them"
+            if files
+            else ""
+        )
 
     def latest(self, wanted: Wanted, limit: int) -> list[RunRecord]:
         """Returns the latest runs, the newest first."""

@@ -90,6 +90,20 @@ def test_a_history_that_cannot_answer_is_one_clear_error(
     assert advice in line
 
 
+@pytest.mark.parametrize("command", ["jobs", "runs", "show", "report"])
+def test_a_history_that_was_damaged_is_said_as_long_as_its_file_is_there(
+    state_dir: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Another process may have set it aside: an empty answer would look as if nothing had ever run."""
+    history(state_dir).write_bytes(b"no database" * 1000)
+    assert main(["completion", "jobs"]) == 0
+    capsys.readouterr()
+    assert "the history was damaged; the runs of before are in" in said(capsys, *ASKING[command])[2]
+    for each in state_dir.glob("history.db.corrupt-*"):
+        each.unlink()
+    assert "damaged" not in said(capsys, *ASKING[command])[2]
+
+
 @pytest.mark.parametrize("command", ["check", "report"])
 def test_a_locked_history_is_waited_for_once(state_dir: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
     """The error comes before the time that `check` has is over, so it says why there is no answer."""
