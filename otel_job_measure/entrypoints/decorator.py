@@ -4,7 +4,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from types import MethodType
-from typing import Any, Final, NamedTuple, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
+from typing import Any, Final, NamedTuple, ParamSpec, TypedDict, TypeVar, Unpack, cast
 
 from otel_job_measure import names
 from otel_job_measure.entrypoints.measured_class import measure_class
@@ -50,46 +50,23 @@ def decorated(function: object) -> Decorated | None:
     return Decorated(opener, found.args[0], **found.keywords) if isinstance(opener, Opener) else None
 
 
-@overload
 def job(
     opener: Opener,
-    target: Callable[_P, _R],
-    /,
-    *,
-    expected: _Expected = (),
-    reasons: Reasons = ...,
-    **limits: Unpack[Limits],
-) -> Callable[_P, _R]: ...
-@overload
-def job(
-    opener: Opener,
-    target: str | None = None,
-    /,
-    *,
-    expected: _Expected = (),
-    reasons: Reasons = ...,
-    **limits: Unpack[Limits],
-) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
-def job(
-    opener: Opener,
-    target: object = None,
-    /,
+    name: str | None = None,
     *,
     expected: _Expected = (),
     reasons: Reasons = NO_REASONS,
     **limits: Unpack[Limits],
-) -> object:
-    """Returns the measured form of a function, or a decorator if `target` is a name or None."""
+) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Returns a decorator that makes the measured form of a function; without a name, the job has the function's."""
     _check_expected(expected)
     _check_limits(limits)
     how: _How = {"expected": expected, "reasons": checked_reasons(reasons)}
-    if target is not None and not isinstance(target, str):
-        return _measured(opener, target, None, how, limits)
-    if target == "":
+    if name == "":
         raise UsageError("job() takes the name of a job, and got an empty string")
 
-    def decorate(function: object) -> object:
-        return _measured(opener, function, target, how, limits)
+    def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        return cast("Callable[_P, _R]", _measured(opener, function, name, how, limits))
 
     return decorate
 

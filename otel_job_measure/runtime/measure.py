@@ -139,7 +139,9 @@ class JobMeasure:
         Raises:
             UsageError: The name is empty or not a string, or `target` cannot be called.
         """
-        return decorator.job(self.opener, target, expected=expected, reasons=reasons, **limits)
+        if target is None or isinstance(target, str):
+            return decorator.job(self.opener, target, expected=expected, reasons=reasons, **limits)
+        return decorator.job(self.opener, expected=expected, reasons=reasons, **limits)(target)
 
     def run(self, name: str, **options: Unpack[RunOptions]) -> RunBlock:
         """Measures a block of code: `with measure.run("nightly") as run:`, or `async with`.

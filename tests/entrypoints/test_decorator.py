@@ -5,11 +5,13 @@ import functools
 import inspect
 import traceback
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, assert_type, cast
 
 import pytest
 from opentelemetry import trace
 
+from otel_job_measure import JobMeasure
 from otel_job_measure.entrypoints.decorator import job
 from otel_job_measure.errors import UsageError
 from tests.spans.support import App, Bench
@@ -59,7 +61,7 @@ def test_each_call_is_a_run(bench: Bench) -> None:
     def countdown(number: int) -> int:
         return measured(number - 1) if number else 0
 
-    measured = job(bench.opener, countdown)
+    measured = job(bench.opener)(countdown)
     measured(3)
     assert len(bench.journal.runs) == 4
     assert {run.status for run in bench.journal.runs} == {"end"}
@@ -220,17 +222,17 @@ def test_partials_and_callable_objects_can_be_jobs(bench: Bench) -> None:
     async def add_async(first: int, second: int) -> int:
         return first + second
 
-    assert job(bench.opener, functools.partial(add, 1))(2) == 3
-    measured = job(bench.opener, functools.partial(functools.partial(add_async, 1)))
+    assert job(bench.opener)(functools.partial(add, 1))(2) == 3
+    measured = job(bench.opener)(functools.partial(functools.partial(add_async, 1)))
     assert inspect.iscoroutinefunction(measured)
     assert measured.__name__ == "add_async"
     assert asyncio.run(measured(2)) == 3
-    assert job(bench.opener, SyncCallable())() == "called"
-    measured_object: Any = job(bench.opener, AsyncCallable())
+    assert job(bench.opener)(SyncCallable())() == "called"
+    measured_object: Any = job(bench.opener)(AsyncCallable())
     assert inspect.iscoroutinefunction(measured_object) is inspect.iscoroutinefunction(AsyncCallable())
     assert inspect.iscoroutinefunction(measured_object.__call__)
     assert asyncio.run(measured_object()) == "called"
-    assert job(bench.opener, SyncCallable)()() == "called"
+    assert job(bench.opener)(SyncCallable)()() == "called"
     assert [run.job for run in bench.journal.runs] == [
         "add",
         "add_async",
@@ -258,10 +260,10 @@ WRONG: list[tuple[Callable[[Any], Any], str]] = [
 
 
 @pytest.mark.parametrize(("wrong", "said"), WRONG)
-def test_what_cannot_work_is_said_at_once(bench: Bench, wrong: Callable[[Any], Any], said: str) -> None:
+def test_what_cannot_work_is_said_at_once(tmp_path: Path, wrong: Callable[[Any], Any], said: str) -> None:
     """When the module is read, and not when the job is due at night."""
     with pytest.raises(UsageError) as caught:
-        wrong(functools.partial(job, bench.opener))
+        wrong(JobMeasure(state_dir=tmp_path).job)
     assert said in str(caught.value)
 
 
@@ -271,6 +273,6 @@ def test_turned_off_a_function_is_itself(app: App) -> None:
     def nightly() -> None: ...
 
     bench = Bench(app.provider, disabled=True)
-    assert job(bench.opener, nightly) is nightly
+    assert job(bench.opener)(nightly) is nightly
     with pytest.raises(UsageError):
         bench.job(cast("Any", classmethod(print)))

@@ -30,7 +30,7 @@ def test_the_run_of_a_returned_coroutine_lasts_until_it_is_awaited_out(app: App,
         with app.tracer.start_as_current_span("calling"):
             return inner()
 
-    coroutine = job(bench.opener, nightly)()
+    coroutine = job(bench.opener)(nightly)()
     assert inspect.iscoroutine(coroutine)
     assert coroutine.__name__ == "inner"
     assert trace.get_current_span() is trace.INVALID_SPAN
@@ -51,7 +51,7 @@ def test_a_returned_coroutine_that_raises_fails_the_run(bench: Bench) -> None:
         return inner()
 
     with pytest.raises(JobError):
-        asyncio.run(job(bench.opener, nightly)())
+        asyncio.run(job(bench.opener)(nightly)())
     assert bench.journal.only.reason == "error"
 
 
@@ -65,7 +65,7 @@ def test_a_returned_coroutine_cancelled_before_its_first_step_ends_the_run(bench
         return inner()
 
     async def main() -> None:
-        task = asyncio.create_task(job(bench.opener, nightly)())
+        task = asyncio.create_task(job(bench.opener)(nightly)())
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -85,7 +85,7 @@ def test_a_returned_coroutine_that_nobody_awaits_ends_the_run(bench: Bench) -> N
         return inner()
 
     with pytest.warns(RuntimeWarning, match="inner' was never awaited") as warned:  # noqa: PT031 - it warns when it goes
-        abandoned = job(bench.opener, nightly)()
+        abandoned = job(bench.opener)(nightly)()
         del abandoned
     gc.collect()
     assert len(warned) == 1
