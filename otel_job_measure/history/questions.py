@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 _NAMES: Final = ", ".join(COLUMNS)
 _ORDERED_PART: Final = """
 SELECT * FROM (
-    SELECT *, {at} AS at_ns FROM {source} WHERE {where} AND {later} ORDER BY {at} {way}, uuid, id LIMIT :limit
+    SELECT *, {at} AS at_ns FROM {source} WHERE {where} AND {later}
+    ORDER BY {at} {way}, uuid {way}, id {way} LIMIT :limit
 )
 """
 _ON_PAGE: Final = f"SELECT {_NAMES} FROM {{source}} WHERE {{where}}"  # noqa: S608 - constant
@@ -24,7 +25,7 @@ _ONE: Final = "SELECT 1 FROM {source} WHERE {where}"
 _LATER: Final = "{0} >= :at_ns AND ({0}, uuid, id) > (:at_ns, :uuid, :id)"
 _STARTED: Final = COLUMNS.index("started_ns")
 _ENDED: Final = COLUMNS.index("ended_ns")
-_ORDERED: Final = f"SELECT {_NAMES} FROM ({{}}) ORDER BY at_ns {{way}}, uuid, id LIMIT :limit"  # noqa: S608 - constant
+_ORDERED: Final = f"SELECT {_NAMES} FROM ({{}}) ORDER BY at_ns {{way}}, uuid {{way}}, id {{way}} LIMIT :limit"  # noqa: S608 - constant
 
 
 class Place(NamedTuple):
@@ -54,7 +55,7 @@ def find(  # noqa: PLR0913 - a page and what is looked for
 ) -> list[RunRecord]:
     """Returns the runs of a page whose uuid begins so, the newest first."""
     found = "substr(uuid, 1, :length) = :prefix"
-    query = walk.on_page(f"{_ON_PAGE} AND {found} ORDER BY ifnull(started_ns, ended_ns) DESC, uuid LIMIT :limit")
+    query = walk.on_page(f"{_ON_PAGE} AND {found} ORDER BY ifnull(started_ns, ended_ns) DESC, uuid DESC LIMIT :limit")
     values = {**walk.values_of(after, end), "length": len(prefix), "prefix": prefix, "limit": limit}
     return records(connection.execute(query, values))
 

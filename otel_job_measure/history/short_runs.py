@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from otel_job_measure.history.checked_run import CheckedRun
 from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.rows import types_of
-from otel_job_measure.history.run_record import as_told
+from otel_job_measure.history.run_record import RunRecord, as_told
 
 Run = TypeVar("Run", Mark, CheckedRun)
 
@@ -46,12 +46,10 @@ def _are_sound(rows: Iterable[tuple[Any, ...]]) -> bool:
     )
 
 
-def oldest(run: Mark | CheckedRun) -> tuple[int, str]:
-    """Orders runs, the oldest first; one whose start is unknown counts from its end."""
+def oldest(run: RunRecord | Mark | CheckedRun) -> tuple[int, str]:
+    """Orders runs, the oldest first; one whose start is unknown counts from its end.
+
+    Each order that begins with the newest is the reverse of this one. So of runs that began together, each question to
+    each store takes the same one for the last.
+    """
     return (run.ended_ns or 0) if run.started_ns is None else run.started_ns, run.uuid
-
-
-def newest(run: Mark | CheckedRun) -> tuple[int, str]:
-    """Orders runs, the newest first; of those with one start, by their ids, as `oldest` does."""
-    at_ns, uuid = oldest(run)
-    return -at_ns, uuid

@@ -9,6 +9,7 @@ from otel_job_measure.expectations.dues import in_force
 from otel_job_measure.expectations.expectation import Expectation, ExpectedJob, JobId
 from otel_job_measure.history.checked_run import AnyRun
 from otel_job_measure.history.mark import Mark
+from otel_job_measure.history.short_runs import oldest
 from otel_job_measure.insight.absence import Evidence, Known, Span
 from otel_job_measure.insight.limits import votes
 from otel_job_measure.insight.matching import NS, started_ns
@@ -64,7 +65,7 @@ class Look:
         for run in chain(last, self.facts.runs):
             if run is not None and (run.ended_ns is not None or run.uuid not in known):
                 known[run.uuid] = run
-        return sorted(known.values(), key=lambda run: (started_ns(run), run.uuid))
+        return sorted(known.values(), key=oldest)
 
     @cached_property
     def votes(self) -> list[AnyRun]:

@@ -91,7 +91,7 @@ class HistoryStore:
     def checked_runs(self, wanted: Wanted, most: Callable[[JobId], int]) -> dict[JobId, list[CheckedRun]]:
         """Returns the latest runs of each job as a check looks at them, the oldest first, in the order of the jobs."""
         found = self._recent(CheckedRun, wanted, most)
-        return {job: sorted(runs, key=oldest) for job, runs in found.items()}
+        return {job: runs[::-1] for job, runs in found.items()}
 
     def _recent(self, kind: type[Run], wanted: Wanted, most: Most) -> Recent[Run]:
         found: Recent[Run] = {}
@@ -117,7 +117,7 @@ class HistoryStore:
     def find(self, uuid_prefix: str, limit: int = 10) -> list[RunRecord]:
         """Returns the runs whose uuid begins so, the newest first."""
         found = self._along([walks.EVERYWHERE], functools.partial(questions.find, prefix=uuid_prefix, limit=limit))
-        return sorted(found, key=lambda run: (-started_ns(run), run.uuid))[:limit]
+        return sorted(found, key=oldest, reverse=True)[:limit]
 
     def summaries(self, wanted: Wanted) -> list[Summary]:
         """Returns a summary of each job, in the order of the jobs."""

@@ -24,16 +24,11 @@ class Place(NamedTuple):
 
     Args:
         at_ns: When it started, or ended if the start is unknown.
-        uuid: Its id; of runs of the same time, the lesser id comes first.
+        uuid: Its id; of runs of the same time, the greater one is the newer.
     """
 
     at_ns: int
     uuid: str
-
-    @property
-    def order(self) -> tuple[int, str]:
-        """What places are ordered by, the newest first."""
-        return -self.at_ns, self.uuid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,17 +116,15 @@ def newer_runs(
     found: list[RunRecord] = []
     last, read = after, 0
     for run in store.starts(replace(wanted, since_ns=_later(wanted.since_ns, after.at_ns))):
-        is_full = len(found) >= size and started_ns(run) != started_ns(found[-1])
-        if is_full or read >= MOST_READ:  # runs of the same time stay together: their order here is another one
+        if len(found) == size or read == MOST_READ:
             break
         last, read = place_of(run), read + 1
-        if last.order < after.order and fits(run):
+        if last > after and fits(run):
             found.append(run)
     else:
         if len(found) < size:
             return older_runs(store, wanted, size, fits=fits)
-    found.sort(key=lambda run: place_of(run).order)
-    shown = tuple(found[-size:])
+    shown = tuple(reversed(found))
     newer, older = (place_of(shown[0]), place_of(shown[-1])) if shown else (last, after)
     return RunsPage(runs=shown, read=read, newer=newer, older=older, reached_ns=None)
 
@@ -152,7 +145,7 @@ def _before(store: RunStore, wanted: Wanted, before: Place | None, limit: int) -
 
 
 def _beyond(runs: Iterable[RunRecord], before: Place | None) -> list[RunRecord]:
-    return [run for run in runs if before is None or place_of(run).order > before.order]
+    return [run for run in runs if before is None or place_of(run) < before]
 
 
 def _newer(found: Sequence[RunRecord], before: Place | None) -> Place | None:

@@ -167,8 +167,8 @@ class StoreContract:
             + whole("y", NOW_NS + 3, JobId("x"))
             + whole("x", NOW_NS + 3, JobId("y"))
         )
-        assert uuids(store) == ["x", "y", "a", "c", "b"]
-        assert [run.uuid for run in store.latest(ALL, 2)] == ["x", "y"]
+        assert uuids(store) == ["y", "x", "a", "c", "b"]
+        assert [run.uuid for run in store.latest(ALL, 2)] == ["y", "x"]
 
     def test_the_latest_of_each_job(self, load: Load) -> None:
         """A busy job hides no other one; a run without a start counts from its end; open runs are among them."""
@@ -562,6 +562,26 @@ class StoreContract:
             _expected_row(other, 1, 0),
         )
         assert list(load(b"".join(map(line_of, rows))).expectations()) == [other, gone, file]
+
+    def test_of_runs_that_began_together_each_question_takes_the_same_one_for_the_last(self, load: Load) -> None:
+        """The order of the newest is the reverse of the other one, also where an answer is cut."""
+        zones = [DefaultTags(zone, JOB.project, JOB.stage) for zone in ("fra", "ams", "lon")]
+        store = load(
+            whole("before", NOW_NS - SECOND)
+            + b"".join(
+                started(uuid, NOW_NS, tags=zone) + ended(uuid, NOW_NS + SECOND, tags=zone)
+                for uuid, zone in zip("bca", zones, strict=True)
+            )
+        )
+        in_order = ["before", "a", "b", "c"]
+        assert [run.uuid for run in store.starts(ALL)] == in_order
+        for count in range(1, 5):
+            newest = in_order[: -count - 1 : -1]
+            assert [run.uuid for run in store.latest(ALL, count)] == newest
+            assert [run.uuid for run in store.recent(ALL, count)[JOB]] == newest
+            assert [run.uuid for run in store.checked_runs(ALL, {JOB: count}.__getitem__)[JOB]] == newest[::-1]
+        (last,) = store.last_runs(ALL)
+        assert (last.run.uuid, last.success and last.success.uuid) == ("c", "c")
 
     @pytest.mark.parametrize("seed", range(3))
     def test_random_runs_are_counted_as_one_counts_them_by_hand(self, load: Load, seed: int) -> None:

@@ -88,7 +88,7 @@ class PlainStore:
 
     def _newest(self, wanted: Wanted) -> list[RunRecord]:
         found = [run for run in self._runs if _is_wanted(run, wanted)]
-        return sorted(found, key=lambda run: (-at_ns(run), run.uuid))
+        return sorted(found, key=in_order, reverse=True)
 
     def _last(self, job: JobId, newest: Sequence[RunRecord]) -> LastRuns:
         past = [run for run in newest if at_ns(run) <= self._now_ns]

@@ -99,7 +99,7 @@ class Endless:
 def test_a_page_costs_the_same_wherever_it_is(store: HistoryStore) -> None:
     """However many runs are newer or older, a page reads a few more than it shows."""
     job: Any = Endless(store.latest(WANTED, 1)[0])
-    for place in (None, Place(999_000 * 10**9, "x"), Place(17 * 10**9, "x"), Place(500_000 * 10**9, "")):
+    for place in (None, Place(999_000 * 10**9, "x"), Place(17 * 10**9, ""), Place(500_000 * 10**9, "x")):
         job.given = 0
         page = older_runs(cast("RunStore", job), WANTED, 50, before=place)
         assert len(page.runs) == (17 if place and place.at_ns == 17 * 10**9 else 50)

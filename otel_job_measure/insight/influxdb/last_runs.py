@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from otel_job_measure import names
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.run_record import Run, RunRecord, record_of
+from otel_job_measure.history.short_runs import oldest
 from otel_job_measure.insight.influxdb.ask import FIRST_NS, LAST_NS, Language
-from otel_job_measure.insight.influxdb.matching import at_ns, matcher, newest
+from otel_job_measure.insight.influxdb.matching import at_ns, matcher
 from otel_job_measure.insight.influxdb.read_runs import ReadRuns
 from otel_job_measure.insight.influxdb.rows import Rows
 from otel_job_measure.insight.influxdb.walk import Walk, counts_ns
@@ -104,7 +105,7 @@ class Last:
 def _first(runs: Iterable[RunRecord]) -> dict[JobId, RunRecord]:
     """Returns the newest run of each job."""
     found: dict[JobId, RunRecord] = {}
-    for run in sorted(runs, key=newest):
+    for run in sorted(runs, key=oldest, reverse=True):
         found.setdefault(job_of(run), run)
     return found
 

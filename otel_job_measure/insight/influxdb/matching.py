@@ -29,16 +29,6 @@ def at_ns(run: RunRecord) -> int:
     return (run.ended_ns if run.started_ns is None else run.started_ns) or 0
 
 
-def newest(run: RunRecord) -> tuple[int, str]:
-    """Orders runs, the newest first."""
-    return -at_ns(run), run.uuid
-
-
-def oldest(run: RunRecord) -> tuple[int, str]:
-    """Orders runs, the oldest first."""
-    return at_ns(run), run.uuid
-
-
 def is_like(pattern: str, text: str) -> bool:
     """Returns whether a text is like a pattern: `*` is any text, `?` is one character."""
     at = place = 0

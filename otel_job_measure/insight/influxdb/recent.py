@@ -8,8 +8,9 @@ from collections.abc import Iterable
 
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.run_record import Run, RunRecord, record_of
+from otel_job_measure.history.short_runs import oldest
 from otel_job_measure.insight.influxdb.ask import FIRST_NS, LAST_NS, Language
-from otel_job_measure.insight.influxdb.matching import at_ns, matcher, newest
+from otel_job_measure.insight.influxdb.matching import at_ns, matcher
 from otel_job_measure.insight.influxdb.read_runs import ReadRuns
 from otel_job_measure.insight.influxdb.rows import Rows
 from otel_job_measure.insight.influxdb.walk import Walk, counts_ns
@@ -56,7 +57,7 @@ class Recent:
                 if not missing or max(missing.values()) < until_ns:
                     break
         self._take(map(record_of, self._walk.without_start(lambda run: _job(run) in missing)))
-        return {job: sorted(self._found[job], key=newest)[: self._per_job] for job in sorted(self._found)}
+        return {job: sorted(self._found[job], key=oldest, reverse=True)[: self._per_job] for job in sorted(self._found)}
 
     def _last_rows(self) -> dict[JobId, int]:
         found: dict[JobId, int] = {}
@@ -78,7 +79,7 @@ class Recent:
         for job in missing:
             runs = self._found.get(job, ())
             if len(runs) >= self._per_job:
-                self._found[job] = sorted(runs, key=newest)[: self._per_job]
+                self._found[job] = sorted(runs, key=oldest, reverse=True)[: self._per_job]
                 enough[job] = at_ns(self._found[job][-1])
         if enough:
             ended = self._walk.without_start(lambda run: counts_ns(run) >= enough.get(_job(run), LAST_NS))

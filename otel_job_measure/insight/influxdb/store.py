@@ -11,6 +11,7 @@ from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.history.checked_run import CheckedRun, latest_of
 from otel_job_measure.history.mark import Mark, mark_of
 from otel_job_measure.history.run_record import RUNNING, RunRecord, record_of
+from otel_job_measure.history.short_runs import oldest
 from otel_job_measure.insight import tally
 from otel_job_measure.insight.influxdb import matching, monitor_rows
 from otel_job_measure.insight.influxdb.ask import FIRST_NS, Language
@@ -88,11 +89,11 @@ class InfluxStore:
             found += filter(wants, map(record_of, runs))
             if len(found) >= limit:
                 break
-        found = sorted(found, key=matching.newest)[:limit]
+        found = sorted(found, key=oldest, reverse=True)[:limit]
         oldest_ns = matching.at_ns(found[-1]) if len(found) == limit else FIRST_NS
         others = walk.without_start(lambda run: counts_ns(run) >= oldest_ns and wants(record_of(run)))
         found += map(record_of, others)
-        return sorted(found, key=matching.newest)[:limit]
+        return sorted(found, key=oldest, reverse=True)[:limit]
 
     def find(self, uuid_prefix: str, limit: int = 10) -> list[RunRecord]:
         """Returns the runs whose uuid begins so, the newest first."""
@@ -110,7 +111,7 @@ class InfluxStore:
         for place in runs.keys() & others.keys():
             runs[place].take(others[place])
         found = [run for run in map(record_of, runs.values()) if run.task_id == task_id]
-        return sorted(found, key=lambda run: (run.attempt or 0, *matching.oldest(run)))
+        return sorted(found, key=lambda run: (run.attempt or 0, *oldest(run)))
 
     def starts(self, wanted: Wanted) -> Iterator[RunRecord]:
         """Yields runs in the order of their starts, in bounded memory."""
@@ -152,7 +153,7 @@ class InfluxStore:
             runs = (run for run in self._counted(wanted) if run.status == RUNNING)
             found = [OpenRun(run=run, alive_ns=None, interval_s=None) for run in runs]
         wants = matching.matcher(wanted)
-        return sorted((each for each in found if wants(each.run)), key=lambda each: matching.oldest(each.run))
+        return sorted((each for each in found if wants(each.run)), key=lambda each: oldest(each.run))
 
     def last_runs(self, wanted: Wanted) -> list[LastRuns]:
         """Returns each job's last run and last success, in the order of the jobs; as far as the bucket keeps them."""
