@@ -47,6 +47,17 @@ def test_people_read_first_what_changed(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize("since", ["99999d", "1600-01-01"])
+def test_a_period_may_begin_before_all_times(since: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The period before would begin before the first time that a store can be asked for."""
+    assert main(["report", "--since", since, "--json"]) == 0
+    assert [(job["job"], job["runs"]) for job in json.loads(capsys.readouterr().out)["jobs"]] == [
+        ("bad", 6),
+        ("good", 4),
+    ]
+
+
+@pytest.mark.usefixtures("filled")
 def test_each_form_has_the_same_jobs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """CSV, JSON, Markdown, page and mail."""
 

@@ -29,7 +29,9 @@ class Picture:
         head = "".join(f'<th scope="col">{safe(text)}</th>' for text in self.head)
         rows = "".join(f"<tr>{''.join(f'<td>{safe(text)}</td>' for text in row)}</tr>" for row in self.rows)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        caption = f"<summary>Table: {safe(self.title)}</summary>"
-        return f"<figure>{self.svg}<details>{caption}<div>{table}</div></details></figure>"
+        caption = f"Table: {safe(self.title)}"
+        # It scrolls if it is wide or long, so the keyboard has to reach it.
+        scrolled = f'<div tabindex="0" role="region" aria-label="{caption}">{table}</div>'
+        return f"<figure>{self.svg}<details><summary>{caption}</summary>{scrolled}</details></figure>"
 
     __html__ = html

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from otel_job_measure.insight.check import Checked
 from otel_job_measure.insight.matching import started_ns
@@ -11,6 +12,8 @@ from otel_job_measure.insight.run_store import ALL, FailureCount, RunStore, Summ
 
 STRIP = 20
 """How many of the last runs of each job a report shows: three hundred jobs fit into 200 kB."""
+_FIRST_NS: Final = 2 - 2**63
+"""The first time that a store can be asked for, in 1677."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +87,7 @@ def report(store: RunStore, found: Checked, *, since_ns: int, wanted: Wanted = A
     Raises:
         StoreError: The store does not answer.
     """
-    before_ns = since_ns - max(0, found.at_ns - since_ns)
+    before_ns = max(_FIRST_NS, since_ns - max(0, found.at_ns - since_ns))
     overview = jobs(store, found, since_ns=since_ns, wanted=wanted, strip=STRIP)
     now = [view.summary for view in overview.jobs if view.summary.runs]
     before = store.summaries(replace(wanted, since_ns=before_ns, until_ns=since_ns))
