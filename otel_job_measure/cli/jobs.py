@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
         where = console()
         where.print(*rendered(where, found, shown, len(found.jobs)), crop=False)
-    else:
+    if not shown and not args.json:
         print(brief(nothing(args, found), options.MOST_PATH), file=sys.stderr)
     if viewer.lacks:
         print(brief(viewer.lacks), file=sys.stderr)

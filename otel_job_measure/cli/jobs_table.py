@@ -82,10 +82,9 @@ def summed(found: Overview, shown: Sequence[JobView], count: int) -> Text:
     ]
     days = timedelta(microseconds=(found.at_ns - found.since_ns) // 1000)
     jobs = f"{count} job{'' if count == 1 else 's'}"
-    head = f"{jobs}: " if len(shown) == count else f"{len(shown)} of {jobs}: "
-    return Text.assemble(
-        head, Text(", ").join(parts), Text(f"; runs of the last {_span(days)}, from {brief(found.source)}", style="dim")
-    )
+    head = jobs if len(shown) == count else f"{len(shown)} of {jobs}"
+    tail = f"; runs of the last {_span(days)}, from {brief(found.source)}"
+    return Text.assemble(f"{head}: " if parts else head, Text(", ").join(parts), (tail, "dim"))
 
 
 def rendered(console: Console, found: Overview, shown: Sequence[JobView], count: int) -> tuple[Group, Group]:

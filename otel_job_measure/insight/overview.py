@@ -5,8 +5,9 @@ summaries, and the latest runs of each job.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 from otel_job_measure.expectations.expectation import JobId
@@ -78,7 +79,7 @@ class Overview:
         source: Where the answers come from, for people.
         at_ns: When it was.
         since_ns: The begin of the period whose runs are counted.
-        level: The worst level, as `check` has it.
+        level: The worst level of these jobs, of the hosts and of the store, as `check` has it.
         hosts: What holds of hosts and of the store.
         jobs: The jobs, the worst first.
     """
@@ -106,7 +107,7 @@ def jobs(store: RunStore, found: Checked, *, since_ns: int, wanted: Wanted = ALL
     """
     summaries = {each.job: each for each in store.summaries(replace(wanted, since_ns=since_ns))}
     strips = _strips(store, found, wanted, strip)
-    judged = _judged(found, wanted)
+    judged = _judged(found, wanted, summaries)
     views = (
         view_of(job, found, judged.get(job, ()), summaries.get(job), strips.get(job, ()))
         for job in summaries.keys() | judged.keys()
@@ -115,7 +116,7 @@ def jobs(store: RunStore, found: Checked, *, since_ns: int, wanted: Wanted = ALL
         source=store.label,
         at_ns=found.at_ns,
         since_ns=since_ns,
-        level=found.level(),
+        level=replace(found, judgements=tuple(chain.from_iterable(judged.values()))).level(),
         hosts=found.abouts,
         jobs=worst_first(views),
     )
@@ -138,13 +139,17 @@ def _success(view: JobView) -> float:
     return 1.0 if view.summary.success is None else view.summary.success
 
 
-def _judged(found: Checked, wanted: Wanted) -> Mapping[JobId, Sequence[Judgement]]:
-    """Returns the judgements of each job that is wanted, the worst first."""
+def _judged(found: Checked, wanted: Wanted, ran: Collection[JobId]) -> Mapping[JobId, Sequence[Judgement]]:
+    """Returns the judgements of each job that is wanted, the worst first.
+
+    With a host, these are the jobs that are judged there, and those that ran there, whatever host they are expected on.
+    """
     wants = wanted_jobs(wanted.pattern, wanted.project, wanted.stage)
     judged: dict[JobId, list[Judgement]] = defaultdict(list)
     for each in found.judgements:
         is_named = wanted.pattern is not None or wanted.job in {None, each.job.job}
-        if is_named and wants(each.job) and (wanted.host is None or wanted.host == each.host):
+        is_here = wanted.host in {None, each.host} or (each.host is None and each.job in ran)
+        if is_named and is_here and wants(each.job):
             judged[each.job].append(each)
     for of_job in judged.values():
         of_job.sort(key=lambda each: (-badness(each.state.level), ORDER[each.state.name], each.host or ""))

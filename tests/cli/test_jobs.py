@@ -121,6 +121,16 @@ def test_no_runs_at_all(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert not state_dir.exists()
 
 
+def test_no_such_job_beside_what_holds_of_a_host(fill: Fill, capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt host is said, whatever else there is to say."""
+    fill(whole("ahead", time.time_ns() + 86_400 * SECOND, GOOD))
+    assert main(["jobs", "--host", "no-host"]) == 0
+    captured = capsys.readouterr()
+    assert "its clock is ahead" in captured.out
+    assert "0 jobs; runs of the last 7 days" in captured.out
+    assert "No such job" in captured.err
+
+
 def test_only_open_runs(fill: Fill, capsys: pytest.CaptureFixture[str]) -> None:
     """A job that never ended has no share of successes and no durations."""
     fill(started("a", time.time_ns() - 60 * SECOND, GOOD))

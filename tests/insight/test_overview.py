@@ -98,6 +98,26 @@ def test_only_wanted_jobs_are_shown() -> None:
     assert shown(Wanted(project="no such")) == []
 
 
+def test_a_job_that_ran_on_a_host_has_its_state_beside_those_that_are_judged_there() -> None:
+    """A failing job is not idle because its host was asked for; the level is that of the jobs that are shown."""
+    there = replace(expected(host="b", **HOURLY), job=JobId("hosted"))
+    store = OverviewStore(
+        *(replace(each, host="b", job="hosted", uuid=f"h{each.uuid}") for each in STEADY_HOURLY),
+        replace(run(-60, -50, uuid="f", reason="error", host="b"), job="bad"),
+        replace(run(-60, -50, uuid="g", reason="error", host="c"), job="elsewhere"),
+        expects=(there,),
+    )
+
+    def shown(host: str | None) -> tuple[int, dict[str, str]]:
+        found = _overview(store, wanted=Wanted(host=host))
+        return found.level, {each.job.job: each.state for each in found.jobs}
+
+    assert shown("b") == (2, {"bad": "failing", "hosted": "ok"})
+    assert shown("c") == (2, {"elsewhere": "failing"})
+    assert shown("d") == (0, {})
+    assert shown(None)[1] == {"bad": "failing", "elsewhere": "failing", "hosted": "ok"}
+
+
 def test_twenty_thousand_runs_are_shown_as_one_counts_them_by_hand() -> None:
     """The numbers of each job equal those of its runs, and so do those of the JSON."""
     store = PlainStore(some_runs(20_000, 7), CLOCK_NS)
