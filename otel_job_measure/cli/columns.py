@@ -8,7 +8,8 @@ from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.text import Text
 
-from otel_job_measure.cli.terminal import closed, shortened
+from otel_job_measure.cli.terminal import shortened
+from otel_job_measure.insight.words import closed
 
 _GAP: Final = 2
 _NOTHING: Final = "-"

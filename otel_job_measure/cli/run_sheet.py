@@ -7,10 +7,10 @@ from rich.text import Text
 
 from otel_job_measure import names
 from otel_job_measure.cli.table import OK, status
-from otel_job_measure.cli.terminal import apart, closed, console, local
+from otel_job_measure.cli.terminal import apart, console, local
 from otel_job_measure.history.run_record import RUNNING, RunRecord
 from otel_job_measure.insight.run_page import RunPage
-from otel_job_measure.insight.words import took
+from otel_job_measure.insight.words import closed, took
 from otel_job_measure.journal.kept_output import STACK
 from otel_job_measure.printable import brief, printable
 

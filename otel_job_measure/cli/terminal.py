@@ -16,8 +16,6 @@ WIDTH: Final = 80
 _MINUTE_S, _HOUR_S, _DAY_S, _YEAR_S = 60, 3600, 86_400, 31_557_600
 _AGES = ((_MINUTE_S, 1, "s"), (_HOUR_S, _MINUTE_S, "m"), (2 * _DAY_S, _HOUR_S, "h"), (_YEAR_S, _DAY_S, "d"))
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_RIGHT_TO_LEFT: Final = {"R", "AL", "AN"}
-_LEFT_TO_RIGHT_MARK: Final = "\u200e"
 
 
 class _Console(Console):
@@ -54,13 +52,6 @@ def shortened(text: str, width: int) -> str:
     while tail and unicodedata.combining(tail[0]):  # an accent without its letter would land on the ellipsis
         tail = tail[1:]
     return f"{head}…{tail}"
-
-
-def closed(text: str) -> str:
-    """Returns a text whose direction a terminal does not carry on: what follows a Hebrew name stays in its column."""
-    if text.isascii() or _RIGHT_TO_LEFT.isdisjoint(map(unicodedata.bidirectional, text)):
-        return text
-    return f"{text}{_LEFT_TO_RIGHT_MARK}"
 
 
 def apart(time_ns: int | None, now_ns: int) -> str:

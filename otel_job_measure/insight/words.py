@@ -1,5 +1,6 @@
 """Durations and times in words, as the terminal, the page and the report show them."""
 
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -9,7 +10,16 @@ _UNITS: Final = ((0.0009995, 1e6, 0, "µs"), (0.00995, 1e3, 1, "ms"), (0.9995, 1
 _SPANS: Final = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 0, ""))
 _FEW: Final = 10
 _NS: Final = 10**9
+_RIGHT_TO_LEFT: Final = {"R", "AL", "AN"}
+_LEFT_TO_RIGHT_MARK: Final = "\u200e"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def closed(text: str) -> str:
+    """Returns a text whose direction nothing carries on: what follows a Hebrew name stays in its place."""
+    if text.isascii() or _RIGHT_TO_LEFT.isdisjoint(map(unicodedata.bidirectional, text)):
+        return text
+    return f"{text}{_LEFT_TO_RIGHT_MARK}"
 
 
 def took(duration_s: float | None) -> str:

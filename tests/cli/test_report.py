@@ -72,7 +72,7 @@ def test_each_form_has_the_same_jobs(capsys: pytest.CaptureFixture[str], tmp_pat
     assert "| failing | bad \\(billing, production\\) | 3 | 3 | 0.0 % |" in printed("--markdown")
     page = tmp_path / "report.html"
     assert printed("--html", str(page)) == ""
-    assert "<bdi>bad (billing, production)</bdi></th><td class=n>3</td><td class=n>3</td>" in page.read_text()
+    assert ">bad (billing, production)</th><td class=n>3</td><td class=n>3</td>" in page.read_text()
     assert printed("--html", "-").startswith("<!doctype html>")
     mail = email.message_from_string(
         printed("--mail", "ops@example.com", "dev@example.com"), policy=email.policy.default

@@ -1,6 +1,7 @@
 """A report as one file of HTML: no script, no request, and a table behind each picture."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from html import escape
 from importlib.resources import files
 from typing import Final
 
@@ -56,7 +57,7 @@ def _changes(report: Report) -> Iterator[str]:
         yield f"<h3>{heading}</h3><ul>"
         for change in found[: words.MOST]:
             picture = "" if change.kind == GONE else _picture(views[change.job], change)
-            yield f"<li><b>{safe(words.name(change.job))}</b> {safe(words.of_change(change))}{picture}</li>"
+            yield f"<li><b>{escape(words.name(change.job))}</b> {safe(words.of_change(change))}{picture}</li>"
         yield _rest(found)
         yield "</ul>"
     yield "</section>"
@@ -67,11 +68,11 @@ def _not_ok(report: Report) -> Iterator[str]:
     if bad or hosts:
         yield "<section><h2>Not ok now</h2><ul>"
         for about in hosts[: words.MOST]:
-            yield f"<li>{_signed(about.finding.level, about.finding.name)} {safe(words.of_host(about))}</li>"
+            yield f"<li>{_signed(about.finding.level, about.finding.name)} {escape(words.of_host(about))}</li>"
         yield _rest(hosts)
         for view in bad[: words.MOST]:
             state = _signed(view.level, view.state)
-            yield f"<li>{state} <b>{safe(words.name(view.job))}</b> {safe(words.of_state(view))}</li>"
+            yield f"<li>{state} <b>{escape(words.name(view.job))}</b> {safe(words.of_state(view))}</li>"
         yield f"{_rest(bad)}</ul></section>"
 
 
@@ -108,7 +109,7 @@ def _heads(columns: Sequence[str]) -> str:
 
 def _row(view: JobView, *, has_durations: bool) -> Iterable[str]:
     _, name, *cells = words.row(view)
-    yield f"<tr><td>{_signed(view.level, view.state)}</td><th scope=row><bdi>{safe(name)}</bdi></th>"
+    yield f"<tr><td>{_signed(view.level, view.state)}</td><th scope=row>{escape(name)}</th>"
     for column, cell in zip(words.COLUMNS[2:], cells, strict=True):
         yield f"<td{_class(column)}>{safe(cell)}</td>"
     yield f"<td>{_strip(view)}</td>"

@@ -10,7 +10,7 @@ from otel_job_measure.insight.overview import JobView
 from otel_job_measure.insight.report.changes import FAILING_MORE, GONE, KINDS, NEW, SLOWER, Change, counted
 from otel_job_measure.insight.report.report import Report
 from otel_job_measure.insight.run_store import FailureCount, Summary
-from otel_job_measure.insight.words import day, number, percent, span, to_the_minute, took, zone
+from otel_job_measure.insight.words import closed, day, number, percent, span, to_the_minute, took, zone
 from otel_job_measure.printable import printable
 
 HEADINGS: Final = {FAILING_MORE: "Failing more", SLOWER: "Slower", NEW: "New", GONE: "Gone"}
@@ -67,7 +67,8 @@ def not_ok(report: Report) -> Sequence[JobView]:
 
 def of_host(about: About) -> str:
     """Returns what holds of a host, or of the store."""
-    return printable(f"{_cut(about.host or 'the store')}: {words_of(about.finding, to_the_minute)}")
+    host = closed(printable(_cut(about.host or "the store")))
+    return f"{host}: {printable(words_of(about.finding, to_the_minute))}"
 
 
 def of_state(view: JobView) -> str:
@@ -76,9 +77,9 @@ def of_state(view: JobView) -> str:
 
 
 def name(job: JobId) -> str:
-    """Returns a job with its project and stage; long names lose their middle, which JSON and CSV have."""
-    where = ", ".join(_cut(part) for part in (job.project, job.stage) if part)
-    return printable(f"{_cut(job.job)} ({where})" if where else _cut(job.job))
+    """Returns a job with its project and stage, printable; long names lose their middle, which JSON and CSV have."""
+    name, *parts = (closed(printable(_cut(part))) for part in (job.job, *filter(None, job[1:])))
+    return f"{name} ({', '.join(parts)})" if parts else name
 
 
 def _cut(text: str) -> str:

@@ -151,6 +151,13 @@ def test_long_names_lose_their_middle_in_sentences() -> None:
     assert report_object(found)["jobs"][0]["job"] == "a" * 500 + "b" * 524
 
 
+def test_a_name_from_the_right_turns_nothing_else_round() -> None:
+    """A mark after it ends its direction: the numbers that follow a Hebrew name stay behind it."""
+    found = of(*daily("\u05d2\u05d9\u05d1", 10, 14, 7), *daily("\u05d2\u05d9\u05d1", 30, 7, 0))
+    for shown in (text(found), html(found), markdown(found).replace("\\", "")):
+        assert "\u05d2\u05d9\u05d1\u200e (billing, production)" in shown
+
+
 @pytest.mark.parametrize(
     ("made", "says"),
     [
