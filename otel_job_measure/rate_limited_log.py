@@ -4,7 +4,8 @@ import logging
 from pathlib import PurePath
 from typing import Any, Final, Literal
 
-from otel_job_measure.clock import Clock
+from otel_job_measure import names
+from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.printable import brief
 
 EVERY_S: Final = 60.0
@@ -38,24 +39,16 @@ class RateLimitedLog:
 
     def warning(self, kind: str, message: str, *values: object) -> bool:
         """Logs a warning, unless one of its kind was logged within the last minute."""
-        return self._log_if_due(logging.WARNING, kind, message, values)
-
-    def log(self, level: int, kind: str, message: str, *values: object) -> bool:
-        """Logs a message of any level, at the rate of `warning`."""
-        return self._log_if_due(level, kind, message, values)
+        return self.log(logging.WARNING, kind, message, *values)
 
     def bug(self, kind: str, message: str, *values: object, error: BaseException | None = None) -> bool:
         """Logs an error of the package with the traceback of `error`, or of the exception that is being handled."""
-        return self._log_if_due(logging.ERROR, kind, message, values, error or True)
+        return self.log(logging.ERROR, kind, message, *values, error=error or True)
 
-    def _log_if_due(
-        self,
-        level: int,
-        kind: str,
-        message: str,
-        values: tuple[object, ...],
-        error: BaseException | Literal[True] | None = None,
+    def log(
+        self, level: int, kind: str, message: str, *values: object, error: BaseException | Literal[True] | None = None
     ) -> bool:
+        """Logs a message of any level, at the rate of `warning`."""
         now_ns = self._clock.monotonic_ns()
         last_ns = self._last_ns.get(kind)
         if last_ns is not None and now_ns - last_ns < self._every_ns:
@@ -65,6 +58,15 @@ class RateLimitedLog:
         self._last_ns[kind] = now_ns
         self._log.log(level, message, *map(_safe, values), exc_info=error)
         return True
+
+
+LOG: Final = PrintableLog(logging.getLogger(names.LOGGER))
+"""The package's log."""
+
+
+def once(logger: str = names.LOGGER) -> RateLimitedLog:
+    """Returns a log that logs each kind of message once in the life of the process."""
+    return RateLimitedLog(logging.getLogger(logger), SystemClock(), every_s=1e9)
 
 
 def _safe(value: object) -> object:

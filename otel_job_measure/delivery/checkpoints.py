@@ -1,18 +1,15 @@
 """The committed offsets of one consumer: how much of each segment its sink has."""
 
 import json
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final
 
-from otel_job_measure import names
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.journal.private_files import read_private, replace_private
-from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
+from otel_job_measure.rate_limited_log import LOG, RateLimitedLog
 
-_log = PrintableLog(logging.getLogger(names.LOGGER))
 _FORMAT: Final = 1
 _MOST_BYTES: Final = 64 * 1024 * 1024
 """More than the offsets of a million segments."""
@@ -55,7 +52,7 @@ class FileCheckpoints(Checkpoints):
         super().__init__()
         self._path = path
         self._destination = destination
-        self._limited_log = RateLimitedLog(_log, SystemClock())
+        self._limited_log = RateLimitedLog(LOG, SystemClock())
         self._offsets |= _read(path).get(destination, {})
 
     def advance(self, offsets: Mapping[str, int]) -> None:
@@ -97,5 +94,5 @@ def _read(path: Path) -> dict[str, dict[str, int]]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        _log.warning("%a cannot be read, so its points are sent again: %s", str(path), error)
+        LOG.warning("%a cannot be read, so its points are sent again: %s", str(path), error)
         return {}

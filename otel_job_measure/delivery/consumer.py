@@ -1,19 +1,15 @@
 """One sink as the shipper sees it: its committed offsets, when it is due, and the batch it was given last."""
 
-import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import Enum
 from typing import Final, NamedTuple
 
-from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.delivery.backoff import Backoff
 from otel_job_measure.delivery.checkpoints import Checkpoints
 from otel_job_measure.delivery.lines import count_points, first_point, time_of
 from otel_job_measure.journal.interfaces import Ack, Chunk, Position, Segment, Sink, WriteResult
-from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
-
-_log = PrintableLog(logging.getLogger(names.LOGGER))
+from otel_job_measure.rate_limited_log import LOG, RateLimitedLog
 
 MAX_BATCH: Final = 900_000
 SLOW_S: Final = 1.0
@@ -95,7 +91,7 @@ class Consumer:
         self._clock = clock or SystemClock()
         self._backoff = backoff or Backoff()
         self._checkpoints = checkpoints or Checkpoints()
-        self._limited_log = RateLimitedLog(_log, self._clock)
+        self._limited_log = RateLimitedLog(LOG, self._clock)
         self._warned = False
         self._failing_since_ns = 0
         # The batch that is not done, of this process's own segments and of those left by others.
@@ -334,4 +330,4 @@ class Consumer:
         self.message = ""
         if self._warned:
             self._warned = False
-            _log.info("points are delivered to %s again", self.sink.name)
+            LOG.info("points are delivered to %s again", self.sink.name)

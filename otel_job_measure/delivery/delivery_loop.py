@@ -1,24 +1,21 @@
 """The rounds of the shipper's thread, without the thread."""
 
 import contextlib
-import logging
 import random
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.delivery.backlog import Backlog
 from otel_job_measure.delivery.backoff import Uniform
 from otel_job_measure.delivery.consumer import Consumer, Listed, Served
 from otel_job_measure.journal.interfaces import Position, Segment, Source
-from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
+from otel_job_measure.rate_limited_log import LOG, RateLimitedLog
 
 if TYPE_CHECKING:
     from otel_job_measure.delivery.presence import Presence
 
-_log = PrintableLog(logging.getLogger(names.LOGGER))
 
 MAINTAIN_S: Final = 10.0
 RECOVER_S: Final = 30.0
@@ -64,7 +61,7 @@ class DeliveryLoop:
         self._drops = drops
         self._pause = pause
         self._uniform = uniform or random.SystemRandom().uniform
-        self._limited_log = RateLimitedLog(_log, self._clock)
+        self._limited_log = RateLimitedLog(LOG, self._clock)
         self._delivered_ns: dict[str, int] = {}
         """When all eager sinks had a segment."""
         self._maintain_ns = self._clock.monotonic_ns() + int(MAINTAIN_S * 1e9)

@@ -1,7 +1,6 @@
 """The base of both server sinks: batches, time-outs, counts, dead letters and masked secrets."""
 
 import importlib
-import logging
 import os
 import traceback
 import weakref
@@ -21,13 +20,12 @@ from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Ack, Chunk, DeadLetters, WriteResult
-from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
+from otel_job_measure.rate_limited_log import LOG, RateLimitedLog, once
 from otel_job_measure.settings import Settings
 
 _T = TypeVar("_T")
-_log = PrintableLog(logging.getLogger(names.LOGGER))
 
-_once = RateLimitedLog(_log, SystemClock(), every_s=1e9)
+_once = once()
 _GO_S: Final = 5.0
 _LEAST_TIMEOUT_S: Final = 0.05
 _MOST_UNFINISHED: Final = 4
@@ -77,7 +75,7 @@ class ServerSink(ABC):
         self._label = label
         self._most_timeout_s = timeout_s
         self._clock = clock or SystemClock()
-        self._limited_log = RateLimitedLog(_log, self._clock)
+        self._limited_log = RateLimitedLog(LOG, self._clock)
         self._limit = SizeLimit(max_bytes)
         self._unfinished: dict[tuple[Chunk, ...], Batch] = {}
         self.reachable: bool | None = None
@@ -137,7 +135,7 @@ class ServerSink(ABC):
             message = self._masked(verdict.message)
             self._limited_log.warning("tell", "%s refuses rows of what runs now: %s", self.title, short(message))
         if verdict.kind is not Kind.DELIVERED:
-            _log.debug("%d rows of what runs now are not in %s (%s)", len(lines), self.title, self._label)
+            LOG.debug("%d rows of what runs now are not in %s (%s)", len(lines), self.title, self._label)
         return verdict.kind is Kind.DELIVERED
 
     def forget(self, segments: Sequence[str]) -> None:  # noqa: B027 - the protocol's
@@ -180,7 +178,7 @@ class ServerSink(ABC):
             enough=lambda: deadline_ns is not None or self._clock.monotonic_ns() >= over_ns,
         )
         if batch.delivered > before:
-            _log.debug("%d points are in %s (%s)", batch.delivered - before, self.title, self._label)
+            LOG.debug("%d points are in %s (%s)", batch.delivered - before, self.title, self._label)
         if verdict.kind is Kind.DELIVERED:
             return WriteResult(ack=Ack.DONE)
         while len(self._unfinished) >= _MOST_UNFINISHED:

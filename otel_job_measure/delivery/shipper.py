@@ -1,14 +1,13 @@
 """The one thread of a process that brings its points to their sinks."""
 
 import contextlib
-import logging
 import os
 import sys
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from otel_job_measure import forks, names
+from otel_job_measure import forks
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.delivery.backlog import Backlog
 from otel_job_measure.delivery.consumer import Consumer
@@ -17,12 +16,11 @@ from otel_job_measure.delivery.flush_waiters import Bell, FlushWaiters, Waiter
 from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Position, Source
-from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
+from otel_job_measure.rate_limited_log import LOG, RateLimitedLog
 
 if TYPE_CHECKING:
     from otel_job_measure.delivery.presence import Presence
 
-_log = PrintableLog(logging.getLogger(names.LOGGER))
 
 THREAD_NAME: Final = "otel-job-measure"
 _AGAIN_S: Final = 1.0
@@ -59,7 +57,7 @@ class Shipper:
             drops=drops,
             pause=self._bell.wait,
         )
-        self._limited_log = RateLimitedLog(_log, self._clock)
+        self._limited_log = RateLimitedLog(LOG, self._clock)
         self._waiters = FlushWaiters()
         self._pid = os.getpid()
         # Tried, never waited for.
@@ -293,7 +291,7 @@ class Shipper:
 def _warn_without_threads() -> None:
     """Warns in a worker of uWSGI in which threads stand still between requests."""
     if getattr(sys.modules.get("uwsgi"), "has_threads", 1) == 0:
-        _log.warning(
+        LOG.warning(
             "uWSGI runs without threads, so points are sent late: start it with --enable-threads, "
             "or have them sent by `otel-job-measure ship`"
         )

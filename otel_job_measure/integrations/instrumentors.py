@@ -4,7 +4,6 @@ An adapter is installed when the app has imported its library. So a process that
 not even a child of a process pool, which the launcher instruments too.
 """
 
-import logging
 import sys
 from collections.abc import Collection
 from importlib import import_module
@@ -14,7 +13,6 @@ from typing import Any, ClassVar
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # not exported
 from wrapt import register_post_import_hook
 
-from otel_job_measure import names
 from otel_job_measure.forks import fork_gate
 
 
@@ -68,9 +66,9 @@ class _Instrumentor(BaseInstrumentor):  # type: ignore[misc]  # it has no types
 
 def _warn(message: str, *words: object) -> None:
     with fork_gate():
-        from otel_job_measure.rate_limited_log import PrintableLog  # noqa: PLC0415 - rarely needed
+        from otel_job_measure.rate_limited_log import LOG  # noqa: PLC0415 - rarely needed
 
-    PrintableLog(logging.getLogger(names.LOGGER)).warning(message, *words)
+    LOG.warning(message, *words)
 
 
 def _is_half_imported(module: ModuleType) -> bool:

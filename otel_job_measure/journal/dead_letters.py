@@ -3,7 +3,6 @@
 A file of dead letters is a segment. To send its lines again, the file moves to `ready/`.
 """
 
-import logging
 import os
 import re
 import time
@@ -12,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import LineProtocolError, StateDirError
 from otel_job_measure.journal.file_lock import Lock, lock
@@ -21,9 +19,8 @@ from otel_job_measure.journal.kept_output import BEGIN
 from otel_job_measure.journal.private_files import names_in, read_private
 from otel_job_measure.journal.segment import MARK, MOST_BYTES, SUFFIX, create, decode_header, destination_of
 from otel_job_measure.journal.state_dir import StateDir
-from otel_job_measure.rate_limited_log import PrintableLog
+from otel_job_measure.rate_limited_log import LOG
 
-_log = PrintableLog(logging.getLogger(names.LOGGER))
 _FILE_BYTES = 1024 * 1024
 """A file holds at most this much, so that `max_bytes` can delete the oldest."""
 _PART_BYTES = 16 * 1024 * 1024
@@ -52,7 +49,7 @@ class DeadLetterFiles:
         try:
             self._append(comment + line + b"\n")
         except OSError as error:
-            _log.error("a refused line cannot be kept (%s): %r, refused with: %s", error, line[:_MOST_LOGGED], message)
+            LOG.error("a refused line cannot be kept (%s): %r, refused with: %s", error, line[:_MOST_LOGGED], message)
 
     def _append(self, data: bytes) -> None:
         taken = self._open()
@@ -89,7 +86,7 @@ class LoggedDeadLetters:
 
     def put(self, line: bytes, message: str) -> None:
         """Logs one line with the server's message."""
-        _log.error("a line was refused, and there is no folder to keep it in: %r: %s", line[:_MOST_LOGGED], message)
+        LOG.error("a line was refused, and there is no folder to keep it in: %r: %s", line[:_MOST_LOGGED], message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +197,7 @@ def _content(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        _log.error("%s is left where it is: %s", path, error)
+        LOG.error("%s is left where it is: %s", path, error)
         return None
 
 
@@ -210,7 +207,7 @@ def _locked(path: Path, pause: Callable[[float], None] = time.sleep) -> Lock | N
         try:
             taken = lock(path, create=False)
         except OSError as error:
-            _log.error("%s is left where it is: %s", path, error)
+            LOG.error("%s is left where it is: %s", path, error)
             return None
         if taken is not None or not os.path.lexists(path):
             return taken

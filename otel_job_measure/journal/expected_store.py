@@ -6,7 +6,6 @@ a newer version has written, costs only itself.
 
 import contextlib
 import json
-import logging
 import os
 import time
 from collections.abc import Generator, Iterable, Mapping
@@ -15,7 +14,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
-from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import ScheduleError
 from otel_job_measure.expectations.encoding import MOST_SKIPS, as_object, from_object
@@ -31,10 +29,9 @@ from otel_job_measure.journal.private_files import (
 )
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.journal.statements import Key, Known, Snapshot, merged, needs_writing, retired
-from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
+from otel_job_measure.rate_limited_log import once
 
-_log = PrintableLog(logging.getLogger(names.LOGGER))
-_once = RateLimitedLog(_log, SystemClock(), every_s=1e9)
+_once = once()
 _FORMAT: Final = 1
 _MOST_BYTES: Final = 32 * 1024 * 1024
 """More than 10,000 jobs of one source take."""

@@ -1,7 +1,6 @@
 """The maintenance of a state directory: the recovery pass, the bound on bytes, and the note that it was done."""
 
 import contextlib
-import logging
 import os
 import stat
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
@@ -9,8 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from otel_job_measure import names
-from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.clock import Clock
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Identity, Segment
@@ -20,11 +18,10 @@ from otel_job_measure.journal.recovery import recover_slots
 from otel_job_measure.journal.segment import MOST_BYTES, SUFFIX, SegmentFile, decode_header
 from otel_job_measure.journal.state_dir import Mark, StateDir
 from otel_job_measure.journal.vitals import OpenStart
-from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
+from otel_job_measure.rate_limited_log import LOG, once
 
-_log = PrintableLog(logging.getLogger(names.LOGGER))
 _READ = 1024 * 1024
-_once = RateLimitedLog(_log, SystemClock(), every_s=1e9)
+_once = once()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +91,7 @@ def enforce(state: StateDir, bound: Bound) -> None:
         Mark(state, min(unrecorded)).until(max(unrecorded))
     if points:
         bound.counters.dropped(points, "max_bytes", own=own)
-        _log.error(
+        LOG.error(
             "%d undelivered points were deleted: %s holds more than %d bytes", points, state.root, bound.max_bytes
         )
 

@@ -1,13 +1,12 @@
 """The recovery pass: the open runs of dead processes are ended as lost, and their segments move to `ready/`."""
 
-import logging
 import os
 import re
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from otel_job_measure import names
-from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.clock import Clock
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal import slots
 from otel_job_measure.journal.private_files import names_in, open_private
@@ -20,10 +19,9 @@ from otel_job_measure.points.line_protocol import parse
 from otel_job_measure.points.outcome import Ending, Outcome
 from otel_job_measure.points.rows import Series, ending_lines
 from otel_job_measure.points.tags import DefaultTags
-from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
+from otel_job_measure.rate_limited_log import LOG, once
 
-_log = PrintableLog(logging.getLogger(names.LOGGER))
-_once = RateLimitedLog(_log, SystemClock(), every_s=1e9)
+_once = once()
 _SILENCE_NS = 600_000_000_000
 """How long a slot must be silent if its lock cannot tell: another boot, or no lock file."""
 _AHEAD_NS = 60_000_000_000
@@ -48,7 +46,7 @@ def recover_slots(state: StateDir, *, clock: Clock, boot_id: str) -> int:
         except OSError as error:  # another user's, or a full disk: the other slots and the bound come all the same
             _once.warning(f"unrecovered {folder}", "the segments in %s cannot be recovered now: %s", folder, error)
     if lost:
-        _log.warning("runs recorded as lost, because their process died: %d", lost)
+        LOG.warning("runs recorded as lost, because their process died: %d", lost)
     return lost
 
 

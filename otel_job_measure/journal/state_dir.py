@@ -6,18 +6,16 @@ import os
 from collections.abc import Collection, Generator, Iterable, Iterator
 from pathlib import Path
 
-from otel_job_measure import names
-from otel_job_measure.clock import Clock, SystemClock
+from otel_job_measure.clock import Clock
 from otel_job_measure.errors import LineProtocolError
 from otel_job_measure.journal.file_lock import IS_AVAILABLE, lock
 from otel_job_measure.journal.interfaces import Segment
 from otel_job_measure.journal.private_files import make_folder, names_in, open_private, refuse_strangers, touch
 from otel_job_measure.journal.rights import refuse_as_root
 from otel_job_measure.journal.segment import SUFFIX, SegmentFile, destination_of
-from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
+from otel_job_measure.rate_limited_log import LOG, once
 
-_log = PrintableLog(logging.getLogger(names.LOGGER))
-_once = RateLimitedLog(_log, SystemClock(), every_s=1e9)
+_once = once()
 _WINDOW = 1000
 _MOST_NAME = 70  # bytes, of which each takes up to three characters of a file name
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
@@ -195,7 +193,7 @@ class StateDir:
                 path.unlink()
                 return
             path.rename(self.rejected / path.name)
-            _log.error("%s is damaged and is kept in %s: see `otel-job-measure rejected`", path, self.rejected)
+            LOG.error("%s is damaged and is kept in %s: see `otel-job-measure rejected`", path, self.rejected)
 
     def _readable(self, names_here: Iterable[str]) -> Iterator[SegmentFile]:
         for name in names_here:

@@ -5,18 +5,16 @@ and reads two backslashes as one; 2 looks for the line's end in a wrong place af
 becomes a slash. A text that needs no change is returned as it is; each kind of change is logged once.
 """
 
-import logging
 import re
 from typing import Final
 
-from otel_job_measure.clock import SystemClock
 from otel_job_measure.printable import printable as printable  # noqa: PLC0414 - rows and terminals need it
-from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.rate_limited_log import once
 
 MAX_BYTES: Final = 1024
 """Names and other strings are cut at 1 KiB of UTF-8."""
 
-_once = RateLimitedLog(logging.getLogger(__name__), SystemClock(), every_s=1e9)
+_once = once(__name__)
 
 _MOST_CHARS = 64 * 1024
 _SURELY_SHORT = MAX_BYTES // 4  # no character takes more than four bytes

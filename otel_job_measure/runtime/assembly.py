@@ -5,7 +5,6 @@ not pay for them, and the package's thread must not import.
 """
 
 import contextlib
-import logging
 import os
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ from otel_job_measure.journal.memory_store import MemoryStore
 from otel_job_measure.journal.rights import whose_rights
 from otel_job_measure.journal.segment_writer import SegmentWriter
 from otel_job_measure.journal.state_dir import Mark, StateDir
-from otel_job_measure.rate_limited_log import PrintableLog
+from otel_job_measure.rate_limited_log import LOG
 from otel_job_measure.settings import Settings
 from otel_job_measure.settings.environment import default_state_dir
 
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from otel_job_measure.journal.maintenance import JournalSource
     from otel_job_measure.journal.vitals import Vitals
 
-_log = PrintableLog(logging.getLogger(names.LOGGER))
 _STATE_DIR = f"{names.ENV_PREFIX}STATE_DIR"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _MOUNTS = Path("/proc/mounts")
@@ -180,7 +178,7 @@ def make_shipper(  # noqa: PLR0913 - the parts of one machine
         except (SettingsError, MissingDependencyError):
             raise
         except Exception as error:  # noqa: BLE001 - the job must go on
-            _log.warning(
+            LOG.warning(
                 "this process leaves its points to others to send, because a library cannot be loaded: %s: %s",
                 type(error).__name__,
                 error,

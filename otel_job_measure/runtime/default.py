@@ -1,22 +1,19 @@
 """The middlewares and the span processor with the environment's settings."""
 
-import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from opentelemetry.sdk.trace.sampling import Sampler
 
-from otel_job_measure import names
 from otel_job_measure.entrypoints import middleware
 from otel_job_measure.errors import MissingDependencyError, SettingsError, UsageError
-from otel_job_measure.rate_limited_log import PrintableLog
+from otel_job_measure.rate_limited_log import LOG
 from otel_job_measure.runtime.measure import JobMeasure
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans import processor
 from otel_job_measure.spans.rules import SpanRule
 from otel_job_measure.spans.sampler import RecordingSampler
 
-_log = PrintableLog(logging.getLogger(names.LOGGER))
 _made: dict[str, JobMeasure] = {}
 
 
@@ -93,9 +90,9 @@ def ready_measure() -> JobMeasure:
         kept = _made.setdefault("measure", made)
         if kept is made and error is not None:
             if isinstance(error, SettingsError | MissingDependencyError):
-                _log.error("jobs are not measured: %s", error)
+                LOG.error("jobs are not measured: %s", error)
             else:
-                _log.error("jobs are not measured", exc_info=error)
+                LOG.error("jobs are not measured", exc_info=error)
     return kept
 
 

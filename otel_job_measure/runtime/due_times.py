@@ -1,19 +1,16 @@
 """The due times that schedulers say, on their way to the state directory: the shipper's thread writes them."""
 
-import logging
 from typing import Final
 
-from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.expectations.expectation import DueList, Expectation, JobId
 from otel_job_measure.journal.expected_memory import ExpectedMemory
 from otel_job_measure.journal.expected_store import BusyStoreError, ExpectedStore
 from otel_job_measure.journal.statements import Snapshot, Statement
-from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
+from otel_job_measure.rate_limited_log import LOG, RateLimitedLog
 from otel_job_measure.settings import Settings
 from otel_job_measure.spans.declarations import program
 
-_log: Final = PrintableLog(logging.getLogger(names.LOGGER))
 _BY_SCHEDULER: Final = Expectation(by_scheduler=True)
 
 
@@ -27,7 +24,7 @@ class DueTimes:
     def __init__(self, settings: Settings, clock: Clock, memory: ExpectedMemory) -> None:
         self._memory = memory
         self._store = memory if settings.in_memory else ExpectedStore(settings.state_path, clock)
-        self._log = RateLimitedLog(_log, clock)
+        self._log = RateLimitedLog(LOG, clock)
         self._said: dict[tuple[str, JobId], DueList] = {}
 
     def say(self, scheduler: str, job: JobId, due_list: DueList) -> None:

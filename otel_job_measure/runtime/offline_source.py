@@ -5,7 +5,6 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 
-from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal.interfaces import Segment
 from otel_job_measure.journal.living_runs import LivingRuns
@@ -13,10 +12,8 @@ from otel_job_measure.journal.maintenance import Bound, maintain
 from otel_job_measure.journal.slots import any_slot
 from otel_job_measure.journal.state_dir import StateDir, lose
 from otel_job_measure.journal.vitals import OpenStart
-from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
+from otel_job_measure.rate_limited_log import LOG, RateLimitedLog
 from otel_job_measure.settings.model import ANY, LOCAL
-
-_log = PrintableLog(logging.getLogger(names.LOGGER))
 
 
 class OfflineSource:
@@ -43,7 +40,7 @@ class OfflineSource:
         self._boot_id = boot_id
         self._bound = bound
         self._kept: set[str] = set()
-        self._limited_log = RateLimitedLog(_log, clock)
+        self._limited_log = RateLimitedLog(LOG, clock)
         self._living_runs = LivingRuns(state, clock, is_wanted=self._destinations.__contains__)
         self._slot = any_slot()
 

@@ -1,11 +1,9 @@
 """Settings on their way to another process: everything but the secrets, which the other side has to know itself."""
 
-import logging
 from typing import Any
 
-from otel_job_measure import names
 from otel_job_measure.errors import SettingsError
-from otel_job_measure.rate_limited_log import PrintableLog
+from otel_job_measure.rate_limited_log import LOG
 from otel_job_measure.settings import Secret, Settings
 from otel_job_measure.settings.environment import default_state_dir, gathered, process_environment
 from otel_job_measure.settings.secret import ProxyUrl
@@ -13,8 +11,6 @@ from otel_job_measure.settings.table import BY_ARGUMENT
 
 Packed = tuple[tuple[tuple[str, object], ...], tuple[str, ...], tuple[str, ...]]
 """The settings that are no secret and no default; the secrets of variables, and those of arguments, by name."""
-
-_log = PrintableLog(logging.getLogger(names.LOGGER))
 
 
 def packed(settings: Settings) -> Packed:
@@ -39,7 +35,7 @@ def unpacked(given: Packed) -> Settings:
     missing = [*of_arguments, *(name for name in of_variables if name not in found)]
     values: dict[str, Any] = {**dict(plain), **found}
     if missing:
-        _log.warning(
+        LOG.warning(
             "a JobMeasure came here without its %s, since no secret is pickled: this process writes its runs to the"
             " state directory, and another one has to send them; set %s in the environment of both",
             " and ".join(missing),
@@ -49,7 +45,7 @@ def unpacked(given: Packed) -> Settings:
     try:
         return Settings(**values)
     except SettingsError as error:
-        _log.error("the jobs of a JobMeasure that came here are not measured: %s", error)
+        LOG.error("the jobs of a JobMeasure that came here are not measured: %s", error)
         return Settings(disabled=True)
 
 

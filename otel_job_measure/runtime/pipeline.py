@@ -5,7 +5,6 @@ Every `JobMeasure` with one state directory and destination shares a pipeline.
 
 import atexit
 import contextlib
-import logging
 import sys
 import threading
 from collections.abc import Generator
@@ -13,13 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
-from otel_job_measure import forks, names
+from otel_job_measure import forks
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import Journal, Position
 from otel_job_measure.journal.journal import SegmentJournal
 from otel_job_measure.journal.state_dir import StateDir
-from otel_job_measure.rate_limited_log import PrintableLog
+from otel_job_measure.rate_limited_log import LOG
 from otel_job_measure.runtime.assembly import StoreOpener, dies_with_process, identity_of, in_usable_place, make_shipper
 from otel_job_measure.runtime.loops import beside_loop, is_asyncio
 from otel_job_measure.settings import Settings
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 _MOST_S: Final = 3600.0
 _NOTE_S: Final = 1.0
 """How long a process waits at its end for another one that notes what should happen."""
-_log = PrintableLog(logging.getLogger(names.LOGGER))
 _stand_ins: Final[list[Journal]] = []
 _pipelines: Final[dict[tuple[object, ...], "Pipeline"]] = {}
 _closed_at_exit: Final["WeakSet[Pipeline]"] = WeakSet()
@@ -61,7 +59,7 @@ class Pipeline:
     ) -> None:
         settings, message = in_usable_place(settings)
         if message:
-            _log.warning("%s", message)
+            LOG.warning("%s", message)
         self.settings = settings
         self.counters = Counters()
         self._clock = clock or SystemClock()
@@ -261,7 +259,7 @@ class Pipeline:
             try:
                 self.journal.close(delivered=settled and has_sent, until=mark)
             except OSError as error:
-                _log.warning("the last points could not be moved to ready/; another process will find them: %s", error)
+                LOG.warning("the last points could not be moved to ready/; another process will find them: %s", error)
         return has_sent
 
     def _rest(self) -> None:
@@ -346,4 +344,4 @@ def _close_all() -> None:
         try:
             pipeline.close_at_exit()
         except Exception:  # noqa: BLE001 - the others have to be closed too
-            _log.exception("the last points could not be sent")
+            LOG.exception("the last points could not be sent")

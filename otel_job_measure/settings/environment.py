@@ -1,7 +1,6 @@
 """The one module that reads the environment, and files that stand in for it."""
 
 import codecs
-import logging
 import os
 import re
 import stat
@@ -12,10 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from otel_job_measure import names
-from otel_job_measure.clock import SystemClock
 from otel_job_measure.errors import SettingsError
 from otel_job_measure.forks import fork_gate
-from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.rate_limited_log import once
 from otel_job_measure.settings.destination import UrlError, checked_proxy
 from otel_job_measure.settings.secret import warn_of_mode
 from otel_job_measure.settings.table import BY_ARGUMENT, SETTINGS, is_set
@@ -48,7 +46,7 @@ _unescape = partial(re.sub, r'\\(["\\$`])')
 _without_comment = partial(re.sub, r"\s#.*")
 
 _of_files: Final[dict[str, str]] = {}
-_once = RateLimitedLog(logging.getLogger(__name__), SystemClock(), every_s=1e9)
+_once = once(__name__)
 
 
 def gathered(

@@ -1,6 +1,5 @@
 """Values that must not be shown."""
 
-import logging
 import re
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
@@ -8,9 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from otel_job_measure.clock import SystemClock
 from otel_job_measure.errors import SettingsError
-from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.rate_limited_log import once
 
 _MAX_TOKEN_BYTES: Final = 64 * 1024
 # Compiled at the first use: most processes need none of them, and `exec` starts with every line of a crontab.
@@ -23,7 +21,7 @@ _AFTER_CREDENTIAL: Final = r"(?i:(?P<before>(?:token|bearer|basic|authorization|
 _FOLDED: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 """ASCII in lower case, so that `%2F` is `%2f`; other letters may change their length."""
 
-_once = RateLimitedLog(logging.getLogger(__name__), SystemClock(), every_s=1e9)
+_once = once(__name__)
 
 
 class Secret:

@@ -1,15 +1,13 @@
 """The name of a job, and `unnamed` in place of a value that cannot be one."""
 
 import contextlib
-import logging
 from collections.abc import Mapping
 from typing import Any, cast
 
 from otel_job_measure import names
-from otel_job_measure.clock import SystemClock
-from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.rate_limited_log import once
 
-_once = RateLimitedLog(logging.getLogger(__name__), SystemClock(), every_s=1e9)
+_once = once(__name__)
 _MISSING = object()
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.expectations.expectation import Expectation, JobId
 from otel_job_measure.expectations.limits import Checked, checked
@@ -16,10 +15,9 @@ from otel_job_measure.journal.expected_store import BusyStoreError, ExpectedStor
 from otel_job_measure.journal.statements import Snapshot, Statement
 from otel_job_measure.points.tags import resolve
 from otel_job_measure.points.text import clean_tag
-from otel_job_measure.rate_limited_log import PrintableLog, RateLimitedLog
+from otel_job_measure.rate_limited_log import LOG, RateLimitedLog
 from otel_job_measure.spans.declarations import Declared, Key
 
-_log = PrintableLog(logging.getLogger(names.LOGGER))
 _AGAIN_NS: Final = 3600 * 10**9
 
 
@@ -33,7 +31,7 @@ class Noting:
         self._origin = origin
         self._store = store
         self._memory = memory
-        self._log = RateLimitedLog(_log, clock, every_s=1e9)
+        self._log = RateLimitedLog(LOG, clock, every_s=1e9)
         self._taken: dict[Key, tuple[Declared, Expectation | None]] = {}
         self._began_ns = clock.wall_ns()
         self._noted: dict[Key, JobId] = {}

@@ -1,6 +1,5 @@
 """A sampler with which runs record, and the warning of one without it that can drop them."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
@@ -12,11 +11,10 @@ from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.util.types import AnyValue, Attributes
 
 from otel_job_measure import names
-from otel_job_measure.clock import SystemClock
-from otel_job_measure.rate_limited_log import RateLimitedLog
+from otel_job_measure.rate_limited_log import once
 
 _KEEPS_ALL: Final = ("AlwaysOnSampler", "TraceIdRatioBased{1.0}", "TraceIdRatioBased{1}")
-_once = RateLimitedLog(logging.getLogger(__name__), SystemClock(), every_s=1e9)
+_once = once(__name__)
 
 
 class RecordingSampler(Sampler):

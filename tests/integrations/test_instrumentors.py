@@ -61,7 +61,6 @@ def test_a_process_without_schedulers_loads_no_adapter(tmp_path: Path) -> None:
         "otel_job_measure.forks",
         "otel_job_measure.integrations",
         "otel_job_measure.integrations.instrumentors",
-        "otel_job_measure.names",
     ]
 
 

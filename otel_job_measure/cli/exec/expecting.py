@@ -1,12 +1,10 @@
 """What `exec` says of its job: read and noted while the command runs, or after it."""
 
-import logging
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from otel_job_measure import names
 from otel_job_measure.expectations.expectation import JobId, Scope
 from otel_job_measure.expectations.limits import checked
 from otel_job_measure.journal.expected_memory import ExpectedMemory
@@ -14,10 +12,9 @@ from otel_job_measure.journal.expected_store import ExpectedStore
 from otel_job_measure.journal.statements import Snapshot, Statement
 from otel_job_measure.points.tags import DefaultTags
 from otel_job_measure.points.text import clean_tag
-from otel_job_measure.rate_limited_log import PrintableLog
+from otel_job_measure.rate_limited_log import LOG
 from otel_job_measure.settings import Settings
 
-_log = PrintableLog(logging.getLogger(names.LOGGER))
 _WAIT_S: Final = 1.0
 _IN_POD: Final = "KUBERNETES_SERVICE_HOST"
 
@@ -40,7 +37,7 @@ def note(  # noqa: PLR0913, PLR0917 - what `exec` knows
     found = checked(limits, datetime.now(UTC), scope=_scope())
     if found.problems and (store is None or store.mark(store.path_of("exec", origin)) != said):
         for limit, problem in found.problems:
-            _log.warning("a limit is left out: --%s", problem.replace(limit, limit.replace("_", "-"), 1))
+            LOG.warning("a limit is left out: --%s", problem.replace(limit, limit.replace("_", "-"), 1))
     expectation = found.expectation
     statement = Statement(
         job=JobId(clean_tag(name), clean_tag(tags.project or ""), clean_tag(tags.stage or "")),
