@@ -16,7 +16,7 @@ from otel_job_measure.insight.facts import Facts
 from otel_job_measure.insight.limits import ended_ns, success_of
 from otel_job_measure.insight.matching import NS, is_scheduled, started_ns
 from otel_job_measure.insight.run_store import LastRuns, OpenRun, RunStore, Wanted
-from otel_job_measure.insight.slower import LAST, LEAST, MOST
+from otel_job_measure.insight.slower import LAST, LEAST, MOST, compared
 from otel_job_measure.names import DRILL
 
 if TYPE_CHECKING:
@@ -134,8 +134,7 @@ class Asked:
         runs = list(self._runs.get(place, ()))
         if len(runs) != _FEW or place in self._expected:
             return runs
-        compared = sum(success_of(run) == 1.0 and run.duration_s is not None for run in runs)
-        return runs if compared >= MOST + LAST else self._started_since(place, self._after_ns - _BEFORE_NS)
+        return runs if len(compared(runs)) >= MOST + LAST else self._started_since(place, self._after_ns - _BEFORE_NS)
 
     def further(self, place: Place, facts: Facts, now_ns: int) -> Facts | None:
         """Returns what is known of a job back to its last due time; None if there is none, or nothing can be missed."""

@@ -14,6 +14,8 @@ from otel_job_measure.insight.matching import NS, started_ns
 from otel_job_measure.insight.words import took
 
 _FIRST_ATTEMPT: Final = 1
+_END: Final = attrgetter("ended_ns", "uuid")
+"""Orders runs that have ended."""
 
 
 def success_of(run: AnyRun | Mark) -> float | None:
@@ -30,7 +32,7 @@ def ended_ns(run: AnyRun | Mark) -> int:
 
 def by_end(runs: Iterable[AnyRun]) -> list[AnyRun]:
     """Returns the runs that have ended, in the order of their ends."""
-    return sorted([run for run in runs if run.ended_ns is not None], key=attrgetter("ended_ns", "uuid"))
+    return sorted([run for run in runs if run.ended_ns is not None], key=_END)
 
 
 def votes(runs: Sequence[AnyRun]) -> list[AnyRun]:
@@ -39,8 +41,8 @@ def votes(runs: Sequence[AnyRun]) -> list[AnyRun]:
     for run in runs:
         if run.task_id and (run.task_id not in last or _attempt(last[run.task_id]) < _attempt(run)):
             last[run.task_id] = run
-    counted = [run for run in runs if not run.task_id or last[run.task_id] is run]
-    return by_end(run for run in counted if success_of(run) is not None)
+    counted = [run for run in runs if success_of(run) is not None and (not run.task_id or last[run.task_id] is run)]
+    return sorted(counted, key=_END)
 
 
 def failing(counted: Sequence[AnyRun], failures: int) -> Finding | None:

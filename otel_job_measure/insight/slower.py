@@ -2,14 +2,15 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import NormalDist, median
 from typing import Final
 
+from otel_job_measure import names
 from otel_job_measure.history.checked_run import AnyRun
 from otel_job_measure.history.mark import Mark
 from otel_job_measure.insight.findings import SLOWER, Finding
-from otel_job_measure.insight.limits import ended_ns, success_of
+from otel_job_measure.insight.limits import ended_ns
 from otel_job_measure.insight.words import took
 
 LAST: Final = 5
@@ -34,6 +35,11 @@ _LEAST_S: Final = 1e-3
 _TINY: Final = 1e-9
 
 
+def compared(runs: Iterable[AnyRun | Mark]) -> list[AnyRun | Mark]:
+    """Returns the runs that ended well and whose durations are known."""
+    return [run for run in runs if run.status == names.STATUS_END and run.duration_s is not None]
+
+
 def slower(counted: Sequence[AnyRun], earlier: Sequence[Mark] = ()) -> Finding | None:
     """Returns a finding that names the first slow run, if the last successes took longer than those before.
 
@@ -47,7 +53,7 @@ def slower(counted: Sequence[AnyRun], earlier: Sequence[Mark] = ()) -> Finding |
     if earlier:
         known = {run.uuid for run in counted}
         among = [*(run for run in earlier if run.uuid not in known), *counted]
-    runs = [run for run in among if success_of(run) == 1.0 and run.duration_s is not None][-(MOST + LAST) :]
+    runs = compared(among)[-(MOST + LAST) :]
     logs = [math.log(max(run.duration_s or 0.0, _LEAST_S)) for run in runs]
     before, last = logs[:-LAST], logs[-LAST:]
     if len(before) < LEAST:
