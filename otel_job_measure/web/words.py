@@ -23,6 +23,11 @@ def named(name: str) -> str:
     return name if name.strip() else f"“{name}”"
 
 
+def exact(text: str) -> Markup:
+    """Returns a value that a form sends back: what would not show is a reference, which the browser resolves."""
+    return Markup("").join(char if printable(char) == char else Markup("&#{};").format(ord(char)) for char in text)
+
+
 def moment(at_ns: int | None) -> Markup:
     """Returns the time of a look: without its date if it is today's."""
     if at_ns is None:

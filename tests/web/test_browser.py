@@ -21,6 +21,7 @@ from otel_job_measure.insight.report import page as report_page
 from otel_job_measure.insight.report.report import report
 from otel_job_measure.insight.run_store import Wanted
 from otel_job_measure.journal.kept_output import KeptOutput, encode
+from otel_job_measure.printable import printable
 from otel_job_measure.web.look import Look
 from tests.web.conftest import NEEDS_CHROMIUM, store_in
 from tests.web.made import NS, ODD, Made
@@ -178,7 +179,7 @@ def test_no_script_is_needed(company: HistoryStore, browser: Browser) -> None:
         click_through(page, url, is_there)
 
 
-@pytest.mark.parametrize("name", [ODD[0], ODD[2], ODD[4], " "])
+@pytest.mark.parametrize("name", [ODD[0], ODD[2], ODD[4], ODD[6], " "])
 def test_an_odd_name_is_only_a_name(odd: HistoryStore, browser: Browser, name: str) -> None:
     """A job named as markup, at length, or from the right is shown by its name, and runs nothing."""
     found = look_at(odd)
@@ -191,11 +192,34 @@ def test_an_odd_name_is_only_a_name(odd: HistoryStore, browser: Browser, name: s
         is_fine(page)
         page.goto(f"{url}/job?{job}")
         shown = name if name.strip() else f"“{name}”"
-        assert page.inner_text("h1") == shown.replace("\u202e", "\\u202e").replace("\u202c", "\\u202c")
+        assert page.inner_text("h1") == printable(shown)
         is_fine(page)
+        page.select_option("#status", "ok")
+        page.click("form.filter button")
+        page.wait_for_url("**status=ok**")
+        assert page.locator("h1, .runs .outcome.ok").count() > 10
         page.click(".runs tbody a")
         page.wait_for_url("**/run?**")
         is_fine(page)
+
+
+def test_odd_words_come_back_as_they_were_sent(odd: HistoryStore, browser: Browser) -> None:
+    """A form sends what is chosen or typed in it, not the escapes that show it."""
+    found = look_at(odd)
+    job = replace(found.overview.jobs[0], job=JobId("one", "\u06cc\u200c\u0627", "\x1b[0m"))
+    look = replace(found, overview=replace(found.overview, jobs=(*found.overview.jobs, job)))
+    with served(lambda: look) as url, opened(browser, url) as page:
+        page.goto(f"{url}/?token={TOKEN}")
+        page.select_option("#project", job.job.project)
+        page.select_option("#stage", job.job.stage)
+        page.fill("#q", "\u200d")
+        page.click("form.filter button")
+        page.wait_for_url("**project=**")
+        assert [page.input_value(each) for each in ("#project", "#stage", "#q")] == [*job.job[1:], "\u200d"]
+        page.fill("#q", "one")
+        page.click("form.filter button")
+        page.wait_for_url("**q=one**")
+        assert page.locator("tbody tr").count() == 1
 
 
 def test_a_link_of_another_site_leads_to_the_page(company: HistoryStore, browser: Browser) -> None:
