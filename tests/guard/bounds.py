@@ -47,7 +47,7 @@ _BY_VERSION: Final = {
         lines_other_span=18,
         peak=2900,
         modules_import=24,
-        modules_measure=110,
+        modules_measure=111,
         modules_exec=134,
     ),
     (3, 12): Bounds(
@@ -56,7 +56,7 @@ _BY_VERSION: Final = {
         lines_other_span=18,
         peak=2900,
         modules_import=25,
-        modules_measure=107,
+        modules_measure=108,
         modules_exec=134,
     ),
     (3, 13): Bounds(
@@ -65,7 +65,7 @@ _BY_VERSION: Final = {
         lines_other_span=18,
         peak=2960,
         modules_import=20,
-        modules_measure=107,
+        modules_measure=108,
         modules_exec=134,
     ),
 }
