@@ -14,7 +14,7 @@ from otel_job_measure import forks, names
 from otel_job_measure.clock import Clock
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.interfaces import LostSlotError, OpenStore, Position, Segment, Store
-from otel_job_measure.journal.life import Handle, Item, Life
+from otel_job_measure.journal.life import Handle, Life
 from otel_job_measure.journal.segment import BEGAN
 from otel_job_measure.journal.state_dir import StateDir, lose
 from otel_job_measure.journal.unique_clock import UniqueClock
@@ -175,21 +175,21 @@ class SegmentJournal:
     def give_up(self, send: Callable[[Sequence[bytes]], bool] | None) -> None:
         """Sends what waits in memory when the process ends; what cannot be sent either is dropped, and logged."""
         life = self._current()
-        self._drain(life)
+        if life.handle is not None:  # a new store might be one in memory
+            self._drain(life)
         with life.lock:
-            # What another thread queues now is not lost. Sent from here, its run would stay open in the segment.
-            items: list[Item] = [life.queue.popleft() for _ in range(life.behind)]
+            items = life.give_up()
         lines = [line for data, *_ in items for line in data.splitlines(keepends=True) if not line.startswith(b"#")]
         if lines and send is not None and send(lines):
             self._counters.delivered(len(lines))
+            for *_, ends in items:
+                life.open_runs.pop(ends or "", None)
+            with contextlib.suppress(OSError):  # in `ready/`, no segment says that these runs are open
+                self.close(delivered=False)
         elif lines:
             self._counters.dropped(len(lines), "memory")
-            self._log.log(
-                logging.ERROR,
-                "given up",
-                "%d points could not be written and are lost as this process ends",
-                len(lines),
-            )
+            message = "%d points could not be written and are lost as this process ends"
+            self._log.log(logging.ERROR, "given up", message, len(lines))
 
     def forked(self) -> None:
         """Begins anew in a child of fork: what the parent has open, waiting and locked is the parent's."""

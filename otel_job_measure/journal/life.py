@@ -55,3 +55,12 @@ class Life:
     def behind(self) -> int:
         """Returns how many appends wait because the last one failed; one that is just being written is none."""
         return len(self.queue) if self.is_behind else 0
+
+    def give_up(self) -> list[Item]:
+        """Takes what could not be written out of the queue; the history will lack it.
+
+        What another thread is just writing stays: sent around the segment, its run would stay open there.
+        """
+        if self.behind and self.handle is not None:
+            self.handle.store.behind(self.behind, is_lost=True)
+        return [self.queue.popleft() for _ in range(self.behind)]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.runtime import pipeline
 from tests.delivery.support import Reply, TinyServer
 from tests.runtime.support import DEAD, delivered, history, run, said, segments, sending, told_by, variables
@@ -24,9 +25,9 @@ with measure.run("nightly"):
 """
 
 
-def ended(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def ended(code: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs code in a Python of its own."""
-    command = [sys.executable, "-c", code]
+    command = [sys.executable, "-c", code, *words]
     return subprocess.run(
         command, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=60
     )
@@ -219,3 +220,45 @@ def test_points_that_another_program_deleted_are_said_and_the_sender_leaves_all_
     assert delivered(server) == []
     assert b"left=true" in server.words[-1].body
     assert "points of this process were deleted before influxdb had them" in said(caplog)
+
+
+FULL = """
+import os, pathlib, resource, sys
+from otel_job_measure import JobMeasure
+
+measure = JobMeasure()
+if sys.argv[1:] == ["begun"]:
+    measure.start("begun", key=1)
+else:
+    with measure.run("before"):
+        pass
+measure.flush(30)
+[segment] = pathlib.Path(os.environ["OTEL_JOB_MEASURE_STATE_DIR"]).glob("slots/*/*.lp")
+sys.dont_write_bytecode = True  # the limit would cut it short
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+measure.finish(1)
+with measure.run("later"):
+    pass
+"""
+NEXT = """
+from otel_job_measure import JobMeasure
+
+measure = JobMeasure()
+with measure.run("next"):
+    pass
+assert measure.flush(30)
+"""
+
+
+@pytest.mark.parametrize("before", ["begun", "before"])
+def test_a_run_whose_ending_was_sent_from_a_full_disk_has_no_other(
+    server: TinyServer, state_dir: Path, before: str
+) -> None:
+    """Its start is in a segment, and its ending is not: the next process must not end it as lost."""
+    done = ended(FULL, before, **variables(server.url))
+    assert done.returncode == 0, done.stderr
+    assert ended(NEXT, **variables(server.url)).returncode == 0
+    assert set(delivered(server)) == {before, "later", "next"}
+    assert not any(b"lost" in line for request in server.requests for line in request.lines)
+    assert StateDir(state_dir).unknown_times() != (), "the history lacks rows"
