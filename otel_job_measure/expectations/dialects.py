@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from types import ModuleType
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
 
 from otel_job_measure.errors import MissingDependencyError, ScheduleError
@@ -61,16 +61,12 @@ def _five(text: str) -> list[str]:
     return words
 
 
-class _Trigger(Protocol):
-    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None: ...
-
-
 def _apscheduler(text: str, zone: ZoneInfo) -> _Evaluate:
     module: Any = _imported("apscheduler.triggers.cron", "apscheduler")
-    trigger = cast("_Trigger", module.CronTrigger.from_crontab(text, timezone=zone))
+    trigger = module.CronTrigger.from_crontab(text, timezone=zone)
 
     def dues(moment: datetime) -> Iterator[datetime]:
-        due = trigger.get_next_fire_time(None, moment)
+        due: datetime | None = trigger.get_next_fire_time(None, moment)
         while due is not None:
             yield due
             due = trigger.get_next_fire_time(due, due)

@@ -31,53 +31,33 @@ class Journal(Protocol):
         ...
 
     def stamp(self, *, after_ns: int = 0) -> int:
-        """Returns a timestamp that no other point of this state directory has.
+        """Returns a timestamp in ns since 1970 that no other point of this state directory has.
 
-        Args:
-            after_ns: The timestamp is at least 1 µs after this one; ns since 1970.
-
-        Returns:
-            Nanoseconds since 1970.
+        It is at least 1 µs after `after_ns`.
         """
         ...
 
     def begin(self, uuid: str, line: bytes) -> None:
-        """Appends a start line and notes the run as open.
+        """Appends a start line, which ends with a newline, and notes the run as open.
 
         A line that cannot be written now waits in memory and is tried again.
-
-        Args:
-            uuid: The run's id.
-            line: Line protocol; it ends with a newline.
         """
         ...
 
     def finish(self, uuid: str, lines: bytes) -> None:
-        """Appends an ending in one write, and notes the run as no longer open.
-
-        Args:
-            uuid: The run's id.
-            lines: Line protocol, the run row first; each line ends with a newline.
-        """
+        """Appends an ending in one write, the run row first, and notes the run as no longer open."""
         ...
 
     def note(self, lines: bytes) -> None:
-        """Appends points that begin and end no run.
-
-        Args:
-            lines: Line protocol; each line ends with a newline.
-        """
+        """Appends points that begin and end no run, each line with a newline."""
         ...
 
     def hold(self, uuid: str, start: bytes = b"") -> None:
         """Keeps a run open that another process of this machine began, so that this process can end it.
 
         While this process lives, a recovery pass waits up to 30 s before it ends the run as lost. `finish` ends the
-        hold. Holding a run that is open in this journal changes nothing.
-
-        Args:
-            uuid: The run's id.
-            start: Its start line, with a newline, so that this process can give its signs of life; empty if unknown.
+        hold. Holding a run that is open in this journal changes nothing. With the `start` line, this process can give
+        the run's signs of life.
         """
         ...
 
@@ -85,9 +65,6 @@ class Journal(Protocol):
         """Gives up a run without ending it: another process ends it, or nothing does.
 
         In the process that began the run, it is no longer open: a recovery pass does not end it as lost.
-
-        Args:
-            uuid: The run's id.
         """
         ...
 
@@ -212,33 +189,20 @@ class Sink(Protocol):
         ...
 
     def committed_offset(self, segment: str) -> int:
-        """Returns how many bytes of a segment the sink keeps from earlier processes; 0 if it does not know.
-
-        Args:
-            segment: The segment's name.
-        """
+        """Returns how many bytes of a segment, by its name, the sink keeps from earlier processes; 0 if unknown."""
         ...
 
     def write(self, chunks: Sequence[Chunk], *, deadline_ns: int | None = None) -> WriteResult:
-        """Writes chunks; never raises an `Exception`.
+        """Writes chunks, each segment's in order, and returns their state; never raises an `Exception`.
 
-        Args:
-            chunks: Whole lines, each segment's in order.
-            deadline_ns: The end of the process, by the monotonic clock in ns; None while it lives. With a deadline
-                the sink sends at most one request, so that the caller can stop after a slow one.
-
-        Returns:
-            The state of the chunks. After anything but DONE the same chunks come again, after REFUSED with others
-            behind them.
+        After anything but DONE the same chunks come again, after REFUSED with others behind them. `deadline_ns` is the
+        end of the process, by the monotonic clock. With it the sink sends at most one request, so that the caller can
+        stop after a slow one.
         """
         ...
 
     def forget(self, segments: Sequence[str]) -> None:
-        """Forgets deleted segments.
-
-        Args:
-            segments: Their names.
-        """
+        """Forgets deleted segments, by their names."""
         ...
 
     def close(self) -> None:
@@ -276,9 +240,7 @@ class Source(Protocol):
     def drop(self, segment: Segment, *, is_lost: bool = False) -> None:
         """Deletes a segment that every sink has, now or soon; never the one that is still being written.
 
-        Args:
-            segment: The segment.
-            is_lost: Whether the history refuses it, so that the history knows nothing of its time.
+        With `is_lost` the history refuses it, and so knows nothing of its time.
         """
         ...
 

@@ -11,13 +11,6 @@ from otel_job_measure import names
 
 Kind = Literal["tag", "string", "float", "integer", "boolean"]
 
-_SQL_TYPES: Final[dict[Kind, str]] = {
-    "tag": "TEXT",
-    "string": "TEXT",
-    "float": "REAL",
-    "integer": "INTEGER",
-    "boolean": "INTEGER",
-}
 _IN_OUTCOME: Final = frozenset((names.FIELD_SUCCESS, names.FIELD_ERROR_TYPE, names.FIELD_ERROR_MESSAGE))
 
 
@@ -48,11 +41,6 @@ class Column(NamedTuple):
     def attribute(self) -> str:
         """The name among the attributes of an OTLP log record."""
         return self.record or f"{names.ATTR_PREFIX}{self.name}"
-
-    @property
-    def sql_type(self) -> str:
-        """The type of its column in the history."""
-        return _SQL_TYPES[self.kind]
 
 
 KEY_TAGS: Final = (

@@ -96,11 +96,6 @@ def ready_measure() -> JobMeasure:
     return kept
 
 
-def forget_ready_measure() -> None:
-    """Lets the environment be read again at the next run; for tests."""
-    _made.clear()
-
-
 def _make() -> tuple[JobMeasure, Exception | None]:
     try:
         return JobMeasure(), None

@@ -43,11 +43,6 @@ _ROW_TAGS: Final = frozenset({names.ATTR_DATACENTER, names.ATTR_PROJECT, names.A
 _open: Final[dict[int, Run]] = {}
 
 
-def open_spans() -> int:
-    """Returns how many app-opened runs go on."""
-    return len(_open)
-
-
 def taken_over(span: AnySpan) -> Run | None:
     """Returns the app-opened run of a span, if it is one: whoever asks for it ends it."""
     return _open.pop(id(span.get_span_context()), None) if _open else None

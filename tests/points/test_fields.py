@@ -24,6 +24,7 @@ _MONITOR_IN_SCRIPT = (
     ("string", "MONITOR_STRINGS"),
     ("boolean", "MONITOR_BOOLEANS"),
 )
+_SQL_TYPES = {"tag": "TEXT", "string": "TEXT", "float": "REAL", "integer": "INTEGER"}
 _VALUES = {"string": "x", "float": 0.5, "integer": 2}
 _FULL = Ending(
     uuid="abcdefghijkm",
@@ -71,7 +72,7 @@ def test_the_history_has_a_column_for_each() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript((Path(history.__file__).parent / "schema.sql").read_text())
         columns = dict(connection.execute("SELECT name, type FROM pragma_table_info('runs')").fetchall())
-    assert {each.column: each.sql_type for each in _ALL}.items() <= columns.items()
+    assert {each.column: _SQL_TYPES[each.kind] for each in _ALL}.items() <= columns.items()
     own = {"id", "job_id", "filed", "tags", "destination", "started_ns", "ended_ns", "ending_rows", "settled"}
     lost = {"lost_ns", "lost_rows", "lost_status", "lost_reason", "lost_values"}
     assert columns.keys() == {each.column for each in _ALL} | own | lost

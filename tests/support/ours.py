@@ -23,6 +23,6 @@ def left_threads() -> list[threading.Thread]:
 
 def forget_measures() -> None:
     """Closes whatever was made, so that the next test is in a process in which no `JobMeasure` was."""
-    default.forget_ready_measure()
+    default._made.clear()
     while pipeline._pipelines:
         pipeline._pipelines.popitem()[1].close(0)
