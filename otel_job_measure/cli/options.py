@@ -211,8 +211,9 @@ def since_ns(text: str) -> int:
 
 
 def since(text: str) -> str:
-    """Returns a time as it was written, for a command that counts from it again and again."""
-    since_ns(text)
+    """Returns the begin of a period as it was written, for a command that counts from it again and again."""
+    if since_ns(text) > time.time_ns():
+        raise argparse.ArgumentTypeError(f"{shown(text)} is in the future; it takes a time before now")
     return text
 
 

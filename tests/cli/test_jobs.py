@@ -121,6 +121,15 @@ def test_no_runs_at_all(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert not state_dir.exists()
 
 
+@pytest.mark.parametrize("command", ["jobs", "watch"])
+def test_a_period_that_begins_in_the_future_is_wrong(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its runs would be those of the last -27071 h."""
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--since", "2100-01-01"])
+    assert ended.value.code == 2
+    assert "'2100-01-01' is in the future; it takes a time before now" in capsys.readouterr().err
+
+
 def test_no_such_job_beside_what_holds_of_a_host(fill: Fill, capsys: pytest.CaptureFixture[str]) -> None:
     """A misspelt host is said, whatever else there is to say."""
     fill(whole("ahead", time.time_ns() + 86_400 * SECOND, GOOD))

@@ -98,7 +98,7 @@ def test_a_file_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[st
     ("words", "said"),
     [
         (("--mail", "ops"), "'ops' is no mail address; it takes one like ops@example.com"),
-        (("--since", "2100-01-01"), "--since takes a time before now"),
+        (("--since", "2100-01-01"), "it takes a time before now"),
         (("--since", "soon"), "'soon' is not a time"),
         (("--csv", "--json"), "--csv and --json exclude each other"),
     ],
