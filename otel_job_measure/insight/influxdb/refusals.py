@@ -34,12 +34,12 @@ def _advice(status: int, lower: str, server: Server, bucket: str) -> str:
             " writing often may not read"
         )
     if status == HTTPStatus.UNAUTHORIZED:
-        user = (
-            f", or {names.ENV_INFLUXDB_USERNAME} and {names.ENV_INFLUXDB_PASSWORD}," if server.generation == 1 else ""
-        )
+        user = f" or {names.ENV_INFLUXDB_USERNAME} and {names.ENV_INFLUXDB_PASSWORD}," if server.generation == 1 else ""
         return f"set {_TOKENS}{user} to one that the server knows"
     if status == HTTPStatus.FORBIDDEN:
         return f"let the token of {_TOKENS} read {names.ENV_INFLUXDB_BUCKET}, or set another"
+    if status == HTTPStatus.BAD_REQUEST and "organization name" in lower:
+        return f"set {names.ENV_INFLUXDB_ORG} to an organization that the server has"
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
         org = f"{names.ENV_INFLUXDB_ORG} to an organization that the server has, and " if "org" in lower else ""
         return f"set {org}{names.ENV_INFLUXDB_URL} to the address of an InfluxDB server"

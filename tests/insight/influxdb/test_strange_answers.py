@@ -1,5 +1,6 @@
 """What is not an answer of InfluxDB is one clear error."""
 
+import json
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ def server(version: str, body: bytes, *, status: int = 200) -> Generator[str]:
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(status)
+            self.send_header("X-Influxdb-Version", version)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -74,6 +76,26 @@ def test_an_error_of_flux_after_some_rows_is_one_clear_error(annotation: str) ->
         pytest.raises(StoreError, match="broke off its answer: out of memory"),
     ):
         store_of(url).latest(ALL, 1)
+
+
+_ANY_TOKEN = "set OTEL_JOB_MEASURE_READ_TOKEN, or INFLUXDB_TOKEN if that is not set,"
+_NO_ORG = 'failed to decode request body: organization name "o" not found'
+
+
+@pytest.mark.parametrize(
+    ("version", "status", "says", "advice"),
+    [
+        ("1.8.10", 401, "no", f"{_ANY_TOKEN} or INFLUXDB_USERNAME and INFLUXDB_PASSWORD, to one that the server knows"),
+        ("v2.7.12", 401, "no", f"{_ANY_TOKEN} to one that the server knows"),
+        ("v2.7.12", 400, _NO_ORG, "set INFLUXDB_ORG to an organization that the server has"),
+    ],
+)
+def test_a_refusal_says_what_to_set(version: str, status: int, says: str, advice: str) -> None:
+    """The variables are those of the server's generation."""
+    body = json.dumps({"message": says}).encode()
+    with server(version, body, status=status) as url, pytest.raises(StoreError) as failed:
+        store_of(url).latest(ALL, 1)
+    assert str(failed.value).endswith(f": {says}; {advice}")
 
 
 @pytest.mark.parametrize("status", [301, 400, 404, 500, 503])
