@@ -70,7 +70,7 @@ def test_an_older_history_keeps_its_runs(tmp_path: Path) -> None:
     """The first use upgrades it: the runs are there, with the new columns empty, and new runs join them."""
     version_1(tmp_path / "history.db")
     history = history_in(tmp_path)
-    assert uuids(history) == ["back", "open"]
+    assert uuids(history) == ["open", "back"]
     assert history.positions() == {"local-1.lp": 5}
     history.fold([chunk(Lines(uuid="open").end(), "local-2.lp")])
     back, ended = runs(history)
