@@ -42,10 +42,7 @@ class DueTimes:
     def between(self, from_ns: int, until_ns: int, most: int) -> list[int]:
         """Returns the due times from one time up to the first one at or after another, in ns since 1970.
 
-        Args:
-            from_ns: The first moment.
-            until_ns: A due time at this moment or later is the last one.
-            most: Not more than one above this number.
+        There are not more than one above `most`.
         """
         known = self._known
         if not known.covers(from_ns):

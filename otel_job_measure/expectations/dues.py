@@ -82,13 +82,7 @@ def dues(job: ExpectedJob, after_ns: int, until_ns: int) -> Dues:
 def due_after_start(job: ExpectedJob, start_ns: int | None, at_ns: int) -> Due | None:
     """Returns when a job with an interval is due next, by its version at a time: the last scheduled start + `every`.
 
-    Args:
-        job: The job.
-        start_ns: The last scheduled start; None if there was no run: then it counts from when it was first seen.
-        at_ns: The time whose version counts.
-
-    Returns:
-        The due time; None if the job has no interval then.
+    Without a run (`start_ns` is None) it counts from when the job was first seen. None means that it has no interval.
     """
     for version, from_ns, to_ns in _in_force(job):
         every_s = version.expectation.every_s

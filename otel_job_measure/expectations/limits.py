@@ -26,6 +26,11 @@ class Checked:
     problems: tuple[tuple[str, str], ...] = ()
     """The limit's name, and what is wrong with it."""
 
+    @property
+    def usable(self) -> Expectation | None:
+        """The expectation; None if all that was declared is wrong."""
+        return None if self.problems and self.expectation.is_empty else self.expectation
+
 
 _MOST_S: Final = 3660 * 86_400.0
 _MOST_FAILURES: Final = 1000

@@ -31,12 +31,7 @@ class Agenda:
         """The function of each job that something was said of."""
 
     def say(self, schedule: object, entries: Iterable[Entry]) -> None:
-        """Says the due times, unless that was done lately.
-
-        Args:
-            schedule: Equals that of the last time unless the schedule has changed.
-            entries: The entries; those of one job are one list.
-        """
+        """Says the due times of a schedule's entries, unless that was done lately for an equal `schedule`."""
         now_s, now = monotonic(), datetime.now(UTC)
         if schedule == self._schedule and now_s < self._again_s:
             return

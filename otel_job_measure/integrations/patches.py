@@ -19,12 +19,9 @@ class Patches:
         return bool(self._replaced)
 
     def wrap(self, owner: type, name: str, wrapper: Callable[..., Any]) -> None:
-        """Replaces a method by one that calls `wrapper(original, *args, **more)`; a missing method is left out.
+        """Replaces a method of a class; a missing one is left out.
 
-        Args:
-            owner: The class.
-            name: The method's name.
-            wrapper: Gets the original, then what the method gets, beginning with the instance or the class.
+        The new one calls `wrapper(original, *args, **more)`; the arguments begin with the instance or the class.
         """
         found: Any = vars(owner).get(name, _MISSING)
         if found is _MISSING:

@@ -61,8 +61,7 @@ class Point(NamedTuple):
 def encode(point: Point) -> bytes:
     """Returns a point as one physical line without a newline at its end; it changes nothing.
 
-    Raises:
-        LineProtocolError: There is no line that InfluxDB reads as this point; `text` makes texts fit.
+    It raises a `LineProtocolError` if there is no line that InfluxDB reads as this point; `text` makes texts fit.
     """
     tags = sorted((_tag_text(key), _tag_text(value)) for key, value in point.tags.items())
     head = "".join([_measurement_text(point.measurement), *(f",{key}={value}" for key, value in tags)])

@@ -80,10 +80,9 @@ class Crontabs:
         found = checked(job.limits, datetime.now(UTC), scope="host")
         project = variables.get(names.ENV_PROJECT) or self._settings.project or variables.get(_SERVICE, "")
         stage = variables.get(names.ENV_STAGE) or self._settings.stage or ""
-        wrong = bool(job.problem) or (bool(found.problems) and found.expectation.is_empty)
         statement = Statement(
             job=JobId(clean_tag(job.name), clean_tag(project), clean_tag(stage)),
-            expectation=None if wrong else found.expectation,
+            expectation=None if job.problem else found.usable,
             host=os.uname().nodename if found.expectation.scope == "host" else None,
         )
         return statement, [job.problem] if job.problem else [problem for _, problem in found.problems]

@@ -9,7 +9,7 @@ from typing import Final
 
 from otel_job_measure.clock import Clock
 from otel_job_measure.expectations.expectation import Expectation, JobId
-from otel_job_measure.expectations.limits import Checked, checked
+from otel_job_measure.expectations.limits import checked
 from otel_job_measure.journal.expected_memory import ExpectedMemory
 from otel_job_measure.journal.expected_store import BusyStoreError, ExpectedStore
 from otel_job_measure.journal.statements import Snapshot, Statement
@@ -47,7 +47,7 @@ class Noting:
         for limit, problem in found.problems:
             message = "job %r is measured without a limit that is wrong: %s"
             self._log.log(logging.ERROR, f"{key[0]} {limit} {problem}", message, key[0], problem)
-        self._taken[key] = declared, _usable(found)
+        self._taken[key] = declared, found.usable
         self._is_new = True
 
     def max_runtime_s(self, key: Key) -> float | None:
@@ -110,10 +110,6 @@ class Noting:
             is_whole=False,
             is_loaded=lambda module: module in sys.modules,
         )
-
-
-def _usable(found: Checked) -> Expectation | None:
-    return None if found.problems and found.expectation.is_empty else found.expectation
 
 
 def _host(expectation: Expectation | None) -> str | None:

@@ -38,11 +38,10 @@ def note(  # noqa: PLR0913, PLR0917 - what `exec` knows
     if found.problems and (store is None or store.mark(store.path_of("exec", origin)) != said):
         for limit, problem in found.problems:
             LOG.warning("a limit is left out: --%s", problem.replace(limit, limit.replace("_", "-"), 1))
-    expectation = found.expectation
     statement = Statement(
         job=JobId(clean_tag(name), clean_tag(tags.project or ""), clean_tag(tags.stage or "")),
-        expectation=None if found.problems and expectation.is_empty else expectation,
-        host=os.uname().nodename if expectation.scope == "host" else None,
+        expectation=found.usable,
+        host=os.uname().nodename if found.expectation.scope == "host" else None,
     )
     snapshot = Snapshot(source="exec", origin=origin, statements=[statement], said=said)
     try:

@@ -112,13 +112,9 @@ Masked = Callable[[str], str]
 
 
 def judge(response: Response, *, now_s: float, masked: Masked = str, known: Server = UNKNOWN) -> Verdict:
-    """Returns the meaning of InfluxDB's answer to a write.
+    """Returns the meaning of InfluxDB's answer to a write, with the secrets `masked` that the server repeats.
 
-    Args:
-        response: The answer.
-        now_s: The time, in seconds since 1970.
-        masked: Hides secrets that the server repeats.
-        known: The server that answered before; a proxy's answer does not say which server is behind it.
+    `known` is the server that answered before: a proxy's answer does not say which server is behind it.
     """
     status = response.status
     told = server_of(response.headers)
