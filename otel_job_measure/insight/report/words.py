@@ -53,6 +53,8 @@ def states(report: Report) -> str:
     count, bad = len(report.overview.jobs), len(not_ok(report))
     if not count:
         return "No job is known."
+    if not bad and report.overview.hosts:
+        return "All jobs are ok by themselves now, but a host or the store is not."
     if not bad:
         return "All jobs are ok now." if count > 1 else "The job is ok now."
     if count == 1:

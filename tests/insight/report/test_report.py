@@ -125,6 +125,8 @@ def test_what_holds_of_a_host_stands_in_each_form() -> None:
     for shown in (re.sub(r"\n *", " ", text(found)), html(found), markdown(found).replace("\\", "")):
         for host in ("web-1", "the store"):
             assert f"{host}: nothing comes from the host: its sender fell silent" in shown
+        assert "All jobs are ok now." not in shown
+        assert "but a host or the store is not." in shown
     assert "2 not ok" in subject(found)
 
 
