@@ -40,10 +40,10 @@ def short_runs(kind: type[Run], rows: Sequence[tuple[Any, ...]]) -> list[Run]:
 
 
 def _are_sound(rows: Iterable[tuple[Any, ...]]) -> bool:
-    return all(
-        types.issuperset(map(type, column)) and (float not in types or _INFINITE.isdisjoint(column))
-        for types, column in zip(_TYPES, zip(*rows, strict=True), strict=False)
-    )
+    for types, column in zip(_TYPES, zip(*rows, strict=True), strict=False):
+        if not types.issuperset(map(type, column)) or (float in types and not _INFINITE.isdisjoint(column)):
+            return False
+    return True
 
 
 def oldest(run: RunRecord | Mark | CheckedRun) -> tuple[int, str]:
