@@ -9,8 +9,8 @@ LINES: Final = {file.relative_to(PACKAGE): len(file.read_text().splitlines()) fo
 
 def test_the_package_is_small() -> None:
     """A new feature replaces something, or its commit raises the budget with the reason; see decision 0010."""
-    assert sum(LINES.values()) <= 45_000
-    assert len(LINES) <= 392
+    assert sum(LINES.values()) <= 44_700
+    assert len(LINES) <= 390
 
 
 def test_no_file_is_long() -> None:
