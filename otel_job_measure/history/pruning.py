@@ -134,7 +134,7 @@ def present_of(connection: "sqlite3.Connection", wall_ns: int, retention_ns: int
             break
         if now_ns - at_ns >= retention_ns:
             return Present(now_ns, gap)
-        before_ns = _oldest(connection, at_ns - _LONGEST_GAP_NS)
+        before_ns = _oldest(connection, max(at_ns - _LONGEST_GAP_NS, _NEVER))
         if before_ns < at_ns:
             at_ns = before_ns
             continue

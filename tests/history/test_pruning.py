@@ -154,6 +154,13 @@ def test_a_clock_that_is_years_behind_prunes_nothing(tmp_path: Path) -> None:
     assert _left(history) == ["later"]
 
 
+def test_a_run_at_the_begin_of_all_times_stops_nothing(tmp_path: Path) -> None:
+    """A span that the app opened can have any start; no time before it can be looked for."""
+    history = history_in(tmp_path)
+    history.fold([chunk(Lines(uuid="a").start(-(2**63) + SECOND) + Lines(uuid="b").start(NOW_NS))])
+    assert uuids(history) == ["b", "a"]
+
+
 def test_after_a_long_pause_old_runs_go_once_the_new_ones_span_the_retention(tmp_path: Path) -> None:
     """A machine that was switched off for months looks like a wrong clock, until its runs tell."""
     clock = ManualClock(wall=NOW_NS)
