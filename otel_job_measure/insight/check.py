@@ -10,7 +10,7 @@ from otel_job_measure.history.mark import Mark
 from otel_job_measure.insight.absence import Evidence, Span
 from otel_job_measure.insight.asked import Asked, Place
 from otel_job_measure.insight.findings import Finding
-from otel_job_measure.insight.hosts import About, about_hosts, hosts_ahead, told_of
+from otel_job_measure.insight.hosts import About, about_hosts, about_nothing, hosts_ahead, told_of
 from otel_job_measure.insight.matching import NS
 from otel_job_measure.insight.run_store import LastRuns, RunStore
 from otel_job_measure.insight.states import Judgement, judge
@@ -101,7 +101,7 @@ def checked(  # noqa: PLR0913 - what one look is given
     return Checked(
         evidence=evidence,
         judgements=judgements,
-        abouts=tuple(about_hosts(judgements, evidence)),
+        abouts=(*about_hosts(judgements, evidence), *(() if judgements else about_nothing(evidence, after_ns))),
         expected=asked.expected(),
         last=asked.last,
         recent=asked.has_recent,

@@ -84,6 +84,15 @@ def about_hosts(judgements: Collection[Judgement], evidence: Evidence) -> list[A
     return found + _unknown_for_long(judgements, evidence)
 
 
+def about_nothing(evidence: Evidence, after_ns: int) -> list[About]:
+    """Returns a finding if a history without any job lacks rows later than a time, as one that was damaged does."""
+    lost = [gap for gap in evidence.gaps if evidence.is_history and gap.until_ns > after_ns]
+    if not lost:
+        return []
+    detail = "no job is known, and rows of before were lost"
+    return [About(host=None, finding=Finding(name=UNKNOWN, since_ns=max(gap.until_ns for gap in lost), detail=detail))]
+
+
 def _silent_host(host: str, judgements: Collection[Judgement], evidence: Evidence) -> About | None:
     """Returns a finding if a host fell silent, or if none of its jobs that were due came."""
     jobs = frozenset(each.job for each in judgements)

@@ -137,6 +137,24 @@ def test_no_jobs_are_in_order(state_dir: Path, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out.startswith("JOBS OK - no jobs are known | ok=0;;;0")
 
 
+def test_a_history_that_was_damaged_is_not_in_order(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its jobs are gone with the file: it is unknown how they are, until one has run again."""
+    measure = JobMeasure(state_dir=state_dir)
+    with measure.run("nightly"):
+        pass
+    measure.close()
+    (state_dir / "history.db").write_bytes(b"damaged" * 2000)
+    for _ in range(2):
+        assert main(["check", "--state-dir", str(state_dir)]) == 3
+        says = "JOBS UNKNOWN - no jobs are known: unknown | ok=0;;;0"
+        assert capsys.readouterr().out.splitlines()[0].startswith(says)
+    measure = JobMeasure(state_dir=state_dir)
+    with measure.run("nightly"):
+        pass
+    measure.close()
+    assert main(["check", "--state-dir", str(state_dir)]) == 0
+
+
 @pytest.mark.parametrize(
     "words",
     [["--job", "goood"], ["--job", ""], ["--job", "x*"], ["--project", "bill"], ["--job", "good", "--stage", "x"]],
