@@ -5,7 +5,7 @@ start of a run can come after its end and move the run back, and a clock can hav
 through all runs of such a job.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_job_measure import names
@@ -56,6 +56,18 @@ SELECT max(at_ns) AS at_ns, uuid, job FROM (
 _OF_JOB: Final = (
     f"{BY_JOB} WHERE filed = 1 AND job_id = (SELECT id FROM jobs WHERE (job, project, stage) = (?1, ?2, ?3))"  # noqa: S608 - constant
 )
+_NEWEST: Final = f"""
+SELECT max(at_ns), uuid FROM (
+    SELECT * FROM (
+        SELECT started_ns AS at_ns, uuid FROM {_OF_JOB} AND started_ns <= ?6 AND (?4 OR status = ?5)
+        ORDER BY started_ns DESC, uuid DESC LIMIT 1
+    ) UNION ALL SELECT * FROM (
+        SELECT ended_ns AS at_ns, uuid FROM {_OF_JOB} AND started_ns IS NULL AND ended_ns <= ?6 AND (?4 OR status = ?5)
+        ORDER BY ended_ns DESC, uuid DESC LIMIT 1
+    )
+)
+"""  # noqa: S608 - constant
+"""Of the end of a job's part of the index: if the clock was set back by an hour, all jobs are searched."""
 _BY_NAME: Final = "runs WHERE job = ?1 AND ifnull(project, '') = ?2 AND ifnull(stage, '') = ?3"
 """While runs of a former version may not be in the index by job."""
 
@@ -150,13 +162,18 @@ def _found(  # noqa: PLR0913, PLR0917 - a note and where it may be found
     run = runs.get((job, noted[what])) if what in noted else None
     if run is not None and _fits(run, what):
         return run
-    query = _SEARCHED.format(_BY_NAME if unfiled(connection) else _OF_JOB)
-    searched = connection.execute(query, (*job, what == _RUN, names.STATUS_END, now_ns)).fetchone()
-    if searched is None:
+    place = _searched(connection, (*job, what == _RUN, names.STATUS_END, now_ns))
+    if place is None:
         return None
-    place = (searched[0], searched[1])
     run = _runs_at(connection, {place}, _EVER).get((job, place))
     return run if run is not None and _fits(run, what) else None
+
+
+def _searched(connection: "sqlite3.Connection", values: Sequence[object]) -> _Place | None:
+    """Returns the place of the newest run or success of a job; one of the future only if there is no other."""
+    queries = [_SEARCHED.format(_BY_NAME)] if unfiled(connection) else [_NEWEST, _SEARCHED.format(_OF_JOB)]
+    rows = (connection.execute(query, values).fetchone() for query in queries)
+    return next(((row[0], row[1]) for row in rows if row is not None and row[0] is not None), None)
 
 
 def _fits(run: RunRecord, what: str) -> bool:

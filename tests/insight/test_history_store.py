@@ -234,6 +234,23 @@ def test_a_question_about_one_job_reads_its_runs_alone(
     assert steps[1] <= steps[0] + 20, steps
 
 
+def test_a_clock_that_was_set_back_costs_no_look_at_all_runs(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is noted as last is of the future then: each job's last run and success before now are searched."""
+    steps: list[int] = []
+    for count in (40, 4000):
+        data = b"".join(whole(f"r{n}", NOW_NS + SECOND * n) for n in range(count - 30, count))
+        load(b"".join(whole(f"r{n}", NOW_NS + SECOND * n) for n in range(count)))
+        now_ns = NOW_NS + SECOND * (count - 20)
+        taken = _steps(monkeypatch)
+        (found,) = HistoryStore(history_in(tmp_path, retention_s=_EVER_S), ManualClock(wall=now_ns)).last_runs(ALL)
+        steps.append(len(taken))
+        monkeypatch.undo()
+        assert [found] == PlainStore(data, now_ns).last_runs(ALL)
+    assert steps[1] <= steps[0] + 20, steps
+
+
 def _steps(monkeypatch: pytest.MonkeyPatch) -> list[None]:
     """Returns a list that gets an item for each ten of SQLite's operations in a question."""
     taken: list[None] = []
