@@ -1,8 +1,10 @@
 """What `jobs`, `watch`, `runs`, `show` and `report` ask a store, once or again and again."""
 
 import argparse
+import gc
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,8 +66,9 @@ class Viewer:
         Raises:
             StoreError: The store does not answer.
         """
-        store, found = self._looked()
-        return jobs(store, found, since_ns=options.since_ns(self._args.since), wanted=self._wanted)
+        with _uncollected():
+            store, found = self._looked()
+            return jobs(store, found, since_ns=options.since_ns(self._args.since), wanted=self._wanted)
 
     def report(self) -> "Report":
         """Returns the report of the jobs that the command means.
@@ -75,8 +78,9 @@ class Viewer:
         """
         from otel_job_measure.insight.report.report import report  # noqa: PLC0415 - for one command only
 
-        store, found = self._looked()
-        return report(store, found, since_ns=options.since_ns(self._args.since), wanted=self._wanted)
+        with _uncollected():
+            store, found = self._looked()
+            return report(store, found, since_ns=options.since_ns(self._args.since), wanted=self._wanted)
 
     def _looked(self) -> tuple[RunStore, Checked]:
         args, store = self._args, self.store()
@@ -111,6 +115,18 @@ class Viewer:
             if self._server is None:
                 raise
             return None
+
+
+@contextmanager
+def _uncollected() -> Generator[None]:
+    """Pauses the search for cycles of garbage, which goes through all runs again and again and finds none."""
+    is_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if is_on:
+            gc.enable()
 
 
 def output_of(store: RunStore, uuid: str) -> Mapping[str, bytes]:

@@ -12,14 +12,13 @@ from otel_job_measure.history.walks import BY_ID, Place, Walk
 if TYPE_CHECKING:
     import sqlite3
 
-_DURATION: Final = f"""
-CAST(ifnull(duration_s, CASE WHEN ifnull(reason, '') <> '{names.REASON_LOST}' THEN (ended_ns - started_ns) / 1e9 END)
-AS REAL)
-"""
+_APART: Final = f"CASE WHEN ifnull(reason, '') <> '{names.REASON_LOST}' THEN (ended_ns - started_ns) / 1e9 END"
+_DURATION: Final = f"CAST(ifnull(duration_s, {_APART}) AS REAL)"
+_HAS_DURATION: Final = f"duration_s IS NOT NULL OR {_APART} IS NOT NULL"
 _NONE: "array[float]" = array("d")
 _TAKEN: Final = "taken"
 """An aggregate function that keeps its values, and returns their place: a row for each takes SQLite twice as long."""
-_COUNTS: Final = f"count(*), {{latest}}, {_TAKEN}({_DURATION}) FILTER (WHERE {_DURATION} IS NOT NULL)"
+_COUNTS: Final = f"count(*), {{latest}}, {_TAKEN}({_DURATION}) FILTER (WHERE {_HAS_DURATION})"
 _OTHERS: Final = """
 count(*) FILTER (WHERE success IS NOT 1.0), count(*) FILTER (WHERE success IS NULL AND reason IS NULL),
 count(success) FILTER (WHERE success IS NOT 1.0)
@@ -49,6 +48,7 @@ class Summed(NamedTuple):
     """How many have `success`."""
     last_ns: int | None
     durations: "array[float]"
+    """In ascending order."""
 
 
 class Failed(NamedTuple):
@@ -62,18 +62,19 @@ class Failed(NamedTuple):
 
 
 class _Taken:
-    """Keeps the durations of one job, and returns their place among those of all jobs."""
+    """Keeps the durations of one job in ascending order, and returns their place among those of all jobs."""
 
-    __slots__ = ("_place", "step")
+    __slots__ = ("_kept", "_values", "step")
 
     def __init__(self, kept: "list[array[float]]") -> None:
-        values = array("d")
-        self._place = len(kept)
-        self.step = values.append
-        kept.append(values)
+        self._kept = kept
+        self._values: list[float] = []  # an array takes longer to fill, and twice as long to sort
+        self.step = self._values.append
 
     def finalize(self) -> int:
-        return self._place
+        self._values.sort()
+        self._kept.append(array("d", self._values))
+        return len(self._kept) - 1
 
 
 Page = Callable[["sqlite3.Connection", Walk, Place, Place], list[Any]]

@@ -128,7 +128,7 @@ class HistoryStore:
             tally.ended += each.ended
             tally.running += each.running
             tally.votes += each.votes
-            tally.durations.extend(each.durations)
+            tally.take(each.durations)
             tally.started(each.last_ns)
         return [tallies[job].summary(job) for job in sorted(tallies)]
 

@@ -2,12 +2,15 @@
 
 from array import array
 from collections.abc import Iterable
+from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.run_record import RUNNING, RunRecord
-from otel_job_measure.insight.quantiles import nearest_ranks
+from otel_job_measure.insight.quantiles import nearest_rank, nearest_ranks
 from otel_job_measure.insight.run_store import FailureCount, Summary
+
+_PERCENTS: Final = (50, 95, 100)
 
 
 def job_of(run: RunRecord) -> JobId:
@@ -26,11 +29,12 @@ def by_job(runs: Iterable[RunRecord]) -> dict[JobId, list[RunRecord]]:
 class Tally:
     """The runs of one job."""
 
-    __slots__ = ("durations", "ended", "last_ns", "running", "runs", "votes")
+    __slots__ = ("durations", "ended", "is_in_order", "last_ns", "running", "runs", "votes")
 
     def __init__(self) -> None:
         self.runs = self.ended = self.running = self.votes = 0
         self.durations = array("d")
+        self.is_in_order = False
         self.last_ns: int | None = None
 
     def started(self, at_ns: int | None) -> None:
@@ -38,9 +42,18 @@ class Tally:
         if at_ns is not None and (self.last_ns is None or at_ns > self.last_ns):
             self.last_ns = at_ns
 
+    def take(self, durations: "array[float]") -> None:
+        """Takes durations that are in ascending order."""
+        if durations:
+            self.is_in_order = not self.durations
+            self.durations.extend(durations)
+
     def summary(self, job: JobId) -> Summary:
         """Returns what the runs of a job come to."""
-        p50_s, p95_s, longest_s = nearest_ranks(self.durations, (50, 95, 100))
+        if self.is_in_order:
+            p50_s, p95_s, longest_s = (nearest_rank(self.durations, percent) for percent in _PERCENTS)
+        else:
+            p50_s, p95_s, longest_s = nearest_ranks(self.durations, _PERCENTS)
         return Summary(
             job=job,
             runs=self.runs,
