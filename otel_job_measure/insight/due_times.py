@@ -5,17 +5,20 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from otel_job_measure import names
+from otel_job_measure.expectations.dues import Due, dues
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.checked_run import AnyRun
 from otel_job_measure.insight.absence import Known, Span
 from otel_job_measure.insight.facts import Look
 from otel_job_measure.insight.findings import LATE, MISSED, NEVER_RAN, UNKNOWN, Finding
 from otel_job_measure.insight.limits import ended_ns, success_of
-from otel_job_measure.insight.matching import GOING_ON, NS, Settled, deadline_ns, early_ns, started_ns
+from otel_job_measure.insight.matching import GOING_ON, NS, Settled, deadline_ns, early_ns, is_scheduled, started_ns
 from otel_job_measure.points.monitor import Event
 
 _LATE_S: Final = 60.0
 """A start needs some time to be seen: only then a job is called late, or at half of a shorter grace."""
+_MOST_BEFORE: Final = 1000
+"""About so many due times before a look are counted at most: of a job that is due each hour, those of 40 days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,14 +75,15 @@ def findings(of: Judged, look: Look) -> list[Finding]:
     from_before = cleared is None or cleared < look.facts.after_ns
     absent = [each for each in of.absent if cleared is None or each.due.at_ns > cleared]
     if absent:
-        first, last = absent[0].due, absent[-1].due
+        earlier, is_first = _before(look, len(of.settled)) if from_before else ((), True)
+        count = len(earlier) + len(absent)
         found.append(
             Finding(
                 name=MISSED if look.runs else NEVER_RAN,
-                since_ns=first.at_ns,
+                since_ns=earlier[0].at_ns if earlier else absent[0].due.at_ns,
                 from_before=from_before,
-                due_ns=last.at_ns,
-                detail=_counted(len(absent), look, from_before=from_before),
+                due_ns=absent[-1].due.at_ns,
+                detail=f"{count} {'' if is_first else 'or more '}in a row" if count > 1 else "",
             )
         )
     unknown = [each.due for each in of.unknown if cleared is None or each.due.at_ns > cleared]
@@ -100,11 +104,27 @@ def findings(of: Judged, look: Look) -> list[Finding]:
     return found
 
 
-def _counted(count: int, look: Look, *, from_before: bool) -> str:
-    """Returns how many due times are absent, if that is more than one; a look does not see the first of many."""
-    expected = look.facts.expected
-    has_more = from_before and (expected is None or expected.first_seen_ns <= look.facts.after_ns)
-    return f"{count} {'or more ' if has_more else ''}in a row" if count > 1 else ""
+def _before(look: Look, count: int) -> tuple[Sequence[Due], bool]:
+    """Returns what was due between the last run and the look, and whether the first of these due times is known.
+
+    Args:
+        look: The look.
+        count: How many due times it has.
+    """
+    expected, evidence, after_ns = look.facts.expected, look.evidence, look.facts.after_ns
+    last = look.runs[-1] if look.runs else None
+    if expected is None or (last is not None and last.ended_ns is None):
+        return (), False
+    begin_ns = expected.first_seen_ns if last is None else ended_ns(last)
+    most_ns = (evidence.now_ns - after_ns) * _MOST_BEFORE // count
+    from_ns = max(begin_ns, evidence.kept_from_ns, after_ns - most_ns)
+    is_first = from_ns == begin_ns and (last is None or is_scheduled(last) or success_of(last) == 1.0)
+    if from_ns >= after_ns:
+        return (), is_first
+    # A scheduler's list has a begin of its own, and an interval depends on runs.
+    if look.expectation.schedule is None or look.absence(Span(from_ns, after_ns)) is not Known.ABSENT:
+        return (), False
+    return [due for due in dues(expected, from_ns, after_ns).dues if due.skip is None], is_first
 
 
 def events(job: JobId, of: Judged, look: Look) -> list[Event]:

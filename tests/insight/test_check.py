@@ -117,9 +117,9 @@ def test_a_weekly_job_fails_by_its_last_outcomes() -> None:
 
 
 def test_a_state_that_held_before_holds_since_then() -> None:
-    """The time of an episode's begin does not move with the look."""
-    daily = expected(schedule="0 * * * *", timezone="UTC")
-    store = _Store(expects=(daily,), now=400)
+    """The time of an episode's begin does not move with the look, which counts no further than some due times back."""
+    often = expected(schedule="* * * * *", timezone="UTC")
+    store = _Store(expects=(often,), now=400)
     since_ns = checked(store, history(400)).judgements[0].state.since_ns
     store.before = [State(job=JOB, at_ns=at(0), state="never ran", level=2, since_ns=at(-9 * DAY))]
     assert since_ns > at(-3 * DAY)

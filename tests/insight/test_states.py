@@ -6,6 +6,7 @@ import pytest
 
 from otel_job_measure.expectations.expectation import DueList, ExpectedJob, Skip
 from otel_job_measure.history.run_record import RunRecord
+from otel_job_measure.insight.absence import Span
 from otel_job_measure.insight.findings import LEVELS, ORDER, STATES
 from otel_job_measure.insight.run_store import LastRuns
 from otel_job_measure.insight.states import Judgement
@@ -304,13 +305,30 @@ def test_an_episode_can_reach_further_back_than_the_look() -> None:
     assert judged.state.from_before
 
 
-def test_a_look_does_not_count_what_is_before_it() -> None:
-    """A job that has been missed for nine days is not missed twice; of a new one, all due times are seen."""
-    last = LastRuns(job=JOB, run=run(-9 * DAY, -9 * DAY + 1), success=run(-9 * DAY, -9 * DAY + 1))
+def test_what_was_missed_since_the_last_run_is_counted_also_before_the_look() -> None:
+    """A job that has been missed for nine days is not missed for two; of a new one, all due times are seen."""
+    ended = LastRuns(job=JOB, run=run(-9 * DAY, -9 * DAY + 1), success=run(-9 * DAY, -9 * DAY + 1))
     now, since = history(3 * HOUR + 400), at(HOUR) - 1
-    assert judgement(now, expected(**HOURLY), last=last, after_ns=since).state.detail == "3 or more in a row"
+    judged = judgement(now, expected(**HOURLY), last=ended, after_ns=since)
+    assert (judged.state.detail, judged.state.since_ns) == (f"{9 * 24 + 3} in a row", at(-9 * DAY + HOUR))
+    assert len([event for event in judged.events if event.event == "missed"]) == 3
     new = replace(expected(**HOURLY), first_seen_ns=since + 1)
     assert judgement(now, new, after_ns=since).state.detail == "3 in a row"
+
+
+def test_what_was_missed_before_the_look_is_counted_only_if_it_is_certain() -> None:
+    """A run by hand that failed clears nothing, a gap leaves unknown what was due, and of many not all are counted."""
+    now, since = history(3 * HOUR + 400), at(HOUR) - 1
+    by_hand = LastRuns(job=JOB, run=run(-9 * DAY, -9 * DAY + 1, reason="error", trigger="manual"), success=None)
+    judged = judgement(now, expected(**HOURLY), last=by_hand, after_ns=since)
+    assert judged.state.detail == f"{9 * 24 + 3} or more in a row"
+    ended = LastRuns(job=JOB, run=run(-9 * DAY, -9 * DAY + 1), success=run(-9 * DAY, -9 * DAY + 1))
+    gap = replace(now, gaps=(Span(at(-5 * DAY), at(-5 * DAY + 60)),))
+    judged = judgement(gap, expected(**HOURLY), last=ended, after_ns=since)
+    assert (judged.state.detail, judged.state.since_ns) == ("3 or more in a row", at(HOUR))
+    often = {**HOURLY, "schedule": "*/2 * * * *"}
+    count, *said = judgement(now, expected(**often), last=ended, after_ns=since).state.detail.split()
+    assert (" ".join(said), 1000 < int(count) < 1100) == ("or more in a row", True)
 
 
 def test_the_last_success_counts_whatever_its_age() -> None:
