@@ -326,8 +326,8 @@ def test_what_was_missed_before_the_look_is_counted_only_if_it_is_certain() -> N
     gap = replace(now, gaps=(Span(at(-5 * DAY), at(-5 * DAY + 60)),))
     judged = judgement(gap, expected(**HOURLY), last=ended, after_ns=since)
     assert (judged.state.detail, judged.state.since_ns) == ("3 or more in a row", at(HOUR))
-    often = {**HOURLY, "schedule": "*/2 * * * *"}
-    count, *said = judgement(now, expected(**often), last=ended, after_ns=since).state.detail.split()
+    often = expected(schedule="*/2 * * * *", timezone="UTC")
+    count, *said = judgement(now, often, last=ended, after_ns=since).state.detail.split()
     assert (" ".join(said), 1000 < int(count) < 1100) == ("or more in a row", True)
 
 
