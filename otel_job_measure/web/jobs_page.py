@@ -217,8 +217,8 @@ def _row(view: JobView, now_ns: int) -> dict[str, Any]:
         "due": ago(view.next_due_ns, now_ns),
         "runs": number(summary.runs),
         "rate": percent(summary.success),
-        "p50": took(summary.p50_s),
-        "p95": took(summary.p95_s),
+        "p50": took(summary.p50_s) or UNKNOWN,
+        "p95": took(summary.p95_s) or UNKNOWN,
         "strip": Markup(strip([kind_of(run) for run in view.strip], view.job.job, _SHOWN)),  # noqa: S704 - escaped there
         "spark": Markup(  # noqa: S704 - escaped there
             sparkline([run.duration_s for run in view.strip if run.duration_s is not None], view.job.job)
