@@ -17,8 +17,8 @@ from otel_job_measure.points.monitor import Event
 
 _LATE_S: Final = 60.0
 """A start needs some time to be seen: only then a job is called late, or at half of a shorter grace."""
-_MOST_BEFORE: Final = 1000
-"""About so many due times before a look are counted at most: of a job that is due each hour, those of 40 days."""
+_MOST_BEFORE: Final = 200
+"""About so many due times before a look are counted at most: all jobs of a fleet may be missed at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,7 +117,7 @@ def test_a_weekly_job_fails_by_its_last_outcomes() -> None:
 
 
 def test_a_state_that_held_before_holds_since_then() -> None:
-    """The time of an episode's begin does not move with the look, which counts no further than some due times back."""
+    """The time of an episode's begin does not move with the look, which counts only some due times further back."""
     often = expected(schedule="* * * * *", timezone="UTC")
     store = _Store(expects=(often,), now=400)
     since_ns = checked(store, history(400)).judgements[0].state.since_ns
