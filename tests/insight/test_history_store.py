@@ -65,7 +65,7 @@ def test_pages_of_counted_runs_lose_none(load: Load, monkeypatch: pytest.MonkeyP
             assert store.summaries(wanted) == PlainStore(data, CLOCK_NS).summaries(wanted)
 
 
-def test_a_question_about_many_runs_keeps_nobody_from_the_file_for_long(
+def test_a_question_about_many_runs_keeps_no_process_from_the_file_for_long(
     load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It takes a transaction for each of some rows."""
@@ -76,7 +76,7 @@ def test_a_question_about_many_runs_keeps_nobody_from_the_file_for_long(
     assert 10 <= len(begun) <= 14
 
 
-def test_a_question_about_many_jobs_keeps_nobody_from_the_file_for_long(
+def test_a_question_about_many_jobs_keeps_no_process_from_the_file_for_long(
     load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After some tenths of a second, the next jobs are read in another transaction."""
