@@ -124,7 +124,9 @@ def _before(look: Look, count: int) -> tuple[Sequence[Due], bool]:
     # A scheduler's list has a begin of its own, and an interval depends on runs.
     if look.expectation.schedule is None or look.absence(Span(from_ns, after_ns)) is not Known.ABSENT:
         return (), False
-    return [due for due in dues(expected, from_ns, after_ns).dues if due.skip is None], is_first
+    found = [due for due in dues(expected, from_ns, after_ns).dues if due.skip is None]
+    # The last run may have started, and ended, a little before it was due.
+    return [due for due in found if last is None or due.at_ns - early_ns(due) > started_ns(last)], is_first
 
 
 def events(job: JobId, of: Judged, look: Look) -> list[Event]:

@@ -316,6 +316,14 @@ def test_what_was_missed_since_the_last_run_is_counted_also_before_the_look() ->
     assert judgement(now, new, after_ns=since).state.detail == "3 in a row"
 
 
+def test_a_last_run_that_began_and_ended_before_its_due_time_came_for_it() -> None:
+    """A host whose clock is a little ahead runs early: that due time was not missed."""
+    early = run(-5 * DAY - 10, -5 * DAY - 5)
+    now, since = history(3 * HOUR + 400), at(HOUR) - 1
+    judged = judgement(now, expected(**HOURLY), last=LastRuns(job=JOB, run=early, success=early), after_ns=since)
+    assert (judged.state.detail, judged.state.since_ns) == (f"{5 * 24 + 3} in a row", at(-5 * DAY + HOUR))
+
+
 def test_what_was_missed_before_the_look_is_counted_only_if_it_is_certain() -> None:
     """A run by hand that failed clears nothing, a gap leaves unknown what was due, and of many not all are counted."""
     now, since = history(3 * HOUR + 400), at(HOUR) - 1
