@@ -11,6 +11,7 @@ from otel_job_measure.integrations.contract import Adapter
 from otel_job_measure.runtime.default import ready_measure
 from otel_job_measure.testing import tasks
 from otel_job_measure.testing.conformance import BEHAVIOURS
+from tests.integrations.celery_accepted import Request, until_accepted
 from tests.integrations.traced import trace_as
 
 TASK: Final = "conformance"
@@ -18,6 +19,7 @@ DECORATED_TASK: Final = "app.decorated"
 BY_NAME: Final = {each.name: each for each in BEHAVIOURS}
 FOREIGN: Final = "opentelemetry.instrumentation.celery"
 exceptions: Any = import_module("celery.exceptions")  # Celery has no types
+RAISED: Final = {"rejected": exceptions.Reject("no", requeue=False), "ignored": exceptions.Ignore()}
 
 
 def app_of(broker: str, results: str, **conf: object) -> Any:  # noqa: ANN401 - Celery's
@@ -32,7 +34,7 @@ def app_of(broker: str, results: str, **conf: object) -> Any:  # noqa: ANN401 - 
         task_track_started=True,
         **conf,
     )
-    app.task(name=TASK, bind=True, max_retries=1, shared=False)(conformance)
+    app.task(name=TASK, bind=True, max_retries=1, shared=False, Request=Request)(conformance)
     app.task(name=DECORATED_TASK, shared=False)(ready_measure().job(tasks.DECORATED)(tasks.succeeds))
     return app
 
@@ -47,10 +49,10 @@ def conformance(self: Any, name: str, *words: str) -> object:  # noqa: ANN401 - 
         case "retries, succeeds" | "retries, fails":
             if name == "retries, fails" or not self.request.retries:
                 raise self.retry(exc=tasks.TaskError("not yet"), countdown=0)
-        case "rejected":
-            raise exceptions.Reject("no", requeue=False)
-        case "ignored":
-            raise exceptions.Ignore
+        case "rejected" | "ignored":
+            raise RAISED[name]
+        case "os._exit" | "SIGKILL":
+            until_accepted(self)
         case "warm shutdown":
             return tasks.waits_for(words[0])
         case "foreign span" | "foreign, unsampled":

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from otel_job_measure.runtime.default import ready_measure
 from tests.integrations import celery_app
+from tests.integrations.celery_accepted import Request, until_accepted
 
 app: Any = celery_app.app
 REAL_TIME: Final = signal.SIGRTMIN + 1
@@ -33,22 +34,25 @@ def replaces(self: Any) -> None:  # noqa: ANN401 - the same
     raise self.replace(celery_app.succeed.si())
 
 
-@celery_app.task(name="vanishes")
-def vanishes() -> None:
+@celery_app.task(name="vanishes", bind=True, Request=Request)
+def vanishes(self: Any) -> None:  # noqa: ANN401 - the same
     """Exits without any handler, and without an error."""
+    until_accepted(self)
     os._exit(0)
 
 
-@celery_app.task(name="nameless signal")
-def nameless_signal() -> None:
+@celery_app.task(name="nameless signal", bind=True, Request=Request)
+def nameless_signal(self: Any) -> None:  # noqa: ANN401 - the same
     """Is killed by a signal without a name of its own."""
+    until_accepted(self)
     os.kill(os.getpid(), REAL_TIME)
 
 
-@celery_app.task(name="redelivered", bind=True, acks_late=True, reject_on_worker_lost=True)
+@celery_app.task(name="redelivered", bind=True, acks_late=True, reject_on_worker_lost=True, Request=Request)
 def redelivered(self: Any) -> None:  # noqa: ANN401 - the same
     """Is killed, and goes back to the queue, until it comes from there."""
     if not self.request.delivery_info["redelivered"]:
+        until_accepted(self)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
