@@ -151,6 +151,28 @@ def test_a_killed_test_process_leaves_no_server(influx: InfluxServer, tmp_path: 
         _knock_until_nobody_answers(url)
 
 
+@pytest.mark.parametrize("way", ["stopped", "stopped hard", "a killed test process", "it never answers"])
+def test_no_part_of_a_server_outlives_it(tmp_path: Path, way: str) -> None:
+    """What a server's script has started ends with it, as RabbitMQ's node does."""
+    os.mkfifo(tmp_path / "held")
+    reader = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
+    code = (
+        "import os, sys; from pathlib import Path; from tests.support.watched import WatchedProcess\n"
+        "folder, way = Path(sys.argv[1]), sys.argv[2]; began = folder / 'began'\n"
+        'script = f\'exec 3>held; sleep 600 & touch began; {"exit" if way == "it never answers" else "wait"}\'\n'
+        "process = WatchedProcess(['sh', '-c', script], folder, lambda: 'never' not in way and began.exists())\n"
+        "process.start()\n"
+        "os.kill(os.getpid(), 9) if 'killed' in way else process.stop(hard='hard' in way)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), way]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
+    assert (tmp_path / "began").exists()
+    assert ("sh doesn't answer" in done.stderr) == (way == "it never answers")
+    os.set_blocking(reader, True)
+    with os.fdopen(reader, "rb") as pipe:
+        assert pipe.read() == b""  # ends when the last process that holds the pipe has ended
+
+
 def _knock_until_nobody_answers(url: str) -> None:
     while True:
         urlopen(f"{url}/health", timeout=5).close()

@@ -1,19 +1,28 @@
 """A server's process for tests, which never outlives the process that started it."""
 
+import os
 import random
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
 from typing import Final
 
 _START_TIMEOUT_S: Final = 60.0
 _STOP_TIMEOUT_S: Final = 30.0
 _PAUSE_S: Final = 0.05
-# Kills the server when the process that started it is gone, however it went: its end of the pipe is closed.
-_WATCH: Final = "import os, sys; sys.stdin.buffer.read(); os.kill(int(sys.argv[1]), 9)"
+_FIRST_PORT: Final = 20_000
+_PORTS: Final = 1_500
+_SHARES: Final = 8
+_given: set[int] = set()
+# Kills the server when the process that started it is gone, however it went: its end of the pipe is closed. The server
+# is all of its process group: RabbitMQ's script starts the node as its child.
+_WATCH: Final = "import os, sys; sys.stdin.buffer.read(); os.killpg(int(sys.argv[1]), 9)"
 
 
 class WatchedProcess:
@@ -50,7 +59,7 @@ class WatchedProcess:
     @property
     def runs(self) -> bool:
         """Tells whether it has been started and has not ended."""
-        return self._server is not None and self._server.poll() is None
+        return self._server is not None and not _has_ended(self._server.pid)
 
     @property
     def words(self) -> str:
@@ -84,15 +93,11 @@ class WatchedProcess:
             self._watch = None
         if self._server is None:
             return
-        if hard:
-            self._server.kill()
-        else:
-            self._server.terminate()
-        try:
-            self._server.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._server.kill()
-            self._server.wait()
+        if not hard:
+            os.kill(self._server.pid, signal.SIGTERM)
+            _await_end(self._server.pid, _STOP_TIMEOUT_S)
+        os.killpg(self._server.pid, signal.SIGKILL)  # also what the server started
+        self._server.wait()
         self._server = None
 
     def _wait_until_ready(self, server: subprocess.Popen[bytes]) -> None:
@@ -100,18 +105,37 @@ class WatchedProcess:
             with suppress(OSError):
                 if self._is_ready():
                     return
-            with suppress(subprocess.TimeoutExpired):  # the pause between two looks ends when the server does
-                server.wait(_PAUSE_S)
+            if _await_end(server.pid, _PAUSE_S):
                 break
+        self.stop(hard=True)
         raise RuntimeError(f"{self._name} doesn't answer; the end of its log:\n{self.words[-2000:]}")
 
 
+def _has_ended(pid: int) -> bool:
+    """Tells whether a child has ended, and leaves it to be waited for: until then, its id is its own."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+
+
+def _await_end(pid: int, within_s: float) -> bool:
+    """Waits for the end of a child, and tells whether it came."""
+    over_s = time.monotonic() + within_s
+    while not (has_ended := _has_ended(pid)) and time.monotonic() < over_s:
+        Event().wait(0.01)
+    return has_ended
+
+
 def free_port() -> int:
-    """Returns a free port outside the range that the system assigns, so that it stays free after a stop."""
-    candidates = random.SystemRandom()
-    for _ in range(100):
-        port = candidates.randrange(20_000, 32_000)
+    """Returns a free port outside the range that the system assigns, so that it stays free after a stop.
+
+    A server takes its port some seconds later, and one that a test has stopped takes it again. So no port is returned
+    twice, and each process of pytest-xdist has ports of its own.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = _FIRST_PORT + worker % _SHARES * _PORTS
+    free = set(range(first, first + _PORTS)) - _given
+    for port in random.SystemRandom().sample(sorted(free), len(free)):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _given.add(port)
             return port
-    raise RuntimeError("no free port between 20000 and 32000")
+    raise RuntimeError(f"no free port between {first} and {first + _PORTS}")
