@@ -26,7 +26,8 @@ _WIDE: Final = 100
 """A terminal that is narrower has the short strip, which leaves room for numbers."""
 _BARS: Final = 12
 _MOST_TOLD: Final = 10
-_MOST_NAME: Final = 40
+_MOST_NAME: Final = 80
+_MOST_PLACE: Final = 40
 _MOST_WORDS: Final = 300
 _ORDER: Final = (2, 3, 1, 0)
 
@@ -139,12 +140,12 @@ def _projects_differ(shown: Sequence[JobView]) -> bool:
 
 def _project(view: JobView) -> str:
     """Returns the project and stage of a job."""
-    return closed(shortened("/".join(part for part in (view.job.project, view.job.stage) if part), _MOST_NAME))
+    return closed(shortened("/".join(part for part in (view.job.project, view.job.stage) if part), _MOST_PLACE))
 
 
 def _of_job(view: JobView, now_ns: int, *, tells: bool, unicode: bool) -> Text:
     worst = view.findings[0]
-    where = f" on {shortened(worst.host, _MOST_NAME)}" if worst.host else ""
+    where = f" on {shortened(worst.host, _MOST_PLACE)}" if worst.host else ""
     project = _project(view) if tells else ""
     name = closed(shortened(view.job.job, _MOST_NAME)) + (f" ({project})" if project else "")
     says = brief(words_of(worst.finding, _minute), _MOST_WORDS)
@@ -155,7 +156,7 @@ def _of_job(view: JobView, now_ns: int, *, tells: bool, unicode: bool) -> Text:
 
 
 def _of_host(about: About, *, unicode: bool) -> Text:
-    name = closed(shortened(about.host or "the store", _MOST_NAME))
+    name = closed(shortened(about.host or "the store", _MOST_PLACE))
     return _line(about.finding.level, name, brief(words_of(about.finding, _minute), _MOST_WORDS), unicode=unicode)
 
 

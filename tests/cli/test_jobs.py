@@ -71,6 +71,17 @@ def test_people_get_a_line_a_job_and_what_is_wrong_in_words(fill: Fill, capsys: 
     assert summed.startswith("2 jobs: 1 critical, 1 ok; runs of the last 7 days")
 
 
+def test_a_sentence_has_the_name_of_a_task_whole(fill: Fill, capsys: pytest.CaptureFixture[str]) -> None:
+    """Names of Celery's tasks are paths of modules; a name of 1 KiB loses its middle."""
+    task = "shop.billing.tasks.send_monthly_invoices_to_all_customers"
+    jobs_ = JobId(task, "billing", "production"), JobId("n" * 1024, "billing", "production")
+    fill(b"".join(whole(f"b{n}", time.time_ns() - SECOND, job, outcome=FAILED) for n, job in enumerate(jobs_)))
+    assert main(["jobs"]) == 0
+    text = capsys.readouterr().out
+    assert f"{task}  failing since" in text
+    assert f"{'n' * 40}…{'n' * 39}  failing since" in text
+
+
 def test_what_failed_at_a_time_to_come_was_not_ago(fill: Fill, capsys: pytest.CaptureFixture[str]) -> None:
     """The clock was set back since."""
     fill(whole("b", time.time_ns() + 3600 * SECOND, BAD, outcome=FAILED))

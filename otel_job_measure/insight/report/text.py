@@ -15,6 +15,8 @@ WIDTH: Final = 80
 _GAP: Final = 2
 _NUMBERS: Final = frozenset({"runs", "failed", "success", "p50", "p95"})
 _LEAST_NAME: Final = 12
+_GIVE_WAY: Final = ("p95", "p50", "last success", "runs")
+"""The columns that a narrow text loses, in this order; the other forms have all."""
 
 
 def text(report: Report, width: int = WIDTH) -> str:
@@ -42,7 +44,8 @@ def _lines(report: Report, width: int) -> Iterator[str]:
 
 
 def _changes(report: Report, width: int) -> Iterator[str]:
-    yield from _wrapped(words.no_change(report), width)
+    if nothing := words.no_change(report):
+        yield from _wrapped(nothing, width)
     for heading, found in words.by_kind(report):
         yield f"{heading}:"
         yield from _items(found, lambda change: f"{words.name(change.job)}: {words.of_change(change)}", width)
@@ -58,13 +61,22 @@ def _short(report: Report) -> Sequence[str]:
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], width: int, short: Sequence[str]) -> Iterator[str]:
     """Yields the lines of a table; what the other columns leave too little room for in the second one is `short`."""
     widths = [max(map(cell_len, column)) for column in zip(head, *rows, strict=True)]
-    room = max(_LEAST_NAME, width - sum(widths) + widths[1] - _GAP * (len(head) - 1))
+    shown = _shown(head, [widths[0], min(max(map(cell_len, short)), width // 3), *widths[2:]], width)
+    room = max(_LEAST_NAME, width - sum(widths[at] for at in shown if at != 1) - _GAP * (len(shown) - 1))
     names = [row[1] if cell_len(row[1]) <= room else name for row, name in zip(rows, short, strict=True)]
     widths[1] = min(room, max(map(cell_len, (head[1], *names))))
-    named = [(row[0], name, *row[2:]) for row, name in zip(rows, names, strict=True)]
-    for each in (head, *named):
-        cells = (_cell(cell, size, name in _NUMBERS) for cell, size, name in zip(each, widths, head, strict=True))
-        yield (" " * _GAP).join(cells).rstrip()
+    for each in (head, *((row[0], name, *row[2:]) for row, name in zip(rows, names, strict=True))):
+        yield (" " * _GAP).join(_cell(each[at], widths[at], head[at] in _NUMBERS) for at in shown).rstrip()
+
+
+def _shown(head: Sequence[str], widths: Sequence[int], width: int) -> Sequence[int]:
+    """Returns which columns are shown: some give way to the names, so that those can be read."""
+    shown = list(range(len(head)))
+    for name in _GIVE_WAY:
+        if sum(widths[at] for at in shown) + _GAP * (len(shown) - 1) <= width:
+            break
+        shown.remove(head.index(name))
+    return shown
 
 
 def _cell(content: str, size: int, is_number: bool) -> str:  # noqa: FBT001 - of a column

@@ -18,6 +18,8 @@ _NOTHING_CHANGED: Final = "Nothing: no job fails more or is slower than before, 
 MOST: Final = 20
 """So many of a list are shown; JSON and CSV have all."""
 _MOST_NAME: Final = 100
+_MOST_PART: Final = 40
+"""So much is shown of a project or a stage, of which there are few."""
 COLUMNS: Final = ("state", "job", "runs", "failed", "success", "p50", "p95", "last success")
 
 
@@ -69,8 +71,7 @@ def not_ok(report: Report) -> Sequence[JobView]:
 
 def of_host(about: About) -> str:
     """Returns what holds of a host, or of the store."""
-    host = closed(printable(_cut(about.host or "the store")))
-    return f"{host}: {printable(words_of(about.finding, to_the_minute))}"
+    return f"{_cut(about.host or 'the store')}: {printable(words_of(about.finding, to_the_minute))}"
 
 
 def of_state(view: JobView) -> str:
@@ -80,13 +81,14 @@ def of_state(view: JobView) -> str:
 
 def name(job: JobId) -> str:
     """Returns a job with its project and stage, printable; long names lose their middle, which JSON and CSV have."""
-    name, *parts = (closed(printable(_cut(part))) for part in (job.job, *filter(None, job[1:])))
-    return f"{name} ({', '.join(parts)})" if parts else name
+    parts = [_cut(part, _MOST_PART) for part in job[1:] if part]
+    return f"{_cut(job.job)} ({', '.join(parts)})" if parts else _cut(job.job)
 
 
-def _cut(text: str) -> str:
-    half = _MOST_NAME // 2
-    return text if len(text) <= _MOST_NAME else f"{text[:half]}…{text[-half:]}"
+def _cut(text: str, most: int = _MOST_NAME) -> str:
+    """Returns a text, printable; it is cut behind that, because an escape is several times as long as its character."""
+    shown, half = printable(text), most // 2
+    return closed(shown if len(shown) <= most else f"{shown[:half]}…{shown[-half:]}")
 
 
 def no_change(report: Report) -> str:
@@ -144,7 +146,7 @@ def rest_of(found: Sequence[object]) -> str:
 
 def of_failure(failure: FailureCount) -> str:
     """Returns in which way runs failed."""
-    reason, kind = printable(failure.reason or "failed"), printable(_cut(failure.error_type or ""))
+    reason, kind = printable(failure.reason or "failed"), _cut(failure.error_type or "")
     return f"{reason}: {kind}" if kind else reason
 
 
