@@ -6,10 +6,13 @@ from typing import Final, NamedTuple
 from otel_job_measure.insight.pictures import svg
 from otel_job_measure.insight.pictures.picture import Picture
 from otel_job_measure.insight.words import number
+from otel_job_measure.printable import printable
 
 _ROW: Final = 34
 _BAR: Final = 8
-_MOST_NAME: Final = 48
+_HEAD: Final = 15
+_TAIL: Final = 32
+"""Of a long name so much is shown of its begin and its end, which often is all in which names differ."""
 
 
 class Bar(NamedTuple):
@@ -39,10 +42,8 @@ def bars(counts: Sequence[Bar], title: str, most: int = 8) -> Picture:
     parts: list[str] = []
     for place, bar in enumerate(shown):
         y = place * _ROW
-        name = bar.name if len(bar.name) <= _MOST_NAME else f"{bar.name[: _MOST_NAME - 1]}…"
-        parts.append(
-            svg.group("name", (svg.text(0, y + 13, name), svg.text(svg.WIDTH, y + 13, number(bar.number), "end")))
-        )
+        texts = svg.text(0, y + 13, _cut(bar.name)), svg.text(svg.WIDTH, y + 13, number(bar.number), "end")
+        parts.append(svg.group("name", texts))
         parts.append(svg.group("failed", (svg.box(0, y + 18, max(0.5, svg.WIDTH * bar.number / top), _BAR),)))
     said = "; ".join(f"{bar.name}: {number(bar.number)}" for bar in shown) or "There are none"
     if len(counts) > most:
@@ -54,3 +55,8 @@ def bars(counts: Sequence[Bar], title: str, most: int = 8) -> Picture:
         head=("what", "runs", "last"),
         rows=[(bar.name, number(bar.number), bar.last) for bar in counts],
     )
+
+
+def _cut(name: str) -> str:
+    shown = printable(name)
+    return shown if len(shown) <= _HEAD + 1 + _TAIL else f"{shown[:_HEAD]}…{shown[-_TAIL:]}"

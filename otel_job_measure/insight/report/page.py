@@ -1,5 +1,6 @@
 """A report as one file of HTML: no script, no request, and a table behind each picture."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
@@ -83,8 +84,14 @@ def _rest(found: Sequence[object]) -> str:
 
 def _failures(report: Report) -> Iterator[str]:
     if report.failures:
+        alike = Counter(view.job.job for view in report.overview.jobs)
         counts = [
-            Bar(f"{each.job.job} · {words.of_failure(each)}", each.count, exactly(each.last_ns))
+            # Two jobs of one name are told apart by nothing but their projects.
+            Bar(
+                " · ".join(filter(None, (*each.job[: 3 if alike[each.job.job] > 1 else 1], words.of_failure(each)))),
+                each.count,
+                exactly(each.last_ns),
+            )
             for each in report.failures[:_FEW_JOBS]
         ]
         yield f"<section><h2>Failures</h2>{bars(counts, 'Failed runs by job and error').html()}</section>"

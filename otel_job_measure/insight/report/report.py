@@ -48,6 +48,7 @@ class Report:
     """All jobs over a period, beside the period before, which is as long.
 
     Args:
+        wanted: Which jobs it is about.
         overview: The jobs as people see them.
         before_ns: The begin of the period before.
         before: What the runs of the period before come to, for each job that ran then.
@@ -57,6 +58,7 @@ class Report:
             no change is named.
     """
 
+    wanted: Wanted
     overview: Overview
     before_ns: int
     before: Sequence[Summary]
@@ -93,6 +95,7 @@ def report(store: RunStore, found: Checked, *, since_ns: int, wanted: Wanted = A
     before = store.summaries(replace(wanted, since_ns=before_ns, until_ns=since_ns))
     first_ns = None if before or not now else _first_ns(store, since_ns)
     return Report(
+        wanted=wanted,
         overview=overview,
         before_ns=before_ns,
         before=before,

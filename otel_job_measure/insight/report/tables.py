@@ -66,7 +66,7 @@ def report_object(report: Report) -> dict[str, Any]:
 
 
 def _markdown(report: Report) -> Iterator[str]:
-    yield from (f"# {words.title(report)}", "", _safe(words.subtitle(report)), "")
+    yield from (f"# {_safe(words.title(report))}", "", _safe(words.subtitle(report)), "")
     yield from (f"{words.totals(report)} {words.states(report)}", "", "## What changed", "")
     if nothing := words.no_change(report):
         yield nothing

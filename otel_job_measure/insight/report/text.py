@@ -25,8 +25,8 @@ def text(report: Report, width: int = WIDTH) -> str:
 
 
 def _lines(report: Report, width: int) -> Iterator[str]:
-    title = words.title(report)
-    yield from (title, "=" * len(title), *_wrapped(words.subtitle(report), width), "")
+    title = list(_wrapped(words.title(report), width))
+    yield from (*title, "=" * max(map(cell_len, title)), *_wrapped(words.subtitle(report), width), "")
     yield from _wrapped(f"{words.totals(report)} {words.states(report)}", width)
     yield from ("", "What changed", "------------")
     yield from _changes(report, width)

@@ -9,7 +9,7 @@ from otel_job_measure.insight.hosts import About
 from otel_job_measure.insight.overview import JobView
 from otel_job_measure.insight.report.changes import FAILING_MORE, GONE, KINDS, NEW, SLOWER, Change, counted
 from otel_job_measure.insight.report.report import Report
-from otel_job_measure.insight.run_store import FailureCount, Summary
+from otel_job_measure.insight.run_store import ALL, FailureCount, Summary
 from otel_job_measure.insight.words import closed, day, number, percent, span, to_the_minute, took, zone
 from otel_job_measure.printable import printable
 
@@ -20,12 +20,21 @@ MOST: Final = 20
 _MOST_NAME: Final = 100
 _MOST_PART: Final = 40
 """So much is shown of a project or a stage, of which there are few."""
+_CHOSEN: Final = {"job": "named", "project": "of project", "stage": "of stage", "host": "on host"}
 COLUMNS: Final = ("state", "job", "runs", "failed", "success", "p50", "p95", "last success")
 
 
 def title(report: Report) -> str:
     """Returns the title: which jobs, and which days."""
-    return f"Jobs from {day(report.overview.since_ns)} to {day(report.overview.at_ns)}"
+    days = f"from {day(report.overview.since_ns)} to {day(report.overview.at_ns)}"
+    chosen = ((kind, getattr(report.wanted, kind)) for kind in _CHOSEN)
+    which = [_which(kind, value) for kind, value in chosen if value is not None]
+    return f"Jobs {', '.join(which)}, {days}" if which else f"Jobs {days}"
+
+
+def _which(kind: str, value: str) -> str:
+    """Returns what jobs were chosen by, because a report has readers who do not know its options."""
+    return f"{_CHOSEN[kind]} {_cut(value, _MOST_PART)}" if value else f"without a {kind}"
 
 
 def subtitle(report: Report) -> str:
@@ -54,7 +63,7 @@ def states(report: Report) -> str:
     """Returns how many jobs are not ok at the end of the period."""
     count, bad = len(report.overview.jobs), len(not_ok(report))
     if not count:
-        return "No job is known."
+        return "No job is known." if report.wanted == ALL else "No such job is known."
     if not bad and report.overview.hosts:
         return "All jobs are ok by themselves now, but a host or the store is not."
     if not bad:

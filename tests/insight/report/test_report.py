@@ -6,6 +6,7 @@ import email.policy
 import io
 import re
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -138,6 +139,22 @@ def test_a_job_is_new_beside_others_that_ran_before(some: Report) -> None:
     assert [each.kind for each in found.changes] == ["new"]
 
 
+def test_a_report_says_which_jobs_it_is_about() -> None:
+    """Its readers do not know its options: each form says them, and a name does nothing there either."""
+    store = Store(*daily("night-1", 10, 14, 0))
+    wanted = Wanted(job="night*", project="billing", stage="", host=HOSTILE)
+    found = report(store, checked(store, history(30)), since_ns=at(30 - 7 * DAY), wanted=wanted)
+    title = words.title(found)
+    assert title.startswith("Jobs named night*, of project billing, without a stage, on host <script>alert(1)</sc")
+    assert subject(found).startswith(title)
+    for shown in (re.sub("-\n|\n", " ", text(found, 60)), unescape(html(found)), markdown(found).replace("\\", "")):
+        assert title[:60] in shown
+        assert "\x1b" not in shown
+        assert "No such job is known." in shown
+    assert max(map(cell_len, text(found, 60).splitlines())) <= 60
+    assert "<script>" not in html(found)
+
+
 def test_the_totals_are_those_of_both_periods(some: Report) -> None:
     """Each period counts its own runs."""
     assert some.totals == Totals(jobs=5, runs=35, failed=11, running=0)
@@ -182,6 +199,16 @@ def test_the_95th_percentile_of_the_durations_1_to_11_is_11() -> None:
     assert (job["p50_s"], job["p95_s"], job["runs"]) == (6.0, 11.0, 11)
     assert re.search(r" 11 +0 +100 % +6\.00 s +11\.00 s", text(found))
     assert "<td class=n>6.00 s</td><td class=n>11.00 s</td>" in html(found)
+
+
+def test_bars_of_failures_are_told_apart() -> None:
+    """Two jobs of one name have their projects, and of a long name the end and the error are seen."""
+    ids = (("x", "one"), ("x", "two"), (f"{'send' * 20}-1", "one"))
+    runs = (replace(run(-100, -90, uuid=f"{a}{b}", reason="error", error_type="E"), job=a, project=b) for a, b in ids)
+    page = html(of(*runs))
+    for name in ("x · one · production · error: E", "x · two · production · error: E"):
+        assert f">{name}</text>" in page
+    assert re.search(">(send)+sen…end(send)+-1 · error: E</text>", page)
 
 
 def test_a_page_asks_for_nothing_and_runs_nothing(some: Report) -> None:
