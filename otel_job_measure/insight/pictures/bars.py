@@ -10,9 +10,8 @@ from otel_job_measure.printable import printable
 
 _ROW: Final = 34
 _BAR: Final = 8
-_HEAD: Final = 15
-_TAIL: Final = 32
-"""Of a long name so much is shown of its begin and its end, which often is all in which names differ."""
+_MOST_NAME: Final = 48
+_MOST_OF: Final = 22
 
 
 class Bar(NamedTuple):
@@ -22,11 +21,24 @@ class Bar(NamedTuple):
         name: What is counted.
         number: How many.
         last: When it last was, in words.
+        of: Whose it is; empty if all are of one.
     """
 
     name: str
     number: int
     last: str
+    of: str = ""
+
+    @property
+    def whole(self) -> str:
+        """What is counted, and whose it is."""
+        return f"{self.of} · {self.name}" if self.of else self.name
+
+    def label(self) -> str:
+        """Returns what there is room for: of a long owner the begin and the end, which names often differ in."""
+        of, half = printable(self.of), _MOST_OF // 2
+        shown = self._replace(of=of if len(of) <= _MOST_OF else f"{of[:half]}…{of[-half:]}", name=printable(self.name))
+        return shown.whole if len(shown.whole) <= _MOST_NAME else f"{shown.whole[: _MOST_NAME - 1]}…"
 
 
 def bars(counts: Sequence[Bar], title: str, most: int = 8) -> Picture:
@@ -42,10 +54,10 @@ def bars(counts: Sequence[Bar], title: str, most: int = 8) -> Picture:
     parts: list[str] = []
     for place, bar in enumerate(shown):
         y = place * _ROW
-        texts = svg.text(0, y + 13, _cut(bar.name)), svg.text(svg.WIDTH, y + 13, number(bar.number), "end")
+        texts = svg.text(0, y + 13, bar.label()), svg.text(svg.WIDTH, y + 13, number(bar.number), "end")
         parts.append(svg.group("name", texts))
         parts.append(svg.group("failed", (svg.box(0, y + 18, max(0.5, svg.WIDTH * bar.number / top), _BAR),)))
-    said = "; ".join(f"{bar.name}: {number(bar.number)}" for bar in shown) or "There are none"
+    said = "; ".join(f"{bar.whole}: {number(bar.number)}" for bar in shown) or "There are none"
     if len(counts) > most:
         said += f"; and {number(len(counts) - most)} more in the table"
     return Picture(
@@ -53,10 +65,5 @@ def bars(counts: Sequence[Bar], title: str, most: int = 8) -> Picture:
         said=f"{said}.",
         svg=svg.wide(max(1, len(shown)) * _ROW, title, f"{said}.", parts, "bars"),
         head=("what", "runs", "last"),
-        rows=[(bar.name, number(bar.number), bar.last) for bar in counts],
+        rows=[(bar.whole, number(bar.number), bar.last) for bar in counts],
     )
-
-
-def _cut(name: str) -> str:
-    shown = printable(name)
-    return shown if len(shown) <= _HEAD + 1 + _TAIL else f"{shown[:_HEAD]}…{shown[-_TAIL:]}"

@@ -31,7 +31,7 @@ def html(report: Report) -> str:
 
 
 def _page(report: Report) -> Iterator[str]:
-    title = safe(words.title(report))
+    title = escape(words.title(report))
     style = style_of_pictures() + files("otel_job_measure.insight.report").joinpath("report.css").read_text(
         encoding="utf-8"
     )
@@ -88,9 +88,10 @@ def _failures(report: Report) -> Iterator[str]:
         counts = [
             # Two jobs of one name are told apart by nothing but their projects.
             Bar(
-                " · ".join(filter(None, (*each.job[: 3 if alike[each.job.job] > 1 else 1], words.of_failure(each)))),
+                words.of_failure(each),
                 each.count,
                 exactly(each.last_ns),
+                of=" · ".join(filter(None, each.job[: 3 if alike[each.job.job] > 1 else 1])),
             )
             for each in report.failures[:_FEW_JOBS]
         ]

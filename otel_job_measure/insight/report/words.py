@@ -34,7 +34,7 @@ def title(report: Report) -> str:
 
 def _which(kind: str, value: str) -> str:
     """Returns what jobs were chosen by, because a report has readers who do not know its options."""
-    return f"{_CHOSEN[kind]} {_cut(value, _MOST_PART)}" if value else f"without a {kind}"
+    return f"{_CHOSEN[kind]} {closed(_cut(value, _MOST_PART))}" if value else f"without a {kind}"
 
 
 def subtitle(report: Report) -> str:
@@ -80,7 +80,7 @@ def not_ok(report: Report) -> Sequence[JobView]:
 
 def of_host(about: About) -> str:
     """Returns what holds of a host, or of the store."""
-    return f"{_cut(about.host or 'the store')}: {printable(words_of(about.finding, to_the_minute))}"
+    return f"{closed(_cut(about.host or 'the store'))}: {printable(words_of(about.finding, to_the_minute))}"
 
 
 def of_state(view: JobView) -> str:
@@ -90,14 +90,15 @@ def of_state(view: JobView) -> str:
 
 def name(job: JobId) -> str:
     """Returns a job with its project and stage, printable; long names lose their middle, which JSON and CSV have."""
-    parts = [_cut(part, _MOST_PART) for part in job[1:] if part]
-    return f"{_cut(job.job)} ({', '.join(parts)})" if parts else _cut(job.job)
+    parts = [closed(_cut(part, _MOST_PART)) for part in job[1:] if part]
+    name = closed(_cut(job.job))
+    return f"{name} ({', '.join(parts)})" if parts else name
 
 
 def _cut(text: str, most: int = _MOST_NAME) -> str:
     """Returns a text, printable; it is cut behind that, because an escape is several times as long as its character."""
     shown, half = printable(text), most // 2
-    return closed(shown if len(shown) <= most else f"{shown[:half]}…{shown[-half:]}")
+    return shown if len(shown) <= most else f"{shown[:half]}…{shown[-half:]}"
 
 
 def no_change(report: Report) -> str:

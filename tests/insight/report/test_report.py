@@ -175,6 +175,9 @@ def test_a_name_from_the_right_turns_nothing_else_round() -> None:
     found = of(*daily("\u05d2\u05d9\u05d1", 10, 14, 7), *daily("\u05d2\u05d9\u05d1", 30, 7, 0))
     for shown in (text(found), html(found), markdown(found).replace("\\", "")):
         assert "\u05d2\u05d9\u05d1\u200e (billing, production)" in shown
+    chosen = replace(found, wanted=Wanted(job="\u05d2\u05d9\u05d1"))
+    for shown in (text(chosen), html(chosen), markdown(chosen)):
+        assert "Jobs named \u05d2\u05d9\u05d1\u200e, from" in shown
 
 
 @pytest.mark.parametrize(
@@ -202,13 +205,14 @@ def test_the_95th_percentile_of_the_durations_1_to_11_is_11() -> None:
 
 
 def test_bars_of_failures_are_told_apart() -> None:
-    """Two jobs of one name have their projects, and of a long name the end and the error are seen."""
+    """Two jobs of one name have their projects, and of a long name the ends and the error are seen."""
     ids = (("x", "one"), ("x", "two"), (f"{'send' * 20}-1", "one"))
     runs = (replace(run(-100, -90, uuid=f"{a}{b}", reason="error", error_type="E"), job=a, project=b) for a, b in ids)
     page = html(of(*runs))
     for name in ("x · one · production · error: E", "x · two · production · error: E"):
         assert f">{name}</text>" in page
-    assert re.search(">(send)+sen…end(send)+-1 · error: E</text>", page)
+    assert ">sendsendsen…dsendsend-1 · error: E</text>" in page
+    assert f"<td>{'send' * 20}-1 · error: E</td>" in page
 
 
 def test_a_page_asks_for_nothing_and_runs_nothing(some: Report) -> None:
