@@ -40,7 +40,7 @@ class Templates:
         )
         shared: dict[str, Any] = {"static": self._address, "moment": words.moment, "zone": zone()}
         self._environment.globals.update(shared)
-        self._environment.filters |= {"named": words.named, "exact": words.exact}
+        self._environment.filters |= {"named": words.named, "exact": words.exact, "cut": words.cut}
         for name in texts:
             self._environment.get_template(name)
 

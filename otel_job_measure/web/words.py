@@ -15,12 +15,19 @@ SIGNS: Final = ("✓", "▲", "✕", "?")
 """The sign of each level, so that no meaning is in a colour alone."""
 UNKNOWN: Final = Markup('<span class="none">-</span>')
 _NS: Final = 10**9
+_MOST_AT_ONCE: Final = 160
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def named(name: str) -> str:
     """Returns a name as a heading or a link has it; one of spaces alone would not show."""
     return name if name.strip() else f"“{name}”"
+
+
+def cut(text: str) -> str:
+    """Returns the beginning of a text that would fill the screen of a phone; empty if it is shown whole."""
+    shown = "" if isinstance(text, Markup) else printable(text)
+    return f"{shown[:_MOST_AT_ONCE]}…" if len(shown) > _MOST_AT_ONCE else ""
 
 
 def exact(text: str) -> Markup:

@@ -150,11 +150,13 @@ def test_every_state_of_the_pages_is_fine(company: HistoryStore, browser: Browse
                 is_fine(page)
 
 
-@pytest.mark.parametrize("changes", [False, True], ids=["at rest", "while it changes"])
-def test_a_keyboard_is_enough(company: HistoryStore, browser: Browser, changes: bool) -> None:  # noqa: FBT001 - a case
-    """The first key leads past the head; what has the focus has an outline, also if the page was replaced under it."""
+@pytest.mark.parametrize(
+    ("changes", "width"), [(False, 1280), (True, 1280), (False, 320)], ids=["at rest", "while it changes", "at 400 %"]
+)
+def test_a_keyboard_is_enough(company: HistoryStore, browser: Browser, changes: bool, width: int) -> None:  # noqa: FBT001 - a case
+    """The first key leads past the head; what has the focus is seen, also if the page was replaced under it."""
     found = look_at(company)
-    with served(lambda: found) as url, opened(browser, url) as page:
+    with served(lambda: found) as url, opened(browser, url, viewport={"width": width, "height": 800}) as page:
         if changes:
             page.add_init_script(CHANGING)
         page.goto(f"{url}/?token={TOKEN}")
@@ -163,12 +165,16 @@ def test_a_keyboard_is_enough(company: HistoryStore, browser: Browser, changes: 
         assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
         assert page.evaluate("document.activeElement.getBoundingClientRect().top") >= 0
         page.keyboard.press("Enter")
-        ways = page.locator("main :is(a, button, input, select, summary)").count()
+        ways = page.locator("main :is(a, button, input, select, summary):visible").count()
         assert ways > 30
         for _ in range(ways):
             page.keyboard.press("Tab")
             style = "getComputedStyle(document.activeElement)"
             assert page.evaluate(f"{style}.outlineStyle") == "solid"
+            size = page.evaluate("document.activeElement.getBoundingClientRect().height")
+            clipped = "document.activeElement.closest('thead')?.getBoundingClientRect().height < 2"
+            assert size > 10
+            assert not page.evaluate(clipped)
             assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
 
 
@@ -191,8 +197,11 @@ def test_an_odd_name_is_only_a_name(odd: HistoryStore, browser: Browser, name: s
         page.goto(f"{url}/?token={TOKEN}")
         is_fine(page)
         page.goto(f"{url}/job?{job}")
-        shown = name if name.strip() else f"“{name}”"
-        assert page.inner_text("h1") == printable(shown)
+        shown = printable(name if name.strip() else f"“{name}”")
+        assert page.inner_text("h1") == (shown if len(shown) < 200 else f"{shown[:160]}…")
+        if len(shown) > 200:
+            page.click(".heading summary")
+            assert shown in page.inner_text(".heading")
         is_fine(page)
         page.select_option("#status", "ok")
         page.click("form.filter button")
@@ -201,6 +210,35 @@ def test_an_odd_name_is_only_a_name(odd: HistoryStore, browser: Browser, name: s
         page.click(".runs tbody a")
         page.wait_for_url("**/run?**")
         is_fine(page)
+
+
+def test_long_words_leave_room_on_a_phone(tmp_path: Path, browser: Browser) -> None:
+    """Of what is 1 KiB long, a phone shows the beginning, and all of it at a touch; the state is seen at once."""
+    made = Made(time.time_ns())
+    name, kind, host = ("n" * 1024, "E" * 1024, "h" * 1024)
+    job = JobId(name, "p" * 1024, "s" * 1024)
+    uuid = made.run(job, 60, 2.0, "error", error_type=kind, host=host)
+    made.write(tmp_path / "state")
+    store = store_in(tmp_path / "state")
+    phone: Any = {"viewport": {"width": 360, "height": 800}, "java_script_enabled": False}
+    with served(lambda: look_at(store)) as home, opened(browser, home, **phone) as page:
+
+        def end(selector: str) -> float:
+            box = page.locator(selector).first.bounding_box()
+            assert box is not None
+            return box["y"] + box["height"]
+
+        page.goto(f"{home}/?token={TOKEN}")
+        assert end(".jobs tbody tr") < 700
+        page.click(".jobs tbody a")
+        assert end(".findings") < 800
+        page.click(".findings summary")
+        assert kind in page.inner_text(".findings")
+        assert kind not in page.locator(".said").last.inner_text()
+        page.goto(f"{home}/run?uuid={uuid}")
+        assert end(".heading") < 400
+        page.click(".facts summary")
+        assert host in page.inner_text(".facts")
 
 
 def test_odd_words_come_back_as_they_were_sent(odd: HistoryStore, browser: Browser) -> None:

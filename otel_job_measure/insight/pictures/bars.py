@@ -57,7 +57,7 @@ def bars(counts: Sequence[Bar], title: str, most: int = 8) -> Picture:
         texts = svg.text(0, y + 13, bar.label()), svg.text(svg.WIDTH, y + 13, number(bar.number), "end")
         parts.append(svg.group("name", texts))
         parts.append(svg.group("failed", (svg.box(0, y + 18, max(0.5, svg.WIDTH * bar.number / top), _BAR),)))
-    said = "; ".join(f"{bar.whole}: {number(bar.number)}" for bar in shown) or "There are none"
+    said = "; ".join(f"{bar.label()}: {number(bar.number)}" for bar in shown) or "There are none"
     if len(counts) > most:
         said += f"; and {number(len(counts) - most)} more in the table"
     return Picture(
