@@ -17,11 +17,20 @@ import ctypes, os, sys
 assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
 os.execv(sys.argv[1], sys.argv[1:])
 """
+# Goes on until no orphan is left, neither alive nor as a zombie.
 FIVE_ORPHANS = """
-for i in 1 2 3 4 5; do (sleep 0.05 &) ; done; sleep 0.5
-for stat in /proc/[0-9]*/stat; do
-    { read -r line <$stat; } 2>/dev/null || continue; set -- ${line##*) }; [ "$1 $2" != "Z $PPID" ] || echo zombie
-done
+for i in 1 2 3 4 5; do (sleep 0.05 &) ; done
+left() {
+    for stat in /proc/[0-9]*/stat; do
+        { read -r line <$stat; } 2>/dev/null || continue
+        case $line in
+            "$$ "*) ;;
+            *"(sh) "?" $PPID "* | *"(sleep) "?" $PPID "*) return 0 ;;
+        esac
+    done
+    return 1
+}
+while left; do sleep 0.05; done
 exit 3
 """
 

@@ -61,11 +61,14 @@ def test_two_signals_in_a_row_are_at_most_two(turn: int) -> None:
 def test_gnu_timeout_signals_the_command_once() -> None:
     """GNU timeout signals its child and then its group; the command sees one SIGTERM."""
     count = (
-        "import signal, time\nn = []\nsignal.signal(15, lambda *a: n.append(1))\n"
+        "import signal, time\nn = []\nsignal.signal(15, lambda *a: n.append(1))\nprint('ready', flush=True)\n"
         "signal.pause()\ntime.sleep(0.3)\nprint(len(n))"
     )
-    done = run(["timeout", "1", *EXEC, sys.executable, "-S", "-c", count])
-    assert (done.returncode, done.stdout) == (124, b"1\n")
+    with running(["timeout", "60", *EXEC, sys.executable, "-S", "-c", count]) as timeout:
+        assert line(timeout.stdout) == "ready"
+        timeout.send_signal(signal.SIGALRM)  # its own timer's, as soon as the command is there
+        assert line(timeout.stdout) == "1"
+    assert timeout.returncode == 124
 
 
 def test_a_command_of_another_group_gets_the_signals_of_the_group() -> None:

@@ -12,7 +12,6 @@ from tests.support.exec_ import COMMAND, line, points, run, running
 STOPPED = "echo ready; kill -STOP $$; sleep 60"
 WRONG = {"OTEL_JOB_MEASURE_SHIP": "maybe"}
 OFF = {"OTEL_JOB_MEASURE_DISABLED": "true"}
-DEAF = ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done"]
 
 
 def limited(*words: str) -> list[str]:
@@ -26,13 +25,24 @@ def limited(*words: str) -> list[str]:
         (["sleep", "60"], ["--timeout", "0.2"], 124),
         (["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"], ["--timeout=200ms"], 124),
         (["sh", "-c", STOPPED], ["--timeout", ".2s"], 124),
-        (DEAF, ["--timeout", "0.2", "--kill-after", "0.2s"], 137),
     ],
-    ids=["sleeps", "exits with 0", "is stopped", "ignores SIGTERM"],
+    ids=["sleeps", "exits with 0", "is stopped"],
 )
 def test_a_command_ends_at_its_limit(command: list[str], options: list[str], code: int, state_dir: Path) -> None:
     """Whatever the command makes of SIGTERM, the run has failed, reason `timeout`; exit codes are GNU timeout's."""
     assert run([*limited(*options), *command]).returncode == code
+    assert_is_timeout(state_dir)
+
+
+def test_a_command_that_ignores_sigterm_is_killed(state_dir: Path) -> None:
+    """Its exit code is GNU timeout's too; it ignores SIGTERM from its first moment, as our parent does."""
+    words = [*limited("--timeout", "0.2", "--kill-after", "0.2s"), "sleep", "60"]
+    assert run(["sh", "-c", "trap '' TERM; exec \"$@\"", "sh", *words]).returncode == 137
+    assert_is_timeout(state_dir)
+
+
+def assert_is_timeout(state_dir: Path) -> None:
+    """Asserts that the only run failed because of its limit."""
     [row] = [point for point in points(state_dir) if point.measurement == "scheduling-job-run"]
     assert (row.tags["status"], row.tags["reason"]) == ("failed", "timeout")
     assert (row.fields["error_type"], row.fields["success"]) == ("time limit", 0.0)
