@@ -216,8 +216,9 @@ def test_a_month_of_coalesced_due_times(runs: RecordedRuns) -> None:
     assert len(runs.skipped()) == 500
 
 
-def dies() -> None:
-    """Is killed."""
+def dies(go: Path) -> None:
+    """Is killed, as soon as a file is there."""
+    until(go.exists, "the other jobs")
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -229,7 +230,10 @@ def test_a_pool_that_breaks_with_hundreds_of_jobs(tmp_path: Path) -> None:
     executors = {"default": {"type": "processpool", "max_workers": 1, "pool_kwargs": spawn}}
     scheduler: Any = import_module("apscheduler.schedulers.background").BackgroundScheduler(executors=executors)
     scheduler.start(paused=True)
-    scheduler.add_job(dies, id="dies", misfire_grace_time=None)
+    # The events of a batch come at its end. What was submitted after the pool broke would run in the next pool.
+    submitted = import_module("apscheduler.events").EVENT_JOB_SUBMITTED
+    scheduler.add_listener(lambda _: (tmp_path / "go").touch(), submitted)
+    scheduler.add_job(dies, args=[tmp_path / "go"], id="dies", misfire_grace_time=None)
     for number in range(400):
         scheduler.add_job(work, id=f"job-{number:03}", misfire_grace_time=None)
     scheduler.resume()
