@@ -135,11 +135,12 @@ def test_each_call_is_a_run(place: Place, make: Callable[[], Executor]) -> None:
     assert endings(place) == [*[("double", "end")] * 3, ("fails", "error")]
 
 
-def test_a_killed_process(place: Place) -> None:
+def test_a_killed_process(place: Place, tmp_path: Path) -> None:
     """Its run is not lost: the pool knows. A call that had not begun has no run, and is skipped."""
     measure = place.measure()
     with measured(spawning(), "import", measure) as pool:
-        calls: list[Future[Any]] = [pool.submit(dies, 0), pool.submit(double, 1)]
+        calls: list[Future[Any]] = [pool.submit(dies_after, tmp_path / "go"), pool.submit(double, 1)]
+        (tmp_path / "go").touch()
         for call in calls:
             with pytest.raises(BrokenProcessPool):
                 call.result()
@@ -175,9 +176,15 @@ def test_a_killed_process_with_thousands_of_calls(
 def test_a_cancelled_call_is_no_run(place: Place) -> None:
     """It never began: it is skipped, whether it was cancelled alone or with all others at the pool's end."""
     measure = place.measure()
-    go_on = threading.Event()
+    began, go_on = threading.Event(), threading.Event()
+
+    def waits() -> bool:
+        began.set()
+        return go_on.wait()
+
     with measured(ThreadPoolExecutor(1), "wait", measure) as pool:
-        first, second, _ = (pool.submit(go_on.wait) for _ in range(3))
+        first, second, _ = (pool.submit(waits) for _ in range(3))
+        began.wait()
         assert second.cancel()
         pool.shutdown(wait=False, cancel_futures=True)
         go_on.set()
