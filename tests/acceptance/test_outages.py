@@ -22,12 +22,12 @@ def test_nothing_is_lost_while_the_server_is_down(processes: Processes, runs: Ru
         app.go_on(before)
         uuids = [before, *app.tell("many", "during", "2", "50")]
         assert app.tell("flush", "0.1") is False
-        health = app.tell("health")
-        assert (health["reachable"], health["pending"]) == (False, 302)
+        until(lambda: app.tell("health")["reachable"] is False, "the process knows that it is down")
+        assert app.tell("health")["pending"] == 302
         short_lived = processes.driver(**runs.variables)
         uuids.append(short_lived.run("short-lived"))
         assert short_lived.end() == 0
-    assert app.tell("flush", "30") is True
+    assert app.tell("flush", "90") is True
     uuids.append(app.run("after"))
     assert app.end() == 0
     assert processes.ship(**runs.variables)[0] == 0
@@ -59,9 +59,9 @@ def test_a_token_that_is_put_right_is_used(processes: Processes, runs: Runs, sec
     uuids = [app.run("stays"), gone.run("goes")]
     assert [app.tell("flush", "0.5"), gone.tell("flush", "0.5")] == [False, False]
     assert gone.end() == 0
-    assert re.search(rf"set (?:INFLUXDB_USERNAME and )?{name}\b", app.stderr)
+    until(lambda: re.search(rf"set (?:INFLUXDB_USERNAME and )?{name}\b", app.stderr), "what to set")
     secrets.write(file, f"{right}\n")
-    assert app.tell("flush", "30") is True
+    assert app.tell("flush", "90") is True
     assert processes.ship(**variables)[0] == 0
     assert runs.outcomes() == dict.fromkeys(uuids, "end")
 
@@ -72,9 +72,10 @@ def test_a_bucket_that_is_made_later_gets_everything(processes: Processes, runs:
     app = processes.driver(**missing.variables)
     uuid = app.run("early")
     assert app.tell("flush", "0.5") is False
-    assert re.search("make the (?:bucket|database), or set INFLUXDB_BUCKET to one that the server has", app.stderr)
+    advice = "make the (?:bucket|database), or set INFLUXDB_BUCKET to one that the server has"
+    until(lambda: re.search(advice, app.stderr), "what to do")
     missing.influx.make_bucket(missing.bucket)
-    assert app.tell("flush", "30") is True
+    assert app.tell("flush", "90") is True
     assert missing.outcomes() == {uuid: "end"}
 
 
@@ -102,7 +103,7 @@ def test_without_a_place_for_files_points_are_delivered_from_memory(
     variables = runs.variables | {"OTEL_JOB_MEASURE_STATE_DIR": str(place(tmp_path))}
     app = processes.driver(**variables)
     uuids = [app.run("first")]
-    assert app.tell("flush", "30") is True
+    assert app.tell("flush", "90") is True
     uuids += app.tell("many", "second", "4", "5")
     assert app.tell("close") is True
     uuids.append(app.run("third"))

@@ -31,7 +31,7 @@ def test_a_confirmed_start_is_there_when_the_body_begins(begin: str, processes: 
         uuid = app.tell(begin, "confirmed")
         assert runs.outcomes() == done | {uuid: "start"}
         app.go_on(uuid)
-        assert app.tell("flush", "30") is True
+        assert app.tell("flush", "90") is True
         done[uuid] = "end"
 
 
@@ -45,5 +45,5 @@ def test_a_job_does_not_wait_for_a_server_that_is_down(begin: str, down: str, pr
         for uuid in uuids:
             app.go_on(uuid)
         assert app.tell("health")["reachable"] is False
-    assert app.tell("flush", "30") is True
+    assert app.tell("flush", "90") is True
     assert runs.outcomes() == dict.fromkeys(uuids, "end")

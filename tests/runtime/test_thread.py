@@ -84,7 +84,7 @@ def test_no_answer_makes_it_import_anything(more: dict[str, str], server: TinySe
     """Whatever the server says, and whatever is logged about it."""
     body = b'{"code": "invalid", "message": "unable to parse"}'
     server.replies = [Reply(status, {}, body) for status in (302, 400, 401, 413, 422, 503)]
-    code = WATCH + "for _ in range(8):\n    run('a')\n    measure.flush(0.2)" + CLOSED
+    code = WATCH + "for _ in range(30):\n    run('a')\n    measure.flush(0.2)" + CLOSED
     assert told_by(code, environment={**variables(server.url), **more}) == []
     assert server.replies == []
 
