@@ -47,7 +47,8 @@ def secrets(influx: InfluxServer, tmp_path: Path) -> Iterator[Secrets]:
 @pytest.fixture
 def processes(tmp_path: Path, secrets: Secrets) -> Iterator[Processes]:
     """Starts processes; all log at DEBUG to their stderr, and none of them outlives the test."""
-    with Processes(tmp_path / "processes", os.environ) as started:
+    # A busy machine takes more than the five seconds that a process waits at its end by default.
+    with Processes(tmp_path / "processes", os.environ | {"OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT": "60"}) as started:
         yield started
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
-_START_TIMEOUT_S: Final = 60.0
+_START_TIMEOUT_S: Final = 110.0
 _STOP_TIMEOUT_S: Final = 30.0
 _PAUSE_S: Final = 0.05
 _FIRST_PORT: Final = 20_000
