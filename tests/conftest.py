@@ -2,8 +2,10 @@
 
 import concurrent.futures.thread  # noqa: F401  # pyright: ignore[reportUnusedImport] - after the first TracerProvider, the SDK would hang in forked children
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from signal import SIG_DFL, SIG_IGN, default_int_handler
 from typing import cast
 
 import hypothesis
@@ -13,6 +15,7 @@ from opentelemetry import context
 from tests.support.generations import GENERATIONS, REAL, AnyInflux, Opened
 from tests.support.influx import InfluxServer
 from tests.support.influxd import VERSION
+from tests.support.orphans import end_with_this_process
 from tests.support.ours import forget_measures, left_threads
 from tests.support.telemetry import forget_global_providers
 
@@ -23,6 +26,17 @@ _OUR_PREFIXES = ("INFLUXDB_", "OTEL_", "CLUSTER_DATACENTER", "PROJECT_NAME", "PR
 # A busy machine is slow now and then: how long a test may take is pytest-timeout's business.
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Lets no process of a test outlive this one, also if this one is killed, and none ignore a signal from its begin.
+
+    The background jobs of a shell ignore SIGINT and SIGQUIT, and `nohup` has SIGHUP ignored.
+    """
+    config.add_cleanup(end_with_this_process())
+    for number, default in ((signal.SIGHUP, SIG_DFL), (signal.SIGINT, default_int_handler), (signal.SIGQUIT, SIG_DFL)):
+        if signal.getsignal(number) is SIG_IGN:
+            signal.signal(number, default)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

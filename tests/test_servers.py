@@ -167,10 +167,27 @@ def test_no_part_of_a_server_outlives_it(tmp_path: Path, way: str) -> None:
     command = [sys.executable, "-c", code, str(tmp_path), way]
     done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
     assert (tmp_path / "began").exists()
-    assert ("sh doesn't answer" in done.stderr) == (way == "it never answers")
+    assert ("sh doesn't answer; its exit code is 0" in done.stderr) == (way == "it never answers")
     os.set_blocking(reader, True)
     with os.fdopen(reader, "rb") as pipe:
         assert pipe.read() == b""  # ends when the last process that holds the pipe has ended
+
+
+def test_a_killed_test_process_leaves_no_process(tmp_path: Path) -> None:
+    """What its tests have started ends too: a worker of Celery would look for its broker for ever."""
+    os.mkfifo(tmp_path / "held")
+    reader = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
+    code = (
+        "import os, subprocess, sys; from tests.support.orphans import end_with_this_process\n"
+        "end_with_this_process(); script = 'exec 3>held; echo began; sleep 600 & wait'\n"
+        "more = dict(cwd=sys.argv[1], stdout=subprocess.PIPE, start_new_session=True)\n"
+        "held = subprocess.Popen(['sh', '-c', script], **more)\n"
+        "held.stdout.readline(); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parents[1], check=False)
+    os.set_blocking(reader, True)
+    with os.fdopen(reader, "rb") as pipe:
+        assert pipe.read() == b""
 
 
 def _knock_until_nobody_answers(url: str) -> None:

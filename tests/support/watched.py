@@ -82,7 +82,7 @@ class WatchedProcess:
                 start_new_session=True,
             )
         watch = [sys.executable, "-I", "-S", "-c", _WATCH, str(self._server.pid)]
-        self._watch = subprocess.Popen(watch, stdin=subprocess.PIPE, start_new_session=True)
+        self._watch = subprocess.Popen(watch, stdin=subprocess.PIPE, env={}, start_new_session=True)
         self._wait_until_ready(self._server)
 
     def stop(self, *, hard: bool = False) -> None:
@@ -108,7 +108,8 @@ class WatchedProcess:
             if _await_end(server.pid, _PAUSE_S):
                 break
         self.stop(hard=True)
-        raise RuntimeError(f"{self._name} doesn't answer; the end of its log:\n{self.words[-2000:]}")
+        how = f"doesn't answer; its exit code is {server.returncode}, the end of its log:\n{self.words[-2000:]}"
+        raise RuntimeError(f"{self._name} {how}")
 
 
 def _has_ended(pid: int) -> bool:
