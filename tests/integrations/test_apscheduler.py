@@ -230,9 +230,12 @@ def test_a_pool_that_breaks_with_hundreds_of_jobs(tmp_path: Path) -> None:
     executors = {"default": {"type": "processpool", "max_workers": 1, "pool_kwargs": spawn}}
     scheduler: Any = import_module("apscheduler.schedulers.background").BackgroundScheduler(executors=executors)
     scheduler.start(paused=True)
+
     # The events of a batch come at its end. What was submitted after the pool broke would run in the next pool.
-    submitted = import_module("apscheduler.events").EVENT_JOB_SUBMITTED
-    scheduler.add_listener(lambda _: (tmp_path / "go").touch(), submitted)
+    def go(_event: object) -> None:
+        (tmp_path / "go").touch()
+
+    scheduler.add_listener(go, import_module("apscheduler.events").EVENT_JOB_SUBMITTED)
     scheduler.add_job(dies, args=[tmp_path / "go"], id="dies", misfire_grace_time=None)
     for number in range(400):
         scheduler.add_job(work, id=f"job-{number:03}", misfire_grace_time=None)
