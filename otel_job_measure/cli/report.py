@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """Shows what changed in a period against the period before: which jobs fail more, are slower, are new or
 gone. Then the jobs that are not ok, the failures, and a line for each job. It writes no rows."""
-_SINCE: Final = "30d"
 _FORMS: Final = ("html", "markdown", "csv", "json", "mail")
 _LEAST_WIDTH: Final = 60
 
@@ -31,10 +30,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--since",
         metavar="TIME",
-        default=_SINCE,
         type=options.since,
-        help=f"the begin of the period: 7d, 30d or an ISO time (default: {_SINCE}); it is compared with the time of "
-        "the same length before",
+        help="the begin of the period: 7d, 30d or an ISO time (default: 30d, or half of the time that the store keeps "
+        "runs if that is shorter); it is compared with the time of the same length before",
     )
     parser.add_argument("--job", metavar="NAME", type=options.job_name, help="only this job; 'night*' means all such")
     parser.add_argument("--project", metavar="NAME", type=clean_tag, help="only jobs of this project; '' means none")

@@ -76,11 +76,13 @@ class Viewer:
         Raises:
             StoreError: The store does not answer.
         """
-        from otel_job_measure.insight.report.report import report  # noqa: PLC0415 - for one command only
+        from otel_job_measure.insight.report.report import report, usual_since_ns  # noqa: PLC0415 - for one command
 
         with _uncollected():
             store, found = self._looked()
-            return report(store, found, since_ns=options.since_ns(self._args.since), wanted=self._wanted)
+            given = self._args.since
+            since_ns = usual_since_ns(store, found.at_ns) if given is None else options.since_ns(given)
+            return report(store, found, since_ns=since_ns, wanted=self._wanted)
 
     def _looked(self) -> tuple[RunStore, Checked]:
         args, store = self._args, self.store()

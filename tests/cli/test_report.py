@@ -58,6 +58,20 @@ def test_a_period_may_begin_before_all_times(since: str, capsys: pytest.CaptureF
 
 
 @pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize(("retention", "days"), [("30d", 15), ("365d", 30)])
+def test_the_period_without_since_depends_on_what_is_kept(
+    retention: str, days: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half of the history's retention, so that there is a time before to compare with."""
+    monkeypatch.setenv("OTEL_JOB_MEASURE_RETENTION", retention)
+    assert main(["report", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["at_ns"] - found["since_ns"] == days * 24 * HOUR
+    assert found["since_ns"] - found["before_ns"] == days * 24 * HOUR
+    assert found["kept_ns"] is None
+
+
+@pytest.mark.usefixtures("filled")
 def test_each_form_has_the_same_jobs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """CSV, JSON, Markdown, page and mail."""
 

@@ -7,11 +7,12 @@ from typing import Final
 from otel_job_measure.insight.check import Checked
 from otel_job_measure.insight.matching import started_ns
 from otel_job_measure.insight.overview import Overview, jobs
-from otel_job_measure.insight.report.changes import Change, changes
+from otel_job_measure.insight.report.changes import NEW, Change, changes
 from otel_job_measure.insight.run_store import ALL, FailureCount, RunStore, Summary, Wanted
 
 STRIP = 20
 """How many of the last runs of each job a report shows: three hundred jobs fit into 200 kB."""
+_USUAL_NS: Final = 30 * 86_400 * 10**9
 _FIRST_NS: Final = 2 - 2**63
 """The first time that a store can be asked for, in 1677."""
 
@@ -56,6 +57,7 @@ class Report:
         failures: How often which job failed in which way, the most frequent first.
         first_ns: When the first run that is known started, if that was in the period: then nothing can be compared, and
             no change is named.
+        kept_ns: Since when the store keeps all runs, if that is after `before_ns`: then no job is called new.
     """
 
     wanted: Wanted
@@ -65,6 +67,7 @@ class Report:
     changes: Sequence[Change]
     failures: Sequence[FailureCount]
     first_ns: int | None
+    kept_ns: int | None
 
     @property
     def totals(self) -> Totals:
@@ -94,15 +97,37 @@ def report(store: RunStore, found: Checked, *, since_ns: int, wanted: Wanted = A
     now = [view.summary for view in overview.jobs if view.summary.runs]
     before = store.summaries(replace(wanted, since_ns=before_ns, until_ns=since_ns))
     first_ns = None if before or not now else _first_ns(store, since_ns)
+    changed = changes(before, now) if first_ns is None else []
+    keeps_ns = _keeps_ns(store)
+    is_whole = keeps_ns is None or found.at_ns - keeps_ns <= before_ns
     return Report(
         wanted=wanted,
         overview=overview,
         before_ns=before_ns,
         before=before,
-        changes=changes(before, now) if first_ns is None else (),
+        # Before all runs are kept, a store may have the last run of one job, and no run of the others.
+        changes=tuple(each for each in changed if is_whole or each.kind != NEW),
         failures=store.failures(replace(wanted, since_ns=since_ns)),
         first_ns=first_ns,
+        kept_ns=None if keeps_ns is None or is_whole else found.at_ns - keeps_ns,
     )
+
+
+def usual_since_ns(store: RunStore, at_ns: int) -> int:
+    """Returns the begin of the period that a report has unless told otherwise.
+
+    These are 30 days, or half of what the store keeps, so that it has the period before too.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    keeps_ns = _keeps_ns(store)
+    return at_ns - (_USUAL_NS if keeps_ns is None else min(_USUAL_NS, keeps_ns // 2))
+
+
+def _keeps_ns(store: RunStore) -> int | None:
+    keeps_s = store.keeps_s()
+    return None if keeps_s is None else int(keeps_s * 1e9)
 
 
 def _first_ns(store: RunStore, since_ns: int) -> int | None:

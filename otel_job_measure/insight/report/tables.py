@@ -49,6 +49,7 @@ def report_object(report: Report) -> dict[str, Any]:
         **encoding.overview_object(report.overview),
         **encoding.time_of("before", report.before_ns),
         **encoding.time_of("first", report.first_ns),
+        **encoding.time_of("kept", report.kept_ns),
         "totals": _totals(report.totals),
         "totals_before": _totals(report.totals_before),
         "changes": [_change(each) for each in report.changes],
@@ -69,7 +70,7 @@ def _markdown(report: Report) -> Iterator[str]:
     yield from (f"# {_safe(words.title(report))}", "", _safe(words.subtitle(report)), "")
     yield from (f"{words.totals(report)} {words.states(report)}", "", "## What changed", "")
     if nothing := words.no_change(report):
-        yield nothing
+        yield from (nothing, "")
     for heading, found in words.by_kind(report):
         yield from (f"**{heading}**", "")
         yield from _items(found, lambda each: f"{words.name(each.job)}: {words.of_change(each)}")

@@ -15,6 +15,7 @@ from otel_job_measure.printable import printable
 
 HEADINGS: Final = {FAILING_MORE: "Failing more", SLOWER: "Slower", NEW: "New", GONE: "Gone"}
 _NOTHING_CHANGED: Final = "Nothing: no job fails more or is slower than before, and none is new or gone."
+_NOTHING_BUT: Final = "Nothing: no job fails more or is slower than before, and none is gone."
 MOST: Final = 20
 """So many of a list are shown; JSON and CSV have all."""
 _MOST_NAME: Final = 100
@@ -53,9 +54,10 @@ def totals(report: Report) -> str:
     if not now.runs:
         return f"No job ran{f', but {_runs(before.runs)} before' if before.runs else ', and none before'}."
     are_open = f", {number(now.running)} {'is' if now.running == 1 else 'are'} open" if now.running else ""
+    earlier = "Before" if report.kept_ns is None else "Before, as far as it is kept"
     return (
         f"{_jobs(now.jobs)} ran {_times(now.runs)}: {number(now.failed)} failed{are_open}. "
-        f"Before: {_jobs(before.jobs)}, {_runs(before.runs)}, {number(before.failed)} failed."
+        f"{earlier}: {_jobs(before.jobs)}, {_runs(before.runs)}, {number(before.failed)} failed."
     )
 
 
@@ -102,12 +104,21 @@ def _cut(text: str, most: int = _MOST_NAME) -> str:
 
 
 def no_change(report: Report) -> str:
-    """Returns why no change is named; empty if there are some."""
+    """Returns why no change is named, or not each; empty if all are."""
+    kept = _kept(report)
     if report.changes:
-        return ""
+        return kept
     if report.first_ns is None:
-        return _NOTHING_CHANGED
-    return f"Nothing can be compared: the first run that is known started at {to_the_minute(report.first_ns)}."
+        return f"{_NOTHING_BUT} {kept}" if kept else _NOTHING_CHANGED
+    first = f"Nothing can be compared: the first run that is known started at {to_the_minute(report.first_ns)}."
+    return f"{first} {kept}" if kept else first
+
+
+def _kept(report: Report) -> str:
+    if report.kept_ns is None:
+        return ""
+    since = to_the_minute(report.kept_ns)
+    return f"Runs before {since} are not kept, so no job is called new; a shorter --since compares whole periods."
 
 
 def by_kind(report: Report) -> Sequence[tuple[str, Sequence[Change]]]:

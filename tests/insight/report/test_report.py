@@ -19,7 +19,7 @@ from otel_job_measure.insight.hosts import About
 from otel_job_measure.insight.report import words
 from otel_job_measure.insight.report.mail import mail, subject
 from otel_job_measure.insight.report.page import html
-from otel_job_measure.insight.report.report import Report, Totals, report
+from otel_job_measure.insight.report.report import Report, Totals, report, usual_since_ns
 from otel_job_measure.insight.report.tables import markdown, report_object, table_csv
 from otel_job_measure.insight.report.text import text
 from otel_job_measure.insight.run_store import Wanted
@@ -36,6 +36,13 @@ class Store(PlainStore):
     def __init__(self, *runs: RunRecord) -> None:
         super().__init__(b"", at(30))
         self._runs = list(runs)
+
+
+class Pruned(Store):
+    """A store that keeps runs for 30 days, and the last run of each job for ever."""
+
+    def keeps_s(self) -> float | None:
+        return 30 * DAY
 
 
 class Elements(HTMLParser):
@@ -153,6 +160,33 @@ def test_a_report_says_which_jobs_it_is_about() -> None:
         assert "No such job is known." in shown
     assert max(map(cell_len, text(found, 60).splitlines())) <= 60
     assert "<script>" not in html(found)
+
+
+def test_no_job_is_new_because_its_earlier_runs_are_not_kept() -> None:
+    """Of a time before all runs are kept, the last run of a job that ended then is known, and nothing of the others."""
+    store = Pruned(*daily("old", 10, 40, 39), *daily("steady", 10, 29, 0))
+    look = checked(store, history(30))
+    says = (
+        "Runs before 2026-08-22 00:00 are not kept, so no job is called new; a shorter --since compares whole periods."
+    )
+    for days, kinds in ((30, ["gone"]), (10, [])):
+        found = report(store, look, since_ns=at(30 - days * DAY))
+        assert [each.kind for each in found.changes] == kinds
+        told = re.sub("2026-..-.. ..:..", "2026-08-22 00:00", words.no_change(found))
+        assert (told == says) == bool(kinds)
+        assert ("as far as it is kept" in words.totals(found)) == bool(kinds)
+        assert report_object(found)["kept_ns"] == (at(30 - 30 * DAY) if kinds else None)
+    found = report(store, look, since_ns=at(30 - 25 * DAY), wanted=Wanted(job="steady"))
+    assert words.no_change(found).startswith("Nothing: no job fails more or is slower than before, and none is gone. R")
+
+
+def test_the_usual_period_has_a_period_before_it() -> None:
+    """It is half of what the store keeps, and 30 days at most."""
+    assert usual_since_ns(Pruned(), at(0)) == at(-15 * DAY)
+    assert usual_since_ns(Store(), at(0)) == at(-30 * DAY)
+    store = Pruned(*daily("steady", 10, 29, 0))
+    found = report(store, checked(store, history(30)), since_ns=usual_since_ns(store, at(30)))
+    assert found.kept_ns is None
 
 
 def test_the_totals_are_those_of_both_periods(some: Report) -> None:
