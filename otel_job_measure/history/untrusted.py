@@ -34,7 +34,7 @@ _PRAGMAS: Final = (
     "trusted_schema = OFF",
     "cell_size_check = ON",
     "mmap_size = 0",
-    "cache_size = -8000",  # the file itself may ask for any
+    "cache_size = -4000",  # the file itself may ask for any
     # One sync of the journal before the file is changed, one of the file before the journal goes.
     "synchronous = NORMAL",
 )
