@@ -88,14 +88,14 @@ def summed(found: Overview, shown: Sequence[JobView], count: int) -> Text:
     return Text.assemble(f"{head}: " if parts else head, Text(", ").join(parts), (tail, "dim"))
 
 
-def rendered(console: Console, found: Overview, shown: Sequence[JobView], count: int) -> tuple[Group, Group]:
-    """Returns the table, and what there is to say: what is wrong, and the whole in one line."""
-    lines = told(found, shown, unicode=has_unicode(console))
-    texts = [*lines, Text(), summed(found, shown, count)] if lines else [summed(found, shown, count)]
-    for text in texts:
+def rendered(console: Console, found: Overview, shown: Sequence[JobView], count: int) -> tuple[Group, Group, Group]:
+    """Returns the table, in words what is wrong, and the whole in one line."""
+    lines, whole = told(found, shown, unicode=has_unicode(console)), summed(found, shown, count)
+    for text in (*lines, whole):
         text.no_wrap = not console.is_terminal
         text.overflow = "ignore" if text.no_wrap else "fold"
-    return Group(*(jobs_table(console, found, shown), Text()) if shown else ()), Group(*texts)
+    head = Group(*(jobs_table(console, found, shown), Text()) if shown else ())
+    return head, Group(*lines, *([Text()] if lines else [])), Group(whole)  # a bare text would be wrapped
 
 
 def _state(view: JobView, *, unicode: bool) -> Text:

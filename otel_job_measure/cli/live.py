@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
@@ -21,6 +21,9 @@ from otel_job_measure.printable import brief
 
 if TYPE_CHECKING:
     from otel_job_measure.insight.overview import Overview
+
+_PARTS: Final = 4
+"""Of a screen, the whole takes the fourth part at most."""
 
 
 def live(args: argparse.Namespace) -> int:
@@ -64,8 +67,10 @@ class _Picture:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yields the lines that the screen has room for, with what is wrong in the last ones."""
         height = options.height or console.height
-        foot = console.render_lines(self._foot(), options.update(height=None))[:height]
-        jobs_, words = (console.render_lines(part, options.update(height=None)) for part in self._body(console))
+        parts = (*self._body(console), self._foot())
+        jobs_, words, whole, foot = (console.render_lines(part, options.update(height=None)) for part in parts)
+        # How many jobs are bad is said even if there is room for little else.
+        foot = [*(whole if len(whole) <= height // _PARTS else whole[:1]), *foot][-height:]
         room = max(0, height - len(foot))
         # The words stay if there is any room: what is wrong with the worst jobs matters more than the jobs that are ok.
         rest = max(room - len(words), room // 2)
@@ -74,14 +79,14 @@ class _Picture:
             yield from line
             yield Segment.line()
 
-    def _body(self, where: Console) -> tuple[RenderableType, RenderableType]:
-        """Returns the jobs, and what there is to say of them."""
+    def _body(self, where: Console) -> tuple[RenderableType, RenderableType, RenderableType]:
+        """Returns the jobs, what there is to say of them, and the whole in one line."""
         found = self._found
         if found is None:
-            return Group(), Group()
+            return Group(), Group(), Group()
         shown = jobs.chosen(self._args, found)
         if not shown and not found.hosts:
-            return Group(), Text(brief(jobs.nothing(self._args, found), MOST_PATH))
+            return Group(), Text(brief(jobs.nothing(self._args, found), MOST_PATH)), Group()
         return rendered(where, found, shown, len(found.jobs))
 
     def _foot(self) -> Text:

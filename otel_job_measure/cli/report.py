@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_job_measure.cli import options
 from otel_job_measure.cli.progress import working
-from otel_job_measure.errors import JobMeasureError
+from otel_job_measure.errors import JobMeasureError, NotifyError
 from otel_job_measure.points.text import clean_field, clean_tag
 from otel_job_measure.printable import brief, printable
 
@@ -114,12 +114,10 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _address(text: str) -> str:
-    from email.headerregistry import Address  # noqa: PLC0415 - only for mails
+    from otel_job_measure.insight.notify.mail import address  # noqa: PLC0415 - only for mails
 
     try:
-        found = Address(addr_spec=text)
-    except (ValueError, IndexError):
-        found = Address()
-    if not found.username or not found.domain:
-        raise argparse.ArgumentTypeError(f"{options.shown(text)} is no mail address; it takes one like ops@example.com")
-    return text
+        return address(text).addr_spec
+    except NotifyError:
+        takes = "it takes one like ops@example.com"
+        raise argparse.ArgumentTypeError(f"{options.shown(text)} is no mail address; {takes}") from None

@@ -26,6 +26,8 @@ def took(duration_s: float | None) -> str:
     """Returns a duration in a unit that fits it, in at most seven columns; an unknown one is empty."""
     if duration_s is None:
         return ""
+    if duration_s < 0:  # another writer's, whose clock was set back
+        return f"-{took(-duration_s)}"
     if duration_s < _MINUTE_S - 0.005:
         return next(
             f"{duration_s * per_s:.{digits}f} {unit}" for bound, per_s, digits, unit in _UNITS if duration_s < bound

@@ -94,6 +94,7 @@ def test_each_form_has_the_same_jobs(capsys: pytest.CaptureFixture[str], tmp_pat
     assert mail["To"] == "ops@example.com, dev@example.com"
     assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
     assert email.message_from_string(printed("--mail"))["To"] is None
+    assert "\nTo: ops@xn--exmple-cua.com\n" in printed("--mail", "ops@ex\xe4mple.com")
 
 
 @pytest.mark.usefixtures("filled")
@@ -112,6 +113,10 @@ def test_a_file_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[st
     ("words", "said"),
     [
         (("--mail", "ops"), "'ops' is no mail address; it takes one like ops@example.com"),
+        *(
+            (("--mail", each), f"{each!a} is no mail address; it takes one like ops@example.com")
+            for each in ("ops@.com", "@a@", ".@b", "\xf6@example.com", "a@b\nBcc: c@d.e", f"a@{'b' * 64}.com")
+        ),
         (("--since", "2100-01-01"), "it takes a time before now"),
         (("--since", "soon"), "'soon' is not a time"),
         (("--csv", "--json"), "--csv and --json exclude each other"),

@@ -181,6 +181,7 @@ def test_what_does_something_to_a_terminal_is_shown_instead() -> None:
         (3599.6, "1h 00m"),
         (86_399.6, "1d 00h"),
         (86_400 * 29 + 3600 * 23, "29d 23h"),
+        (-5.0, "-5.00 s"),
     ],
 )
 def test_a_duration_is_told_in_the_unit_that_tells_most(duration_s: float | None, text: str) -> None:

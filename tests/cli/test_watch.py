@@ -145,6 +145,20 @@ def test_what_is_wrong_is_told_beside_three_hundred_jobs(state_dir: Path) -> Non
         assert wanted in terminal.seen
 
 
+def test_how_many_jobs_are_bad_is_said_beside_all_that_is_wrong(state_dir: Path) -> None:
+    """Sentences of many jobs that fail leave the line with their number."""
+    now_ns = time.time_ns()
+    jobs = [JobId(f"{n}-{'long' * 15}") for n in range(20)]
+    state_dir.mkdir(mode=0o700)
+    data = b"".join(whole(f"r{n}", now_ns - (n + 9) * SECOND, job, outcome=FAILED) for n, job in enumerate(jobs))
+    history_in(state_dir, None, retention_s=1e10).fold([Chunk(segment="a.lp", offset=0, data=data, host="web-1")])
+    with watching(every="1h") as terminal:
+        terminal.read_until(b"Ctrl-C ends it")
+    shown = terminal.seen.rpartition(b"\x1b[H")[2]
+    assert b"20 critical" in shown
+    assert shown.count(b"\n") < 50
+
+
 def test_without_a_terminal_it_names_what_to_use(capsys: pytest.CaptureFixture[str]) -> None:
     """A pipe gets no picture."""
     with pytest.raises(SystemExit):

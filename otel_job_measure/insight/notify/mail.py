@@ -37,13 +37,13 @@ class _Mailbox:
         self._is_tls = parts.scheme == "smtps"
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
         self.to = [
-            _address(each)
+            address(each)
             for text in ([unquote(parts.path)] if is_local else options.get("to", ()))
             for each in text.split(",")
         ]
         if not self.to:
             raise NotifyError("a mail target has no recipient; it takes smtp://host/?to=ops@example.com")
-        self.sender = _address(options.get("from", [f"otel-job-measure@{_own_host()}"])[0])
+        self.sender = address(options.get("from", [f"otel-job-measure@{_own_host()}"])[0])
 
     def __call__(self, message: Message, *, timeout_s: float) -> None:
         try:
@@ -105,10 +105,16 @@ def _mail(message: Message, by: Address, to: list[Address]) -> email.message.Ema
     return mail
 
 
-def _address(text: str) -> Address:
+def address(text: str) -> Address:
+    """Returns a mail address, in ASCII: many servers take no other, and in a header it would become an encoded word.
+
+    Raises:
+        NotifyError: It is none.
+    """
     try:
-        found = Address(addr_spec=text.strip())
-    except (ValueError, IndexError) as error:
+        given = Address(addr_spec=text.strip())
+        found = Address(username=given.username, domain=given.domain.encode("idna").decode("ascii"))
+    except Exception as error:  # the parser of addresses raises AttributeError and others too
         raise NotifyError(f"{text[:80]!a} is no mail address") from error
     if not found.domain or not found.username:
         raise NotifyError(f"{text[:80]!a} is no mail address; it takes one like ops@example.com")

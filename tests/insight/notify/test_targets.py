@@ -261,7 +261,8 @@ def test_without_apprise_the_error_says_what_to_install(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(
     "url",
-    ["", "ops@example.com", "mailto:ops", "mailto:", "smtp://host/", "smtp:///?to=a@b.c", "smtp://host:99999/?to=a@b.c",
+    ["", "ops@example.com", "mailto:ops", "mailto:", "mailto:ops@.com", "mailto:@a@",
+     "smtp://host/", "smtp:///?to=a@b.c", "smtp://host:99999/?to=a@b.c",
      "smtp://host/?too=a@b.c", "https://", "exec:", "exec:'", "nosuch://S3CRET", "http://a\nb",
      "http://[S3CRET", "smtp://[::1/?to=a@b.c", "x" * 5000],
 )  # fmt: skip
