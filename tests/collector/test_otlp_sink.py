@@ -159,18 +159,18 @@ def test_nothing_is_lost_while_telegraf_is_started_again(
     receiver = telegraf(runs.bucket)
     app = processes.driver(**sink(receiver.grpc))
     uuids = app.tell("many", "busy", "4", "50")
-    assert app.tell("flush", "40") is True
+    assert app.tell("flush", "90") is True
     receiver.stop()
     app.say("many busy 4 100")
     receiver.start()
     uuids += app.answer()
-    assert app.tell("flush", "40") is True
+    assert app.tell("flush", "90") is True
     receiver.stop()
     uuids += app.tell("many", "busy", "4", "100")
     assert app.tell("health")["pending"] > 0
     assert app.tell("flush", "0.1") is False
     receiver.start()
-    assert app.tell("flush", "40") is True
+    assert app.tell("flush", "90") is True
     assert app.end() == 0
     runs.become(dict.fromkeys(uuids, "end"), "all thousand runs are in InfluxDB")
 
@@ -184,7 +184,7 @@ def test_an_acknowledgement_is_as_good_as_what_the_receiver_keeps_rows_in(
     app = processes.driver(**sink(receiver.grpc))
     with runs.influx.stopped():
         uuid = app.run("acknowledged")
-        assert app.tell("flush", "30") is True
+        assert app.tell("flush", "90") is True
         receiver.stop(hard=True)
     receiver.start()
     later = app.run("later")
@@ -214,7 +214,7 @@ def test_nothing_is_lost_while_a_collector_has_nobody_to_hand_it_on_to(
     uuids += app.tell("many", "busy", "2", "100")
     last.start()
     first.start()
-    assert app.tell("flush", "40") is True
+    assert app.tell("flush", "90") is True
     assert app.tell("health")["delivered"] >= 3 * len(uuids)
     assert app.end() == 0
     runs.become(dict.fromkeys(uuids, "end"), "all runs are in InfluxDB")
