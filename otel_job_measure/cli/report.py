@@ -101,12 +101,16 @@ def _width() -> int:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all: a web server may be reading the former one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    """Writes a file whole or not at all: a web server may be reading the former one. A link or a device stays one."""
     try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+            return
+        target = path.resolve()
+        beside = target.with_name(f".{target.name}.{os.getpid()}")
         try:
             beside.write_bytes(content)
-            beside.replace(path)
+            beside.replace(target)
         finally:
             beside.unlink(missing_ok=True)
     except OSError as error:

@@ -5,6 +5,7 @@ import email
 import email.policy
 import io
 import json
+import os
 import time
 from pathlib import Path
 from typing import Final
@@ -107,6 +108,21 @@ def test_a_file_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[st
     assert main(["report", "--html", str(tmp_path / "no" / "file")]) == 1
     assert "cannot be written: No such file or directory" in capsys.readouterr().err
     assert [each.name for each in tmp_path.iterdir() if each.name.startswith(".")] == []
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_link_and_a_pipe_stay_what_they_are(tmp_path: Path) -> None:
+    """The page is written where a link leads and into a pipe; root's `--html /dev/null` does not replace the device."""
+    page, link, pipe = tmp_path / "page.html", tmp_path / "link.html", tmp_path / "pipe"
+    link.symlink_to(page)
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert main(["report", "--html", str(link)]) == 0
+    assert main(["report", "--job", "nothing", "--html", str(pipe)]) == 0
+    assert (link.readlink(), page.read_text()[:15]) == (page, "<!doctype html>")
+    assert pipe.is_fifo()
+    assert os.read(reader, 15) == b"<!doctype html>"
+    os.close(reader)
 
 
 @pytest.mark.parametrize(
