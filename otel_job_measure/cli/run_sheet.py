@@ -9,7 +9,7 @@ from otel_job_measure import names
 from otel_job_measure.cli.table import OK, status
 from otel_job_measure.cli.terminal import apart, console, local
 from otel_job_measure.history.run_record import RUNNING, RunRecord
-from otel_job_measure.insight.run_page import RunPage
+from otel_job_measure.insight.run_page import END_OF_LOST, RunPage
 from otel_job_measure.insight.words import closed, took
 from otel_job_measure.journal.kept_output import STACK
 from otel_job_measure.printable import brief, printable
@@ -35,7 +35,7 @@ def _lines(page: RunPage) -> Iterator[Text]:
         yield _line(name, value)
     yield _line("host", run.host)
     yield _line("started", _time(run.started_ns, now_ns))
-    yield _line("ended", _time(run.ended_ns, now_ns))
+    yield _line("ended", END_OF_LOST if run.reason == names.REASON_LOST else _time(run.ended_ns, now_ns))
     yield _line("took", took(run.duration_s))
     if run.status == RUNNING:
         yield _line("running", f"for {took(page.age_s)}{_alive(page)}")

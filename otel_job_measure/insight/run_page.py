@@ -12,6 +12,8 @@ from otel_job_measure.insight.run_store import OpenRun, RunStore, Wanted
 
 MOST_FOUND: Final = 20
 """How many runs are listed if the beginning of an id means several."""
+END_OF_LOST: Final = "not known: its process was gone"
+"""What people read for the end of a lost run: its row has a time right after its start."""
 _NEAR: Final = 20
 """So many runs of a job may begin in the same nanosecond."""
 

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
+from otel_job_measure import names
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight import job_page
@@ -80,7 +81,7 @@ def context(look: Look, query: Query) -> dict[str, Any] | None:
     return {
         **_head(look, page.view, query),
         "expected": page.expected or "nothing",
-        "figures": _figures(summary),
+        "figures": _figures(summary, page),
         "spans": [
             {
                 "name": f"{count} days" if count > 1 else "1 day",
@@ -128,15 +129,24 @@ def _head(look: Look, view: JobView, query: Query) -> dict[str, Any]:
     }
 
 
+def _lived_into(run: RunRecord | None, from_ns: int) -> list[RunRecord]:
+    """Returns the last run if it started before a time and went on then: a service may run for weeks."""
+    if run is None or started_ns(run) >= from_ns or (run.ended_ns is not None and run.ended_ns <= from_ns):
+        return []
+    return [run]
+
+
 def _linked(run: RunRecord, shown: Markup) -> Markup:
     """Returns what is shown of a run as a link to it."""
     return Markup('<a href="{}">{}</a>').format(run_address(run), shown)
 
 
-def _figures(summary: Summary) -> list[tuple[str, object]]:
+def _figures(summary: Summary, page: JobPage) -> list[tuple[str, object]]:
+    uncounted = sum(each.count for each in page.failures if each.reason in names.UNCOUNTED_REASONS)
+    beside = f", of which {number(uncounted)} do not count" if uncounted else ""  # or 100 % beside it is a riddle
     return [
         ("runs", number(summary.runs)),
-        ("failed", number(summary.failed)),
+        ("failed", f"{number(summary.failed)}{beside}"),
         ("success", percent(summary.success)),
         ("p50", took(summary.p50_s) or UNKNOWN),
         ("p95", took(summary.p95_s) or UNKNOWN),
@@ -153,11 +163,12 @@ def _pictures(look: Look, page: JobPage, summary: Summary, since_ns: int) -> lis
     """Returns the pictures of a period, or of the part whose runs are all known."""
     runs, now_ns = page.runs, look.found.at_ns
     from_ns = min(now_ns - NS, since_of(runs, MOST_RUNS, since_ns))
+    all_runs = [*runs, *_lived_into(page.view.last, from_ns)]
     times = Times(from_ns=from_ns, until_ns=now_ns)
     marks = [Mark(started_ns(run), run.duration_s, kind_of(run)) for run in runs if run.duration_s is not None]
     delays = [Mark(started_ns(run), run.lag_s, kind_of(run)) for run in runs if run.lag_s is not None]
     lines = {name: value for name, value in (("p50", summary.p50_s), ("p95", summary.p95_s)) if value is not None}
-    found = [timeline(stretches(look.found, page.view.job, runs, page.events, from_ns), times, "When it ran")]
+    found = [timeline(stretches(look.found, page.view.job, all_runs, page.events, from_ns), times, "When it ran")]
     if marks:
         found.append(scatter(marks, times, "How long it took", lines))
     if delays:

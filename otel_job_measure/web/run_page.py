@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from otel_job_measure import names
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight import run_page
 from otel_job_measure.insight.history_store import HistoryStore
@@ -27,7 +28,7 @@ def context(look: Look, query: Mapping[str, str], now_ns: int) -> dict[str, Any]
     url = page.trace_url or ""
     facts = [
         ("started", at(run.started_ns)),
-        ("ended", at(run.ended_ns)),
+        ("ended", run_page.END_OF_LOST if run.reason == names.REASON_LOST else at(run.ended_ns)),
         ("took", took(run.duration_s) if page.age_s is None else f"running for {span(page.age_s)}"),
         ("due", at(page.due_ns)),
         ("late by", took(run.lag_s)),

@@ -11,7 +11,7 @@ from otel_job_measure.cli import main
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.journal.interfaces import Chunk
 from otel_job_measure.journal.kept_output import KeptOutput, encode
-from otel_job_measure.points.outcome import Ending
+from otel_job_measure.points.outcome import Ending, Outcome
 from otel_job_measure.points.rows import Series, ending_lines, start_line
 from otel_job_measure.points.tags import DefaultTags
 from tests.history.support import history_in
@@ -96,3 +96,11 @@ def test_an_unknown_run_is_named(uuid: str, capfd: pytest.CaptureFixture[str]) -
     assert captured.out == ""
     assert "has an id that begins with" in captured.err
     assert "\x1b" not in captured.err
+
+
+def test_the_end_of_a_lost_run_is_not_known(state_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Its row has a time right after its start, which people do not read as its end."""
+    lost = whole("lost1", time.time_ns() - SECOND, took_s=1e-6, outcome=Outcome("lost", None, None))
+    history_in(state_dir, None, retention_s=1e10).fold([Chunk(segment="b.lp", offset=0, data=lost, host="web-1")])
+    assert main(["show", "lost1"]) == 0
+    assert "ended       not known: its process was gone" in capfd.readouterr().out

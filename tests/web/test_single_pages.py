@@ -85,6 +85,45 @@ def test_a_run_says_all_that_is_known(tmp_path: Path) -> None:
     assert "<b>report" not in html + failed
 
 
+def test_a_run_of_weeks_is_drawn(tmp_path: Path) -> None:
+    """A service that started before the period fills the picture, and no run is missing while it runs."""
+    made = Made(time.time_ns())
+    service, ended = JobId("service", "", ""), JobId("ended", "", "")
+    made.expect(service, schedule="0 * * * *", timezone="UTC")
+    made.alive(service, made.run(service, 20 * 86_400, None), 5, 20 * 86_400)
+    made.run(ended, 20 * 86_400, 19 * 86_400)
+    made.write(tmp_path / "state")
+    with visited(lambda: look_at(store_in(tmp_path / "state"))) as client:
+        running, ok = (client.get(f"/job?job={each.job}").text for each in (service, ended))
+    assert '<g class="running"><rect x="0%" y="26" width="100%"' in running
+    assert "missed" not in running
+    assert "<desc>1 ok.</desc>" in ok
+
+
+def test_failures_that_do_not_count_are_said_beside_the_success(tmp_path: Path) -> None:
+    """A job that always needs two attempts has a success of 100 %, and its page says why."""
+    made = Made(time.time_ns())
+    job = JobId("import", "", "")
+    for number in range(3):
+        made.run(job, 600 * number + 90, 5.0, "retry", error_type="Boom", attempt=1, task_id=f"t{number}")
+        made.run(job, 600 * number + 60, 5.0, attempt=2, task_id=f"t{number}")
+    made.run(JobId("fails", "", ""), 60, 5.0, "error")
+    made.write(tmp_path / "state")
+    with visited(lambda: look_at(store_in(tmp_path / "state"))) as client:
+        retried, failed = client.get("/job?job=import").text, client.get("/job?job=fails").text
+    assert "<dt>failed</dt><dd>3, of which 3 do not count</dd></div><div><dt>success</dt><dd>100 %<" in retried
+    assert "<dt>failed</dt><dd>1</dd>" in failed
+
+
+def test_a_lost_run_has_no_end(tmp_path: Path) -> None:
+    """The time of its row is that of its start; people are told that the end is not known."""
+    made = Made(time.time_ns())
+    uuid = made.run(JobId("killed", "", ""), 600, 1e-6, "lost")
+    made.write(tmp_path / "state")
+    with visited(lambda: look_at(store_in(tmp_path / "state"))) as client:
+        assert "<dt>ended</dt><dd>not known: its process was gone</dd>" in client.get(f"/run?uuid={uuid}").text
+
+
 def test_a_trace_link_never_runs_a_script(company: HistoryStore) -> None:
     """An address that is none of the web is not a link."""
     found = replace(look_at(company), trace_link="javascript:alert('{trace_id}')")
