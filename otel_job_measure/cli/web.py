@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_job_measure.cli import options
 from otel_job_measure.errors import MissingDependencyError, StateDirError
+from otel_job_measure.web.hosts import Hosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +52,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--allow-host",
         metavar="NAME",
+        type=_host,
         action="append",
         default=[],
         help="a further name under which browsers may ask for the page; may be repeated",
@@ -125,3 +127,10 @@ def _address(text: str) -> str:
     except ValueError:
         takes = "it takes 127.0.0.1, 0.0.0.0, ::1 and the like"
         raise argparse.ArgumentTypeError(f"{options.shown(text)} is not an address; {takes}") from None
+
+
+def _host(text: str) -> str:
+    if Hosts(address=_LOCAL, names=(text,)).allows(text):
+        return text
+    takes = "it takes jobs.example.com and the like, without a scheme and a port"
+    raise argparse.ArgumentTypeError(f"{options.shown(text)} is not a host's name; {takes}")

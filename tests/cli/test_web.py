@@ -145,6 +145,9 @@ def test_a_taken_port_is_one_clear_error() -> None:
         (("--address", "jobs.example"), "is not an address"),
         (("--port", "65536"), "is not a number from 0 to 65535"),
         (("--port", "-1"), "is not a number from 0 to 65535"),
+        (("--allow-host", "https://jobs.example/"), "is not a host's name; it takes jobs.example.com"),
+        (("--allow-host", "jobs.example:8443"), "without a scheme and a port"),
+        (("--allow-host", ""), "is not a host's name"),
     ],
 )
 def test_wrong_options_are_refused(words: tuple[str, ...], says: str) -> None:
