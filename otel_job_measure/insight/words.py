@@ -45,10 +45,10 @@ def local(at_ns: int) -> datetime:
     return (_EPOCH + timedelta(seconds=at_ns // _NS)).astimezone()
 
 
-def zone() -> str:
-    """Returns the name of that zone, as a reader knows it."""
-    now = datetime.now(UTC).astimezone()
-    return f"in {now.tzname()} (UTC{now:%z})"
+def zone(*at_ns: int) -> str:
+    """Returns the name of that zone at some times, or now, as a reader knows it; around a change of clocks both."""
+    times = [local(each) for each in at_ns] or [datetime.now(UTC).astimezone()]
+    return f"in {' and '.join(dict.fromkeys(f'{each.tzname()} (UTC{each:%z})' for each in times))}"
 
 
 def exactly(at_ns: int) -> str:

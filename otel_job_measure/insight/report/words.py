@@ -41,9 +41,10 @@ def _which(kind: str, value: str) -> str:
 def subtitle(report: Report) -> str:
     """Returns the exact period, and what it is compared with."""
     overview = report.overview
-    lasts = span(round((overview.at_ns - overview.since_ns) / 1e9, -1))  # some seconds pass from one to the other
+    since_ns, at_ns = overview.since_ns, overview.at_ns
+    lasts = span(round((at_ns - since_ns) / 1e9, -1))  # some seconds pass from one to the other
     return (
-        f"{to_the_minute(overview.since_ns)} to {to_the_minute(overview.at_ns)}, {zone()}, beside the {lasts} before. "
+        f"{to_the_minute(since_ns)} to {to_the_minute(at_ns)}, {zone(since_ns, at_ns)}, beside the {lasts} before. "
         f"From {printable(overview.source)}."
     )
 

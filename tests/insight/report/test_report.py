@@ -5,6 +5,7 @@ import email
 import email.policy
 import io
 import re
+import time
 from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
@@ -160,6 +161,19 @@ def test_a_report_says_which_jobs_it_is_about() -> None:
         assert "No such job is known." in shown
     assert max(map(cell_len, text(found, 60).splitlines())) <= 60
     assert "<script>" not in html(found)
+
+
+def test_a_period_around_a_change_of_clocks_names_both_zones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its begin is in summer time, and its end is not."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        shown = [words.subtitle(of(days=days)) for days in (7, 200)]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert "in CEST (UTC+0200), beside" in shown[0]
+    assert "in CET (UTC+0100) and CEST (UTC+0200), beside" in shown[1]
 
 
 def test_no_job_is_new_because_its_earlier_runs_are_not_kept() -> None:
