@@ -14,7 +14,7 @@ from threading import Event
 from typing import Final
 
 _START_TIMEOUT_S: Final = 110.0
-_STOP_TIMEOUT_S: Final = 30.0
+_STOP_TIMEOUT_S: Final = 100.0
 _PAUSE_S: Final = 0.05
 _FIRST_PORT: Final = 20_000
 _PORTS: Final = 1_500
