@@ -1,13 +1,11 @@
 """`otel-job-measure ship`: delivers the points of other processes."""
 
 import argparse
-import logging
 import signal
 import sys
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from otel_job_measure import names
 from otel_job_measure.cli import check, notify_options, options
 from otel_job_measure.cli.backfill import backfill
 from otel_job_measure.cli.healthz import HealthServer, State, address
@@ -21,7 +19,7 @@ from otel_job_measure.delivery.suppress_tracing import untraced
 from otel_job_measure.journal.counters import Counters
 from otel_job_measure.journal.maintenance import Bound
 from otel_job_measure.printable import brief
-from otel_job_measure.rate_limited_log import PrintableLog
+from otel_job_measure.rate_limited_log import LOG
 from otel_job_measure.runtime.assembly import boot_id, history_sink, presence_of, server_sink
 from otel_job_measure.runtime.crontabs import Crontabs
 from otel_job_measure.runtime.history_reader import opened
@@ -32,7 +30,6 @@ from otel_job_measure.settings import Settings
 if TYPE_CHECKING:
     from otel_job_measure.cli.check_loop import CheckLoop
 
-_log = PrintableLog(logging.getLogger(names.LOGGER))
 _ALL = "all"
 _MOST_LABEL = 400
 _LOOK_S = 1.0
@@ -205,7 +202,7 @@ class _Shipment:
 
     def _look(self) -> RecoveryPass:
         for problem in (problem for source in self._written for problem in source.look()):
-            _log.error("%s", problem)
+            LOG.error("%s", problem)
         self._worked = (self._clock.monotonic_ns(), self._counters.now())
         looked = untraced(lambda: self._loop.recover(lambda: not self._stopped))
         untraced(self._loop.speak)

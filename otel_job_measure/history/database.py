@@ -6,7 +6,6 @@ copy of the file needs two more files. The rollback journal is kept with its hea
 folder that creating and deleting it takes.
 """
 
-import logging
 import os
 import sqlite3
 from collections.abc import Generator
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote_from_bytes
 
-from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.errors import BusyHistoryError, DamagedHistoryError, HistoryError
 from otel_job_measure.forks import fork_gate
@@ -25,9 +23,8 @@ from otel_job_measure.history.untrusted import COMPANIONS, LENIENT, Deadline, ch
 from otel_job_measure.journal.file_lock import lock
 from otel_job_measure.journal.private_files import open_private
 from otel_job_measure.points.text import printable
-from otel_job_measure.rate_limited_log import PrintableLog
+from otel_job_measure.rate_limited_log import LOG
 
-_log = PrintableLog(logging.getLogger(names.LOGGER))
 _JOURNAL_LIMIT: Final = f"PRAGMA journal_size_limit = {1024 * 1024}"
 _ASIDE: Final = ".corrupt-"
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -145,7 +142,7 @@ class Database:
             aside = self._set_aside()
         except OSError as os_error:
             return HistoryError(f"the history {self.path} is damaged and cannot be set aside: {os_error}")
-        _log.error("the history was damaged (%s): it is kept as %s, and a new one is begun", why, aside)
+        LOG.error("the history was damaged (%s): it is kept as %s, and a new one is begun", why, aside)
         return DamagedHistoryError(f"the history was damaged ({why}); it is kept as {aside}")
 
     def _set_aside(self) -> Path:

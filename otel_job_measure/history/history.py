@@ -1,6 +1,5 @@
 """The local history: one row a run, in a file that all processes of a state directory share."""
 
-import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
@@ -9,7 +8,6 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import BusyHistoryError, DamagedHistoryError, HistoryError
 from otel_job_measure.history import filing, ingest, monitor_tables, queries, questions
@@ -23,7 +21,7 @@ from otel_job_measure.history.wanted import Wanted
 from otel_job_measure.journal.interfaces import Chunk, Segment
 from otel_job_measure.journal.segment import destination_of
 from otel_job_measure.journal.state_dir import Mark, StateDir
-from otel_job_measure.rate_limited_log import PrintableLog
+from otel_job_measure.rate_limited_log import LOG
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from otel_job_measure.points.monitor import MonitorRow
 
 _T = TypeVar("_T")
-_log = PrintableLog(logging.getLogger(names.LOGGER))
 _POLL_S: Final = 0.005
 _READ: Final = 4 * 1024 * 1024
 _STEPS: Final = 20
@@ -256,7 +253,7 @@ class History:
             self._unnoted.pop(stretch.segment, None)
             if self._positions.get(stretch.segment, 0) >= stretch.begin:
                 self._positions[stretch.segment] = stretch.end
-        _log.debug("%d bytes with %d runs are in the history, in %.1f ms", used, len(told.runs), took_ns / 1e6)
+        LOG.debug("%d bytes with %d runs are in the history, in %.1f ms", used, len(told.runs), took_ns / 1e6)
         return True
 
     def _note_later(self, batch: Sequence[Stretch]) -> None:

@@ -8,19 +8,16 @@ A clock can be years behind too. Such a run is old by its own time, but it was n
 So only runs that were noted before the earliest young run are deleted.
 """
 
-import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from otel_job_measure import names
 from otel_job_measure.clock import Clock
 from otel_job_measure.history import monitor_tables
-from otel_job_measure.rate_limited_log import PrintableLog
+from otel_job_measure.rate_limited_log import LOG
 
 if TYPE_CHECKING:
     import sqlite3
 
-_log = PrintableLog(logging.getLogger(names.LOGGER))
 _EVERY_NS: Final = 600_000_000_000
 _AT_ONCE: Final = 200
 """How many runs one transaction looks at: it takes a few milliseconds."""
@@ -112,12 +109,12 @@ class Pruning:
         """Logs times that are not plausible, once for a file."""
         future = _newest(connection, _EVER)
         if future is not None and future > wall_ns + _DAY_NS and _is_news(connection, "future", future):
-            _log.warning("the history has runs of the future, up to %s: the clock is or was wrong", _date(future))
+            LOG.warning("the history has runs of the future, up to %s: the clock is or was wrong", _date(future))
         if present.gap is None:
             return
         began, ended = present.gap
         if ended - began > self._retention_ns and _is_news(connection, "gap", began):
-            _log.warning(
+            LOG.warning(
                 "the history has no runs between %s and %s, perhaps because the clock is wrong: older runs are not"
                 " deleted until the runs since then span the retention",
                 _date(began),

@@ -1,17 +1,14 @@
 """The history as a sink of the journal's points."""
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from otel_job_measure import names
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import BusyHistoryError, DamagedHistoryError, HistoryError
 from otel_job_measure.history.history import History
 from otel_job_measure.journal.interfaces import Ack, Chunk, WriteResult
-from otel_job_measure.rate_limited_log import PrintableLog
+from otel_job_measure.rate_limited_log import LOG
 
-_log = PrintableLog(logging.getLogger(names.LOGGER))
 _LOOK_AGAIN_NS: Final = 1_000_000_000
 
 
@@ -39,7 +36,7 @@ class HistorySink:
             try:
                 known = self._history.positions().get(segment)
             except HistoryError as error:
-                _log.debug("the positions of segments cannot be read: %s", error)
+                LOG.debug("the positions of segments cannot be read: %s", error)
         return known or 0
 
     def write(self, chunks: Sequence[Chunk], *, deadline_ns: int | None = None) -> WriteResult:  # noqa: ARG002 - the protocol's
@@ -53,7 +50,7 @@ class HistorySink:
         except HistoryError as error:
             return WriteResult(ack=Ack.HOLD, message=str(error))
         except Exception as error:  # noqa: BLE001 - a bug of ours must not end the shipper
-            _log.exception("ingest into the history failed")
+            LOG.exception("ingest into the history failed")
             return WriteResult(ack=Ack.RETRY, message=f"it failed with {type(error).__name__}")
         return WriteResult(ack=Ack.DONE)
 
@@ -66,4 +63,4 @@ class HistorySink:
         try:
             self._history.clean()
         except HistoryError as error:
-            _log.debug("deleted segments are still noted: %s", error)
+            LOG.debug("deleted segments are still noted: %s", error)
