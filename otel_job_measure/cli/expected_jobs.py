@@ -11,8 +11,8 @@ from otel_job_measure.expectations.encoding import as_object
 from otel_job_measure.expectations.expectation import ExpectedJob
 from otel_job_measure.expectations.words import words_of
 from otel_job_measure.printable import brief
+from otel_job_measure.timestamps import nanoseconds, utc
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SPANS = (timedelta(days=2), timedelta(days=40), timedelta(days=370), timedelta(days=1500))
 """A schedule of each minute is asked for two days, one of each leap year for four years."""
 _WIDTH = 80
@@ -30,13 +30,13 @@ def print_jobs(jobs: Sequence[ExpectedJob], now: datetime, count: int) -> None:
 def print_json(jobs: Iterable[ExpectedJob], now: datetime, count: int) -> None:
     """Prints one JSON object a line for each job."""
     for job in jobs:
-        due = [f"{_at(due.at_ns):%Y-%m-%dT%H:%M:%SZ}" for due in next_dues(job, now, count)]
+        due = [f"{utc(due.at_ns):%Y-%m-%dT%H:%M:%SZ}" for due in next_dues(job, now, count)]
         print(json_line({**as_object(job), "words": words_of(job.expectation, now), "due": due}, sort=True))
 
 
 def next_dues(job: ExpectedJob, now: datetime, count: int) -> Sequence[Due]:
     """Returns the next due times of a job; of one with an interval, as if it did not run before."""
-    now_ns = _ns(now)
+    now_ns = nanoseconds(now)
     if job.retired_ns is not None:
         return ()
     if job.expectation.every_s is not None:
@@ -44,7 +44,7 @@ def next_dues(job: ExpectedJob, now: datetime, count: int) -> Sequence[Due]:
         return () if due is None or due.at_ns < now_ns else (due,)
     found: Sequence[Due] = ()
     for span in _SPANS:
-        found = dues(job, now_ns, _ns(now + span)).dues[:count]
+        found = dues(job, now_ns, nanoseconds(now + span)).dues[:count]
         if len(found) == count:
             break
     return found
@@ -61,23 +61,15 @@ def _lines(job: ExpectedJob, now: datetime, count: int) -> Iterable[str]:
     zone = ZoneInfo(job.expectation.timezone) if job.expectation.timezone else UTC
     for due in next_dues(job, now, count):
         skipped = "" if due.skip is None else f", skipped{f': {due.skip.why}' if due.skip.why else ''}"
-        at = _at(due.at_ns)
+        at = utc(due.at_ns)
         yield f"due: {at.astimezone(zone):%a %Y-%m-%d %H:%M:%S %z} = {at:%Y-%m-%d %H:%M:%S} UTC{skipped}"
     yield f"said by: {job.source} {job.origin}".removesuffix(" ()")
-    yield f"first seen: {_at(job.first_seen_ns):%Y-%m-%d %H:%M:%S} UTC{_changed(job)}"
+    yield f"first seen: {utc(job.first_seen_ns):%Y-%m-%d %H:%M:%S} UTC{_changed(job)}"
     if job.retired_ns is not None:
-        yield f"retired: {_at(job.retired_ns):%Y-%m-%d %H:%M:%S} UTC, {job.retired_why}"
+        yield f"retired: {utc(job.retired_ns):%Y-%m-%d %H:%M:%S} UTC, {job.retired_why}"
 
 
 def _changed(job: ExpectedJob) -> str:
     if len(job.versions) == 1:
         return ""
-    return f", changed {_at(job.versions[-1].since_ns):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _at(time_ns: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=time_ns // 1000)
-
-
-def _ns(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1) * 1000
+    return f", changed {utc(job.versions[-1].since_ns):%Y-%m-%d %H:%M:%S} UTC"

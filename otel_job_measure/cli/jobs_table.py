@@ -9,12 +9,13 @@ from rich.text import Text
 
 from otel_job_measure.cli import pictures
 from otel_job_measure.cli.columns import Column, Names, table
-from otel_job_measure.cli.terminal import apart, has_unicode, local, shortened
+from otel_job_measure.cli.terminal import apart, has_unicode, shortened
 from otel_job_measure.insight.finding_words import words_of
 from otel_job_measure.insight.hosts import About
 from otel_job_measure.insight.overview import JobView, Overview
 from otel_job_measure.insight.words import closed, took
 from otel_job_measure.printable import brief
+from otel_job_measure.timestamps import local
 
 LEVELS: Final = ("ok", "warning", "critical", "unknown")
 _STYLES: Final = ("green", "yellow", "bold red", "magenta")

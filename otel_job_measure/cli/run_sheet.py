@@ -7,12 +7,13 @@ from rich.text import Text
 
 from otel_job_measure import names
 from otel_job_measure.cli.table import OK, status
-from otel_job_measure.cli.terminal import apart, console, local
+from otel_job_measure.cli.terminal import apart, console
 from otel_job_measure.history.run_record import RUNNING, RunRecord
 from otel_job_measure.insight.run_page import END_OF_LOST, RunPage
 from otel_job_measure.insight.words import closed, took
 from otel_job_measure.journal.kept_output import STACK
 from otel_job_measure.printable import brief, printable
+from otel_job_measure.timestamps import local
 
 _LABEL: Final = 10
 _MOST: Final = 4000

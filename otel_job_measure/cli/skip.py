@@ -8,8 +8,8 @@ from otel_job_measure.expectations.durations import seconds_of
 from otel_job_measure.expectations.expectation import Skip
 from otel_job_measure.journal.expected_store import ExpectedStore, SkipRule
 from otel_job_measure.printable import printable
+from otel_job_measure.timestamps import EPOCH, nanoseconds, utc
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST = timedelta(days=366)
 _MOST_WHY = 200
 _DESCRIPTION = """Says that a job need not run for a time, as during maintenance. Its due times count as skipped; a run
@@ -33,7 +33,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Keeps a skip, or ends those that there are."""
-    now_ns = _ns(datetime.now(UTC))
+    now_ns = nanoseconds(datetime.now(UTC))
     store = ExpectedStore(options.local_settings(args).state_path)
     if args.cancel:
         ended = store.end_skips(args.job, args.project, args.stage, now_ns)
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     rule = SkipRule(args.job, Skip(begin_ns, args.until, args.why), args.project, args.stage)
     store.add_skips([rule])
     known = sum(rule.is_about(job.job) for job in store.jobs() if job.retired_ns is None)
-    until = _EPOCH + timedelta(microseconds=args.until // 1000)
+    until = utc(args.until)
     print(f"{printable(args.job)} need not run until {until:%Y-%m-%d %H:%M:%S} UTC")
     if not known:
         options.complain(f"nothing is expected of {args.job} yet; the skip counts when something is")
@@ -80,11 +80,7 @@ def _time(text: str) -> int:
             at = datetime.fromisoformat(text if text.isascii() else "").astimezone(UTC)
     except (ValueError, OverflowError):
         at = None
-    if at is None or not _EPOCH <= at <= now + _MOST:
+    if at is None or not EPOCH <= at <= now + _MOST:
         takes = "it takes 30m, 2h, 7d or an ISO time like 2026-12-01T06:00, at most a year from now"
         raise argparse.ArgumentTypeError(f"{options.shown(text)} is not a time; {takes}")
-    return _ns(at)
-
-
-def _ns(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1) * 1000
+    return nanoseconds(at)

@@ -10,11 +10,12 @@ from rich.text import Text
 
 from otel_job_measure import names
 from otel_job_measure.cli.columns import Column, Names, table
-from otel_job_measure.cli.terminal import console, local, shortened
+from otel_job_measure.cli.terminal import console, shortened
 from otel_job_measure.history.run_record import RUNNING, RunRecord
 from otel_job_measure.insight.matching import NS, started_ns
 from otel_job_measure.insight.words import closed, took
 from otel_job_measure.printable import brief
+from otel_job_measure.timestamps import local
 
 if TYPE_CHECKING:
     from otel_job_measure.journal.dead_letters import DeadLetter

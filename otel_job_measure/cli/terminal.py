@@ -3,7 +3,6 @@
 import io
 import sys
 import unicodedata
-from datetime import UTC, datetime, timedelta
 from typing import Final, TextIO, cast
 
 from rich.cells import cell_len, set_cell_size
@@ -15,7 +14,6 @@ WIDTH: Final = 80
 """The width if stdout is no terminal, for text that is wrapped."""
 _MINUTE_S, _HOUR_S, _DAY_S, _YEAR_S = 60, 3600, 86_400, 31_557_600
 _AGES = ((_MINUTE_S, 1, "s"), (_HOUR_S, _MINUTE_S, "m"), (2 * _DAY_S, _HOUR_S, "h"), (_YEAR_S, _DAY_S, "d"))
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Console(Console):
@@ -65,8 +63,3 @@ def apart(time_ns: int | None, now_ns: int) -> str:
         if seconds < bound:
             return f"{seconds // unit_s}{name}"
     return f"{seconds // _YEAR_S}y"
-
-
-def local(time_ns: int) -> datetime:
-    """Returns a time in the zone of this machine, to the microsecond."""
-    return (_EPOCH + timedelta(microseconds=time_ns // 1000)).astimezone()

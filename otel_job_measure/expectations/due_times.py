@@ -2,12 +2,11 @@
 
 from array import array
 from bisect import bisect_left
-from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from otel_job_measure.expectations.schedules import Schedule
+from otel_job_measure.timestamps import nanoseconds, utc
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _KEPT: Final = 10_000
 """So many due times before those that are asked for are kept."""
 
@@ -59,18 +58,9 @@ class DueTimes:
             return known
         before = max(0, first - _KEPT)
         times = known.times[before:]
-        after = _at(times[-1]) if times else _at(known.from_ns - 1)
+        after = utc(times[-1]) if times else utc(known.from_ns - 1)
         for due in self._schedule.after(after):
-            times.append(_ns(due))
+            times.append(nanoseconds(due))
             if times[-1] >= until_ns or len(times) - (first - before) > most:
                 return _Known(times[0] if before else known.from_ns, times)
         return _Known(times[0] if before else known.from_ns, times, is_all=True)
-
-
-def _at(time_ns: int) -> datetime:
-    """Returns a time rounded down to microseconds, which are finer than any schedule."""
-    return _EPOCH + timedelta(microseconds=time_ns // 1000)
-
-
-def _ns(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1) * 1000

@@ -6,7 +6,7 @@ retired. Skipped due times are among them, with the skip that says so.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -16,10 +16,10 @@ from otel_job_measure.expectations import schedules
 from otel_job_measure.expectations.due_times import DueTimes
 from otel_job_measure.expectations.expectation import DueList, ExpectedJob, Skip, Version
 from otel_job_measure.expectations.schedules import Schedule, default_grace_s
+from otel_job_measure.timestamps import EPOCH
 
 MOST: Final = 50_000
 """How many due times one question returns at most; what comes later counts as unknown."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_NS: Final = 86_400 * 10**9
 _MOST_PARSED: Final = 20_000
 _LAST_NS: Final = 2**63 - 1
@@ -184,4 +184,4 @@ def _grace_s(schedule: Schedule, since_ns: int) -> float:
 
 def _at(time_ns: int) -> datetime:
     """Returns a time as a datetime, rounded up: no due time before it is taken for a later one."""
-    return _EPOCH + timedelta(microseconds=-(-time_ns // 1000) - 1)
+    return EPOCH + timedelta(microseconds=-(-time_ns // 1000) - 1)

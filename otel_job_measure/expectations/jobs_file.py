@@ -18,6 +18,7 @@ from otel_job_measure.expectations.expectation import Expectation, JobId, Skip
 from otel_job_measure.expectations.limits import checked, near
 from otel_job_measure.expectations.local_zone import local_zone
 from otel_job_measure.expectations.toml_lines import Lines, Path
+from otel_job_measure.timestamps import nanoseconds
 
 MOST_BYTES: Final = 16 * 1024 * 1024
 _TABLES: Final = ("defaults", "jobs", "job", "maintenance", "notify")
@@ -27,7 +28,6 @@ _OF_NOTIFY: Final = ("url", "secret_file", "jobs", "project", "stage")
 _AHEAD: Final = timedelta(days=40)
 _BEFORE: Final = timedelta(days=8)
 _MOST_WINDOWS: Final = 200
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FileJob(NamedTuple):
@@ -323,7 +323,7 @@ def _length(value: object) -> timedelta:
 
 
 def _ns(at: datetime) -> int:
-    found = (at - _EPOCH) // timedelta(microseconds=1) * 1000
+    found = nanoseconds(at)
     if found < 0:
         raise ScheduleError("a window lies after 1970")
     return found

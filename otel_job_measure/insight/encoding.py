@@ -4,7 +4,6 @@ Times are ISO 8601 in UTC, and again in ns since 1970 under a name with `_ns`; d
 unknown is null, and each object always has all its names.
 """
 
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from otel_job_measure.expectations.expectation import JobId
@@ -17,10 +16,10 @@ from otel_job_measure.insight.overview import JobView, Overview
 from otel_job_measure.insight.run_page import RunPage
 from otel_job_measure.insight.run_store import Summary
 from otel_job_measure.points.monitor import Event
+from otel_job_measure.timestamps import utc
 
 VERSION: Final = 1
 """Of all objects here; a new name does not change it."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def overview_object(found: Overview) -> dict[str, Any]:
@@ -132,8 +131,7 @@ def iso(time_ns: int | None) -> str | None:
     """Returns a time in ISO 8601, UTC, to the nanosecond."""
     if time_ns is None:
         return None
-    whole, ns = divmod(time_ns, 10**9)
-    return f"{_EPOCH + timedelta(seconds=whole):%Y-%m-%dT%H:%M:%S}.{ns:09}Z"
+    return f"{utc(time_ns):%Y-%m-%dT%H:%M:%S}.{time_ns % 10**9:09}Z"
 
 
 def job_names(job: JobId) -> dict[str, Any]:
@@ -180,4 +178,4 @@ def _event(event: Event) -> dict[str, Any]:
 
 
 def _minute(time_ns: int) -> str:
-    return f"{_EPOCH + timedelta(seconds=time_ns // 10**9):%Y-%m-%d %H:%M} UTC"
+    return f"{utc(time_ns):%Y-%m-%d %H:%M} UTC"

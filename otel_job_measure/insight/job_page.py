@@ -1,7 +1,7 @@
 """One job with all that is known of it: its state, its expectation, its runs, what failed, and what did not happen."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.expectations.words import words_of
@@ -11,10 +11,10 @@ from otel_job_measure.insight.check import Checked
 from otel_job_measure.insight.overview import STRIP, JobView, jobs, view_of
 from otel_job_measure.insight.run_store import FailureCount, RunStore, Wanted
 from otel_job_measure.points.monitor import Event
+from otel_job_measure.timestamps import utc
 
 MOST_RUNS = 500
 """How many of the latest runs of the period a job's page has."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ def job(  # noqa: PLR0913 - what one page depends on
 
 
 def _words(found: Checked, job_id: JobId) -> str:
-    now = _EPOCH + timedelta(microseconds=found.at_ns // 1000)
+    now = utc(found.at_ns)
     return "; ".join(
         dict.fromkeys(_of_one(each, now) for each in found.expected.get(job_id, ()) if each.retired_ns is None)
     )

@@ -1,8 +1,10 @@
 """Durations and times in words, as the terminal, the page and the report show them."""
 
 import unicodedata
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
+
+from otel_job_measure.timestamps import local
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 _UNITS: Final = ((0.0009995, 1e6, 0, "µs"), (0.00995, 1e3, 1, "ms"), (0.9995, 1e3, 0, "ms"), (_MINUTE_S, 1, 2, "s"))
@@ -12,7 +14,6 @@ _FEW: Final = 10
 _NS: Final = 10**9
 _RIGHT_TO_LEFT: Final = {"R", "AL", "AN"}
 _LEFT_TO_RIGHT_MARK: Final = "\u200e"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def closed(text: str) -> str:
@@ -38,11 +39,6 @@ def took(duration_s: float | None) -> str:
     if seconds < _DAY_S:
         return f"{seconds // _HOUR_S}h {seconds % _HOUR_S // _MINUTE_S:02}m"
     return f"{seconds // _DAY_S}d {seconds % _DAY_S // _HOUR_S:02}h"
-
-
-def local(at_ns: int) -> datetime:
-    """Returns a time in the zone of this machine."""
-    return (_EPOCH + timedelta(seconds=at_ns // _NS)).astimezone()
 
 
 def zone(*at_ns: int) -> str:

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
+from otel_job_measure import timestamps
+
 AHEAD: Final = timedelta(days=8)
 """Up to when due times are said."""
 MOST_DUES: Final = 500
 """How many of one job are said at most."""
 AGAIN_S: Final = 3600.0
 """After how long they are said again, if nothing has changed."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Upcoming(NamedTuple):
@@ -22,8 +23,7 @@ class Upcoming(NamedTuple):
 
 def nanoseconds(at: datetime) -> int:
     """Returns a time, in UTC if it has no zone, in ns since 1970."""
-    aware = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // timedelta(microseconds=1) * 1000
+    return timestamps.nanoseconds(at if at.tzinfo is not None else at.replace(tzinfo=UTC))
 
 
 def upcoming(dues: Iterable[datetime], now: datetime, most: int = MOST_DUES) -> Upcoming:

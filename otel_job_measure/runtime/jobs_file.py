@@ -1,7 +1,7 @@
 """`jobs.toml` as the commands read it: what it says is noted in the state directory, as every source is."""
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from otel_job_measure.clock import Clock, SystemClock
 from otel_job_measure.errors import SettingsError
@@ -10,8 +10,8 @@ from otel_job_measure.journal.expected_store import ExpectedStore, SkipRule
 from otel_job_measure.journal.statements import Snapshot, Statement
 from otel_job_measure.points.text import clean_tag
 from otel_job_measure.settings import Settings
+from otel_job_measure.timestamps import utc
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AGAIN_NS = 3600 * 10**9
 _PATIENCE_S = 2.0
 
@@ -49,7 +49,7 @@ class JobsFileReader:
 
     def _note(self, text: str, path: str, now_ns: int, store: ExpectedStore) -> tuple[str, ...]:
         settings = self._settings
-        now = _EPOCH + timedelta(microseconds=now_ns // 1000)
+        now = utc(now_ns)
         found = parse_jobs_file(text, now, project=settings.project or "", stage=settings.stage or "")
         if found.is_readable:
             statements = [statement for job in found.jobs for statement in _statements(job)]

@@ -14,6 +14,7 @@ from otel_job_measure.insight.matching import NS, started_ns
 from otel_job_measure.insight.pictures.kinds import FAILED, LOST, OK, OPEN, UNCOUNTED, Kind, kind_of
 from otel_job_measure.insight.run_store import RunStore, Wanted
 from otel_job_measure.insight.words import exactly, number, took
+from otel_job_measure.timestamps import nanoseconds
 from otel_job_measure.web.words import at, outcome
 
 PER_PAGE: Final = 50
@@ -28,7 +29,6 @@ _WORDS: Final[Mapping[Kind, tuple[str, ...]]] = {
 _KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _WORDS}
 _time = re.compile(r"-?[0-9]{1,19}").fullmatch
 _MOST_NS: Final = 2**63 - 2
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Search(NamedTuple):
@@ -147,8 +147,7 @@ def _place_of(text: str) -> Place | None:
 def _moment_ns(text: str) -> int | None:
     """Returns a time that a browser's field has, in the zone of this machine; None if it is none."""
     try:
-        passed = datetime.fromisoformat(text).astimezone(UTC) - _EPOCH
+        at_ns = nanoseconds(datetime.fromisoformat(text).astimezone(UTC)) // NS * NS
     except (ValueError, OverflowError, OSError):
         return None
-    at_ns = (passed.days * 86_400 + passed.seconds) * NS
     return at_ns if abs(at_ns) <= _MOST_NS else None

@@ -1,6 +1,6 @@
 """Values as the pages show them; times are relative to the look, and the exact ones stand beside them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from markupsafe import Markup
@@ -8,15 +8,15 @@ from markupsafe import Markup
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight import words
 from otel_job_measure.insight.pictures.kinds import OK, Kind, kind_of
-from otel_job_measure.insight.words import exactly, local, span
+from otel_job_measure.insight.words import exactly, span
 from otel_job_measure.printable import printable
+from otel_job_measure.timestamps import local, utc
 
 SIGNS: Final = ("✓", "▲", "✕", "?")
 """The sign of each level, so that no meaning is in a colour alone."""
 UNKNOWN: Final = Markup('<span class="none">-</span>')
 _NS: Final = 10**9
 _MOST_AT_ONCE: Final = 160
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def named(name: str) -> str:
@@ -91,5 +91,5 @@ def _signed(kind: Kind, word: str) -> Markup:
 
 def _time(at_ns: int, shown: str) -> Markup:
     """Returns a time with its exact value for programs and as a tooltip."""
-    iso = f"{_EPOCH + timedelta(seconds=at_ns // _NS):%Y-%m-%dT%H:%M:%SZ}"
+    iso = f"{utc(at_ns):%Y-%m-%dT%H:%M:%SZ}"
     return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, exactly(at_ns), shown)
