@@ -10,7 +10,7 @@ from otel_job_measure.cli.table import OK, status
 from otel_job_measure.cli.terminal import apart, console
 from otel_job_measure.history.run_record import RUNNING, RunRecord
 from otel_job_measure.insight.run_page import END_OF_LOST, RunPage
-from otel_job_measure.insight.words import closed, took
+from otel_job_measure.insight.words import cause, closed, took
 from otel_job_measure.journal.kept_output import STACK
 from otel_job_measure.printable import brief, printable
 from otel_job_measure.timestamps import local
@@ -65,7 +65,7 @@ def _line(label: str, value: str | None) -> Text:
 
 
 def _why(run: RunRecord) -> str:
-    why = ", ".join(printable(word) for word in (run.reason, run.error_type) if word)
+    why = ", ".join(map(printable, cause(run.reason, run.error_type)))
     return f": {brief(why, _MOST)}" if why else ""
 
 

@@ -13,7 +13,7 @@ from otel_job_measure.cli.columns import Column, Names, table
 from otel_job_measure.cli.terminal import console, shortened
 from otel_job_measure.history.run_record import RUNNING, RunRecord
 from otel_job_measure.insight.matching import NS, started_ns
-from otel_job_measure.insight.words import closed, took
+from otel_job_measure.insight.words import cause, closed, took
 from otel_job_measure.printable import brief
 from otel_job_measure.timestamps import local
 
@@ -68,7 +68,7 @@ def run_line(where: Console, run: RunRecord, now_ns: int) -> Text:
         " " * max(0, _STATUS - len(word)),
         f"  {took(_so_far(run, now_ns)):>7}  {shortened(run.uuid, _MOST_UUID):12}  ",
     )
-    why = " ".join(filter(None, (run.reason, run.error_type)))
+    why = " ".join(cause(run.reason, run.error_type))
     tail = f"  {shortened(why, _MOST_WORD)}" if why else ""
     room = max(_LEAST, where.width - len(head) - cell_len(tail)) if where.is_terminal else _MOST_JOB
     return Text.assemble(head, closed(shortened(run.job, room)), (tail, "red"))

@@ -11,7 +11,7 @@ from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.run_record import RUNNING
 from otel_job_measure.insight.findings import FAILING, OVERRUN, TOO_OFTEN, TOO_SHORT, Finding
 from otel_job_measure.insight.matching import NS, started_ns
-from otel_job_measure.insight.words import took
+from otel_job_measure.insight.words import cause, took
 
 _FIRST_ATTEMPT: Final = 1
 _END: Final = attrgetter("ended_ns", "uuid")
@@ -56,7 +56,7 @@ def failing(counted: Sequence[AnyRun], failures: int) -> Finding | None:
         return None
     at = streak[-failures]
     last = streak[0]
-    why = ", ".join(word for word in (last.reason, last.error_type) if word)
+    why = ", ".join(cause(last.reason, last.error_type))
     return Finding(
         name=FAILING,
         since_ns=ended_ns(at),

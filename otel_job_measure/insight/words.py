@@ -41,6 +41,13 @@ def took(duration_s: float | None) -> str:
     return f"{seconds // _DAY_S}d {seconds % _DAY_S // _HOUR_S:02}h"
 
 
+def cause(reason: str | None, error_type: str | None) -> list[str]:
+    """Returns what a run failed of in words, of which there may be none; `exit 3` says already that it was an exit."""
+    if reason and error_type and error_type.startswith(f"{reason} "):
+        return [error_type]
+    return [word for word in (reason, error_type) if word]
+
+
 def zone(*at_ns: int) -> str:
     """Returns the name of that zone at some times, or now, as a reader knows it; around a change of clocks both."""
     times = [local(each) for each in at_ns] or [datetime.now(UTC).astimezone()]

@@ -24,7 +24,7 @@ from otel_job_measure.insight.pictures.timeline import timeline
 from otel_job_measure.insight.run_store import Summary, Wanted
 from otel_job_measure.insight.stretches import since_of, stretches
 from otel_job_measure.insight.tally import nothing_of
-from otel_job_measure.insight.words import exactly, number, span, took
+from otel_job_measure.insight.words import cause, exactly, number, span, took
 from otel_job_measure.web.look import Look
 from otel_job_measure.web.runs_table import PER_PAGE, Search, page_of, run_address, table
 from otel_job_measure.web.words import SIGNS, UNKNOWN, ago, at, last, percent
@@ -176,7 +176,7 @@ def _pictures(look: Look, page: JobPage, summary: Summary, since_ns: int) -> lis
     if page.failures:
         counts = [
             Bar(
-                ", ".join(part for part in (each.reason, each.error_type) if part) or "failed",
+                ", ".join(cause(each.reason, each.error_type)) or "failed",
                 each.count,
                 exactly(each.last_ns),
             )

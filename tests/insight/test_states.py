@@ -273,6 +273,16 @@ def test_attempts_of_a_task_count_once_by_the_last() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("reason", "error_type", "text"),
+    [("exit", "exit 3", "exit 3"), ("error", "ValueError", "error, ValueError"), ("lost", None, "lost")],
+)
+def test_a_failing_job_says_once_what_it_failed_of(reason: str, error_type: str | None, text: str) -> None:
+    """An exit code says already that it was an exit."""
+    judged = judgement(history(20), None, *STEADY_HOURLY, run(2, 3, reason=reason, error_type=error_type))
+    assert (judged.state.name, judged.state.detail) == ("failing", f"the last run failed: {text}")
+
+
 @pytest.mark.parametrize("reason", ["retry", "rejected", "revoked", "skipped"])
 def test_an_outcome_without_success_has_no_vote(reason: str) -> None:
     """It makes no failure, and it clears none."""

@@ -10,7 +10,7 @@ from otel_job_measure.insight.overview import JobView
 from otel_job_measure.insight.report.changes import FAILING_MORE, GONE, KINDS, NEW, SLOWER, Change, counted
 from otel_job_measure.insight.report.report import Report
 from otel_job_measure.insight.run_store import ALL, FailureCount, Summary
-from otel_job_measure.insight.words import closed, day, number, percent, span, to_the_minute, took, zone
+from otel_job_measure.insight.words import cause, closed, day, number, percent, span, to_the_minute, took, zone
 from otel_job_measure.printable import printable
 
 HEADINGS: Final = {FAILING_MORE: "Failing more", SLOWER: "Slower", NEW: "New", GONE: "Gone"}
@@ -168,8 +168,7 @@ def rest_of(found: Sequence[object]) -> str:
 
 def of_failure(failure: FailureCount) -> str:
     """Returns in which way runs failed."""
-    reason, kind = printable(failure.reason or "failed"), _cut(failure.error_type or "")
-    return f"{reason}: {kind}" if kind else reason
+    return ": ".join(map(_cut, cause(failure.reason or "failed", failure.error_type)))
 
 
 def counted_failure(failure: FailureCount) -> str:
