@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final, cast
 
@@ -24,11 +24,11 @@ from otel_job_measure.spans.outcome import outcome_of
 from otel_job_measure.spans.reasons import NO_REASONS, Reasons
 from otel_job_measure.spans.run import NO_DETAILS, Details
 from otel_job_measure.spans.span_options import PLAIN_SPAN, SpanOptions
-from otel_job_measure.timestamps import nanoseconds
 
 MOST_OPEN: Final = 10_000
 """How many runs of one `JobMeasure` may be open by key in a process; a start beyond that is refused."""
 _KEPT_ENDED: Final = 1024
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)  # not that of `timestamps`: one module less for each process with jobs
 
 
 class RunOptions(Limits, total=False):
@@ -286,7 +286,7 @@ def _details(opener: Opener, options: RunOptions) -> Details:
 
 def _time_ns(at: object, time_ns: object) -> object:
     if isinstance(at, datetime) and at.tzinfo is not None:
-        return nanoseconds(at)
+        return (at - _EPOCH) // timedelta(microseconds=1) * 1000
     return time_ns if at is None else at
 
 
