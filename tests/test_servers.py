@@ -1,6 +1,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 from urllib.error import URLError
@@ -151,11 +153,20 @@ def test_a_killed_test_process_leaves_no_server(influx: InfluxServer, tmp_path: 
         _knock_until_nobody_answers(url)
 
 
+@contextmanager
+def held(folder: Path) -> Generator[None]:
+    """A pipe `held`, for processes to hold open; at the end, it waits until the last one of them has ended."""
+    os.mkfifo(folder / "held")
+    reader = os.open(folder / "held", os.O_RDONLY | os.O_NONBLOCK)
+    yield
+    os.set_blocking(reader, True)
+    with os.fdopen(reader, "rb") as pipe:
+        assert pipe.read() == b""
+
+
 @pytest.mark.parametrize("way", ["stopped", "stopped hard", "a killed test process", "it never answers"])
 def test_no_part_of_a_server_outlives_it(tmp_path: Path, way: str) -> None:
     """What a server's script has started ends with it, as RabbitMQ's node does."""
-    os.mkfifo(tmp_path / "held")
-    reader = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
     code = (
         "import os, sys; from pathlib import Path; from tests.support.watched import WatchedProcess\n"
         "folder, way = Path(sys.argv[1]), sys.argv[2]; began = folder / 'began'\n"
@@ -165,18 +176,14 @@ def test_no_part_of_a_server_outlives_it(tmp_path: Path, way: str) -> None:
         "os.kill(os.getpid(), 9) if 'killed' in way else process.stop(hard='hard' in way)"
     )
     command = [sys.executable, "-c", code, str(tmp_path), way]
-    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
+    with held(tmp_path):
+        done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
     assert (tmp_path / "began").exists()
     assert ("sh doesn't answer; its exit code is 0" in done.stderr) == (way == "it never answers")
-    os.set_blocking(reader, True)
-    with os.fdopen(reader, "rb") as pipe:
-        assert pipe.read() == b""  # ends when the last process that holds the pipe has ended
 
 
 def test_a_killed_test_process_leaves_no_process(tmp_path: Path) -> None:
     """What its tests have started ends too: a worker of Celery would look for its broker for ever."""
-    os.mkfifo(tmp_path / "held")
-    reader = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
     code = (
         "import os, subprocess, sys; from tests.support.orphans import end_with_this_process\n"
         "end_with_this_process(); script = 'exec 3>held; echo began; sleep 600 & wait'\n"
@@ -184,10 +191,8 @@ def test_a_killed_test_process_leaves_no_process(tmp_path: Path) -> None:
         "held = subprocess.Popen(['sh', '-c', script], **more)\n"
         "held.stdout.readline(); os.kill(os.getpid(), 9)"
     )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parents[1], check=False)
-    os.set_blocking(reader, True)
-    with os.fdopen(reader, "rb") as pipe:
-        assert pipe.read() == b""
+    with held(tmp_path):
+        subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parents[1], check=False)
 
 
 def _knock_until_nobody_answers(url: str) -> None:

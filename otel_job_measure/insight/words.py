@@ -4,6 +4,7 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import Final
 
+from otel_job_measure.printable import printable
 from otel_job_measure.timestamps import local
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
@@ -21,6 +22,15 @@ def closed(text: str) -> str:
     if text.isascii() or _RIGHT_TO_LEFT.isdisjoint(map(unicodedata.bidirectional, text)):
         return text
     return f"{text}{_LEFT_TO_RIGHT_MARK}"
+
+
+def ends(text: str, most: int) -> str:
+    """Returns a text, printable; a long one loses its middle, because names often differ at their end.
+
+    It is cut when it is printable: an escape is several times as long as its character.
+    """
+    shown, half = printable(text), most // 2
+    return shown if len(shown) <= most else f"{shown[:half]}…{shown[-half:]}"
 
 
 def took(duration_s: float | None) -> str:

@@ -14,9 +14,9 @@ from playwright.sync_api import Browser
 
 from otel_job_measure.insight.history_store import HistoryStore
 from tests.cli.test_web import started
+from tests.web.browsing import opened
 from tests.web.conftest import NEEDS_CHROMIUM
 from tests.web.site import TOKEN, look_at, served
-from tests.web.test_browser import opened
 
 FOLDER: Final = "/tools/jobs"
 NAME: Final = "jobs.example"

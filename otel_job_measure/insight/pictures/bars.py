@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from otel_job_measure.insight.pictures import svg
 from otel_job_measure.insight.pictures.picture import Picture
-from otel_job_measure.insight.words import number
+from otel_job_measure.insight.words import ends, number
 from otel_job_measure.printable import printable
 
 _ROW: Final = 34
@@ -35,9 +35,8 @@ class Bar(NamedTuple):
         return f"{self.of} · {self.name}" if self.of else self.name
 
     def label(self) -> str:
-        """Returns what there is room for: of a long owner the begin and the end, which names often differ in."""
-        of, half = printable(self.of), _MOST_OF // 2
-        shown = self._replace(of=of if len(of) <= _MOST_OF else f"{of[:half]}…{of[-half:]}", name=printable(self.name))
+        """Returns what there is room for: a long owner loses its middle."""
+        shown = self._replace(of=ends(self.of, _MOST_OF), name=printable(self.name))
         return shown.whole if len(shown.whole) <= _MOST_NAME else f"{shown.whole[: _MOST_NAME - 1]}…"
 
 

@@ -10,7 +10,7 @@ from otel_job_measure.insight.overview import JobView
 from otel_job_measure.insight.report.changes import FAILING_MORE, GONE, KINDS, NEW, SLOWER, Change, counted
 from otel_job_measure.insight.report.report import Report
 from otel_job_measure.insight.run_store import ALL, FailureCount, Summary
-from otel_job_measure.insight.words import cause, closed, day, number, percent, span, to_the_minute, took, zone
+from otel_job_measure.insight.words import cause, closed, day, ends, number, percent, span, to_the_minute, took, zone
 from otel_job_measure.printable import printable
 
 HEADINGS: Final = {FAILING_MORE: "Failing more", SLOWER: "Slower", NEW: "New", GONE: "Gone"}
@@ -34,8 +34,8 @@ def title(report: Report) -> str:
 
 
 def _which(kind: str, value: str) -> str:
-    """Returns what jobs were chosen by, because a report has readers who do not know its options."""
-    return f"{_CHOSEN[kind]} {closed(_cut(value, _MOST_PART))}" if value else f"without a {kind}"
+    """Returns in words an option that chose the jobs: the readers of a report do not see its command."""
+    return f"{_CHOSEN[kind]} {closed(ends(value, _MOST_PART))}" if value else f"without a {kind}"
 
 
 def subtitle(report: Report) -> str:
@@ -83,7 +83,7 @@ def not_ok(report: Report) -> Sequence[JobView]:
 
 def of_host(about: About) -> str:
     """Returns what holds of a host, or of the store."""
-    return f"{closed(_cut(about.host or 'the store'))}: {printable(words_of(about.finding, to_the_minute))}"
+    return f"{closed(ends(about.host or 'the store', _MOST_NAME))}: {printable(words_of(about.finding, to_the_minute))}"
 
 
 def of_state(view: JobView) -> str:
@@ -93,15 +93,9 @@ def of_state(view: JobView) -> str:
 
 def name(job: JobId) -> str:
     """Returns a job with its project and stage, printable; long names lose their middle, which JSON and CSV have."""
-    parts = [closed(_cut(part, _MOST_PART)) for part in job[1:] if part]
-    name = closed(_cut(job.job))
+    parts = [closed(ends(part, _MOST_PART)) for part in job[1:] if part]
+    name = closed(ends(job.job, _MOST_NAME))
     return f"{name} ({', '.join(parts)})" if parts else name
-
-
-def _cut(text: str, most: int = _MOST_NAME) -> str:
-    """Returns a text, printable; it is cut behind that, because an escape is several times as long as its character."""
-    shown, half = printable(text), most // 2
-    return shown if len(shown) <= most else f"{shown[:half]}…{shown[-half:]}"
 
 
 def no_change(report: Report) -> str:
@@ -168,7 +162,7 @@ def rest_of(found: Sequence[object]) -> str:
 
 def of_failure(failure: FailureCount) -> str:
     """Returns in which way runs failed."""
-    return ": ".join(map(_cut, cause(failure.reason or "failed", failure.error_type)))
+    return ": ".join(ends(word, _MOST_NAME) for word in cause(failure.reason or "failed", failure.error_type))
 
 
 def counted_failure(failure: FailureCount) -> str:

@@ -26,24 +26,9 @@ from otel_job_measure.insight.report.text import text
 from otel_job_measure.insight.run_store import Wanted
 from otel_job_measure.insight.words import to_the_minute
 from tests.insight.made import DAY, HOUR, at, history, run
-from tests.insight.plain_store import PlainStore
+from tests.insight.report.made import Pruned, Store, daily, of
 
 HOSTILE = "<script>alert(1)</script> \x1b[31m|\u202e=1+1"
-
-
-class Store(PlainStore):
-    """A store of some runs."""
-
-    def __init__(self, *runs: RunRecord) -> None:
-        super().__init__(b"", at(30))
-        self._runs = list(runs)
-
-
-class Pruned(Store):
-    """A store that keeps runs for 30 days, and the last run of each job for ever."""
-
-    def keeps_s(self) -> float | None:
-        return 30 * DAY
 
 
 class Elements(HTMLParser):
@@ -61,22 +46,6 @@ class Elements(HTMLParser):
         self.asked += [
             value or "" for name, value in attrs if name in {"src", "href", "srcset", "action", "xlink:href"}
         ]
-
-
-def of(*runs: RunRecord, days: float = 7) -> Report:
-    """Returns the report of some runs."""
-    store = Store(*runs)
-    return report(store, checked(store, history(30)), since_ns=at(30 - days * DAY))
-
-
-def daily(job: str, took_s: float, first: int, last: int, failing: int = 0) -> list[RunRecord]:
-    """Returns a run a day, from so many days ago to so many; the first ones of them fail."""
-    made: list[RunRecord] = []
-    for number, ago in enumerate(range(first, last, -1)):
-        reason = {"reason": "error", "error_type": "ValueError"} if number < failing else {}
-        begin = -ago * DAY + HOUR
-        made.append(replace(run(begin, begin + took_s, uuid=f"{job}{ago}", **reason), job=job))
-    return made
 
 
 @pytest.fixture
@@ -318,54 +287,3 @@ def test_few_runs_are_a_report_too(made: list[RunRecord]) -> None:
         assert "What changed" in shown
     assert len(table_csv(found).splitlines()) == 1 + len(made)
     assert mail(found)
-
-
-def test_wide_and_long_names_keep_the_columns() -> None:
-    """A table of the terminal is as wide as it, whatever the names."""
-    names = ("ü" * 200, "日本語" * 50, "n" * 1024, "a\u0301" * 90)
-    found = of(*(replace(run(-100, -90, uuid=str(n)), job=name) for n, name in enumerate(names)))
-    for width in (60, 80, 120):
-        table = text(found, width).split("All jobs\n--------\n")[1]
-        assert {cell_len(line.rstrip()) <= width for line in table.splitlines()} == {True}
-
-
-def test_no_line_is_wider_than_the_terminal() -> None:
-    """Wide letters count as two columns, accents as none, and an error of 1 KiB loses its middle."""
-    odd = ("日本語" * 50, "a\u0301" * 90, "n" * 1024, "two words " * 30)
-    found = of(*(replace(run(-100, -90, uuid=name, reason="error", error_type=name), job=name) for name in odd))
-    for width in (80, 100):
-        assert max(map(cell_len, text(found, width).splitlines())) <= width
-    assert f"error: {'n' * 50}…{'n' * 50}" in text(found, 1000)
-    assert "a\u0301" * 20 in text(found, 80)
-
-
-def test_jobs_that_are_alike_are_told_apart_by_the_end_of_their_names() -> None:
-    """The project of a job with a name of its own gives way to the name; two of one name keep theirs."""
-    ids = ((f"{'send' * 9}-1", "shop"), (f"{'send' * 9}-2", "shop"), ("x", "one"), ("x", "two"))
-    found = of(*(replace(run(-100, -90, uuid=f"{a}{b}"), job=a, project=b, stage=None) for a, b in ids))
-    table = text(found, 60).split("All jobs\n--------\n")[1]
-    names = [re.split("  +", line)[1] for line in table.splitlines()[1:]]
-    assert names == [*(f"sendsendsendse…dsendsendsend-{n}" for n in (1, 2)), "x (one)", "x (two)"]
-
-
-@pytest.mark.parametrize(
-    ("width", "columns"),
-    [
-        (60, "state job runs failed success"),
-        (80, "state job runs failed success p50 last success"),
-        (90, "state job runs failed success p50 p95 last success"),
-    ],
-)
-def test_columns_give_way_to_names(width: int, columns: str) -> None:
-    """Which job it is can be read in a mail and on a narrow terminal."""
-    found = of(*daily("payments-reconcile", 10, 7, 0), *daily("x", 4000, 7, 0, failing=1))
-    table = text(found, width).split("All jobs\n--------\n")[1]
-    assert table.split("\n")[0].split() == columns.split()
-    assert "payments-reconcile" in table
-
-
-def test_escapes_and_projects_do_not_fill_the_screen() -> None:
-    """A name of 1 KiB is cut behind its escapes, which take up to ten columns each, and a project sooner."""
-    odd = replace(run(-100, -90), job="\U000e0001" * 256, project="p" * 1024, stage="s" * 1024)
-    assert len(words.name(odd.job_id)) <= 200
-    assert f"({'p' * 20}…{'p' * 20}, {'s' * 20}…{'s' * 20})" in text(of(odd), 400)
