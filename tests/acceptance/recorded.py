@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 from otel_job_measure import names
 from otel_job_measure.points.outcome import Outcome
 from tests.support.influx import InfluxServer, Row
 from tests.support.processes import until
+
+_SHOWN: Final = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +83,21 @@ class Runs:
             expected: How each run ended, by uuid.
             when: What has to have happened, for the failure where it doesn't.
         """
+        found: dict[str, str] = {}
 
         def are_there() -> bool:
             with suppress(KeyError):  # a row that is just being written has only some of its fields
-                return self.outcomes() == expected
+                found.clear()
+                found.update(self.outcomes())
+                return found == expected
             return False
 
-        until(are_there, when)
+        try:
+            until(are_there, when)
+        except AssertionError as never:
+            missing = sorted(expected.items() - found.items())[:_SHOWN]
+            others = sorted(found.items() - expected.items())[:_SHOWN]
+            raise AssertionError(f"{never}; missing: {missing}, there instead: {others}") from None
 
 
 def _kind(row: Row) -> str:

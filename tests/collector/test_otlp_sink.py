@@ -175,16 +175,32 @@ def test_nothing_is_lost_while_telegraf_is_started_again(
     runs.become(dict.fromkeys(uuids, "end"), "all thousand runs are in InfluxDB")
 
 
+def kept(buffers: Path, uuid: str) -> int:
+    """Returns how many rows of a run are in a folder of disk buffers."""
+    return sum(file.read_bytes().count(uuid.encode()) for file in buffers.rglob("*") if file.is_file())
+
+
 @pytest.mark.parametrize(("buffer", "outcome"), [("memory", None), ("disk", "end")])
 def test_an_acknowledgement_is_as_good_as_what_the_receiver_keeps_rows_in(
-    processes: Processes, runs: Runs, telegraf: Callable[..., Telegraf], buffer: str, outcome: str | None
+    processes: Processes,
+    runs: Runs,
+    telegraf: Callable[..., Telegraf],
+    tmp_path: Path,
+    buffer: str,
+    outcome: str | None,
 ) -> None:
-    """Telegraf says yes before InfluxDB has anything: killed then, it loses what was in memory, and nothing on disk."""
-    receiver = telegraf(runs.bucket, TELEGRAF_BUFFER=buffer)
+    """Telegraf says yes before InfluxDB has anything: killed then, it loses what was in memory, and nothing on disk.
+
+    It says yes even before a row is on the disk: the test waits for that.
+    """
+    buffers = tmp_path / "buffers"
+    receiver = telegraf(runs.bucket, TELEGRAF_BUFFER=buffer, TELEGRAF_BUFFER_DIR=str(buffers))
     app = processes.driver(**sink(receiver.grpc))
     with runs.influx.stopped():
         uuid = app.run("acknowledged")
         assert app.tell("flush", "90") is True
+        if buffer == "disk":
+            until(lambda: kept(buffers, uuid) == 3, "the rows of the run are on the disk")
         receiver.stop(hard=True)
     receiver.start()
     later = app.run("later")
