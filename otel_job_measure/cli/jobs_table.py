@@ -1,7 +1,6 @@
 """Jobs for people: a line a job, then in words what is wrong, then the whole in one line."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import Final
 
 from rich.console import Console, Group
@@ -82,10 +81,12 @@ def summed(found: Overview, shown: Sequence[JobView], count: int) -> Text:
         for level in _ORDER
         if (number := sum(view.level == level for view in shown))
     ]
-    days = timedelta(microseconds=(found.at_ns - found.since_ns) // 1000)
+    period = _span(found.at_ns - found.since_ns)
+    if found.kept_ns > found.since_ns:
+        period += f", as far as they are kept: {_span(found.at_ns - found.kept_ns)}"
     jobs = f"{count} job{'' if count == 1 else 's'}"
     head = jobs if len(shown) == count else f"{len(shown)} of {jobs}"
-    tail = f"; runs of the last {_span(days)}, from {brief(found.source)}"
+    tail = f"; runs of the last {period}, from {brief(found.source)}"
     return Text.assemble(f"{head}: " if parts else head, Text(", ").join(parts), (tail, "dim"))
 
 
@@ -170,8 +171,8 @@ def _minute(time_ns: int) -> str:
     return f"{local(time_ns):%Y-%m-%d %H:%M}"
 
 
-def _span(time: timedelta) -> str:
-    hours = round(time.total_seconds() / 3600)
+def _span(time_ns: int) -> str:
+    hours = round(time_ns / 3.6e12)
     if hours >= 48:  # noqa: PLR2004 - a day is better told in hours
         return f"{round(hours / 24)} days"
-    return f"{hours} h" if hours else f"{round(time.total_seconds() / 60)} min"
+    return f"{hours} h" if hours else f"{round(time_ns / 6e10)} min"

@@ -81,7 +81,7 @@ class Viewer:
         with _uncollected():
             store, found = self._looked()
             given = self._args.since
-            since_ns = usual_since_ns(store, found.at_ns) if given is None else options.since_ns(given)
+            since_ns = usual_since_ns(found) if given is None else options.since_ns(given)
             return report(store, found, since_ns=since_ns, wanted=self._wanted)
 
     def _looked(self) -> tuple[RunStore, Checked]:

@@ -27,6 +27,7 @@ class Checked:
 
     Args:
         evidence: What the store was known to hold.
+        kept_ns: Since when it keeps all runs; 0 if it keeps them for ever.
         judgements: Of each job, in the order of the jobs.
         abouts: What holds of hosts and of the store.
         expected: What is expected of each job.
@@ -35,6 +36,7 @@ class Checked:
     """
 
     evidence: Evidence
+    kept_ns: int
     judgements: tuple[Judgement, ...]
     abouts: tuple[About, ...]
     expected: Mapping[JobId, Sequence[ExpectedJob]]
@@ -100,6 +102,7 @@ def checked(  # noqa: PLR0913 - what one look is given
     judgements = tuple(_as_before(_judged(asked, place, evidence), before.get(place[0])) for place in asked.places())
     return Checked(
         evidence=evidence,
+        kept_ns=kept_from_ns,
         judgements=judgements,
         abouts=(*about_hosts(judgements, evidence), *(() if judgements else about_nothing(evidence, after_ns))),
         expected=asked.expected(),

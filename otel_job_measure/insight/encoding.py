@@ -29,6 +29,7 @@ def overview_object(found: Overview) -> dict[str, Any]:
         "source": found.source,
         **time_of("at", found.at_ns),
         **time_of("since", found.since_ns),
+        **time_of("kept", found.kept_ns if found.kept_ns > found.since_ns else None),
         "level": found.level,
         "hosts": [{"host": about.host, **_finding(about.finding)} for about in found.hosts],
         "jobs": [job_object(view) for view in found.jobs],

@@ -79,6 +79,7 @@ class Overview:
         source: Where the answers come from, for people.
         at_ns: When it was.
         since_ns: The begin of the period whose runs are counted.
+        kept_ns: Since when the store keeps all runs; 0 if it keeps them for ever.
         level: The worst level of these jobs, of the hosts and of the store, as `check` has it.
         hosts: What holds of hosts and of the store.
         jobs: The jobs, the worst first.
@@ -87,6 +88,7 @@ class Overview:
     source: str
     at_ns: int
     since_ns: int
+    kept_ns: int
     level: int
     hosts: tuple[About, ...]
     jobs: tuple[JobView, ...]
@@ -116,6 +118,7 @@ def jobs(store: RunStore, found: Checked, *, since_ns: int, wanted: Wanted = ALL
         source=store.label,
         at_ns=found.at_ns,
         since_ns=since_ns,
+        kept_ns=found.kept_ns,
         level=replace(found, judgements=tuple(chain.from_iterable(judged.values()))).level(),
         hosts=found.abouts,
         jobs=worst_first(views),

@@ -21,13 +21,13 @@ from otel_job_measure.insight.pictures.picture import Picture
 from otel_job_measure.insight.pictures.scales import Times
 from otel_job_measure.insight.pictures.scatter import Mark, scatter
 from otel_job_measure.insight.pictures.timeline import timeline
-from otel_job_measure.insight.run_store import Summary, Wanted
+from otel_job_measure.insight.run_store import RunStore, Summary, Wanted
 from otel_job_measure.insight.stretches import since_of, stretches
 from otel_job_measure.insight.tally import nothing_of
-from otel_job_measure.insight.words import cause, exactly, number, span, took
+from otel_job_measure.insight.words import cause, exactly, number, took
 from otel_job_measure.web.look import Look
 from otel_job_measure.web.runs_table import PER_PAGE, Search, page_of, run_address, table
-from otel_job_measure.web.words import SIGNS, UNKNOWN, ago, at, last, percent
+from otel_job_measure.web.words import SIGNS, UNKNOWN, ago, at, held, last, percent
 
 MOST_RUNS: Final = 3000
 _SPANS: Final = {"1d": 1, "7d": 7, "30d": 30}
@@ -112,7 +112,7 @@ def _head(look: Look, view: JobView, query: Query) -> dict[str, Any]:
         "name": view.job.job,
         "where": " · ".join(part for part in (view.job.project, view.job.stage) if part),
         "state": {"name": view.state, "level": view.level, "sign": SIGNS[view.level]},
-        "since": "" if view.since_ns is None else span(max(0, now_ns - view.since_ns) / NS),
+        "since": held(view.since_ns, now_ns),
         "findings": [
             {"words": words_of(each.finding, exactly), "host": each.host or "", "since": at(each.finding.since_ns)}
             for each in view.findings
@@ -129,11 +129,12 @@ def _head(look: Look, view: JobView, query: Query) -> dict[str, Any]:
     }
 
 
-def _lived_into(run: RunRecord | None, from_ns: int) -> list[RunRecord]:
-    """Returns the last run if it started before a time and went on then: a service may run for weeks."""
-    if run is None or started_ns(run) >= from_ns or (run.ended_ns is not None and run.ended_ns <= from_ns):
-        return []
-    return [run]
+def _lived_into(store: RunStore, view: JobView, from_ns: int) -> list[RunRecord]:
+    """Returns the runs that started before a time and went on then: a service may run for weeks, or be stuck."""
+    last = () if view.last is None else (view.last,)
+    known = {run.uuid: run for run in (*last, *(each.run for each in store.open_runs(Wanted.of_job(view.job))))}
+    earlier = (run for run in known.values() if started_ns(run) < from_ns)
+    return [run for run in earlier if run.ended_ns is None or run.ended_ns > from_ns][:MOST_RUNS]
 
 
 def _linked(run: RunRecord, shown: Markup) -> Markup:
@@ -163,7 +164,7 @@ def _pictures(look: Look, page: JobPage, summary: Summary, since_ns: int) -> lis
     """Returns the pictures of a period, or of the part whose runs are all known."""
     runs, now_ns = page.runs, look.found.at_ns
     from_ns = min(now_ns - NS, since_of(runs, MOST_RUNS, since_ns))
-    all_runs = [*runs, *_lived_into(page.view.last, from_ns)]
+    all_runs = [*runs, *_lived_into(look.store, page.view, from_ns)]
     times = Times(from_ns=from_ns, until_ns=now_ns)
     marks = [Mark(started_ns(run), run.duration_s, kind_of(run)) for run in runs if run.duration_s is not None]
     delays = [Mark(started_ns(run), run.lag_s, kind_of(run)) for run in runs if run.lag_s is not None]

@@ -12,13 +12,13 @@ from otel_job_measure.insight.check import badness
 from otel_job_measure.insight.finding_words import words_of
 from otel_job_measure.insight.findings import ORDER
 from otel_job_measure.insight.hosts import About
-from otel_job_measure.insight.matching import NS, started_ns
+from otel_job_measure.insight.matching import started_ns
 from otel_job_measure.insight.overview import JobView, Overview
 from otel_job_measure.insight.pictures.kinds import kind_of
 from otel_job_measure.insight.pictures.sparkline import sparkline
 from otel_job_measure.insight.pictures.strip import strip
-from otel_job_measure.insight.words import exactly, number, span, took
-from otel_job_measure.web.words import SIGNS, UNKNOWN, ago, at, last, percent
+from otel_job_measure.insight.words import exactly, number, took
+from otel_job_measure.web.words import SIGNS, UNKNOWN, ago, at, held, last, percent
 
 PER_PAGE: Final = 50
 _SHOWN: Final = 20
@@ -209,7 +209,7 @@ def _row(view: JobView, now_ns: int) -> dict[str, Any]:
         "name": view.job.job,
         "where": " · ".join(part for part in (view.job.project, view.job.stage) if part),
         "state": {"name": view.state, "level": view.level, "sign": SIGNS[view.level]},
-        "since": "" if view.since_ns is None or not view.level else span(max(0, now_ns - view.since_ns) / NS),
+        "since": held(view.since_ns, now_ns) if view.level else "",
         "since_at": "" if view.since_ns is None else exactly(view.since_ns),
         "words": words_of(view.findings[0].finding, exactly) if view.level else "",
         "last": "never" if view.last is None else last(view.last, now_ns),

@@ -57,6 +57,11 @@ def ago(at_ns: int | None, now_ns: int) -> Markup:
     return _time(at_ns, f"{span(passed_s)} ago" if passed_s >= 0 else f"in {span(-passed_s)}")
 
 
+def held(since_ns: int | None, now_ns: int) -> str:
+    """Returns for how long something has held; empty if that is unknown: a wrong clock can put its begin ahead."""
+    return "" if since_ns is None or since_ns > now_ns else span((now_ns - since_ns) / _NS)
+
+
 def percent(part: float | None) -> Markup | str:
     """Returns a part of one; only all is 100 %."""
     if part is None:

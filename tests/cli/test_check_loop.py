@@ -24,7 +24,13 @@ from tests.support.exec_ import COMMAND
 from tests.support.uncovered import uncovered
 
 NOTHING = Checked(
-    evidence=Evidence(now_ns=0, complete_until_ns=0), judgements=(), abouts=(), expected={}, last={}, recent={}
+    evidence=Evidence(now_ns=0, complete_until_ns=0),
+    kept_ns=0,
+    judgements=(),
+    abouts=(),
+    expected={},
+    last={},
+    recent={},
 )
 
 

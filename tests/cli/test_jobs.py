@@ -71,6 +71,18 @@ def test_people_get_a_line_a_job_and_what_is_wrong_in_words(fill: Fill, capsys: 
     assert summed.startswith("2 jobs: 1 critical, 1 ok; runs of the last 7 days")
 
 
+def test_a_period_longer_than_runs_are_kept_says_so(fill: Fill, capsys: pytest.CaptureFixture[str]) -> None:
+    """A history keeps runs for 30 days: 60 days of runs are not what is counted."""
+    fill(whole("a", time.time_ns() - 600 * SECOND, GOOD))
+    assert main(["jobs", "--since", "60d"]) == 0
+    assert "; runs of the last 60 days, as far as they are kept: 30 days, from " in capsys.readouterr().out
+    assert main(["jobs", "--since", "60d", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["kept_ns"] == found["at_ns"] - 30 * 86_400 * SECOND
+    assert main(["jobs", "--since", "29d", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["kept_ns"] is None
+
+
 def test_a_sentence_has_the_name_of_a_task_whole(fill: Fill, capsys: pytest.CaptureFixture[str]) -> None:
     """Names of Celery's tasks are paths of modules; a name of 1 KiB loses its middle."""
     task = "shop.billing.tasks.send_monthly_invoices_to_all_customers"

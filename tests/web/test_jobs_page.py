@@ -123,6 +123,7 @@ def test_a_clock_that_was_set_back_shows_no_negative_time(tmp_path: Path) -> Non
     look = look_at(store_in(tmp_path / "state"))
     with visited(lambda: look) as client:
         pages = [client.get(address).text for address in ("/", "/job?job=bad", "/job?job=long")]
+    assert '<span class="for">for' not in "".join(pages)
     for page in pages:
         shown = re.sub(r"<[^>]*>", " ", page)
         assert not re.search(r"(?<![\w-])-[0-9]", shown)

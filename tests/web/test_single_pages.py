@@ -100,6 +100,18 @@ def test_a_run_of_weeks_is_drawn(tmp_path: Path) -> None:
     assert "<desc>1 ok.</desc>" in ok
 
 
+def test_a_stuck_run_of_long_ago_is_drawn(tmp_path: Path) -> None:
+    """Later runs of its job went on without it; it fills the picture, as it fills the days."""
+    made = Made(time.time_ns())
+    job = JobId("nightly", "", "")
+    made.run(job, 20 * 86_400, None)
+    made.run(job, 86_400, 5.0)
+    made.write(tmp_path / "state")
+    with visited(lambda: look_at(store_in(tmp_path / "state"))) as client:
+        page = client.get("/job?job=nightly").text
+    assert '<g class="running"><rect x="0%" y="26" width="100%"' in page
+
+
 def test_failures_that_do_not_count_are_said_beside_the_success(tmp_path: Path) -> None:
     """A job that always needs two attempts has a success of 100 %, and its page says why."""
     made = Made(time.time_ns())

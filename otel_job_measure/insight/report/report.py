@@ -98,8 +98,7 @@ def report(store: RunStore, found: Checked, *, since_ns: int, wanted: Wanted = A
     before = store.summaries(replace(wanted, since_ns=before_ns, until_ns=since_ns))
     first_ns = None if before or not now else _first_ns(store, since_ns)
     changed = changes(before, now) if first_ns is None else []
-    keeps_ns = _keeps_ns(store)
-    is_whole = keeps_ns is None or found.at_ns - keeps_ns <= before_ns
+    is_whole = found.kept_ns <= before_ns
     return Report(
         wanted=wanted,
         overview=overview,
@@ -109,25 +108,16 @@ def report(store: RunStore, found: Checked, *, since_ns: int, wanted: Wanted = A
         changes=tuple(each for each in changed if is_whole or each.kind != NEW),
         failures=store.failures(replace(wanted, since_ns=since_ns)),
         first_ns=first_ns,
-        kept_ns=None if keeps_ns is None or is_whole else found.at_ns - keeps_ns,
+        kept_ns=None if is_whole else found.kept_ns,
     )
 
 
-def usual_since_ns(store: RunStore, at_ns: int) -> int:
+def usual_since_ns(found: Checked) -> int:
     """Returns the begin of the period that a report has unless told otherwise.
 
     These are 30 days, or half of what the store keeps, so that it has the period before too.
-
-    Raises:
-        StoreError: The store does not answer.
     """
-    keeps_ns = _keeps_ns(store)
-    return at_ns - (_USUAL_NS if keeps_ns is None else min(_USUAL_NS, keeps_ns // 2))
-
-
-def _keeps_ns(store: RunStore) -> int | None:
-    keeps_s = store.keeps_s()
-    return None if keeps_s is None else int(keeps_s * 1e9)
+    return found.at_ns - min(_USUAL_NS, (found.at_ns - found.kept_ns) // 2)
 
 
 def _first_ns(store: RunStore, since_ns: int) -> int | None:

@@ -165,11 +165,11 @@ def test_no_job_is_new_because_its_earlier_runs_are_not_kept() -> None:
 
 def test_the_usual_period_has_a_period_before_it() -> None:
     """It is half of what the store keeps, and 30 days at most."""
-    assert usual_since_ns(Pruned(), at(0)) == at(-15 * DAY)
-    assert usual_since_ns(Store(), at(0)) == at(-30 * DAY)
+    assert usual_since_ns(checked(Store(), history(30))) == at(30 - 30 * DAY)
     store = Pruned(*daily("steady", 10, 29, 0))
-    found = report(store, checked(store, history(30)), since_ns=usual_since_ns(store, at(30)))
-    assert found.kept_ns is None
+    look = checked(store, history(30))
+    assert usual_since_ns(look) == at(30 - 15 * DAY)
+    assert report(store, look, since_ns=usual_since_ns(look)).kept_ns is None
 
 
 def test_the_totals_are_those_of_both_periods(some: Report) -> None:
