@@ -16,8 +16,8 @@ from otel_job_measure.cli.table import run_line
 from otel_job_measure.cli.terminal import console
 from otel_job_measure.cli.viewer import Viewer
 from otel_job_measure.errors import JobMeasureError
+from otel_job_measure.history.run_order import started_ns
 from otel_job_measure.history.run_record import RUNNING, RunRecord
-from otel_job_measure.insight.matching import started_ns
 from otel_job_measure.insight.run_store import RunStore, Wanted
 
 _EVERY_S: Final = 2.0

@@ -103,8 +103,9 @@ def nothing(args: argparse.Namespace, found: "Overview") -> str:
 
 
 def _last(view: "JobView") -> int:
-    last = view.last
-    return -_NEVER if last is None else (last.started_ns or last.ended_ns or 0)
+    from otel_job_measure.history.run_order import started_ns  # noqa: PLC0415 - not for --help
+
+    return -_NEVER if view.last is None else started_ns(view.last)
 
 
 _KEYS: "Final[dict[str, Callable[[JobView], Any]]]" = {

@@ -9,6 +9,7 @@ from rich.text import Text
 from otel_job_measure.cli import pictures
 from otel_job_measure.cli.columns import Column, Names, table
 from otel_job_measure.cli.terminal import apart, has_unicode, shortened
+from otel_job_measure.history.run_order import started_ns
 from otel_job_measure.insight.finding_words import words_of
 from otel_job_measure.insight.hosts import About
 from otel_job_measure.insight.overview import JobView, Overview
@@ -106,9 +107,7 @@ def _state(view: JobView, *, unicode: bool) -> Text:
 
 
 def _last_ns(view: JobView) -> int | None:
-    if view.last is None:
-        return None
-    return view.last.ended_ns if view.last.started_ns is None else view.last.started_ns
+    return None if view.last is None else started_ns(view.last)
 
 
 def _last_ok(view: JobView, now_ns: int) -> Text:

@@ -11,8 +11,9 @@ from rich.text import Text
 from otel_job_measure import names
 from otel_job_measure.cli.columns import Column, Names, table
 from otel_job_measure.cli.terminal import console, shortened
+from otel_job_measure.history.run_order import started_ns
 from otel_job_measure.history.run_record import RUNNING, RunRecord
-from otel_job_measure.insight.matching import NS, started_ns
+from otel_job_measure.insight.matching import NS
 from otel_job_measure.insight.words import cause, closed, took
 from otel_job_measure.printable import brief
 from otel_job_measure.timestamps import local

@@ -15,6 +15,7 @@ from otel_job_measure.history.filing import unfiled
 from otel_job_measure.history.parts import BY_JOB
 from otel_job_measure.history.records import records
 from otel_job_measure.history.rows import SELECT
+from otel_job_measure.history.run_order import oldest
 from otel_job_measure.history.run_record import Run, RunRecord
 from otel_job_measure.history.wanted import Wanted
 
@@ -148,10 +149,9 @@ def _runs_at(connection: "sqlite3.Connection", places: set[_Place], now_ns: int)
             times = [at_ns for at_ns, _ in ordered[at : at + _AT_ONCE]]
             rows = connection.execute(query.format(", ".join("?" * len(times)), _MOST_ALIKE * _AT_ONCE), times)
             for run in records(rows):
-                at_ns = run.ended_ns if run.started_ns is None else run.started_ns
-                if at_ns is not None and (at_ns, run.uuid) in places:
-                    found[run.job_id, (at_ns, run.uuid)] = run
-                    left.discard((at_ns, run.uuid))
+                if (place := oldest(run)) in places:
+                    found[run.job_id, place] = run
+                    left.discard(place)
     return found
 
 

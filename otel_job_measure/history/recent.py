@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.parts import BY_JOB, filed
-from otel_job_measure.history.short_runs import Run, columns_of, oldest, short_runs
+from otel_job_measure.history.run_order import oldest
+from otel_job_measure.history.short_runs import Run, columns_of, short_runs
 from otel_job_measure.history.walks import AT_ONCE, Place, Walk
 from otel_job_measure.history.wanted import Wanted
 

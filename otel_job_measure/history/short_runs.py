@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from otel_job_measure.history.checked_run import CheckedRun
 from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.rows import types_of
-from otel_job_measure.history.run_record import RunRecord, as_told
+from otel_job_measure.history.run_record import as_told
 
 Run = TypeVar("Run", Mark, CheckedRun)
 
@@ -44,12 +44,3 @@ def _are_sound(rows: Iterable[tuple[Any, ...]]) -> bool:
         if not types.issuperset(map(type, column)) or (float in types and not _INFINITE.isdisjoint(column)):
             return False
     return True
-
-
-def oldest(run: RunRecord | Mark | CheckedRun) -> tuple[int, str]:
-    """Orders runs, the oldest first; one whose start is unknown counts from its end.
-
-    Each order that begins with the newest is the reverse of this one. So of runs that began together, each question to
-    each store takes the same one for the last.
-    """
-    return (run.ended_ns or 0) if run.started_ns is None else run.started_ns, run.uuid

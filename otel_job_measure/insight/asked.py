@@ -11,10 +11,11 @@ from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.expectations.precedence import effective, joined
 from otel_job_measure.history.checked_run import AnyRun
 from otel_job_measure.history.mark import Mark
+from otel_job_measure.history.run_order import started_ns
 from otel_job_measure.insight.absence import Evidence
 from otel_job_measure.insight.facts import Facts
 from otel_job_measure.insight.limits import ended_ns, success_of
-from otel_job_measure.insight.matching import NS, is_scheduled, started_ns
+from otel_job_measure.insight.matching import NS, is_scheduled
 from otel_job_measure.insight.run_store import LastRuns, OpenRun, RunStore, Wanted
 from otel_job_measure.insight.slower import LAST, LEAST, MOST, compared
 from otel_job_measure.names import DRILL

@@ -8,11 +8,12 @@ from otel_job_measure import names
 from otel_job_measure.expectations.dues import Due, dues
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.checked_run import AnyRun
+from otel_job_measure.history.run_order import started_ns
 from otel_job_measure.insight.absence import Known, Span
 from otel_job_measure.insight.facts import Look
 from otel_job_measure.insight.findings import LATE, MISSED, NEVER_RAN, UNKNOWN, Finding
 from otel_job_measure.insight.limits import ended_ns, success_of
-from otel_job_measure.insight.matching import GOING_ON, NS, Settled, deadline_ns, early_ns, is_scheduled, started_ns
+from otel_job_measure.insight.matching import GOING_ON, NS, Settled, deadline_ns, early_ns, is_scheduled
 from otel_job_measure.points.monitor import Event
 
 _LATE_S: Final = 60.0

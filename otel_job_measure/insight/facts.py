@@ -9,10 +9,10 @@ from otel_job_measure.expectations.dues import in_force
 from otel_job_measure.expectations.expectation import Expectation, ExpectedJob, JobId
 from otel_job_measure.history.checked_run import AnyRun
 from otel_job_measure.history.mark import Mark
-from otel_job_measure.history.short_runs import oldest
+from otel_job_measure.history.run_order import oldest, started_ns
 from otel_job_measure.insight.absence import Evidence, Known, Span
 from otel_job_measure.insight.limits import votes
-from otel_job_measure.insight.matching import NS, started_ns
+from otel_job_measure.insight.matching import NS
 from otel_job_measure.insight.run_store import LastRuns, OpenRun
 from otel_job_measure.points.monitor import Event
 

@@ -17,10 +17,10 @@ from otel_job_measure.history.last_runs import FIRST, page_after
 from otel_job_measure.history.mark import Mark
 from otel_job_measure.history.parts import BY_JOB
 from otel_job_measure.history.recent import Most, Recent, merged, of_jobs, on_page
+from otel_job_measure.history.run_order import oldest, started_ns
 from otel_job_measure.history.run_record import RunRecord
-from otel_job_measure.history.short_runs import Run, oldest
+from otel_job_measure.history.short_runs import Run
 from otel_job_measure.insight.expected_texts import decoded
-from otel_job_measure.insight.matching import started_ns
 from otel_job_measure.insight.run_store import ALL, FailureCount, LastRuns, OpenRun, Summary, Wanted
 from otel_job_measure.insight.tally import Tally, added
 from otel_job_measure.journal.expected_store import ExpectedStore

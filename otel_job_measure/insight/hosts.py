@@ -6,9 +6,10 @@ from typing import Final
 
 from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.history.checked_run import AnyRun
+from otel_job_measure.history.run_order import started_ns
 from otel_job_measure.insight.absence import Evidence, Span
 from otel_job_measure.insight.findings import CLOCK, HOST_SILENT, MISSED, NEVER_RAN, SILENT, UNKNOWN, Finding
-from otel_job_measure.insight.matching import NS, started_ns
+from otel_job_measure.insight.matching import NS
 from otel_job_measure.insight.states import Judgement
 from otel_job_measure.points.monitor import Sender
 

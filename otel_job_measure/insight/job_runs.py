@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final, NamedTuple
 
+from otel_job_measure.history.run_order import started_ns
 from otel_job_measure.history.run_record import RunRecord
-from otel_job_measure.insight.matching import started_ns
 from otel_job_measure.insight.run_store import RunStore, Wanted
 
 MOST_READ: Final = 20_000

@@ -8,9 +8,10 @@ from typing import Final
 from otel_job_measure import names
 from otel_job_measure.history.checked_run import AnyRun
 from otel_job_measure.history.mark import Mark
+from otel_job_measure.history.run_order import started_ns
 from otel_job_measure.history.run_record import RUNNING
 from otel_job_measure.insight.findings import FAILING, OVERRUN, TOO_OFTEN, TOO_SHORT, Finding
-from otel_job_measure.insight.matching import NS, started_ns
+from otel_job_measure.insight.matching import NS
 from otel_job_measure.insight.words import cause, took
 
 _FIRST_ATTEMPT: Final = 1

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from otel_job_measure import names
 from otel_job_measure.expectations.dues import Due
 from otel_job_measure.history.checked_run import AnyRun
-from otel_job_measure.history.mark import Mark
+from otel_job_measure.history.run_order import started_ns
 from otel_job_measure.points.monitor import Event
 
 NS: Final = 10**9
@@ -68,11 +68,6 @@ def deadline_ns(due: Due) -> int:
 def early_ns(due: Due) -> int:
     """Returns how long before its due time a run may start."""
     return int(min(_MOST_EARLY_S, due.gap_s / _EARLY_PART) * NS)
-
-
-def started_ns(run: AnyRun | Mark) -> int:
-    """Returns when a run started; one whose start is unknown counts from its end."""
-    return (run.ended_ns or 0) if run.started_ns is None else run.started_ns
 
 
 def scheduled_ns(run: AnyRun) -> int:

@@ -6,8 +6,9 @@ from itertools import islice
 from typing import Final
 from urllib.parse import quote
 
+from otel_job_measure.history.run_order import started_ns
 from otel_job_measure.history.run_record import RUNNING, RunRecord
-from otel_job_measure.insight.matching import NS, started_ns
+from otel_job_measure.insight.matching import NS
 from otel_job_measure.insight.run_store import OpenRun, RunStore, Wanted
 
 MOST_FOUND: Final = 20

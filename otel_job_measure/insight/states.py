@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from otel_job_measure import names
 from otel_job_measure.expectations.dues import dues
 from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.history.run_order import started_ns
 from otel_job_measure.insight import due_times, limits
 from otel_job_measure.insight.absence import Evidence, Known, Span
 from otel_job_measure.insight.due_times import Judged
 from otel_job_measure.insight.facts import Facts, Look, last_sign_ns
 from otel_job_measure.insight.findings import FINE, ORDER, RUNNING, SILENT, STALE, UNKNOWN, Finding
 from otel_job_measure.insight.intervals import interval_dues
-from otel_job_measure.insight.matching import NS, match, started_ns
+from otel_job_measure.insight.matching import NS, match
 from otel_job_measure.insight.run_store import OpenRun
 from otel_job_measure.insight.slower import slower
 from otel_job_measure.points.monitor import Event

@@ -4,12 +4,13 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
+from otel_job_measure.history.run_order import started_ns
 from otel_job_measure.history.run_record import RUNNING, RunRecord
 from otel_job_measure.insight.check import Checked
 from otel_job_measure.insight.due_times import Judged
 from otel_job_measure.insight.facts import Facts
 from otel_job_measure.insight.limits import ended_ns
-from otel_job_measure.insight.matching import Settled, deadline_ns, started_ns
+from otel_job_measure.insight.matching import Settled, deadline_ns
 from otel_job_measure.insight.pictures.kinds import MISSED, SKIPPED, UNSURE, Kind, kind_of
 from otel_job_measure.insight.pictures.timeline import Stretch
 from otel_job_measure.insight.run_store import OpenRun

@@ -8,12 +8,13 @@ from markupsafe import Markup
 
 from otel_job_measure import names
 from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.history.run_order import started_ns
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight import job_page
 from otel_job_measure.insight.finding_words import words_of
 from otel_job_measure.insight.job_page import JobPage
 from otel_job_measure.insight.job_runs import RunsPage, older_runs
-from otel_job_measure.insight.matching import NS, started_ns
+from otel_job_measure.insight.matching import NS
 from otel_job_measure.insight.overview import JobView, view_of
 from otel_job_measure.insight.pictures.bars import Bar, bars
 from otel_job_measure.insight.pictures.kinds import kind_of

@@ -7,12 +7,12 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
+from otel_job_measure.history.run_order import started_ns
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.check import badness
 from otel_job_measure.insight.finding_words import words_of
 from otel_job_measure.insight.findings import ORDER
 from otel_job_measure.insight.hosts import About
-from otel_job_measure.insight.matching import started_ns
 from otel_job_measure.insight.overview import JobView, Overview
 from otel_job_measure.insight.pictures.kinds import kind_of
 from otel_job_measure.insight.pictures.sparkline import sparkline

@@ -5,10 +5,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from otel_job_measure import names
+from otel_job_measure.history.run_order import started_ns
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight import run_page
 from otel_job_measure.insight.history_store import HistoryStore
-from otel_job_measure.insight.matching import started_ns
 from otel_job_measure.insight.words import span, took
 from otel_job_measure.web.look import Look
 from otel_job_measure.web.runs_table import run_address, time_in

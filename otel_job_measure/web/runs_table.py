@@ -8,9 +8,10 @@ from urllib.parse import urlencode
 
 from otel_job_measure import names
 from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.history.run_order import started_ns
 from otel_job_measure.history.run_record import RUNNING, RunRecord
 from otel_job_measure.insight.job_runs import Place, RunsPage, newer_runs, older_runs
-from otel_job_measure.insight.matching import NS, started_ns
+from otel_job_measure.insight.matching import NS
 from otel_job_measure.insight.pictures.kinds import FAILED, LOST, OK, OPEN, UNCOUNTED, Kind, kind_of
 from otel_job_measure.insight.run_store import RunStore, Wanted
 from otel_job_measure.insight.words import exactly, number, took

@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 
 from otel_job_measure.errors import StoreError
 from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.history.run_order import started_ns
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.history_store import HistoryStore
-from otel_job_measure.insight.matching import started_ns
 from otel_job_measure.insight.run_store import Wanted
 from otel_job_measure.insight.words import took
 from tests.web.conftest import store_in

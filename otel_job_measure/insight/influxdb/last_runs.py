@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 from otel_job_measure import names
 from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.history.run_order import oldest, started_ns
 from otel_job_measure.history.run_record import Run, RunRecord, record_of
-from otel_job_measure.history.short_runs import oldest
 from otel_job_measure.insight.influxdb.ask import FIRST_NS, LAST_NS, Language
-from otel_job_measure.insight.influxdb.matching import at_ns, matcher
+from otel_job_measure.insight.influxdb.matching import matcher
 from otel_job_measure.insight.influxdb.read_runs import ReadRuns
 from otel_job_measure.insight.influxdb.rows import Rows
 from otel_job_measure.insight.influxdb.walk import Walk, counts_ns
@@ -38,11 +38,11 @@ class Last:
     def find(self) -> list[LastRuns]:
         """Returns each job's last run and last success, in the order of the jobs."""
         times = self._times()
-        last = self._newest(times, lambda run: at_ns(run) <= self._now_ns)
+        last = self._newest(times, lambda run: started_ns(run) <= self._now_ns)
         last |= self._newest({job: at for job, at in times.items() if job not in last}, lambda _: True)
         success = {job: run for job, run in last.items() if run.status == names.STATUS_END}
         good = self._times_of_successes(job for job in last if job not in success)
-        success |= self._newest(good, lambda run: run.status == names.STATUS_END and at_ns(run) <= self._now_ns)
+        success |= self._newest(good, lambda run: run.status == names.STATUS_END and started_ns(run) <= self._now_ns)
         good = {job: at for job, at in good.items() if job not in success}
         success |= self._newest(good, lambda run: run.status == names.STATUS_END)
         return [LastRuns(job=job, run=last[job], success=success.get(job)) for job in sorted(last)]
@@ -97,7 +97,7 @@ class Last:
         """Returns the newest run of each job, of those that began in a window or whose start is not known."""
         best = _first(run for run in map(record_of, begun) if self._wants(run) and accept(run))
         later = walk.without_start(
-            lambda run: (known := best.get(_job(run))) is not None and counts_ns(run) >= at_ns(known)
+            lambda run: (known := best.get(_job(run))) is not None and counts_ns(run) >= started_ns(known)
         )
         return _first([*best.values(), *(run for run in map(record_of, later) if accept(run))])
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from otel_job_measure.history.run_order import started_ns
 from otel_job_measure.history.run_record import RunRecord
 from otel_job_measure.insight.run_store import Wanted
 
@@ -16,17 +17,12 @@ def matcher(wanted: Wanted) -> Callable[[RunRecord], bool]:
             and (wanted.project is None or wanted.project == (run.project or ""))
             and (wanted.stage is None or wanted.stage == (run.stage or ""))
             and (wanted.host is None or wanted.host == run.host)
-            and (wanted.since_ns is None or at_ns(run) >= wanted.since_ns)
-            and (wanted.until_ns is None or at_ns(run) < wanted.until_ns)
+            and (wanted.since_ns is None or started_ns(run) >= wanted.since_ns)
+            and (wanted.until_ns is None or started_ns(run) < wanted.until_ns)
             and (not words or run.status in words or run.reason in words)
         )
 
     return matches
-
-
-def at_ns(run: RunRecord) -> int:
-    """Returns when a run counts: from its start, or from its end if the start is unknown."""
-    return (run.ended_ns if run.started_ns is None else run.started_ns) or 0
 
 
 def is_like(pattern: str, text: str) -> bool:

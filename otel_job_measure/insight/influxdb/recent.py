@@ -7,10 +7,10 @@ more than one of a few, and a job that rarely runs is looked for among the rare 
 from collections.abc import Iterable
 
 from otel_job_measure.expectations.expectation import JobId
+from otel_job_measure.history.run_order import oldest, started_ns
 from otel_job_measure.history.run_record import Run, RunRecord, record_of
-from otel_job_measure.history.short_runs import oldest
 from otel_job_measure.insight.influxdb.ask import FIRST_NS, LAST_NS, Language
-from otel_job_measure.insight.influxdb.matching import at_ns, matcher
+from otel_job_measure.insight.influxdb.matching import matcher
 from otel_job_measure.insight.influxdb.read_runs import ReadRuns
 from otel_job_measure.insight.influxdb.rows import Rows
 from otel_job_measure.insight.influxdb.walk import Walk, counts_ns
@@ -80,7 +80,7 @@ class Recent:
             runs = self._found.get(job, ())
             if len(runs) >= self._per_job:
                 self._found[job] = sorted(runs, key=oldest, reverse=True)[: self._per_job]
-                enough[job] = at_ns(self._found[job][-1])
+                enough[job] = started_ns(self._found[job][-1])
         if enough:
             ended = self._walk.without_start(lambda run: counts_ns(run) >= enough.get(_job(run), LAST_NS))
             self._take(map(record_of, ended))

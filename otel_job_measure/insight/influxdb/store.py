@@ -10,8 +10,8 @@ from otel_job_measure.delivery.influxdb.advice import Server
 from otel_job_measure.expectations.expectation import ExpectedJob, JobId
 from otel_job_measure.history.checked_run import CheckedRun, latest_of
 from otel_job_measure.history.mark import Mark, mark_of
+from otel_job_measure.history.run_order import oldest, started_ns
 from otel_job_measure.history.run_record import RUNNING, RunRecord, record_of
-from otel_job_measure.history.short_runs import oldest
 from otel_job_measure.insight import tally
 from otel_job_measure.insight.influxdb import matching, monitor_rows
 from otel_job_measure.insight.influxdb.ask import FIRST_NS, Language
@@ -90,7 +90,7 @@ class InfluxStore:
             if len(found) >= limit:
                 break
         found = sorted(found, key=oldest, reverse=True)[:limit]
-        oldest_ns = matching.at_ns(found[-1]) if len(found) == limit else FIRST_NS
+        oldest_ns = started_ns(found[-1]) if len(found) == limit else FIRST_NS
         others = walk.without_start(lambda run: counts_ns(run) >= oldest_ns and wants(record_of(run)))
         found += map(record_of, others)
         return sorted(found, key=oldest, reverse=True)[:limit]

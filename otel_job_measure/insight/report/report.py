@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from otel_job_measure.history.run_order import started_ns
 from otel_job_measure.insight.check import Checked
-from otel_job_measure.insight.matching import started_ns
 from otel_job_measure.insight.overview import Overview, jobs
 from otel_job_measure.insight.report.changes import NEW, Change, changes
 from otel_job_measure.insight.run_store import ALL, FailureCount, RunStore, Summary, Wanted
