@@ -57,7 +57,7 @@ def test_people_get_a_line_a_job_and_what_is_wrong_in_words(fill: Fill, capsys: 
     """The worst job comes first; below the table stands why; a pipe gets no colours."""
     now_ns = time.time_ns()
     fill(
-        b"".join(whole(f"g{n}", now_ns - n * 3600 * SECOND, GOOD, took_s=2.0) for n in range(1, 5))
+        b"".join(whole(f"g{n}", now_ns - (n * 3600 + 30) * SECOND, GOOD, took_s=90.0) for n in range(1, 5))
         + whole("b", now_ns - 600 * SECOND, BAD, outcome=FAILED)
     )
     assert main(["jobs"]) == 0
