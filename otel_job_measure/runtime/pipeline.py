@@ -217,11 +217,11 @@ class Pipeline:
     def forked(self) -> None:
         """Forgets the parent's shipper in a forked child."""
         self._lock, self._closing, self._noting = threading.RLock(), threading.RLock(), threading.RLock()
-        self._has_handed_over = False
-        self._due_times = None
+        self._has_handed_over, self._due_times = False, None
         self._rest()
 
     def _arrives(self, mark: Position, timeout_s: float, shipper: "Shipper | None") -> bool:
+        ends_ns = self._clock.monotonic_ns() + int(timeout_s * 1e9)
         if self.journal.is_behind:
             return False
         if mark <= (0, 0):
@@ -229,6 +229,9 @@ class Pipeline:
         if not self.settings.ship or self.settings.destination is None:
             return not self._opener.in_memory
         is_sent = shipper is not None and self._server is not None and shipper.wait_for(mark, timeout_s)
+        while is_sent and self._waits_in_ready() and self._clock.monotonic_ns() < ends_ns:
+            self.collect()  # of this process's own points and of those that it left, the own ones go first
+            threading.Event().wait(0.05)
         return is_sent and not self._waits_in_ready()
 
     def _waits_in_ready(self) -> bool:

@@ -121,7 +121,7 @@ print(json.dumps(measure.close(10)))
 """,
         environment=variables(server.url),
     )
-    assert delivered(server) == ["grandchild", "child", "outer"]
+    assert sorted(delivered(server)) == ["child", "grandchild", "outer"]
     assert segments(state_dir) == []
 
 

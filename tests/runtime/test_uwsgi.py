@@ -13,6 +13,7 @@ from otel_job_measure.delivery.shipper import Shipper
 from otel_job_measure.journal.counters import Counters
 from tests.delivery.support import FakeSource, Reply, TinyServer
 from tests.runtime.support import THREAD, delivered, history, run, said, segments, sending
+from tests.support.processes import until
 
 
 def place_uwsgi(monkeypatch: pytest.MonkeyPatch, **more: int) -> None:
@@ -100,6 +101,27 @@ def test_flush_in_the_master_sends_and_tells_the_truth(monkeypatch: pytest.Monke
     assert measure.close(20)
     assert {"first", "second", "third"} <= set(delivered(server))
     assert not threads()
+    server.close()
+
+
+def test_flush_waits_for_what_was_left_to_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A master that has become a worker sends its own points first, and then those that it left."""
+    server = TinyServer()
+    place_uwsgi(monkeypatch)
+    measure = sending(server, state_dir=tmp_path)
+    run(measure, "left")
+    place_uwsgi(monkeypatch, worker_id=1)
+    shipper = measure.pipeline.ship()
+
+    def hold() -> None:
+        server.during = int
+        until(lambda: bool(shipper._waiters), "a flush waits")
+
+    server.during = hold
+    with measure.run("own"):
+        assert measure.flush(60)
+        assert delivered(server) == ["left"]
+    assert measure.close(20)
     server.close()
 
 
