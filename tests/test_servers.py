@@ -197,7 +197,7 @@ def test_a_killed_test_process_leaves_no_process(tmp_path: Path) -> None:
 
 def _knock_until_nobody_answers(url: str) -> None:
     while True:
-        urlopen(f"{url}/health", timeout=5).close()
+        urlopen(f"{url}/health", timeout=60).close()
 
 
 def test_the_environment_is_the_tests_own(state_dir: Path, tmp_path: Path) -> None:
