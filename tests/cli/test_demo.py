@@ -5,8 +5,10 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
-from importlib import metadata
+from datetime import timedelta
+from importlib import import_module, metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -175,6 +177,23 @@ def test_it_reads_an_env_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     """One that isn't there is an error."""
     assert main(["demo", "--ship", "--env-file", str(tmp_path / "no-such-file")]) == 1
     assert "no-such-file" in capsys.readouterr().err
+
+
+def test_the_scheduled_job_runs_however_late_its_turn_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a busy machine APScheduler would let it go by after a second."""
+    scheduler_class: Any = import_module("apscheduler.schedulers.background").BackgroundScheduler
+    start = scheduler_class.start
+
+    def late(scheduler: Any) -> None:  # noqa: ANN401 - the library has no types
+        ((job, *_),) = scheduler._pending_jobs
+        job.trigger.run_date -= timedelta(hours=1)
+        start(scheduler)
+
+    monkeypatch.setattr(scheduler_class, "start", late)
+    assert main(["demo", "--env-file", os.devnull, "--state-dir", str(tmp_path / "state")]) == 0
+    assert set(rows(capsys.readouterr().out)) == OUTCOMES
 
 
 def test_without_apscheduler_it_goes_on(

@@ -10,6 +10,7 @@ import pytest
 from otel_job_measure import JobMeasure, Settings
 from otel_job_measure.clock import SystemClock
 from otel_job_measure.delivery import influxdb
+from otel_job_measure.runtime import pipeline as runtime_pipeline
 from otel_job_measure.runtime.pipeline import Pipeline
 from otel_job_measure.settings import Arguments
 from tests.delivery.support import Reply, TinyServer
@@ -84,12 +85,14 @@ class TestWithADestination:
         assert segment.parent.name == "ready"
         assert segment.name.startswith(f"{measure.settings.destination_id}-")
 
-    def test_what_one_leaves_the_next_one_sends(self, server: TinyServer) -> None:
+    def test_what_one_leaves_the_next_one_sends(self, server: TinyServer, monkeypatch: pytest.MonkeyPatch) -> None:
         """A later journal of the same destination sends what is in `ready/`."""
+        # The first answer ends its last attempt, so that no request is under way any more.
+        monkeypatch.setattr(runtime_pipeline, "dies_with_process", lambda _path: False)
         server.always = Reply(503)
         first = sending(server)
         run(first, "first")
-        assert not first.close(0.2)
+        assert not first.close(60)
         server.always = Reply(204)
         server.requests.clear()
         run(first, "second")
