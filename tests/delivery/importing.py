@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ def main(urls: Sequence[str], variable: str, imports: str, options: dict[str, An
 
     sys.addaudithook(hook)
     for url in urls:
-        _deliver({variable: url, "timeout_s": 5, **options}, imports)
+        _deliver({variable: url, "timeout_s": 20, **options}, imports)
     print(json.dumps(imported))
 
 
@@ -61,15 +60,22 @@ def _deliver(given: dict[str, Any], imports: str) -> None:
     sink = server_sink(Settings(state_dir="memory", **given), counters)
     shipper = Shipper(source, [Consumer(sink)], counters)
     source.wake = shipper.wake
-    if imports:
-        source.recover = partial(__import__, imports)  # type: ignore[method-assign,assignment]
+    has_recovered = threading.Event()
+
+    def recover() -> None:
+        if imports:
+            __import__(imports)
+        has_recovered.set()
+
+    source.recover = recover  # type: ignore[method-assign]
     # A line that cannot be read is told without an import, and so is a bug.
-    shipper.wait_for(source.append(line(1), b"bad"), 10, unless_down=True)
+    shipper.wait_for(source.append(line(1), b"bad"), 60, unless_down=True)
+    has_recovered.wait()  # the point is there before that, and a process that ends makes no recovery pass
     assert sink.reachable is not None
     print(sink.reachable)
     source.trouble = ZeroDivisionError("oops")
     source.wake()
-    shipper.close(10)
+    shipper.close(60)
 
 
 if __name__ == "__main__":

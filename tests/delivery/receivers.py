@@ -168,7 +168,7 @@ def otlp(url: str, protocol: str = "http/protobuf", **more: Any) -> Settings:  #
         "otlp_endpoint": url,
         "otlp_protocol": protocol,
         "otlp_headers": f"authorization=Bearer%20{SECRET}",
-        "timeout_s": 5.0,
+        "timeout_s": 60.0,
     }
     return Settings(**(arguments | more))
 

@@ -238,7 +238,7 @@ def settings_for(url: str, **more: Any) -> Settings:  # noqa: ANN401 - any of th
         "influxdb_token": "a-secret-token",
         "influxdb_org": "o",
         "influxdb_bucket": "b",
-        "timeout_s": 5.0,
+        "timeout_s": 60.0,
     }
     return Settings(**(arguments | more))
 

@@ -1,7 +1,6 @@
 """What InfluxDB 1.x says to a wrong setting and to lines that it does not take, and what becomes of the points."""
 
 import secrets
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -11,12 +10,10 @@ import pytest
 from otel_job_measure.delivery.influxdb.responses import Verdict
 from otel_job_measure.journal.interfaces import Ack
 from tests.delivery.support import line
-from tests.delivery.test_influx_real import HOUR_NS, Wire
+from tests.delivery.test_influx_real import DAY_NS, NOW_NS, Wire
 from tests.support.generations import Opened
 from tests.support.influx1 import InfluxServer1, fresh_server_1
 from tests.support.influxd import VERSIONS_1
-
-NOW_NS = time.time_ns() // 1000 * 1000
 
 
 @pytest.fixture(params=VERSIONS_1)
@@ -105,11 +102,11 @@ def test_a_database_that_is_made_later_gets_everything(influx1: InfluxServer1) -
 
 def test_all_kinds_of_lines_at_once(influx1: InfluxServer1) -> None:
     """1.x names one kind at a time, and keeps the others: each bad line is rejected or expired, each good one there."""
-    bucket = influx1.new_bucket(retention_s=3600)
+    bucket = influx1.new_bucket(retention_s=86_400)
     influx1.write(f"a v=1.5 {NOW_NS}", bucket)
     now = str(NOW_NS + 1).encode()
     bad = [b'a v="text" ' + now, b"garbage", b"a,time=1 v=1 " + now, b"b v=NaN " + now, b'a v="open ' + now]
-    old = [line(100 + number, NOW_NS - 2 * HOUR_NS) for number in range(3)]
+    old = [line(100 + number, NOW_NS - 2 * DAY_NS) for number in range(3)]
     wire = Wire(influx1, bucket)
     mixed = [each for number, one in enumerate([*bad[:4], *old]) for each in (recent(number), one)]
     assert wire.take(*mixed, recent(50), bad[4], recent(51)) is Ack.DONE

@@ -15,7 +15,7 @@ from tests.support.generations import REAL, AnyInflux, Opened
 from tests.support.influx import InfluxServer
 from tests.support.influxd import VERSION, VERSIONS_1
 
-HOUR_NS = 3_600_000_000_000
+DAY_NS = 86_400_000_000_000
 
 
 @pytest.fixture(params=REAL)
@@ -49,6 +49,7 @@ def recent(number: int) -> bytes:
 
 
 NOW_NS = time.time_ns() // 1000 * 1000
+"""When the tests were collected. All of them together can take an hour, so a bucket keeps these lines for a day."""
 
 
 def test_good_lines_are_delivered(real_influx: InfluxServer, real_bucket: str) -> None:
@@ -115,8 +116,8 @@ def test_a_key_that_is_too_long_is_rejected(real_influx: InfluxServer, real_buck
 
 def test_lines_outside_the_retention_expire(real_influx: InfluxServer) -> None:
     """Old lines are counted as expired, none is rejected, and the good ones are there."""
-    bucket = real_influx.new_bucket(retention_s=3600)
-    old = [line(number, NOW_NS - 2 * HOUR_NS) for number in range(50)]
+    bucket = real_influx.new_bucket(retention_s=86_400)
+    old = [line(number, NOW_NS - 2 * DAY_NS) for number in range(50)]
     wire = Wire(real_influx, bucket)
     assert wire.take(*old, *map(recent, range(50))) is Ack.DONE
     assert wire.counts() == (50, 0, 50)
@@ -140,11 +141,11 @@ def test_a_type_conflict_is_found_among_good_lines(real_influx: InfluxServer, re
 
 def test_conflict_and_retention_at_once(real_influx: InfluxServer) -> None:
     """Where the server names only the conflict, what is too old still expires and is not rejected."""
-    bucket = real_influx.new_bucket(retention_s=3600)
+    bucket = real_influx.new_bucket(retention_s=86_400)
     real_influx.write(f"a v=1.5 {NOW_NS}", bucket)
     wire = Wire(real_influx, bucket)
     bad = b'a v="text" ' + str(NOW_NS + 1).encode()
-    assert wire.take(recent(1), line(2, NOW_NS - 2 * HOUR_NS), bad, b"garbage", recent(3)) is Ack.DONE
+    assert wire.take(recent(1), line(2, NOW_NS - 2 * DAY_NS), bad, b"garbage", recent(3)) is Ack.DONE
     assert wire.counts() == (2, 2, 1)
     assert {text for text, _ in wire.rejects.kept} == {b"garbage", bad}
 

@@ -4,7 +4,7 @@ import contextlib
 import socket
 import struct
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import pytest
@@ -41,8 +41,10 @@ def read_request(connection: socket.socket) -> None:
 
 
 @contextmanager
-def raw_server(answer: bytes | None, *, reset: bool = False) -> Generator[str]:
-    """Accepts one connection after the other and answers with some bytes, or with silence."""
+def raw_server(
+    answer: bytes | None, *, reset: bool = False, read: Callable[[socket.socket], object] = read_request
+) -> Generator[str]:
+    """Accepts one connection after the other, reads, and answers with some bytes, or with silence."""
     kept: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -54,7 +56,7 @@ def raw_server(answer: bytes | None, *, reset: bool = False) -> Generator[str]:
                     return
                 kept.append(connection)
                 if answer is not None:
-                    read_request(connection)
+                    read(connection)
                     connection.sendall(answer)
                     if reset:
                         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -182,9 +184,10 @@ def test_an_answer_that_drips_is_not_waited_for_longer_than_the_time_out() -> No
 
 def test_a_connection_that_ends_before_tls_is_waited_for() -> None:
     """A server that is just being started again behind TLS is no reason to wait for a minute."""
-    with raw_server(b"") as url:
+    with raw_server(b"", read=lambda connection: connection.recv(65_536)) as url:
         answer = sink_for(settings_for(url.replace("http:", "https:"))).write(chunks_of(segment("a", line(1))))
     assert answer.ack is Ack.RETRY
+    assert "closed the connection during the TLS handshake" in answer.message
 
 
 def test_the_end_of_the_process_bounds_each_request() -> None:

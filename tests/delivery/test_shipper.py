@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from otel_job_measure.delivery.delivery_loop import MAINTAIN_S
+from otel_job_measure.delivery import delivery_loop
 from otel_job_measure.delivery.flush_waiters import Bell
 from otel_job_measure.journal.interfaces import Position
 from tests.delivery.ship import LONG_S, Ship
@@ -25,14 +25,17 @@ def test_there_is_no_thread_before_the_first_point(ship: Ship) -> None:
     assert our_threads() == [thread]
 
 
-def test_points_are_delivered_without_a_flush(ship: Ship) -> None:
-    """The first and every later point arrive without a flush, and long before the next maintenance."""
+def test_points_are_delivered_without_a_flush(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first and every later point arrive without a flush, and without any other work that is due."""
+    monkeypatch.setattr(delivery_loop, "MAINTAIN_S", 3600.0)
+    monkeypatch.setattr(delivery_loop, "RECOVER_S", 3600.0)
+    ship = Ship()
     arrived = threading.Semaphore(0)
     ship.sink.during = arrived.release
     for number in range(5):
         ship.append(number)
-        assert arrived.acquire(timeout=MAINTAIN_S / 2)
-    assert ship.shipper.wait_for(ship.source.tail(), LONG_S)
+        assert arrived.acquire(timeout=LONG_S)
+    assert ship.shipper.close(LONG_S)
     assert ship.sink.lines == [line(number) for number in range(5)]
 
 
