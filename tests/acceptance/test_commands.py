@@ -33,6 +33,7 @@ def env_file(runs: Runs, secrets: Secrets, tmp_path: Path, state_dir: Path) -> P
         "OTEL_JOB_MEASURE_STATE_DIR": str(state_dir),
         "CLUSTER_DATACENTER": "eu-1",
         "PROJECT_NAME": "a crontab",
+        "OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT": "60",  # as for other processes here: cron gives them no environment
     }
     return secrets.write(tmp_path / "job.env", "".join(f"{name}={value!r}\n" for name, value in variables.items()))
 

@@ -66,8 +66,9 @@ def test_no_sign_of_life_follows_an_outage(processes: Processes, runs: Runs) -> 
     follow(runs, uuid, 0)
     with runs.influx.stopped():
         before, stopped_ns = app.stderr.count(_FAILED), time.time_ns()
-        until(lambda: app.stderr.count(_FAILED) >= before + 4, "four attempts have failed")
-        over_ns = time.time_ns()
+        until(lambda: app.stderr.count(_FAILED) >= before + 2, "two attempts have failed")
+        over_ns, before = time.time_ns(), app.stderr.count(_FAILED)
+        until(lambda: app.stderr.count(_FAILED) >= before + 2, "so has one that was on its way then")
     follow(runs, uuid, over_ns)
     assert [row for row in signs(runs, uuid) if stopped_ns < row.time_ns < over_ns] == []
     app.go_on(uuid)
@@ -83,12 +84,10 @@ def test_ship_tells_of_processes_that_do_not_send(processes: Processes, runs: Ru
     follow(runs, lost, 0)
     living.go_on(short)
     killed.kill()
-    killed_ns = time.time_ns()
     runs.become({short: "end", long: "start", lost: "lost"}, "the killed run is lost")
-    follow(runs, long, killed_ns, count=2)
-    ended_ns = max(row.time_ns for row in runs.influx.lines(runs.bucket) if row.fields.get("status") == "end")
-    assert [row for row in signs(runs, lost) if row.time_ns > killed_ns + 1_000_000_000] == []
-    assert [row for row in signs(runs, short) if row.time_ns > ended_ns + 1_000_000_000] == []
+    known_ns = time.time_ns()  # since then `ship` knows it too
+    follow(runs, long, known_ns, count=2)
+    assert [row for row in (*signs(runs, lost), *signs(runs, short)) if row.time_ns > known_ns] == []
     assert {row.tags["job"] for row in signs(runs, long)} == {"long"}
     living.go_on(long)
     assert living.end() == 0
@@ -103,7 +102,8 @@ def test_exec_tells_of_its_command(processes: Processes, runs: Runs) -> None:
     (first, *_) = until(lambda: rows(runs, names.ALIVE), "a sign of life")
     assert first.tags == {"job": "copy"}
     assert command.end() == 0
-    assert processes.start(*COMMAND, "exec", "short", "--", "true", **runs.variables, **_OFTEN).end() == 0
+    seldom = {"OTEL_JOB_MEASURE_HEARTBEAT": "1h"}  # on a busy machine the command can take a second
+    assert processes.start(*COMMAND, "exec", "short", "--", "true", **runs.variables, **seldom).end() == 0
     assert {row.tags["job"] for row in rows(runs, names.ALIVE)} == {"copy"}
     assert set(runs.outcomes().values()) == {"end"}
 
