@@ -53,7 +53,8 @@ def backend(stack: ExitStack) -> Backend:
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
     """Starts processes, none of which outlives the test."""
-    with Processes(tmp_path / "processes", os.environ) as started:
+    # A busy machine takes more than the five seconds that a process waits at its end by default.
+    with Processes(tmp_path / "processes", os.environ | {"OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT": "60"}) as started:
         yield started
 
 

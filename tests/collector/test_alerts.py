@@ -70,8 +70,8 @@ def test_the_rules_name_metrics_that_tell_of_lost_runs(
     of_agent = {"otelcol_exporter_send_failed_spans", "otelcol_processor_filter_spans_filtered"}
     until(lambda: shown(ports[0]) >= of_telegraf, "Telegraf's metrics of what it drops")
     until(lambda: shown(ports[1]) >= of_agent, "the agent's metrics of what it drops")
-    assert "Dropping data" in first.words
-    assert "will be dropped" in last.words
+    until(lambda: "Dropping data" in first.words, "the agent's word for it, which comes after its metric")
+    until(lambda: "will be dropped" in last.words, "Telegraf's")
     rules = [
         rule
         for group in yaml.safe_load((CONFIGURATIONS / "alerts.yaml").read_text())["groups"]

@@ -35,7 +35,8 @@ def test_a_restart_in_the_middle_of_a_thousand_runs(
     servers: dict[str, InfluxServer | Collector | Telegraf] = {"influxd": influx, "agent": first, "telegraf": through}
     server = servers[name]
     said: list[bytes] = []
-    variables = environment(influx, bucket, first.http, "http/protobuf")
+    # The app's exporter gives a batch up when this time is over, and a busy agent takes some seconds to start again.
+    variables = environment(influx, bucket, first.http, "http/protobuf", OTEL_EXPORTER_OTLP_TIMEOUT="90")
     with subprocess.Popen(
         [sys.executable, str(APP), str(RUNS)], env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as app:

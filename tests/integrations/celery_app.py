@@ -1,7 +1,6 @@
 """An app of Celery for real workers."""
 
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_job_measure.integrations import celery as adapter
+from tests.integrations.celery_accepted import Request, tell_begun, until_accepted
 
 app: Any = import_module("celery").Celery("tests")
 exceptions: Any = import_module("celery.exceptions")
@@ -74,34 +74,18 @@ def sleep(ready: str) -> None:
     time.sleep(600)
 
 
-@task(name="tests.soft", soft_time_limit=1)
-def soft() -> None:
-    """Runs into its soft limit."""
-    time.sleep(600)
-
-
-@task(name="tests.hard", time_limit=1)
-def hard() -> None:
+@task(name="tests.hard", time_limit=1, bind=True, Request=Request)
+def hard(self: Any) -> None:  # noqa: ANN401 - the task
     """Runs into its hard limit."""
+    tell_begun(self)
     time.sleep(600)
 
 
-@task(name="tests.leave")
-def leave() -> None:
+@task(name="tests.leave", bind=True, Request=Request)
+def leave(self: Any) -> None:  # noqa: ANN401 - the task
     """Exits as scripts do."""
+    until_accepted(self)
     sys.exit(3)
-
-
-@task(name="tests.vanish")
-def vanish() -> None:
-    """Exits without any handler."""
-    os._exit(3)
-
-
-@task(name="tests.die")
-def die() -> None:
-    """Is killed."""
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @task(name="tests.reject", acks_late=True)

@@ -11,7 +11,7 @@ from otel_job_measure.integrations.contract import Adapter
 from otel_job_measure.runtime.default import ready_measure
 from otel_job_measure.testing import tasks
 from otel_job_measure.testing.conformance import BEHAVIOURS
-from tests.integrations.celery_accepted import Request, until_accepted
+from tests.integrations.celery_accepted import Request, tell_begun, until_accepted
 from tests.integrations.traced import trace_as
 
 TASK: Final = "conformance"
@@ -41,6 +41,7 @@ def app_of(broker: str, results: str, **conf: object) -> Any:  # noqa: ANN401 - 
 
 def conformance(self: Any, name: str, *words: str) -> object:  # noqa: ANN401 - the task
     """Behaves."""
+    tell_begun(self)
     match name:
         case "calls itself":
             return tasks.calls_itself(TASK)
@@ -51,7 +52,7 @@ def conformance(self: Any, name: str, *words: str) -> object:  # noqa: ANN401 - 
                 raise self.retry(exc=tasks.TaskError("not yet"), countdown=0)
         case "rejected" | "ignored":
             raise RAISED[name]
-        case "os._exit" | "SIGKILL":
+        case "os._exit" | "SIGKILL" | "sys.exit":
             until_accepted(self)
         case "warm shutdown":
             return tasks.waits_for(words[0])

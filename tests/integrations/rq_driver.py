@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from redis import Redis
-from rq import Queue, Retry
+from rq import Queue, Retry, Worker
 from rq import command as commands
 
 from otel_job_measure.integrations import rq as adapter
@@ -34,6 +34,7 @@ SLOW: Final = {"hard time limit"}
 """RQ gives a job a minute more."""
 _client: Any = Redis  # RQ and its client are partly untyped
 _commands: Any = commands
+_workers: Any = Worker
 
 
 class Driver:
@@ -100,7 +101,7 @@ class Driver:
             case "revoked before":
                 return [self._cancelled(queue.enqueue_in(timedelta(hours=1), rq_app.conformance, *words), place)]
             case "soft time limit" | "hard time limit":
-                options = {"job_timeout": 1}
+                options = {"job_timeout": 5}  # a horse has to import the job's module first
             case "retries, succeeds" | "retries, fails":
                 options = {"retry": Retry(max=1)}
             case _:
@@ -132,10 +133,15 @@ class Driver:
             return
         worker.send_signal(signal.SIGTERM)
         if how == "cold shutdown":
-            # RQ ignores a second signal within a second.
+            # RQ ignores a second signal within a second after it has seen the first one.
+            until(lambda: self._has_seen_signal(worker.pid), "the worker's answer to the first signal")
             asked = datetime.now(UTC)
             until(lambda: datetime.now(UTC) - asked > timedelta(seconds=1.5), "a second")
             worker.send_signal(signal.SIGTERM)
+
+    def _has_seen_signal(self, pid: int) -> bool:
+        workers = _workers.all(connection=self.client)
+        return any(each.pid == pid and each.shutdown_requested_date for each in workers)
 
 
 DRIVERS: Final = (

@@ -56,9 +56,10 @@ def redelivered(self: Any) -> None:  # noqa: ANN401 - the same
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-@celery_app.task(name="exits well")
-def exits_well() -> None:
+@celery_app.task(name="exits well", bind=True, Request=Request)
+def exits_well(self: Any) -> None:  # noqa: ANN401 - the same
     """Exits without an error."""
+    until_accepted(self)
     sys.exit(0)
 
 
