@@ -113,6 +113,12 @@ def state_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def long_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that a test starts may take a minute to send their last points: the machine may be busy."""
+    monkeypatch.setenv("OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT", "60s")
+
+
 @pytest.fixture(autouse=True)
 def _nothing_of_ours_left() -> Iterator[None]:
     """A process in which no `JobMeasure` was made; afterwards no thread of ours lives."""

@@ -52,7 +52,7 @@ DEMO = Path("home", ".local", "state", "otel-job-measure-demo")
 def demo(folder: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Runs it as a user with a home and a state directory for real jobs."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder / "home")}
-    environment |= {"OTEL_JOB_MEASURE_STATE_DIR": str(folder / "real")}
+    environment |= {"OTEL_JOB_MEASURE_STATE_DIR": str(folder / "real"), "OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT": "60s"}
     environment |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")} | more
     command = [*COMMAND, "demo", "--env-file", os.devnull, *words]
     return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=90)

@@ -33,7 +33,7 @@ def recorded(state_dir: Path) -> Callable[..., None]:
         measure = JobMeasure(state_dir=state_dir, **arguments)
         with measure.run(job):
             pass
-        measure.close(0.1)
+        measure.close(5)
 
     return record
 
@@ -300,14 +300,22 @@ def test_a_fault_of_one_area_hides_no_other(monkeypatch: pytest.MonkeyPatch, cap
 
 def test_an_area_that_hangs_is_told(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """What was found before it is shown."""
-    went_on = threading.Event()
+    began, went_on, join = threading.Event(), threading.Event(), threading.Thread.join
 
     def hangs(*_: object) -> Iterator[Finding]:
+        began.set()
         went_on.wait()
         yield from ()
 
-    monkeypatch.setattr(folder, "examined", hangs)
-    code, found, _ = doctor(capfd, "--timeout", "0.5s")
+    def join_for_a_moment(thread: threading.Thread, timeout: float | None = None) -> None:
+        assert timeout == 0.5
+        assert began.wait(60)
+        join(thread, timeout)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(folder, "examined", hangs)
+        patched.setattr(threading.Thread, "join", join_for_a_moment)
+        code, found, _ = doctor(capfd, "--timeout", "0.5s")
     went_on.set()
     assert (code, found["doctor.time"]["level"]) == (2, 2)
     assert "settings.valid" in found

@@ -1,6 +1,7 @@
 """`doctor` with servers that are away, slow, wrong, old, or something else; and with receivers of OTLP."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -60,12 +61,16 @@ def test_a_server_that_is_down(use: Callable[..., None], capfd: pytest.CaptureFi
     assert [each["check"] for each in content["findings"] if each["level"]] == ["server.reachable"]
 
 
-def test_a_server_that_never_answers(serve: Serve, use: Callable[..., None], capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_never_answers(
+    serve: Serve, use: Callable[..., None], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The look ends in time, and says so."""
-    server = serve()
+    server, join = serve(), threading.Thread.join
     server.is_silent = True
     use(server.url)
-    code, found, _ = doctor(capfd, "--timeout", "1.5s")
+    with monkeypatch.context() as patched:  # half a second after the request may be too little on a busy machine
+        patched.setattr(threading.Thread, "join", lambda thread, _s=None: join(thread, 100))
+        code, found, _ = doctor(capfd, "--timeout", "1.5s")
     assert code == 2
     assert "no answer from" in found["server.reachable"]["text"]
 

@@ -21,6 +21,8 @@ from tests.delivery.support import TinyServer
 from tests.runtime.support import variables
 from tests.support.exec_ import COMMAND, Terminal, run
 
+pytestmark = pytest.mark.usefixtures("long_ends")
+
 KEEP = [*COMMAND, "exec", "--keep-output", "4k", "job", "--"]
 BOTH = ["sh", "-c", "echo out; echo err >&2; exit 3"]
 

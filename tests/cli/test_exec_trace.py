@@ -12,6 +12,8 @@ from otel_job_measure.cli.exec import tracing
 from tests.support.backend import Backend, attributes_of
 from tests.support.exec_ import BREAK, EXEC, patched, points, run, running
 
+pytestmark = pytest.mark.usefixtures("long_ends")
+
 TELL = ["sh", "-c", "echo $TRACEPARENT; echo $TRACESTATE; exit ${CODE:-0}"]
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 STATE = "vendor=value"

@@ -25,6 +25,8 @@ SHIP = [*COMMAND, "ship", "--once", "--env-file", os.devnull]
 ALL = ("scheduling-job", "scheduling-job", "scheduling-job-run")
 ODD = 'pä: s"w%4&='
 
+pytestmark = pytest.mark.usefixtures("long_ends")
+
 
 def called(command: list[str], variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end."""

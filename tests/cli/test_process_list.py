@@ -16,6 +16,8 @@ from tests.support.answering import AnsweringServer
 from tests.support.exec_ import COMMAND, run, running
 from tests.support.uncovered import uncovered
 
+pytestmark = pytest.mark.usefixtures("long_ends")
+
 TOKEN: Final = "token-of-the-file"
 PASSWORD: Final = "password-of-the-file"
 KEY: Final = "key-of-the-file"

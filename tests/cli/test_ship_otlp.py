@@ -115,6 +115,7 @@ def test_a_wrong_setting_is_one_line(
     assert told.startswith("otel-job-measure: OTEL_EXPORTER_OTLP_PROTOCOL (argument otlp_protocol): got 'http/json'")
 
 
+@pytest.mark.usefixtures("long_ends")
 def test_exec_sends_to_the_receiver(receiver: TinyServer) -> None:
     """A command's rows arrive as records, beside its span where the endpoint gets those too."""
     environment = {**os.environ, "OTEL_TRACES_EXPORTER": "none"}

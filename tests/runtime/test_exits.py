@@ -13,7 +13,10 @@ import pytest
 from otel_job_measure.journal.state_dir import StateDir
 from otel_job_measure.runtime import pipeline
 from tests.delivery.support import Reply, TinyServer
-from tests.runtime.support import DEAD, delivered, history, run, said, segments, sending, told_by, variables
+from tests.runtime.support import DEAD, delivered, history, said, segments, sending, told_by, variables
+from tests.support.processes import until
+
+pytestmark = pytest.mark.usefixtures("long_ends")
 
 JOB = """
 import os, sys, threading
@@ -211,7 +214,8 @@ def test_points_that_another_program_deleted_are_said_and_the_sender_leaves_all_
     """Otherwise its silence would be an alarm; `close` says that not everything arrived."""
     server.always = Reply(status=503)
     measure = sending(server, history=False)
-    run(measure, "nightly")
+    with measure.run("nightly"):
+        until(lambda: server.requests, "the start is on its way")  # before it is taken, no other point is read
     assert not measure.flush(0)
     while state_dir.exists():  # the sender may be writing there
         shutil.rmtree(state_dir, ignore_errors=True)

@@ -10,6 +10,8 @@ from otel_job_measure.journal.segment import SegmentFile
 from tests.delivery.support import TinyServer
 from tests.runtime.support import delivered, history, segments, told_by, variables
 
+pytestmark = pytest.mark.usefixtures("long_ends")
+
 # A child tells by a pipe what its parent prints.
 START = """
 import json, os, sys, threading

@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -24,10 +25,11 @@ class _Present:
     def __init__(self, state_dir: Path) -> None:
         self.state_dir = state_dir
 
-    def read(self, *, in_s: float, heartbeat_s: float = 10.0) -> list[str]:
-        """Notes the present as a command in so many seconds, and returns the runs that are alive."""
+    def read(self, *, in_s: float, heartbeat_s: float = 10.0, after: datetime | None = None) -> list[str]:
+        """Notes the present as a command some seconds from now or `after` a time; returns the runs that are alive."""
         history, _ = up_to_date(Settings(state_dir=self.state_dir, heartbeat_s=0))
-        clock = ManualClock(wall=time.time_ns() + int(in_s * _S))
+        now_ns = time.time_ns() if after is None else int(after.timestamp() * 1e9)
+        clock = ManualClock(wall=now_ns + int(in_s * _S))
         state = StateDir(self.state_dir)
         note_present(history, state, host="h", heartbeat_s=heartbeat_s, began_ns=clock.wall_ns(), clock=clock)
         return [row["uuid"] for row in rows(history.path, "SELECT uuid FROM alive")]
@@ -46,11 +48,11 @@ def test_an_open_run_is_alive_when_the_history_is_read(present: _Present) -> Non
     """A short one is not yet, and one that has ended no longer."""
     measure = JobMeasure(state_dir=present.state_dir, project="billing")
     with measure.run("nightly") as run:
-        assert present.read(in_s=5) == []
-        assert present.read(in_s=30) == [run.uuid]
+        assert present.read(in_s=5, after=run.started) == []
+        assert present.read(in_s=30, after=run.started) == [run.uuid]
         (row,) = rows(present.state_dir / "history.db", "SELECT * FROM alive")
         assert (row["job"], row["project"], row["host"]) == ("nightly", "billing", os.uname().nodename)
-        assert 30.0 <= row["age_s"] < 60.0
+        assert row["age_s"] == pytest.approx(30.0, abs=0.001)
     assert present.read(in_s=35) == []
     measure.close()
 
