@@ -19,6 +19,7 @@ from otel_job_measure.expectations.expectation import JobId
 from otel_job_measure.journal.interfaces import Chunk
 from tests.history.support import history_in
 from tests.insight.contract import FAILED, whole
+from tests.support.exchanged import exchange
 
 SECOND: Final = 10**9
 ENTERED: Final = b"\x1b[?1049h"
@@ -121,13 +122,13 @@ def test_a_store_that_goes_away_leaves_its_last_picture_and_comes_back(state_dir
     fill(state_dir, "nightly")
     with watching() as terminal:
         terminal.read_until(b"Ctrl-C ends it")
-        state_dir.rename(away := state_dir.with_name("away"))
-        state_dir.write_bytes(b"no folder")
+        away = state_dir.with_name("away")
+        away.write_bytes(b"no folder")
+        exchange(state_dir, away)
         terminal.read_until(b": the state directory")
         terminal.read_until(b"; trying again")
         assert b"nightly" in terminal.seen.rpartition(b"as of ")[0][-2000:]
-        state_dir.unlink()
-        away.rename(state_dir)
+        exchange(state_dir, away)
         terminal.seen = b""
         terminal.read_until(b"Ctrl-C ends it")
 
