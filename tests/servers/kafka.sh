@@ -8,7 +8,7 @@ version="$(sed -n 's:^  <version>\(.*\)</version>:\1:p' "$manifest")"
 readonly manifest version
 readonly target="$cache/kafka-$version"
 
-is_built() { [[ -f "$target/kafka_2.13-$version.jar" ]]; }
+is_built() { [[ -f "$target/kafka_2.13-$version.jar" ]] && compgen -G "$target/slf4j-simple-*.jar" >/dev/null; }
 
 build() {
     if ! command -v java >/dev/null || ! command -v mvn >/dev/null; then
