@@ -8,14 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.exec_ import EXEC, LISTEN, line, patched, run, running
+from tests.support.exec_ import EXEC, LISTEN, PATIENT, line, run, running
 
 OFTEN = 25
-# On a busy machine, the second of two signals can be late, and so can the sentinel's answer.
-PATIENT = patched(
-    "from otel_job_measure.cli.exec import arrivals, sentinel\n"
-    "arrivals._LOOKS = 100_000; sentinel._PATIENCE_MS = 100_000"
-)
 
 
 def until_it_is_dealt_with(wrapper: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.exec_ import COMMAND, EXEC, LISTEN, line, running
+from tests.support.exec_ import COMMAND, EXEC, LISTEN, PATIENT, line, running
 from tests.support.two_users import ONLY_ROOT, SERVER, environment, process, run
 
 pytestmark = ONLY_ROOT
@@ -29,7 +29,7 @@ runpy.run_module("otel_job_measure", run_name="__main__")
 
 def test_a_signal_to_the_group_reaches_the_command_once(place: Path) -> None:
     """The process that tells such signals apart has root's rights, as without another user."""
-    with running([*EXEC, *LISTEN], environment=environment(place)) as wrapper:
+    with running([*PATIENT, *LISTEN], environment=environment(place)) as wrapper:
         assert line(wrapper.stdout) == "ready"
         for number in (signal.SIGTERM, signal.SIGRTMIN + 2, signal.SIGHUP):
             os.killpg(wrapper.pid, number)

@@ -45,6 +45,7 @@ class Recipe:
         self._environment = uncovered() | {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "OTEL_JOB_MEASURE_STATE_DIR": str(folder / "state"),
+            "OTEL_JOB_MEASURE_SHUTDOWN_TIMEOUT": "60s",
             "PYTHONUNBUFFERED": "1",
             **variables,
         }

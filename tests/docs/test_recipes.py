@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from http.client import HTTPException
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -94,7 +95,7 @@ def post(url: str) -> int:
 
 def answers(url: str) -> bool:
     """Returns whether a server takes requests already."""
-    with suppress(OSError):
+    with suppress(OSError, HTTPException):
         return post(url) == 200
     return False
 

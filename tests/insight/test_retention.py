@@ -56,12 +56,13 @@ def test_a_history_of_a_day_makes_nothing_missed(tmp_path: Path) -> None:
 def test_a_bucket_of_a_day_makes_nothing_missed(real_influx: InfluxServer) -> None:
     """What ran before is unknown there: a job that is due each week is neither missed nor fine."""
     bucket = real_influx.new_bucket(DAY_S)
-    hour = time.time_ns() // SECOND // 3600
-    weekly, first_ns = JobId("weekly", "billing"), time.time_ns() - 10 * DAY_S * SECOND
+    # The row of 23 hours ago has at least a minute until the server refuses it: in the last one, it is the next hour.
+    hour = (time.time_ns() // SECOND + 60) // 3600
+    now_ns = max(time.time_ns(), (hour * 3600 + 10) * SECOND)
+    weekly, first_ns = JobId("weekly", "billing"), now_ns - 10 * DAY_S * SECOND
     day = time.gmtime((hour - 72) * 3600)
     due = f"0 {day.tm_hour} * * {(day.tm_wday + 1) % 7}"
     rows = [whole(f"h{back}", (hour - back) * 3600 * SECOND + 5, JOB) for back in range(24)]
-    now_ns = time.time_ns()
     rows.append(line_of(Sender(host="web-1", at_ns=now_ns, complete_until_ns=now_ns, pending=0, left=False)))
     real_influx.write(b"".join(rows), bucket)
     store = InfluxStore(Settings(**real_influx.arguments(bucket), ship=False))

@@ -42,7 +42,7 @@ def test_another_host_knows_of_a_job_that_never_ran(
     measure.job("broken", every="never")(print)
     now_ns = time.time_ns()
     measure.pipeline.say_due("apscheduler", JobId("tick", "billing"), DueList(now_ns, now_ns + HOUR_NS, (now_ns + 1,)))
-    measure.close()
+    measure.close(60)
     assert list(folder.iterdir()) == []
     assert known(influx, bucket, tmp_path) == {"nightly": "code", "tick": "scheduler"}
 
@@ -70,7 +70,7 @@ def test_a_place_that_becomes_unusable_hides_no_job(
         measure.pipeline.say_due("apscheduler", JobId("tick", "billing"), due)
         measure.pipeline._maintain()
         assert job() == 0
-        measure.close()
+        measure.close(60)
     assert caplog.text.count("what should happen is not kept") == 1
     assert "cannot be read" not in caplog.text
     expected = {"second": "code", "tick": "scheduler"} | ({"first": "code"} if when == "later" else {})
@@ -92,10 +92,11 @@ def test_what_can_be_noted_again_is_no_longer_in_memory(
         measure.job("second", every="1h")(int)
         measure.pipeline._maintain()
         assert measure.pipeline.expected_memory().jobs() == []
-        measure.close()
+        measure.close(60)
     assert known(influx, bucket, tmp_path) == {"first": "code", "second": "code"}
 
 
+@pytest.mark.usefixtures("long_ends")
 @pytest.mark.parametrize("place", ["memory", "a file"])
 def test_exec_tells_it_too(influx: InfluxServer, bucket: str, tmp_path: Path, place: str) -> None:
     """Its command runs, whatever the state directory is."""
