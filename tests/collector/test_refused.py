@@ -60,11 +60,12 @@ class Stand:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
 
-    def refuse(self, status: int, post: Callable[[str], None]) -> None:
-        """Answers a new job's rows with a status, at least once."""
+    def refuse(self, status: int, post: Callable[[str], None], rows: int = 1) -> None:
+        """Answers all rows of a new job with a status, at least once: they can come in several requests."""
         self.answer = status
         post(f"job-{status:d}")
-        until(lambda: (status, f"job-{status:d}") in self.noted, f"rows that are answered with {status:d}")
+        row = (status, f"job-{status:d}")
+        until(lambda: self.noted.count(row) >= rows, f"rows that are answered with {status:d}")
 
     def take(self, post: Callable[[str], None]) -> None:
         """Takes a new job's rows, and whatever else still comes."""
@@ -135,7 +136,7 @@ def test_telegraf_keeps_what_a_token_or_a_limit_holds_up_and_drops_what_is_refus
     post = poster(agent(bucket, backend.url, "agent-telegraf", TELEGRAF_ENDPOINT=last.address))
     # The answers that drop rows come first: later they would take along what waits.
     for status in sorted(REFUSED, key=KEPT_BY_TELEGRAF.__contains__):
-        stand.refuse(status, post)
+        stand.refuse(status, post, rows=3)
     stand.take(post)
     until(lambda: stand.taken >= {"last", *jobs(KEPT_BY_TELEGRAF)}, "what was kept")
     last.stop()  # it says what it has before it goes
