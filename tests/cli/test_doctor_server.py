@@ -68,8 +68,13 @@ def test_a_server_that_never_answers(
     server, join = serve(), threading.Thread.join
     server.is_silent = True
     use(server.url)
-    with monkeypatch.context() as patched:  # half a second after the request may be too little on a busy machine
-        patched.setattr(threading.Thread, "join", lambda thread, _s=None: join(thread, 100))
+
+    def join_however_long(thread: threading.Thread, timeout: float | None = None) -> None:
+        del timeout  # half a second after the request may be too little on a busy machine
+        join(thread, 100)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "join", join_however_long)
         code, found, _ = doctor(capfd, "--timeout", "1.5s")
     assert code == 2
     assert "no answer from" in found["server.reachable"]["text"]

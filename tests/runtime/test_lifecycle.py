@@ -14,7 +14,7 @@ from otel_job_measure.runtime import pipeline as runtime_pipeline
 from otel_job_measure.runtime.pipeline import Pipeline
 from otel_job_measure.settings import Arguments
 from tests.delivery.support import Reply, TinyServer
-from tests.runtime.support import DEAD, delivered, history, run, said, segments, sending, there
+from tests.runtime.support import DEAD, delivered, history, run, said, segments, sending, stays, there
 from tests.support.ours import left_threads
 from tests.support.processes import until
 
@@ -88,7 +88,7 @@ class TestWithADestination:
     def test_what_one_leaves_the_next_one_sends(self, server: TinyServer, monkeypatch: pytest.MonkeyPatch) -> None:
         """A later journal of the same destination sends what is in `ready/`."""
         # The first answer ends its last attempt, so that no request is under way any more.
-        monkeypatch.setattr(runtime_pipeline, "dies_with_process", lambda _path: False)
+        monkeypatch.setattr(runtime_pipeline, "dies_with_process", stays)
         server.always = Reply(503)
         first = sending(server)
         run(first, "first")

@@ -24,7 +24,7 @@ from tests.delivery.receivers import (
     records_in,
 )
 from tests.delivery.support import Reply, TinyServer
-from tests.runtime.support import DEAD, history, run, said, segments
+from tests.runtime.support import DEAD, history, run, said, segments, stays
 from tests.support.processes import until
 
 
@@ -78,7 +78,7 @@ def test_what_a_receiver_does_not_take_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It stays in the journal while the receiver refuses, and comes when it does not any more."""
-    monkeypatch.setattr(pipeline, "dies_with_process", lambda _path: False)  # the first answer ends its last attempt
+    monkeypatch.setattr(pipeline, "dies_with_process", stays)  # the first answer ends its last attempt
     refused: Any = GrpcReply("UNAUTHENTICATED") if isinstance(receiver, GrpcReceiver) else Reply(401)
     accepted, receiver.always = receiver.always, refused
     measure = sending(receiver)
