@@ -24,6 +24,8 @@ from tests.support.influx import InfluxServer
 from tests.support.uncovered import uncovered
 
 NS: Final = 10**9
+PATIENT: Final = ("--timeout", "5m")
+"""On a busy machine, ten seconds are not enough for a process that asks a server."""
 DUE_NS: Final = (time.time_ns() - 2 * 3600 * NS) // (3600 * NS) * 3600 * NS
 """An hour that lies two to three hours back: a due time that nothing matched, long decided."""
 KILLED: Final = """
@@ -63,7 +65,7 @@ def server(influx: InfluxServer, bucket: str, tmp_path: Path) -> dict[str, str]:
 
 
 def _words(folder: Path) -> list[str]:
-    return ["check", "--from", "influxdb", "--env-file", os.devnull, "--state-dir", str(folder)]
+    return ["check", *PATIENT, "--from", "influxdb", "--env-file", os.devnull, "--state-dir", str(folder)]
 
 
 def _events(folder: Path) -> set[bytes]:
@@ -144,7 +146,7 @@ def _one_job(folder: Path) -> None:
 
 
 def _started(folder: Path, target: _Target) -> "subprocess.Popen[bytes]":
-    words = ["check", "--env-file", os.devnull, "--state-dir", str(folder), *target.words]
+    words = ["check", *PATIENT, "--env-file", os.devnull, "--state-dir", str(folder), *target.words]
     return subprocess.Popen([*COMMAND, *words], env=uncovered(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 

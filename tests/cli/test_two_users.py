@@ -246,7 +246,7 @@ def test_a_token_that_only_root_may_read_is_read_before(place: Path) -> None:
 def test_what_a_user_expects_is_read(place: Path) -> None:
     """Also if that user may not read the Python that root's command runs with."""
     assert run(place, "exec", "--schedule", "5 2 * * *", "nightly", "--", "true").returncode == 0
-    for words in (("expected",), ("check",)):
+    for words in (("expected",), ("check", "--timeout", "5m")):
         done = run(place, *words)
         assert (done.returncode, done.stderr) == (0, "")
         assert "nightly" in done.stdout

@@ -49,8 +49,9 @@ def test_recovery_leaves_a_held_run_to_its_holder(tmp_path: Path) -> None:
 def test_a_run_is_held_for_thirty_seconds_at_most(tmp_path: Path) -> None:
     """A holder that never ends the run does not keep it open for ever."""
     uuid = killed_in_a_run(tmp_path)
+    (segment,) = tmp_path.rglob("*.lp")
+    clock = ManualClock(wall=segment.stat().st_mtime_ns)  # the last sign of life
     holder_in(tmp_path, uuid)
-    clock = ManualClock(wall=SystemClock.wall_ns())
     clock.advance(28)
     assert adopt_all(tmp_path, clock) == 0
     clock.advance(3)

@@ -29,9 +29,10 @@ def test_a_slot_is_held_by_one_and_rests_when_it_is_given_back(state: StateDir) 
     clock.advance(10)
     assert slots.take_number(state, 7, clock) is None
     slot.release()
-    clock.wall = SystemClock.wall_ns() + 1_000_000_000
+    released_ns = (slot.folder / "lock").stat().st_mtime_ns
+    clock.wall = released_ns + 1_000_000_000
     assert slots.take_number(state, 7, clock) is None
-    clock.wall = SystemClock.wall_ns() + 3_000_000_000
+    clock.wall = released_ns + 3_000_000_000
     again = slots.take_number(state, 7, clock)
     assert again is not None
     again.release()
