@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from otel_job_measure.cli import main
+from otel_job_measure.cli import check, main
 from otel_job_measure.expectations.expectation import Expectation, JobId
 from otel_job_measure.history.history import History
 from otel_job_measure.journal.expected_store import ExpectedStore
@@ -105,8 +105,15 @@ def test_a_history_that_was_damaged_is_said_as_long_as_its_file_is_there(
 
 
 @pytest.mark.parametrize("command", ["check", "report"])
-def test_a_locked_history_is_waited_for_once(state_dir: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+def test_a_locked_history_is_waited_for_once(
+    state_dir: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    usual_check_s: float,
+    command: str,
+) -> None:
     """The error comes before the time that `check` has is over, so it says why there is no answer."""
+    monkeypatch.setattr(check, "_TIMEOUT_S", usual_check_s)
     history(state_dir)
     held = lock(state_dir / "history.lock")
     assert held is not None
