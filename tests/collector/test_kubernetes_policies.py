@@ -22,6 +22,7 @@ EVERYWHERE: Final = {
 IN_THE_BASE: Final = {"CKV_K8S_25": "an init container makes a folder of the node and gives it to the user of jobs"}
 
 
+@pytest.mark.timeout(300)  # the linter alone takes a minute on a busy machine
 @pytest.mark.parametrize(("folder", "left_out"), [("base", EVERYWHERE | IN_THE_BASE), ("restricted", EVERYWHERE)])
 def test_only_what_is_explained_is_against_a_policy(folder: str, left_out: dict[str, str], tmp_path: Path) -> None:
     """All other policies are followed by all resources; the linter finds each that is left out, and asks no server."""
