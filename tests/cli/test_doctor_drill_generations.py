@@ -12,6 +12,8 @@ from tests.support.sql3 import sql_3
 
 __all__ = ["webhook"]
 
+pytestmark = pytest.mark.timeout(600)  # each act may take a minute on a busy machine
+
 
 def test_it_goes_through_influxdb_and_leaves_nothing_there(
     real_influx: InfluxServer,

@@ -70,6 +70,7 @@ def wrong(kind: str, where: str, error: str, folder: Path) -> str | None:
     return f"{kind} {where} {error}: {done.returncode}, {times!r}, {said}"
 
 
+@pytest.mark.timeout(600)  # some hundred processes
 @pytest.mark.parametrize("kind", ["call", "import"])
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_fault_at_any_step_leaves_the_command_alone(kind: str, part: int, tmp_path: Path) -> None:

@@ -212,6 +212,7 @@ def test_doctor(state: Path, tmp_path: Path) -> None:
     assert "was not told" in " ".join(told.split())  # lines end where the path is long
 
 
+@pytest.mark.timeout(600)  # some dozen processes
 @pytest.mark.parametrize("name", AS_WORDS)
 def test_words_and_variables(tmp_path: Path, name: str) -> None:
     """Schedules, zones, paths, names of jobs and commands, and settings: in errors too."""

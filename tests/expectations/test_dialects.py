@@ -18,6 +18,7 @@ _changes = pytest.mark.parametrize(
 _dialects = pytest.mark.parametrize("dialect", SIMULATED)
 
 
+@pytest.mark.timeout(600)  # a quarter of a minute of one processor, of which a busy machine has little
 @_changes
 @_dialects
 def test_due_times_are_those_of_the_library(dialect: str, zone: str, change: datetime) -> None:
