@@ -57,7 +57,6 @@ class Report:
         failures: How often which job failed in which way, the most frequent first.
         first_ns: When the first run that is known started, if that was in the period: then nothing can be compared, and
             no change is named.
-        kept_ns: Since when the store keeps all runs, if that is after `before_ns`: then no job is called new.
     """
 
     wanted: Wanted
@@ -67,7 +66,11 @@ class Report:
     changes: Sequence[Change]
     failures: Sequence[FailureCount]
     first_ns: int | None
-    kept_ns: int | None
+
+    @property
+    def kept_ns(self) -> int | None:
+        """Since when the store keeps all runs, if that is after `before_ns`: then no job is called new."""
+        return self.overview.kept_ns if self.overview.kept_ns > self.before_ns else None
 
     @property
     def totals(self) -> Totals:
@@ -108,7 +111,6 @@ def report(store: RunStore, found: Checked, *, since_ns: int, wanted: Wanted = A
         changes=tuple(each for each in changed if is_whole or each.kind != NEW),
         failures=store.failures(replace(wanted, since_ns=since_ns)),
         first_ns=first_ns,
-        kept_ns=None if is_whole else found.kept_ns,
     )
 
 
